@@ -1,0 +1,137 @@
+"""The only place where range, colour order, number type or layout of a picture change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from gfpbench.types import BadInput, ImageBatch
+
+BT601_LUMA = (65.481, 128.553, 24.966)
+"""MATLAB's rgb2ycbcr weights for R, G, B in [0, 1]: luma = 16 + w . rgb (ITU-R BT.601)."""
+
+_T = TypeVar("_T")
+Bytes: TypeAlias = NDArray[np.uint8]
+
+# Metrics share one conversion of a batch: each view is made once and dropped together with the batch.
+_views: WeakKeyDictionary[ImageBatch, dict[str, torch.Tensor]] = WeakKeyDictionary()
+
+
+def _cached(batch: ImageBatch, name: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+    views = _views.setdefault(batch, {})
+    if name not in views:
+        views[name] = make()
+    return views[name]
+
+
+def from_uint8(rgb: Bytes) -> torch.Tensor:
+    """(H, W, 3) uint8 RGB to (3, H, W) float32 in [0, 1]."""
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise BadInput(f"expected (H, W, 3) uint8, not {rgb.shape} {rgb.dtype}")
+    return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))).to(torch.float32) / 255
+
+
+def batch_from_uint8(rgb: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
+    """Several (H, W, 3) uint8 RGB pictures of one size to a batch."""
+    return ImageBatch(torch.stack([from_uint8(picture) for picture in rgb]), ids)
+
+
+def to_uint8(batch: ImageBatch) -> torch.Tensor:
+    """(B, 3, H, W) uint8: 255 x, rounded half to even, as numpy and OpenCV round. Shared between callers; do not write to it."""
+    return _cached(batch, "uint8", lambda: (batch.pixels * 255).round_().to(torch.uint8))
+
+
+def to_255(batch: ImageBatch) -> torch.Tensor:
+    """(B, 3, H, W) float64 whole numbers 0..255: what every published script measures. Shared; do not write to it."""
+    return _cached(batch, "255", lambda: to_uint8(batch).to(torch.float64))
+
+
+def to_luma_255(batch: ImageBatch) -> torch.Tensor:
+    """(B, 1, H, W) float64 BT.601 luma, 16..235, of the 8-bit picture, not rounded (basicsr's bgr2ycbcr, y_only). Shared."""
+
+    def make() -> torch.Tensor:
+        weight = torch.tensor(BT601_LUMA, dtype=torch.float64, device=batch.pixels.device).view(1, 3, 1, 1) / 255
+        return (to_255(batch) * weight).sum(1, keepdim=True) + 16
+
+    return _cached(batch, "luma", make)
+
+
+def quantized(batch: ImageBatch) -> ImageBatch:
+    """The same pictures with 8-bit values, as they would be saved and read again."""
+    return ImageBatch(to_uint8(batch).to(torch.float32) / 255, batch.ids)
+
+
+def to_rgb_arrays(batch: ImageBatch) -> list[Bytes]:
+    """B arrays (H, W, 3) uint8 RGB."""
+    return list(np.ascontiguousarray(to_uint8(batch).permute(0, 2, 3, 1).cpu().numpy()))
+
+
+def to_bgr_arrays(batch: ImageBatch) -> list[Bytes]:
+    """B arrays (H, W, 3) uint8 BGR, for OpenCV."""
+    return [np.ascontiguousarray(rgb[..., ::-1]) for rgb in to_rgb_arrays(batch)]
+
+
+def from_bgr_arrays(bgr: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
+    """B arrays (H, W, 3) uint8 BGR, from OpenCV."""
+    return batch_from_uint8([np.ascontiguousarray(picture[..., ::-1]) for picture in bgr], ids)
+
+
+def to_signed(batch: ImageBatch) -> torch.Tensor:
+    """(B, 3, H, W) float32 in [-1, 1], as GFP-GAN and most networks want: (x - 0.5) / 0.5."""
+    return (batch.pixels - 0.5) / 0.5
+
+
+def from_signed(pixels: torch.Tensor, ids: tuple[str, ...]) -> ImageBatch:
+    """[-1, 1] to a batch, clamped, as basicsr's tensor2img does. NaN is refused, not clamped."""
+    if not bool(torch.isfinite(pixels).all()):
+        raise BadInput(f"the network returned values that are not finite for one of {', '.join(ids)}")
+    return ImageBatch(((pixels.to(torch.float32).clamp(-1, 1) + 1) / 2).clamp(0, 1).contiguous(), ids)
+
+
+def resized(batch: ImageBatch, size: tuple[int, int]) -> ImageBatch:
+    """To (height, width): pixel areas averaged when both sides shrink, bicubic with antialiasing otherwise; clamped to [0, 1]."""
+    if batch.size == size:
+        return batch
+    shrinks = size[0] <= batch.size[0] and size[1] <= batch.size[1]
+    if shrinks:
+        pixels = F.interpolate(batch.pixels, size=size, mode="area")
+    else:
+        pixels = F.interpolate(batch.pixels, size=size, mode="bicubic", align_corners=False, antialias=True)
+    return ImageBatch(pixels.clamp(0, 1), batch.ids)
+
+
+def select(batch: ImageBatch, indices: list[int]) -> ImageBatch:
+    """Some pictures of a batch, in the order given."""
+    return ImageBatch(batch.pixels[indices], tuple(batch.ids[index] for index in indices))
+
+
+def moved(batch: ImageBatch, device: torch.device | str) -> ImageBatch:
+    """The same pictures on another device."""
+    return batch if batch.pixels.device == torch.device(device) else ImageBatch(batch.pixels.to(device), batch.ids)
+
+
+def pixels_sha256(rgb: Bytes) -> str:
+    """Hash of an (H, W, 3) uint8 RGB picture with its shape: independent of the file format it came in."""
+    return hashlib.sha256(repr(rgb.shape).encode() + np.ascontiguousarray(rgb).tobytes()).hexdigest()
+
+
+def write_png(path: Path, rgb: Bytes) -> None:
+    """Write an (H, W, 3) uint8 RGB picture, whole or not at all."""
+    import os
+
+    import cv2
+
+    done, encoded = cv2.imencode(".png", np.ascontiguousarray(rgb[..., ::-1]))
+    if not done:
+        raise BadInput(f"{path}: could not encode a picture of shape {rgb.shape}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_bytes(encoded.tobytes())
+    os.replace(partial, path)

@@ -1,0 +1,275 @@
+"""The nouns every other file speaks in. This file imports nothing of gfpbench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+import torch
+
+Json: TypeAlias = Any
+"""A value that ``json.dumps(..., allow_nan=False)`` accepts."""
+
+Parameters: TypeAlias = Mapping[str, Json]
+"""Everything drawn to degrade one image: a flat JSON record with units in its names (``blur_sigma_x_px``)."""
+
+Better: TypeAlias = Literal["higher", "lower"]
+VerdictKind: TypeAlias = Literal["same", "better", "worse", "missing"]
+
+
+class GfpbenchError(Exception):
+    """An error with one clear line for a person: what was wrong, where, and what to do. Exit code 2."""
+
+
+class BadInput(GfpbenchError):
+    """A file, option or value that cannot be used."""
+
+
+class UnreadableFace(BadInput):
+    """One picture that cannot be decoded or makes no sense; it is named in the report and the run goes on."""
+
+
+class RestorationFailed(GfpbenchError):
+    """A restorer that raised, or returned something that is not a restoration of what it was given."""
+
+
+class AssetMissing(GfpbenchError):
+    """Something from outside that is not here: weights, statistics, a dataset."""
+
+    def __init__(self, asset: str, needed_by: str) -> None:
+        super().__init__(f"{needed_by} needs the asset {asset!r}, which is not here: run `gfpbench fetch {asset}`")
+        self.asset = asset
+        self.needed_by = needed_by
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class ImageBatch:
+    """Pictures of one size, with the names under which every report lists them.
+
+    Args:
+        pixels: (B, 3, H, W) float32 RGB in [0, 1], on any device.
+        ids: B distinct names.
+
+    Raises:
+        BadInput: for any other shape, type or range, for NaN, and where names and pictures do not match.
+    """
+
+    pixels: torch.Tensor
+    ids: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        pixels, ids = self.pixels, self.ids
+        if not isinstance(pixels, torch.Tensor) or pixels.dtype != torch.float32:
+            raise BadInput(f"an ImageBatch holds float32 tensors, not {getattr(pixels, 'dtype', type(pixels))}")
+        if pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape:
+            raise BadInput(f"an ImageBatch is (B, 3, H, W) with nothing empty, not {tuple(pixels.shape)}")
+        if not isinstance(ids, tuple) or len(ids) != pixels.shape[0] or len(set(ids)) != len(ids):
+            raise BadInput(f"{pixels.shape[0]} pictures need as many distinct names in a tuple, not {ids!r}")
+        low, high = torch.aminmax(pixels.detach())
+        if not (bool(low >= 0) and bool(high <= 1)):  # NaN fails both comparisons
+            raise BadInput(f"pixels must lie in [0, 1] and be finite, not {low.item():.4g} to {high.item():.4g}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return int(self.pixels.shape[2]), int(self.pixels.shape[3])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One clean picture with what is known of it.
+
+    Args:
+        id: the name in every report; unique in its set.
+        pixels: (3, H, W) float32 RGB in [0, 1], 8-bit values.
+        attributes: facts such as ``age``, ``group``, ``pose``, ``occlusion``; JSON values.
+        sha256: of the decoded pixels (uint8 RGB, HWC, with the shape), so that a changed picture is seen.
+    """
+
+    id: str
+    pixels: torch.Tensor
+    attributes: Mapping[str, Json]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that went wrong or was left out, in a line a person can act on.
+
+    ``stage`` is the step that failed: ``faces``, ``degrade``, ``restore``, ``metric``.
+    ``subject`` is an image id, a file or a metric name.
+    """
+
+    stage: str
+    subject: str
+    reason: str
+
+
+@runtime_checkable
+class FaceSet(Protocol):
+    """A named, ordered collection of clean faces, decoded one at a time so that memory does not grow with it."""
+
+    name: str
+
+    def ids(self) -> tuple[str, ...]:
+        """Names in a fixed order that does not depend on the file system. Cheap: nothing is decoded."""
+        ...
+
+    def load(self, face_id: str) -> Face:
+        """Decode one face. Raises UnreadableFace with the reason where that is impossible."""
+        ...
+
+    def source(self) -> Mapping[str, Json]:
+        """Where the faces come from, their licence and size; kept in the Result."""
+        ...
+
+
+@runtime_checkable
+class Degradation(Protocol):
+    """Clean faces to degraded ones, in a way that can be repeated for any single image."""
+
+    name: str
+
+    def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
+        """Draw for one face of (height, width) pixels. Depends on its arguments and nothing else."""
+        ...
+
+    def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
+        """Degrade each picture by its own record. Same ids, same size, 8-bit values. Deterministic."""
+        ...
+
+    def describe(self) -> Mapping[str, Json]:
+        """The ranges, for the report and for baselines."""
+        ...
+
+
+@runtime_checkable
+class Restorer(Protocol):
+    """Degraded faces to restored ones: any size in, the same size and ids out. Raises; never falls back to its input."""
+
+    name: str
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch: ...
+
+    def provenance(self) -> Mapping[str, Json]:
+        """What identifies it: hash of weights, architecture, settings, sizes it works at. JSON."""
+        ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A number for each pair of pictures, under one fixed convention."""
+
+    name: str  # with its convention: psnr_rgb, never psnr
+    unit: str  # "dB", "degrees", "" where there is none
+    better: Better
+    best: float | None  # its value on equal pictures; None for a no-reference metric
+    tolerance: float  # a difference below this is the same, for the reason given
+    tolerance_reason: str
+    minimum_side_px: int  # undefined below; the run leaves a blank and says so
+    needs_truth: bool
+    source: str  # paper and equation, or repository at a commit
+
+    def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
+        """Score each picture: (B,) float64 on the CPU. Never NaN; raises BadInput for what it cannot score."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is measured: which faces, degraded how, restored by what, from which seed."""
+
+    faces: str
+    degradation: str
+    restorer: str
+    seed: int = 0
+    size_px: int | None = None
+    limit: int | None = None
+
+    @property
+    def id(self) -> str:
+        """The pytest id, the name of the baseline and the row of every report; safe as a file name."""
+        import hashlib
+        import re
+
+        parts = [self.restorer, self.faces, self.degradation, f"s{self.seed}"]
+        parts += [f"{self.size_px}px"] if self.size_px is not None else []
+        parts += [f"n{self.limit}"] if self.limit is not None else []
+        plain = "-".join(re.sub(r"[^A-Za-z0-9._]+", "_", part).strip("_")[-40:] for part in parts)
+        if all(re.fullmatch(r"[A-Za-z0-9._-]{1,40}", part) for part in parts):
+            return plain
+        return f"{plain}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image of a Result: its scores and everything needed to make it again.
+
+    ``scores`` holds a float (``inf`` allowed, NaN never) or None where a metric is undefined or its input failed.
+    """
+
+    id: str
+    face_sha256: str
+    size_px: tuple[int, int]
+    attributes: Mapping[str, Json]
+    parameters: Parameters
+    scores: Mapping[str, float | None]
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one Case gave, image by image. A stored baseline is a Result read from disk."""
+
+    case: Case
+    rows: tuple[Row, ...]
+    metrics: Mapping[str, Mapping[str, Json]]  # name -> unit, better, best, tolerance, minimum_side_px, source
+    restorer: Mapping[str, Json]  # provenance
+    degradation: Mapping[str, Json]
+    faces: Mapping[str, Json]
+    environment: Mapping[str, Json]
+    problems: tuple[Problem, ...] = ()  # unreadable faces, failed restorations
+    not_measured: Mapping[str, str] = field(default_factory=dict)  # metric -> why it is blank, and what it needs
+
+    @property
+    def image_ids(self) -> tuple[str, ...]:
+        return tuple(row.id for row in self.rows)
+
+    def scores(self, metric: str) -> tuple[float | None, ...]:
+        """One value per image, in the order of ``image_ids``."""
+        return tuple(row.scores.get(metric) for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison decided about one metric of one case, for one image or for all (``image`` is None)."""
+
+    case: str
+    metric: str
+    image: str | None
+    expected: float | None
+    got: float | None
+    kind: VerdictKind
+    reason: str = ""
+
+
+class Progress(Protocol):
+    """Told how far a long piece of work has come."""
+
+    def __call__(self, done: int, total: int, what: str) -> None: ...
+
+
+def batched(items: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
+    """Cut names into consecutive groups of ``size``; the last may be shorter."""
+    group: list[str] = []
+    for item in items:
+        group.append(item)
+        if len(group) == size:
+            yield tuple(group)
+            group = []
+    if group:
+        yield tuple(group)
