@@ -1,0 +1,46 @@
+"""The house has floors: a file imports what lies below it, never its siblings and never what lies above."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+FLOORS = (
+    {"types"},
+    {"images", "assets", "tables", "results"},
+    {"faces", "degrade", "restorers", "metrics"},
+    {"run"},
+    {"collapse", "claims", "baselines"},
+    {"report"},
+    {"plugin", "cli"},
+)
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+PACKAGE = Path(__file__).parents[2] / "gfpbench"
+
+
+def upward_imports(path: Path, package: Path = PACKAGE) -> list[str]:
+    """Imports of gfpbench in one file that do not point down, as ``file:line name``."""
+    room = path.relative_to(package).parts[0].removesuffix(".py")
+    wrong = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "gfpbench" else [node.module]
+        for name in names:
+            target = name.split(".")[1] if name.startswith("gfpbench.") else None
+            if target in FLOOR and target != room and FLOOR[target] >= FLOOR[room]:
+                wrong.append(f"{path.name}:{node.lineno} {name}")
+    return wrong
+
+
+def test_imports_point_down() -> None:
+    files = [path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py"]
+    assert {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in files} - {"nano", "__main__"} <= set(FLOOR)
+    assert [wrong for path in files for wrong in upward_imports(path)] == []
+
+
+def test_an_upward_import_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "metrics").mkdir()
+    bad = tmp_path / "metrics" / "psnr.py"
+    bad.write_text("from gfpbench import images\nfrom gfpbench.run import measure\nimport gfpbench.faces.folder\n")
+    assert upward_imports(bad, tmp_path) == ["psnr.py:2 gfpbench.run", "psnr.py:3 gfpbench.faces.folder"]
