@@ -7,7 +7,7 @@ from pathlib import Path
 
 FLOORS = (
     {"types"},
-    {"images", "assets", "tables", "results"},
+    {"images", "assets", "tables", "results", "devices"},
     {"faces", "degrade", "restorers", "metrics"},
     {"run"},
     {"collapse", "claims", "baselines"},

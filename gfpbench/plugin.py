@@ -1,0 +1,209 @@
+"""The pytest plugin: options, fixtures, markers and the closing lines. The only file that imports pytest.
+
+It is loaded in every project that has gfpbench installed, so nothing heavy is imported before a test asks for a fixture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from gfpbench.types import Case, Result
+
+_KEY: pytest.StashKey[Bench] = pytest.StashKey()
+ALWAYS = ("input", "truth")
+"""Reference rows of every table: what went in, and the truth against itself."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gfpbench", "face restoration benchmark (gfpbench)")
+    group.addoption(
+        "--restorer",
+        action="append",
+        metavar="NAME",
+        help="what to test, repeatable: a name of `gfpbench list restorers`, python:module:attr, outputs:DIR (default: nano)",
+    )
+    group.addoption("--faces", default="embedded", metavar="NAME|PATH", help="clean faces: a name of `gfpbench list faces` or a folder")
+    group.addoption("--degradation", default="paper", metavar="NAME", help="a name of `gfpbench list degradations`")
+    group.addoption("--limit", type=int, metavar="N", help="use the first N faces only")
+    group.addoption("--seed", type=int, default=0, metavar="N", help="the seed every draw is keyed by (default: 0)")
+    group.addoption("--device", default="auto", metavar="auto|cpu|cuda", help="where restorers run (default: auto)")
+    group.addoption("--size", type=int, metavar="PX", help="side of the face crops (default: as the faces are)")
+    group.addoption("--draws", type=int, metavar="N", help="degrade each face N times, differently (default: 8 for embedded, else 1)")
+    group.addoption("--report", metavar="DIR", help="leave index.html, junit.xml and results.json in DIR")
+    group.addoption("--strict-assets", action="store_true", help="a test that would skip for want of an asset or a GPU fails")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "gpu: needs a CUDA device; says so and skips where there is none",
+        "network: talks to servers outside this machine; off unless chosen with -m network",
+        "slow: takes more than a minute on two cores",
+        "needs_asset(name): needs something `gfpbench fetch` brings; skips, or fails with --strict-assets",
+    ):
+        config.addinivalue_line("markers", line)
+    report = config.getoption("--report")
+    if report:
+        folder = Path(report)
+        if folder.exists() and not folder.is_dir():
+            raise pytest.UsageError(f"--report {report}: is a file; give a folder")
+        if not config.option.xmlpath:
+            # Set before pytest's own junitxml plugin is configured (it is registered first, configured in order).
+            config.option.xmlpath = str(folder / "junit.xml")
+    config.stash[_KEY] = Bench(config)
+
+
+class Bench:
+    """One session's measurements: each case is measured once and its Result shared by all tests.
+
+    Args:
+        config: pytest's configuration, holding the options above.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.results: dict[str, Result] = {}
+        self.store: Path | None = Path(config.getoption("--report")) / "cases" if config.getoption("--report") else None
+
+    @property
+    def restorers(self) -> tuple[str, ...]:
+        """The names given with --restorer, in order, each once."""
+        return tuple(dict.fromkeys(self.config.getoption("--restorer") or ["nano"]))
+
+    def case(self, restorer: str, **changes: Any) -> Case:
+        """The Case that the command line describes, for one restorer; ``changes`` replace its fields."""
+        from gfpbench.types import Case
+
+        option = self.config.getoption
+        case = Case(
+            faces=option("--faces"),
+            degradation=option("--degradation"),
+            restorer=restorer,
+            seed=option("--seed"),
+            size_px=option("--size"),
+            limit=option("--limit"),
+            draws=option("--draws"),
+        )
+        return dataclasses.replace(case, **changes)
+
+    def measure(self, case: Case) -> Result:
+        """The Result of a case, measured now or earlier in this session."""
+        if case.id not in self.results:
+            from gfpbench import devices, run
+            from gfpbench.report.progress import progress_bar
+
+            if self.store is None:
+                raise pytest.UsageError("the bench has no folder to work in")
+            capture = self.config.pluginmanager.getplugin("capturemanager")
+            with capture.global_and_fixture_disabled(), progress_bar() as progress:
+                device = devices.resolve(self.config.getoption("--device"))
+                self.results[case.id] = run.measure(case, store=self.store, device=device, progress=progress)
+        return self.results[case.id]
+
+
+@pytest.fixture(scope="session")
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Measures cases for this session: ``bench.measure(bench.case("nano"))`` gives a Result."""
+    # Waiting threads that spin cost more than the work on small shared machines; no effect once torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    session: Bench = request.config.stash[_KEY]
+    if session.store is None:
+        session.store = tmp_path_factory.mktemp("gfpbench")
+    return session
+
+
+@pytest.fixture(scope="session")
+def restoration(request: pytest.FixtureRequest, bench: Bench) -> Result:
+    """The Result of each restorer named on the command line, one parametrized test for each."""
+    return bench.measure(bench.case(request.param))
+
+
+@pytest.fixture(scope="session")
+def degraded_input(bench: Bench) -> Result:
+    """The Result of the degraded faces themselves: what a restorer has to improve on."""
+    return bench.measure(bench.case("input"))
+
+
+@pytest.fixture(scope="session")
+def ground_truth(bench: Bench) -> Result:
+    """The Result of the clean faces against themselves: the best any restorer could score."""
+    return bench.measure(bench.case("truth"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "restoration" in metafunc.fixturenames:
+        session = metafunc.config.stash[_KEY]
+        names = session.restorers
+        metafunc.parametrize("restoration", names, ids=[session.case(name).id for name in names], indirect=True, scope="session")
+
+
+@pytest.fixture(autouse=True)
+def _figures_as_properties(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every figure of a Result that a test used is a JUnit property of that test."""
+    yield
+    used = {"restoration", "degraded_input", "ground_truth"} & set(getattr(request, "fixturenames", ()))
+    if used and request.config.option.xmlpath:
+        from gfpbench import report
+
+        for name in sorted(used):
+            request.node.user_properties.extend(report.junit_properties(request.getfixturevalue(name)))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    strict = item.config.getoption("--strict-assets")
+
+    def absent(reason: str) -> None:
+        pytest.fail(f"{reason} (--strict-assets)", pytrace=False) if strict else pytest.skip(reason)
+
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            absent(f"no GPU: torch {torch.__version__} sees no CUDA device on this machine")
+    for marker in item.iter_markers("needs_asset"):
+        from gfpbench import assets
+        from gfpbench.types import AssetMissing
+
+        for name in marker.args:
+            try:
+                assets.path(name)
+            except AssetMissing as missing:
+                absent(str(missing))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "network" not in (config.option.markexpr or ""):
+        for item in items:
+            if item.get_closest_marker("network"):
+                item.add_marker(pytest.mark.skip(reason="talks to the network; choose it with -m network"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_exception_interact(call: pytest.CallInfo[Any], report: Any) -> None:
+    """Our own errors are one clear line for a person; a traceback through the engine would bury it."""
+    import sys
+
+    types = sys.modules.get("gfpbench.types")
+    if types is not None and call.excinfo is not None and isinstance(call.excinfo.value, types.GfpbenchError):
+        report.longrepr = f"{type(call.excinfo.value).__name__}: {call.excinfo.value}"
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    session = config.stash.get(_KEY, None)
+    if session is None or not session.results:
+        return
+    from gfpbench import report
+
+    results = tuple(session.results.values())
+    page: Path | None = None
+    if config.getoption("--report"):
+        page = report.write_report(results, Path(config.getoption("--report")), store=session.store)
+    terminalreporter.section("gfpbench")
+    for line in report.terminal_lines(results, page):
+        terminalreporter.write_line(line)

@@ -1,0 +1,41 @@
+"""A progress bar for long work: on a terminal it moves, in a log it leaves one line for each piece of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from gfpbench.types import Progress
+
+
+@contextmanager
+def progress_bar(console: Console | None = None) -> Iterator[Progress]:
+    """Gives a callable (done, total, what) that draws one bar for each distinct ``what``.
+
+    Args:
+        console: where to draw; standard error unless told.
+    """
+    console = console or Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    tasks: dict[str, TaskID] = {}
+    if not console.is_terminal:
+
+        def log(done: int, total: int, what: str) -> None:
+            # A log gets a line at about every tenth, so that a stuck job is seen without flooding the file.
+            if done == total or (total >= 10 and done * 10 // total > (done - 1) * 10 // total):
+                console.print(f"{what}: {done}/{total}", highlight=False, markup=False, soft_wrap=True)
+
+        yield log
+        return
+    with Bars(*columns, console=console) as bars:
+
+        def draw(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what.replace("[", r"\["), total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield draw
