@@ -181,7 +181,12 @@ class Metric(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is measured: which faces, degraded how, restored by what, from which seed."""
+    """What is measured: which faces, degraded how, restored by what, from which seed.
+
+    ``restorer`` is ``truth`` for the reference row: the clean picture scored against itself.
+    ``limit`` takes the first so many faces. ``draws`` shows each face so many times, each under its own id, to be
+    degraded differently each time.
+    """
 
     faces: str
     degradation: str
@@ -189,6 +194,7 @@ class Case:
     seed: int = 0
     size_px: int | None = None
     limit: int | None = None
+    draws: int | None = None
 
     @property
     def id(self) -> str:
@@ -199,6 +205,7 @@ class Case:
         parts = [self.restorer, self.faces, self.degradation, f"s{self.seed}"]
         parts += [f"{self.size_px}px"] if self.size_px is not None else []
         parts += [f"n{self.limit}"] if self.limit is not None else []
+        parts += [f"d{self.draws}"] if self.draws is not None else []
         plain = "-".join(re.sub(r"[^A-Za-z0-9._]+", "_", part).strip("_")[-40:] for part in parts)
         if all(re.fullmatch(r"[A-Za-z0-9._-]{1,40}", part) for part in parts):
             return plain
