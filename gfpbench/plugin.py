@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from gfpbench.types import Case, Result
 
 _KEY: pytest.StashKey[Bench] = pytest.StashKey()
-ALWAYS = ("input", "truth")
-"""Reference rows of every table: what went in, and the truth against itself."""
+RESULT_FIXTURES = ("degraded_input", "ground_truth", "restoration")
+"""Fixtures of this plugin whose value is a Result."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -143,16 +142,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("restoration", names, ids=[session.case(name).id for name in names], indirect=True, scope="session")
 
 
-@pytest.fixture(autouse=True)
-def _figures_as_properties(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Every figure of a Result that a test used is a JUnit property of that test."""
-    yield
-    used = {"restoration", "degraded_input", "ground_truth"} & set(getattr(request, "fixturenames", ()))
-    if used and request.config.option.xmlpath:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
+    """Every figure of a Result that a test used becomes a JUnit property of that test."""
+    if call.when != "call" or not item.config.option.xmlpath:
+        return
+    used = {name: value for name, value in getattr(item, "funcargs", {}).items() if name in RESULT_FIXTURES}
+    if used:
         from gfpbench import report
 
         for name in sorted(used):
-            request.node.user_properties.extend(report.junit_properties(request.getfixturevalue(name)))
+            item.user_properties.extend(report.junit_properties(used[name]))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,0 +1,5 @@
+"""`python -m gfpbench` is the `gfpbench` command."""
+
+from gfpbench.cli import main
+
+main()

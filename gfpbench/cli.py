@@ -1,0 +1,187 @@
+"""The `gfpbench` command: the same engine as the pytest plugin, for people and scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gfpbench import __version__
+
+app = typer.Typer(
+    name="gfpbench",
+    help="Benchmark and regression tests for blind face restoration: degrade faces in a known way, restore, measure, report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out = Console(soft_wrap=True, highlight=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
+
+
+def main() -> None:
+    """Run the command. Our own errors are one line on standard error and exit code 2."""
+    # Spinning waits cost more than the work itself on small shared machines; read once, when torch loads OpenMP.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except Exception as error:
+        from gfpbench.types import GfpbenchError
+
+        if not isinstance(error, GfpbenchError):
+            raise
+        print(f"gfpbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("gfpbench: stopped; what was measured is kept, the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"gfpbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Benchmark and regression tests for blind face restoration."""
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(help="restorers, faces, degradations, metrics or assets")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what there is to choose from."""
+    from gfpbench.catalogue import CATALOGUE
+    from gfpbench.tables import unknown
+
+    if what not in CATALOGUE:
+        raise unknown("list", what, CATALOGUE)
+    rows = CATALOGUE[what]()
+    if as_json:
+        print(json.dumps(rows, indent=2, allow_nan=False))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in rows[0]:
+        table.add_column(column.replace("_", " "), no_wrap=column == "name")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value).replace("[", r"\[") for value in row.values()))
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def run(
+    restorer: Annotated[Optional[list[str]], typer.Option(help="What to test; repeatable. [default: nano]")] = None,
+    faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
+    degradation: Annotated[str, typer.Option(help="How they are degraded.")] = "paper",
+    limit: Annotated[Optional[int], typer.Option(min=1, help="Use the first N faces only.")] = None,
+    draws: Annotated[Optional[int], typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
+    size: Annotated[Optional[int], typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
+    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+    metric: Annotated[Optional[list[str]], typer.Option(help="Measure only these; repeatable.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
+    report: Annotated[Path, typer.Option(help="Where index.html, junit.xml and results.json go.")] = Path("report"),
+    as_json: AsJson = False,
+) -> None:
+    """Degrade, restore and measure, then write the report. Exit code 1 where a restoration failed."""
+    from gfpbench import devices
+    from gfpbench import report as reports
+    from gfpbench import run as engine
+    from gfpbench.report.progress import progress_bar
+    from gfpbench.types import BadInput, Case
+
+    if report.exists() and not report.is_dir():
+        raise BadInput(f"--report {report}: is a file; give a folder")
+    names = tuple(dict.fromkeys(["input", *(restorer or ["nano"]), "truth"]))
+    store = report / "cases"
+    with progress_bar() as progress:
+        results = tuple(
+            engine.measure(
+                Case(faces, degradation, name, seed=seed, size_px=size, limit=limit, draws=draws),
+                store=store,
+                device=devices.resolve(device),
+                metrics=metric,
+                batch_size=batch_size,
+                progress=progress,
+            )
+            for name in names
+        )
+    page = reports.write_report(results, report, store=store)
+    reports.write_junit(results, report / "junit.xml")
+    if as_json:
+        print((report / "results.json").read_text())
+    else:
+        print("\n".join(reports.terminal_lines(results, page)))
+    if any(row.failure for result in results for row in result.rows):
+        raise typer.Exit(1)
+
+
+@app.command("report")
+def report_(
+    results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold one.")],
+    to: Annotated[Path, typer.Option(help="Folder for the new report.")] = Path("report"),
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a summary as markdown instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a report of results measured before, together: other days, machines or checkpoints."""
+    from gfpbench import report as reports
+    from gfpbench import results as stored
+
+    files = [path / "results.json" if path.is_dir() else path for path in results]
+    read = tuple(result for file in files for result in stored.read(file))
+    if markdown:
+        print(reports.markdown(read))
+        return
+    if as_json:
+        print(json.dumps([stored.to_json(result) for result in read], indent=2, allow_nan=False))
+        return
+    stores = [file.parent / "cases" for file in files]
+    page = reports.write_report(read, to, store=next((store for store in stores if store.is_dir()), None))
+    print("\n".join(reports.terminal_lines(read, page)))
+
+
+@app.command()
+def fetch(
+    names: Annotated[Optional[list[str]], typer.Argument(help="Assets, as `gfpbench list assets` names them.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Everything in the table.")] = False,
+    for_: Annotated[Optional[list[str]], typer.Option("--for", help="What this restorer or metric needs; repeatable.")] = None,
+    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="Agree to non-commercial licences without being asked.")] = False,
+) -> None:
+    """Download weights and statistics, checked by SHA-256, into GFPBENCH_HOME. Resumes where it was cut off."""
+    from gfpbench.fetching import fetch_with_bars
+
+    fetch_with_bars(names or [], everything=all_, wanted_for=for_ or [], accept_licence=accept_licence)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine has, what is missing, and what that costs. Exit code 1 where something is broken."""
+    from gfpbench.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print(json.dumps(findings, indent=2, allow_nan=False))
+    else:
+        mark: dict[Any, str] = {"fine": "[green]ok[/]", "absent": "[yellow]--[/]", "broken": "[red]!![/]"}
+        for finding in findings:
+            text = finding["says"].replace("[", r"\[")
+            out.print(f"{mark[finding['state']]}  {finding['subject']:<22} {text}")
+    if any(finding["state"] == "broken" for finding in findings):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

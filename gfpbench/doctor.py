@@ -1,0 +1,126 @@
+"""`gfpbench doctor`: what this machine has, what is missing, and what that costs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Iterator
+from typing import Literal, TypedDict
+
+from gfpbench import __version__
+from gfpbench.types import GfpbenchError
+
+
+class Finding(TypedDict):
+    """One line of the examination. ``absent`` costs something optional; ``broken`` makes numbers wrong or runs fail."""
+
+    subject: str
+    state: Literal["fine", "absent", "broken"]
+    says: str
+
+
+def examine() -> list[Finding]:
+    """Look at everything a run depends on. Nothing is changed or downloaded."""
+    return [finding for part in (_machine, _torch, _opencv, _faces, _nano, _optional, _assets) for finding in part()]
+
+
+def _machine() -> Iterator[Finding]:
+    yield Finding(subject="gfpbench", state="fine", says=f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
+    cores = os.cpu_count() or 1
+    policy = os.environ.get("OMP_WAIT_POLICY", "not set")
+    says = f"{cores} cores; OMP_WAIT_POLICY is {policy}"
+    yield Finding(subject="processor", state="fine", says=says)
+
+
+def _torch() -> Iterator[Finding]:
+    import torch
+
+    yield Finding(subject="torch", state="fine", says=f"{torch.__version__}, {torch.get_num_threads()} threads")
+    try:
+        import torchvision
+    except (ImportError, RuntimeError, AttributeError) as error:
+        says = f"does not import with this torch ({error}); install torch and torchvision as the pair they were released as"
+        yield Finding(subject="torchvision", state="broken", says=says)
+    else:
+        yield Finding(subject="torchvision", state="fine", says=str(torchvision.__version__))
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            memory = torch.cuda.get_device_properties(index).total_memory / 2**30
+            yield Finding(subject=f"cuda:{index}", state="fine", says=f"{torch.cuda.get_device_name(index)}, {memory:.0f} GiB")
+    else:
+        yield Finding(subject="cuda", state="absent", says="no CUDA device: restorers run on the CPU, `pytest -m gpu` skips")
+
+
+def _opencv() -> Iterator[Finding]:
+    import cv2
+
+    names = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+    found = {name: version for name in names if (version := _installed(name))}
+    if len(found) > 1 and len(set(found.values())) > 1:
+        says = f"{' and '.join(f'{n} {v}' for n, v in found.items())} overwrite each other's files; uninstall both, install one"
+        yield Finding(subject="opencv", state="broken", says=says)
+    else:
+        yield Finding(subject="opencv", state="fine", says=f"{cv2.__version__} ({', '.join(found) or 'not from a wheel'})")
+
+
+def _faces() -> Iterator[Finding]:
+    from gfpbench import faces
+
+    def look(name: str) -> str:
+        found = faces.load(name)
+        ids = found.ids()
+        found.load(ids[0])
+        return f"{len(ids)} pictures, the first reads and matches its hash"
+
+    yield _tried("faces embedded", lambda: look("embedded"), "broken")
+    yield _tried("faces portraits", lambda: look("portraits"), "absent")
+
+
+def _nano() -> Iterator[Finding]:
+    from gfpbench import restorers
+
+    yield _tried("restorer nano", lambda: f"loads; weights {str(_weights(restorers.load('nano').provenance()))[:12]}", "broken")
+
+
+def _weights(provenance: object) -> object:
+    return next((v for k, v in dict(provenance).items() if "sha256" in k), "without a hash")  # type: ignore[call-overload]
+
+
+def _optional() -> Iterator[Finding]:
+    for name, costs in (
+        ("dlib-bin", "deg_dlib (identity without downloads) is not measured; pip install 'gfpbench[identity]'"),
+        ("lpips", "LPIPS is not measured; pip install lpips"),
+        ("pyiqa", "only the project's own tests use it"),
+        ("gfpgan", "only comparisons with the authors' own code use it; pip install 'gfpbench[upstream]'"),
+        ("facexlib", "whole photos fall back to an offline face detector; pip install 'gfpbench[upstream]'"),
+        ("onnxruntime", "onnx:PATH restorers do not run; pip install onnxruntime"),
+    ):
+        version = _installed(name)
+        if version:
+            yield Finding(subject=name, state="fine", says=version)
+        else:
+            yield Finding(subject=name, state="absent", says=f"not installed: {costs}")
+
+
+def _assets() -> Iterator[Finding]:
+    from gfpbench import assets
+
+    yield Finding(subject="assets are kept in", state="fine", says=str(assets.home()))
+    for row in assets.describe():
+        state: Literal["fine", "absent", "broken"] = {"present": "fine", "damaged": "broken"}.get(str(row["state"]), "absent")  # type: ignore[assignment]
+        yield Finding(subject=str(row["name"]), state=state, says=", ".join(f"{v}" for k, v in row.items() if k not in ("name", "urls") and v))
+
+
+def _installed(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _tried(subject: str, look: Callable[[], str], otherwise: Literal["absent", "broken"]) -> Finding:
+    try:
+        return Finding(subject=subject, state="fine", says=look())
+    except GfpbenchError as error:
+        return Finding(subject=subject, state=otherwise, says=str(error))
