@@ -43,6 +43,15 @@ class AssetMissing(GfpbenchError):
         self.needed_by = needed_by
 
 
+class PackageMissing(AssetMissing):
+    """An optional Python package that is not installed."""
+
+    def __init__(self, package: str, needed_by: str, install: str) -> None:
+        GfpbenchError.__init__(self, f"{needed_by} needs the package {package!r}, which is not here: run `{install}`")
+        self.asset = package
+        self.needed_by = needed_by
+
+
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ImageBatch:
     """Pictures of one size, with the names under which every report lists them.
@@ -176,6 +185,56 @@ class Metric(Protocol):
 
     def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
         """Score each picture: (B,) float64 on the CPU. Never NaN; raises BadInput for what it cannot score."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SetScore:
+    """One number for a whole set of pictures, with how far it can be trusted.
+
+    Args:
+        value: the score as its protocol defines it, for this many pictures.
+        low, high: where it would lie for other pictures of the same number; None where that cannot be told.
+        n, n_reference: pictures scored, pictures of the reference.
+        extrapolated: the score for infinitely many pictures, as far as these tell; None where there is no such estimate.
+        note: what a reader must know before trusting it, or empty.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    n_reference: int
+    level: float = 0.95
+    extrapolated: float | None = None
+    note: str = ""
+
+
+@runtime_checkable
+class SetMetric(Protocol):
+    """A number for a set of pictures against a reference set: features of pictures, statistics of features, a score."""
+
+    name: str  # with its convention: fid_legacy, never fid
+    unit: str
+    better: Better
+    best: float | None  # its value on equal sets; None where even that depends on the pictures
+    tolerance: float
+    tolerance_reason: str
+    minimum_side_px: int
+    minimum_images: int  # in either set; BadInput below
+    features_name: str  # metrics that name the same features share one pass over the pictures
+    source: str
+
+    def features(self, batch: ImageBatch) -> torch.Tensor:
+        """(B, D) float64 on the CPU. Raises AssetMissing where the network's weights are not here."""
+        ...
+
+    def statistics(self, features: Iterable[torch.Tensor]) -> Any:
+        """What ``score`` needs of a set whose features come in parts of (B, D)."""
+        ...
+
+    def score(self, restored: Any, reference: Any) -> SetScore:
+        """The number. Raises BadInput for sets too small to have one."""
         ...
 
 
