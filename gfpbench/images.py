@@ -20,6 +20,7 @@ BT601_LUMA = (65.481, 128.553, 24.966)
 
 _T = TypeVar("_T")
 Bytes: TypeAlias = NDArray[np.uint8]
+Floats: TypeAlias = NDArray[np.float32]
 
 # Metrics share one conversion of a batch: each view is made once and dropped together with the batch.
 _views: WeakKeyDictionary[ImageBatch, dict[str, torch.Tensor]] = WeakKeyDictionary()
@@ -64,6 +65,17 @@ def to_luma_255(batch: ImageBatch) -> torch.Tensor:
     return _cached(batch, "luma", make)
 
 
+def to_gray_255(batch: ImageBatch) -> torch.Tensor:
+    """(B, 1, H, W) float64 whole numbers 0..255: 0.299 R + 0.587 G + 0.114 B, rounded half up as MATLAB's rgb2gray. Shared."""
+
+    def make() -> torch.Tensor:
+        # In thousandths every term is a whole number, so a tie is a tie on every device.
+        weight = torch.tensor((299, 587, 114), dtype=torch.float64, device=batch.pixels.device).view(1, 3, 1, 1)
+        return (((to_255(batch) * weight).sum(1, keepdim=True) + 500) / 1000).floor_()
+
+    return _cached(batch, "gray", make)
+
+
 def quantized(batch: ImageBatch) -> ImageBatch:
     """The same pictures with 8-bit values, as they would be saved and read again."""
     return ImageBatch(to_uint8(batch).to(torch.float32) / 255, batch.ids)
@@ -82,6 +94,17 @@ def to_bgr_arrays(batch: ImageBatch) -> list[Bytes]:
 def from_bgr_arrays(bgr: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
     """B arrays (H, W, 3) uint8 BGR, from OpenCV."""
     return batch_from_uint8([np.ascontiguousarray(picture[..., ::-1]) for picture in bgr], ids)
+
+
+def to_bgr_floats(batch: ImageBatch) -> list[Floats]:
+    """B arrays (H, W, 3) float32 BGR in [0, 1], for OpenCV where it works on unrounded values."""
+    return list(np.ascontiguousarray(batch.pixels.detach().cpu().numpy()[:, ::-1].transpose(0, 2, 3, 1)))
+
+
+def from_bgr_floats(bgr: list[Floats], ids: tuple[str, ...]) -> ImageBatch:
+    """B arrays (H, W, 3) float32 BGR to a batch with 8-bit values: clipped to [0, 1], rounded half to even."""
+    levels = [np.clip(np.rint(picture * np.float32(255)), 0, 255).astype(np.uint8) for picture in bgr]
+    return from_bgr_arrays(levels, ids)
 
 
 def to_signed(batch: ImageBatch) -> torch.Tensor:
