@@ -1,0 +1,52 @@
+"""JPEG compression, the fourth step of Eq. 6: one round trip through libjpeg with 4:2:0 chroma.
+
+JPEG_q of GFP-GAN's Eq. 6; basicsr's ``add_jpg_compression`` @8d56e3a with a whole-number quality.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from gfpbench.images import Bytes, Floats
+from gfpbench.types import GfpbenchError, Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """How the quality is drawn: each whole number of the range with equal chance, both ends included.
+
+    Args:
+        quality: libjpeg's scale, 1 (worst) to 100.
+    """
+
+    quality: tuple[int, int]
+
+    def draw(self, source: np.random.Generator) -> Parameters:
+        return {"jpeg_quality": int(source.integers(self.quality[0], self.quality[1], endpoint=True))}
+
+
+def to_bytes(bgr: Floats) -> Bytes:
+    """[0, 1] to whole levels, rounded half to even: what ``cv2.imencode`` does to a float picture, without its warning."""
+    return np.clip(np.rint(bgr * np.float32(255)), 0, 255).astype(np.uint8)
+
+
+def encode(bgr: Bytes, quality: int) -> bytes:
+    """(h, w, 3) uint8 BGR to a JPEG stream of that quality."""
+    done, stream = cv2.imencode(".jpg", bgr, [int(cv2.IMWRITE_JPEG_QUALITY), quality])
+    if not done:
+        raise GfpbenchError(f"OpenCV could not encode a picture of shape {bgr.shape} as JPEG at quality {quality}")
+    return bytes(stream.tobytes())
+
+
+def round_trip(bgr: Bytes, quality: int) -> Bytes:
+    """(h, w, 3) uint8 BGR through a JPEG stream and back."""
+    return np.asarray(cv2.imdecode(np.frombuffer(encode(bgr, quality), np.uint8), cv2.IMREAD_COLOR))
+
+
+def compressed(bgr: Floats, record: Parameters) -> Floats:
+    """(h, w, 3) float32 in [0, 1] through JPEG at the record's quality; unchanged and unrounded where that is null."""
+    quality = record["jpeg_quality"]
+    return bgr if quality is None else round_trip(to_bytes(bgr), quality).astype(np.float32) / np.float32(255)

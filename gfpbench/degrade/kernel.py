@@ -1,0 +1,46 @@
+"""Gaussian blur kernels, round or elongated, exactly as basicsr makes them."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kernel: TypeAlias = NDArray[np.float64]
+
+
+def gaussian_1d(size_px: int, sigma_px: float) -> Kernel:
+    """(size,) float64 samples of a Gaussian around the middle tap, summing to 1; a single spike for sigma 0."""
+    distance = np.arange(size_px, dtype=np.float64) - size_px // 2
+    if sigma_px == 0:
+        return (distance == 0).astype(np.float64)
+    weight = np.exp(-0.5 * (distance / sigma_px) ** 2)
+    return weight / weight.sum()
+
+
+def gaussian_2d(size_px: int, sigma_x_px: float, sigma_y_px: float, angle_rad: float) -> Kernel:
+    """(size, size) float64 kernel that sums to 1: exp(-d' S^-1 d / 2), S = R(angle) diag(sigma_x^2, sigma_y^2) R(angle)'.
+
+    Equal to the last bit to basicsr's ``bivariate_Gaussian`` (basicsr/data/degradations.py @8d56e3a): the multiplications
+    happen in its order, because OpenCV rounds the kernel to float32 and a single bit can move a pixel by a level.
+    Sigma 0, which basicsr cannot invert, gives a spike along that axis.
+
+    Args:
+        size_px: odd number of taps along each side.
+        sigma_x_px: standard deviation along the first axis, before truncation to the window.
+        sigma_y_px: the same along the second axis.
+        angle_rad: turns the first axis away from x, towards y (downwards in a picture).
+    """
+    if 0 in (sigma_x_px, sigma_y_px):
+        # The limit of a vanishing sigma on the pixel grid; finite where 1 / sigma^2 is not.
+        sigma_x_px, sigma_y_px = max(sigma_x_px, 1e-3), max(sigma_y_px, 1e-3)
+    variance = np.array([[sigma_x_px**2, 0], [0, sigma_y_px**2]])
+    if sigma_x_px != sigma_y_px:  # basicsr's isotropic branch does not rotate at all
+        turn = np.array([[np.cos(angle_rad), -np.sin(angle_rad)], [np.sin(angle_rad), np.cos(angle_rad)]])
+        variance = np.dot(turn, np.dot(variance, turn.T))
+    axis = np.arange(size_px, dtype=np.float64) - size_px // 2
+    points = np.stack(np.meshgrid(axis, axis), axis=-1)
+    exponent = np.dot(points, np.linalg.inv(variance)) * points
+    weight = np.exp(-0.5 * (exponent[..., 0] + exponent[..., 1]))
+    return np.asarray(weight / np.sum(weight))

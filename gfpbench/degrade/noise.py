@@ -1,0 +1,44 @@
+"""Gaussian noise, the third step of Eq. 6: independent in every pixel and channel, added to the small picture.
+
+n_delta of GFP-GAN's Eq. 6; upstream adds float32(randn) * delta / 255 and clips to [0, 1] (basicsr @8d56e3a).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gfpbench.degrade.keyed import generator, key, uniform
+from gfpbench.images import Floats
+from gfpbench.types import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How noise is drawn: its strength uniform in the range, its field from a key of its own.
+
+    Args:
+        std_grey_levels: range of the standard deviation, in levels of 0..255.
+    """
+
+    std_grey_levels: tuple[float, float]
+
+    def draw(self, source: np.random.Generator, seed: int, face_id: str) -> Parameters:
+        return {
+            "noise_std_grey_levels": uniform(source, self.std_grey_levels),
+            "noise_key": key(seed, face_id, "noise field"),
+        }
+
+
+def field(noise_key: str, size_px: tuple[int, int]) -> Floats:
+    """(height, width, 3) float32 BGR standard normal noise; the same for the same key and size, on any machine or device."""
+    return generator(noise_key).standard_normal((*size_px, 3)).astype(np.float32)
+
+
+def noisy(bgr: Floats, record: Parameters) -> Floats:
+    """(h, w, 3) float32 with the record's noise added, clipped to [0, 1], not rounded. Clips even without noise, as upstream does."""
+    std = record["noise_std_grey_levels"]
+    if std > 0:
+        bgr = bgr + field(record["noise_key"], (bgr.shape[0], bgr.shape[1])) * std / 255.0
+    return np.clip(bgr, 0, 1)
