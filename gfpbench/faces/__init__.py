@@ -1,0 +1,58 @@
+"""Clean faces to degrade: the sets known by name, and any folder of pictures.
+
+To add a set, write one file with a callable that takes ``size_px`` (None for the set's own) and returns a
+``types.FaceSet``, and add its row to ``FACES``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gfpbench.tables import resolve, unknown
+from gfpbench.types import BadInput, FaceSet
+
+FACES: dict[str, str] = {
+    "embedded": "gfpbench.faces.embedded:Embedded",
+    "portraits": "gfpbench.faces.portraits:portraits",
+}
+
+MINIMUM_SIZE_PX, MAXIMUM_SIZE_PX = 32, 2048
+MAXIMUM_DRAWS = 10_000
+
+
+def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = None) -> FaceSet:
+    """Open a set of faces by its name or by a folder's path; nothing is decoded yet.
+
+    Args:
+        name_or_path: a name in ``FACES``, or an existing folder (write ``./portraits`` for a folder named like a set).
+        size_px: side in pixels, 32 to 2048. None: 128 for ``embedded``, pictures as they are elsewhere.
+        draws: differently degraded copies of each face. More than 1 names them ``name~0``, ``name~1``, ...
+            None: 8 for ``embedded``, 1 elsewhere.
+
+    Raises:
+        BadInput: for an unknown name, a folder without pictures, or a size or count out of range.
+        AssetMissing: where the set has to be fetched first.
+    """
+    if size_px is not None and not MINIMUM_SIZE_PX <= size_px <= MAXIMUM_SIZE_PX:
+        raise BadInput(f"faces come in sizes from {MINIMUM_SIZE_PX} to {MAXIMUM_SIZE_PX} px, not {size_px}")
+    if draws is not None and not 1 <= draws <= MAXIMUM_DRAWS:
+        raise BadInput(f"a face is drawn 1 to {MAXIMUM_DRAWS} times, not {draws}")
+    faces = _open(name_or_path, size_px)
+    count = draws if draws is not None else int(getattr(faces, "default_draws", 1))
+    if count == 1:
+        return faces
+    from gfpbench.faces.draws import Draws
+
+    return Draws(faces, count)
+
+
+def _open(name_or_path: str, size_px: int | None) -> FaceSet:
+    if name_or_path in FACES:
+        known: FaceSet = resolve("face set", FACES, name_or_path)(size_px)
+        return known
+    path = Path(name_or_path).expanduser()
+    if not name_or_path or "\0" in name_or_path or not path.exists():
+        raise unknown("face set", name_or_path, FACES, also="the path of an existing folder of pictures works too")
+    from gfpbench.faces.folder import Folder
+
+    return Folder(path, size_px, name=name_or_path)
