@@ -1,0 +1,44 @@
+"""Every byte from outside: what there is, what is here, how it comes here, and how it is read."""
+
+from __future__ import annotations
+
+from gfpbench.assets.archive import extract
+from gfpbench.assets.download import Patience, ResumingDownloader
+from gfpbench.assets.errors import FetchFailed, LicenceNotAccepted, MirrorFailed
+from gfpbench.assets.fetch import Fetched, fetch, fetch_many, offline
+from gfpbench.assets.licences import ask_on_terminal, is_accepted
+from gfpbench.assets.loading import load_arrays, load_weights
+from gfpbench.assets.store import Status, describe, home, path, status
+from gfpbench.assets.table import ASSETS, Asset, find, for_restorer, needed_for
+
+__all__ = [
+    # what there is
+    "ASSETS",
+    "Asset",
+    "find",
+    "for_restorer",
+    "needed_for",
+    # what is here
+    "Status",
+    "describe",
+    "home",
+    "path",
+    "status",
+    # bring it here
+    "Fetched",
+    "Patience",
+    "ResumingDownloader",
+    "ask_on_terminal",
+    "extract",
+    "fetch",
+    "fetch_many",
+    "is_accepted",
+    "offline",
+    # read it
+    "load_arrays",
+    "load_weights",
+    # what can go wrong
+    "FetchFailed",
+    "LicenceNotAccepted",
+    "MirrorFailed",
+]

@@ -1,0 +1,155 @@
+"""Weights and statistics from a file, without ever running what the file says."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gfpbench.types import BadInput
+
+NESTS = ("params_ema", "params", "state_dict")
+"""Where authors keep the weights inside a checkpoint, best first: basicsr's averages, its plain ones, Lightning's."""
+
+_ARRAY_PARTS = {
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
+    ("_codecs", "encode"),
+    ("collections", "OrderedDict"),
+}
+
+
+def disguise(path: Path) -> str | None:
+    """Why a file cannot be weights or statistics at all, told by its first bytes; None where it may be.
+
+    Downloads that went wrong leave web pages, error messages and Git LFS pointers under the right name.
+    """
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start:
+        return "it is empty"
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<script")):
+        return "it is a web page"
+    if text.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer, not the file it points to"
+    if text.startswith((b'{"', b"not found", b"404")) and b"\0" not in start:
+        return "it is an error message"
+    return None
+
+
+def load_weights(path: Path, nests: tuple[str, ...] = NESTS) -> dict[str, torch.Tensor]:
+    """Named tensors from a checkpoint, on the CPU. Code in the file is never run.
+
+    Args:
+        path: safetensors, or a file of ``torch.save`` (both its formats), told by content.
+        nests: where to look inside a checkpoint that holds more than weights; the first one found counts.
+
+    Raises:
+        BadInput: the file is missing, empty, truncated, a web page, holds code, or holds no table of tensors.
+    """
+    found = _read_checkpoint(path)
+    nest = next((key for key in nests if isinstance(found, Mapping) and isinstance(found.get(key), Mapping)), None)
+    weights = found if nest is None else found[nest]
+    if not isinstance(weights, Mapping) or not weights:
+        raise BadInput(f"{path} holds no table of weights but {type(weights).__name__}")
+    odd = [
+        str(key) for key, value in weights.items() if not isinstance(key, str) or not isinstance(value, torch.Tensor)
+    ]
+    if odd:
+        raise BadInput(
+            f"{path} is not a table of weights: {', '.join(odd[:3])} is not a tensor; looked in {', '.join(nests)}"
+        )
+    return dict(weights)
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Named numpy arrays, such as the mean and covariance of FID statistics, from ``.npz`` or ``torch.save``.
+
+    ``torch.load(weights_only=True)`` refuses numpy arrays, so the pickle is read here with numpy's own
+    array parts allowed and nothing else.
+
+    Raises:
+        BadInput: the file is missing, empty, truncated, a web page, holds code, or holds something else.
+    """
+    _check_readable(path)
+    try:
+        if not zipfile.is_zipfile(path):
+            raise BadInput(f"{path} is neither an npz file nor a torch file, or it is truncated")
+        with zipfile.ZipFile(path) as opened:
+            pickled = [name for name in opened.namelist() if name.endswith("/data.pkl")]
+            if not pickled:
+                with np.load(path, allow_pickle=False) as arrays:
+                    return {name: arrays[name] for name in arrays.files}
+            found = _ArrayUnpickler(io.BytesIO(opened.read(pickled[0]))).load()
+    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ValueError, TypeError, AttributeError) as problem:
+        raise BadInput(f"{path} cannot be read as arrays: {problem}") from problem
+    if not isinstance(found, dict) or not all(isinstance(value, np.ndarray | np.generic) for value in found.values()):
+        raise BadInput(f"{path} is not a table of numpy arrays")
+    return {str(key): np.asarray(value) for key, value in found.items()}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ARRAY_PARTS and module != "numpy.dtypes":
+            raise pickle.UnpicklingError(f"it asks to run {module}.{name}: refused")
+        return super().find_class(module.replace("numpy.core.", "numpy._core.") if _NEW_NUMPY else module, name)
+
+
+_NEW_NUMPY = int(np.__version__.split(".")[0]) >= 2
+
+
+def _check_readable(path: Path) -> None:
+    if not path.is_file():
+        raise BadInput(f"{path}: there is no such file")
+    if (reason := disguise(path)) is not None:
+        raise BadInput(f"{path} is not weights: {reason}")
+
+
+def _read_checkpoint(path: Path) -> Any:
+    _check_readable(path)
+    with path.open("rb") as file:
+        start = file.read(9)
+    if path.suffix == ".safetensors" or start[8:9] == b"{":
+        return _read_safetensors(path)
+    try:
+        with warnings.catch_warnings():
+            # Checkpoints of old torch versions make torch warn about its own storage classes.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as problem:
+        code = re.search(r"(?:GLOBAL|global|class|function) `?([A-Za-z_][\w.]*\.[\w.]+)", str(problem))
+        if code is not None and "Unsupported" in str(problem):
+            raise BadInput(f"{path} holds code ({code[1]}), not only weights: refused, nothing was run") from problem
+        raise BadInput(f"{path} is damaged, truncated or not weights at all ({_first_line(problem)})") from problem
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError, TypeError, IndexError) as problem:
+        raise BadInput(f"{path} is damaged, truncated or not weights at all ({_first_line(problem)})") from problem
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found: dict[str, torch.Tensor] = load_file(path)
+    except (SafetensorError, OSError, ValueError) as problem:
+        raise BadInput(f"{path} is damaged, truncated or not safetensors ({_first_line(problem)})") from problem
+    return found
+
+
+def _first_line(problem: BaseException) -> str:
+    lines = str(problem).strip().splitlines()
+    return lines[0][:160] if lines else type(problem).__name__

@@ -1,0 +1,242 @@
+"""Every file that gfpbench may ask for from outside: where it is, what it must be, and under which licence."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from gfpbench.types import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file from outside.
+
+    Args:
+        name: what people type: ``gfpbench fetch NAME``.
+        filename: its name in the cache; the publisher's, so that a file fetched by hand is recognised.
+        urls: where to get it, in the order to try. Empty where the publisher has only a web page for people.
+        sha256: 64 hex digits; fewer where only a beginning was ever published; None where nothing was.
+        size_bytes: None where it is not known.
+        licence: SPDX identifier, or words.
+        noncommercial: the licence forbids commercial use; fetching asks once.
+        source: page, or repository@tag, that published it.
+        needed_by: restorers, metrics or options that cannot work without it.
+        note: anything a person should know before using it.
+    """
+
+    name: str
+    filename: str
+    urls: tuple[str, ...]
+    sha256: str | None
+    size_bytes: int | None
+    licence: str
+    source: str
+    needed_by: tuple[str, ...]
+    noncommercial: bool = False
+    note: str = ""
+
+
+_GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download"
+_FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
+_PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
+_STYLEGAN2 = "trained from StyleGAN2 on FFHQ; NVIDIA's and the data's own terms are non-commercial"
+_TORCHVISION = "BSD-3-Clause (torchvision); no licence of its own is stated for the weights"
+
+_ROWS = (
+    Asset(
+        name="gfpgan-1",
+        filename="GFPGANv1.pth",
+        # The second is the authors' own copy, at a fixed commit. No hash of either was ever published.
+        urls=(
+            f"{_GFPGAN}/v0.1.0/GFPGANv1.pth",
+            "https://huggingface.co/TencentARC/GFPGANv1/resolve/0098836c4c608c2ceaf171822464fbbaf3a17eff/GFPGANv1.pth",
+        ),
+        sha256=None,
+        size_bytes=None,
+        licence="Apache-2.0",
+        source="TencentARC/GFPGAN@v0.1.0",
+        needed_by=("gfpgan-1",),
+        note=f"the paper's model; {_STYLEGAN2}",
+    ),
+    Asset(
+        name="gfpgan-1.2",
+        filename="GFPGANCleanv1-NoCE-C2.pth",
+        urls=(f"{_GFPGAN}/v0.2.0/GFPGANCleanv1-NoCE-C2.pth",),
+        sha256="29e25ee90c170f4231163f4c83df6b59c968b73f3ce00cb884015ae005db083c",
+        size_bytes=348_632_874,
+        licence="Apache-2.0",
+        source="TencentARC/GFPGAN@v0.2.0",
+        needed_by=("gfpgan-1.2",),
+        note=_STYLEGAN2,
+    ),
+    Asset(
+        name="gfpgan-1.3",
+        filename="GFPGANv1.3.pth",
+        urls=(f"{_GFPGAN}/v1.3.0/GFPGANv1.3.pth",),
+        sha256="c953a88f2727c85c3d9ae72e2bd4846bbaf59fe6972ad94130e23e7017524a70",
+        size_bytes=348_632_874,
+        licence="Apache-2.0",
+        source="TencentARC/GFPGAN@v1.3.0",
+        needed_by=("gfpgan-1.3",),
+        note=_STYLEGAN2,
+    ),
+    Asset(
+        name="gfpgan-1.4",
+        filename="GFPGANv1.4.pth",
+        urls=(f"{_GFPGAN}/v1.3.0/GFPGANv1.4.pth",),
+        sha256="e2cd4703ab14f4d01fd1383a8a8b266f9a5833dacee8e6a79d3bf21a1b6be5ad",
+        size_bytes=348_632_874,
+        licence="Apache-2.0",
+        source="TencentARC/GFPGAN@v1.3.0",
+        needed_by=("gfpgan-1.4",),
+        note=_STYLEGAN2,
+    ),
+    Asset(
+        name="restoreformer",
+        filename="RestoreFormer.pth",
+        urls=(f"{_GFPGAN}/v1.3.4/RestoreFormer.pth",),
+        sha256="07404d446d62ca3d5ed38b1de09a947a1e77d46dbccec961a74d713a8f24ace0",
+        size_bytes=290_785_322,
+        licence="Apache-2.0 (released with GFPGAN; the authors' own repository states none)",
+        source="TencentARC/GFPGAN@v1.3.4",
+        needed_by=("restoreformer",),
+    ),
+    Asset(
+        name="codeformer",
+        filename="codeformer.pth",
+        urls=("https://github.com/sczhou/CodeFormer/releases/download/v0.1.0/codeformer.pth",),
+        sha256="1009e537e0c2a07d4cabce6355f53cb66767cd4b4297ec7a4a64ca4b8a5684b7",
+        size_bytes=376_637_898,
+        licence="S-Lab License 1.0",
+        source="sczhou/CodeFormer@v0.1.0",
+        needed_by=("codeformer",),
+        noncommercial=True,
+    ),
+    Asset(
+        name="retinaface-resnet50",
+        filename="detection_Resnet50_Final.pth",
+        urls=(f"{_FACEXLIB}/v0.1.0/detection_Resnet50_Final.pth",),
+        sha256="6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
+        size_bytes=109_497_761,
+        licence="MIT",
+        source="xinntao/facexlib@v0.1.0",
+        needed_by=("whole-photo",),
+        note="without it whole photos use an offline detector",
+    ),
+    Asset(
+        name="parsing-parsenet",
+        filename="parsing_parsenet.pth",
+        urls=(f"{_FACEXLIB}/v0.2.2/parsing_parsenet.pth",),
+        sha256="3d558d8d0e42c20224f13cf5a29c79eba2d59913419f945545d8cf7b72920de2",
+        size_bytes=85_331_193,
+        licence="MIT (facexlib)",
+        source="xinntao/facexlib@v0.2.2",
+        needed_by=("whole-photo",),
+        note="facexlib took the network from PSFR-GAN, whose own terms apply as well",
+    ),
+    Asset(
+        name="arcface-resnet18",
+        filename="arcface_resnet18.pth",
+        urls=(f"{_GFPGAN}/v0.1.0/arcface_resnet18.pth",),
+        sha256="69554b3184575bdda7ecf7f40caf2b0c5ecbd0617b676d2209d8bf0e7e3d8042",
+        size_bytes=None,
+        licence="Apache-2.0",
+        source="TencentARC/GFPGAN@v0.1.0",
+        needed_by=("deg",),
+        note="the network of the published identity angles (Deg)",
+    ),
+    Asset(
+        name="awing-wflw98",
+        filename="alignment_WFLW_4HG.pth",
+        urls=(f"{_FACEXLIB}/v0.1.0/alignment_WFLW_4HG.pth",),
+        sha256="bbfd137307a4c7debd5c283b9b0ce539466cee417ac0a155e184d857f9f2899c",
+        size_bytes=None,  # two public records of this hash disagree on the size
+        licence="Apache-2.0",
+        source="xinntao/facexlib@v0.1.0",
+        needed_by=("lmd",),
+        note="98 landmarks, trained on WFLW (AdaptiveWingLoss)",
+    ),
+    # The three below are published with a name that carries the first eight digits of their hash. The full hash and
+    # the size are those on which several public repositories agree; each begins with the published digits.
+    Asset(
+        name="inception-fid",
+        filename="pt_inception-2015-12-05-6726825d.pth",
+        urls=(
+            "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+        ),
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        size_bytes=95_628_359,
+        licence="Apache-2.0",
+        source="mseitzer/pytorch-fid@fid_weights",
+        needed_by=("fid", "kid"),
+    ),
+    Asset(
+        name="alexnet",
+        filename="alexnet-owt-7be5be79.pth",
+        urls=("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",),
+        sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        size_bytes=244_408_911,
+        licence=_TORCHVISION,
+        source="https://download.pytorch.org/models",
+        needed_by=("lpips_alex",),
+    ),
+    Asset(
+        name="vgg16",
+        filename="vgg16-397923af.pth",
+        urls=("https://download.pytorch.org/models/vgg16-397923af.pth",),
+        sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        size_bytes=553_433_881,
+        licence=_TORCHVISION,
+        source="https://download.pytorch.org/models",
+        needed_by=("lpips_vgg",),
+    ),
+    Asset(
+        name="ffhq-inception-stats-512",
+        filename="inception_FFHQ_512-f7b384ab.pth",
+        urls=(),  # a shared folder for people, no address a program could use
+        sha256="f7b384ab",
+        size_bytes=None,
+        licence="Apache-2.0 (BasicSR); computed from FFHQ, which is CC BY-NC-SA 4.0",
+        source="https://github.com/XPixelGroup/BasicSR/blob/master/docs/Metrics.md",
+        needed_by=("fid",),
+        noncommercial=True,
+        note="features of 50,000 FFHQ images at 512 px, the reference of the published FID",
+    ),
+    Asset(
+        name="ffhq-clean-stats-512",
+        filename="ffhq_clean_trainval70k_512.npz",
+        urls=(
+            f"{_PYIQA}/ffhq_clean_trainval70k_512.npz",
+            "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/ffhq_clean_trainval70k_512.npz",
+        ),
+        sha256="4e6110f9a71564e9cf7467d65643d549f6f3034a175203718497088c940d9ea2",
+        size_bytes=None,
+        licence="CC-BY-NC-SA-4.0",
+        source="https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
+        needed_by=("fid_clean",),
+        noncommercial=True,
+    ),
+)
+
+ASSETS: dict[str, Asset] = {row.name: row for row in _ROWS}
+"""The table. Adding a file from outside is one row here."""
+
+
+def find(name: str) -> Asset:
+    """The row of that name. Raises BadInput with near names for one that does not exist."""
+    if name in ASSETS:
+        return ASSETS[name]
+    near = difflib.get_close_matches(name, ASSETS, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are: {', '.join(sorted(ASSETS))}"
+    raise BadInput(f"no asset named {name!r}: {hint}")
+
+
+def needed_for(subject: str) -> list[str]:
+    """Names of the assets that a restorer, metric or option needs, in the order of the table; empty where none."""
+    return [asset.name for asset in ASSETS.values() if subject in asset.needed_by]
+
+
+def for_restorer(name: str) -> list[str]:
+    """Names of the assets that a restorer needs; empty where it brings its own (``checkpoint:PATH``)."""
+    return needed_for(name.partition(":")[0])
