@@ -1,0 +1,108 @@
+"""Turns what people have (a function on arrays, a torch module) into a Restorer. For models of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gfpbench.images import batch_from_uint8, from_signed, moved, to_rgb_arrays, to_signed
+from gfpbench.types import BadInput, ImageBatch, Json
+
+ArrayFunction = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+class ArrayRestorer:
+    """A function on one (H, W, 3) uint8 RGB array as a Restorer. Made by ``from_array_function``."""
+
+    def __init__(self, function: ArrayFunction, name: str) -> None:
+        self.function = function
+        self.name = name
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        restored = [
+            self._checked(self.function(picture), picture.shape, face_id)
+            for picture, face_id in zip(to_rgb_arrays(degraded), degraded.ids, strict=True)
+        ]
+        return moved(batch_from_uint8(restored, degraded.ids), degraded.pixels.device)
+
+    def _checked(self, picture: object, shape: tuple[int, ...], face_id: str) -> NDArray[np.uint8]:
+        if not isinstance(picture, np.ndarray):
+            raise BadInput(f"{self.name} returned {type(picture).__name__} for {face_id!r}, not a numpy array")
+        if picture.dtype != np.uint8 or picture.shape != shape:
+            raise BadInput(
+                f"{self.name} returned {picture.shape} {picture.dtype} for {face_id!r}, not {shape} uint8 (RGB, 0..255)"
+            )
+        return picture
+
+    def provenance(self) -> Mapping[str, Json]:
+        return {"restorer": self.name, "adapter": "from_array_function", "pixels": "(H, W, 3) uint8 RGB"}
+
+
+class ModuleRestorer:
+    """A torch module on (B, 3, H, W) float32 RGB as a Restorer. Made by ``from_module``."""
+
+    def __init__(self, module: torch.nn.Module, signed: bool, name: str) -> None:
+        self.module = module.eval()
+        self.signed = signed
+        self.name = name
+        weight = next(module.parameters(), None)
+        self.device = "cpu" if weight is None else str(weight.device)
+
+    def place(self, device: str) -> ModuleRestorer:
+        """Move the module to where it shall run."""
+        self.device = device
+        self.module.to(device)
+        return self
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        batch = moved(degraded, self.device)
+        with torch.no_grad():
+            answer = self.module(to_signed(batch) if self.signed else batch.pixels.clone())
+        pixels = answer[0] if isinstance(answer, tuple | list) and answer else answer
+        if not isinstance(pixels, torch.Tensor) or pixels.shape[:2] != batch.pixels.shape[:2]:
+            got = tuple(pixels.shape) if isinstance(pixels, torch.Tensor) else type(pixels).__name__
+            raise BadInput(
+                f"{self.name} returned {got}, not pictures like the {tuple(batch.pixels.shape)} it was given"
+            )
+        return moved(from_signed(pixels if self.signed else pixels * 2 - 1, batch.ids), degraded.pixels.device)
+
+    def provenance(self) -> Mapping[str, Json]:
+        return {
+            "restorer": self.name,
+            "adapter": "from_module",
+            "module": type(self.module).__name__,
+            "weights": sum(parameter.numel() for parameter in self.module.parameters()),
+            "pixels": "(B, 3, H, W) float32 RGB in " + ("[-1, 1]" if self.signed else "[0, 1]"),
+        }
+
+
+def from_array_function(function: ArrayFunction) -> ArrayRestorer:
+    """Make a Restorer of a function that restores one picture: (H, W, 3) uint8 RGB in, the same out.
+
+    OpenCV's functions want BGR: turn the last axis round before and after (``rgb[..., ::-1]``).
+
+    Example:
+        >>> restore = from_array_function(lambda rgb: rgb // 2)  # then: gfpbench run --restorer python:my_file:restore
+        >>> restore.name
+        '<lambda>'
+    """
+    if not callable(function):
+        raise BadInput(f"from_array_function wants a function, not {type(function).__name__}")
+    return ArrayRestorer(function, getattr(function, "__name__", type(function).__name__))
+
+
+def from_module(module: torch.nn.Module, *, signed: bool) -> ModuleRestorer:
+    """Make a Restorer of a torch module on (B, 3, H, W) float32 RGB; it is put into evaluation mode.
+
+    Args:
+        module: returns pictures of the size it is given, or a tuple that begins with them (as GFP-GAN does). Values
+            outside its range are clamped, as they are when a picture is saved; NaN is refused.
+        signed: True where it works in [-1, 1] (GFP-GAN, CodeFormer), False for [0, 1]. There is no default, because a
+            network in the wrong range gives a plausible picture.
+    """
+    if not isinstance(module, torch.nn.Module):
+        raise BadInput(f"from_module wants a torch.nn.Module, not {type(module).__name__}")
+    return ModuleRestorer(module, signed, type(module).__name__)

@@ -1,0 +1,205 @@
+"""The one place that decides whether what a restorer returned is a restoration. A failure is never a number."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from gfpbench.images import select, to_uint8
+from gfpbench.types import ImageBatch, Restorer
+
+UNCHANGED_WITHIN_LEVELS = 1
+"""A picture that differs nowhere from its input by more than this many of 255 levels has not been restored."""
+
+
+@dataclass
+class Seen:
+    """Restored pictures so far: a restorer that gives one picture for two inputs is noticed across batches too.
+
+    ``pictures`` maps the hash of a restored picture to the hash of its degraded one and to its name; JSON, some 200
+    bytes a picture, so a run can keep it beside its results.
+    """
+
+    pictures: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def checked(
+    restorer: Restorer, degraded: ImageBatch, seen: Seen | None = None
+) -> tuple[ImageBatch | None, dict[str, str]]:
+    """Restore a batch and keep only what is a restoration of what was given.
+
+    Where the restorer raises on several pictures, each is tried alone, so that one bad picture costs no other.
+
+    Refused for the whole batch: anything but an ImageBatch, other or reordered ids, another size. Refused picture by
+    picture: absent from what was returned, NaN or infinite, outside [0, 1], its input unchanged (unless the restorer's
+    provenance says ``"identity": True``), its input overwritten, the same picture as for another input. ``degraded`` is
+    never changed: the restorer works on a copy.
+
+    Args:
+        restorer: called with (B, 3, H, W) float32 RGB in [0, 1], without gradients.
+        degraded: B pictures.
+        seen: what earlier batches of this run gave; extended by this one.
+
+    Returns:
+        The restorations, in the order and on the device of ``degraded`` (None where none is left), and the reason in
+        one line for each picture that has none. Every id is in exactly one of the two.
+
+    Raises:
+        KeyboardInterrupt and the like pass through. SystemExit does not: a model that calls ``sys.exit(0)`` would
+        otherwise end a run as if it had succeeded.
+    """
+    returned, failures = _attempted(restorer, degraded)
+    failures |= _refused(restorer, degraded, returned)
+    returned = {name: pixels for name, pixels in returned.items() if name not in failures}
+    failures |= _repeated(degraded, returned, seen)
+    kept = [(name, returned[name]) for name in degraded.ids if name in returned and name not in failures]
+    if not kept:
+        return None, failures
+    restored = ImageBatch(torch.stack([pixels for _, pixels in kept]), tuple(name for name, _ in kept))
+    return restored, {name: failures[name] for name in degraded.ids if name in failures}
+
+
+def is_repeatable(restorer: Restorer, degraded: ImageBatch, restored: ImageBatch, *, levels: int = 1) -> bool:
+    """Whether the last restored picture comes out the same again, alone: no randomness, no memory, no neighbours.
+
+    Costs one restoration. ``levels`` of 255 are allowed, because arithmetic differs a little with the batch size.
+    """
+    name = restored.ids[-1]
+    alone, _ = _attempted(restorer, select(degraded, [degraded.ids.index(name)]))
+    if name not in alone or not bool(torch.isfinite(alone[name]).all()):
+        return False
+    return _levels_apart(alone[name], restored.pixels[-1]) <= levels
+
+
+def ignores_input(restorer: Restorer, degraded: ImageBatch) -> bool:
+    """Whether the first picture and its mirror image are restored to one and the same picture: a constant.
+
+    Costs two restorations; meant for the start of a run, where there may be only one picture to compare. Not for
+    ``outputs:``, which goes by names. False where the picture is its own mirror image or cannot be restored.
+    """
+    first = select(degraded, [0])
+    mirrored = ImageBatch(first.pixels.flip(3), first.ids)
+    if torch.equal(to_uint8(first), to_uint8(mirrored)):
+        return False
+    answers = [_attempted(restorer, batch)[0].get(first.ids[0]) for batch in (first, mirrored)]
+    one, other = answers
+    return one is not None and other is not None and one.shape == other.shape and torch.equal(one, other)
+
+
+def _attempted(restorer: Restorer, degraded: ImageBatch) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Pixels per name as returned, copied; and reasons. Tries pictures alone where the batch raises."""
+    given = ImageBatch(degraded.pixels.clone(), degraded.ids)
+    try:
+        with torch.no_grad():
+            answer = restorer(given)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model raises is a failed restoration
+        if len(degraded) == 1:
+            return {}, {degraded.ids[0]: _line(error)}
+        pixels: dict[str, torch.Tensor] = {}
+        reasons: dict[str, str] = {}
+        for index in range(len(degraded)):
+            alone, why = _attempted(restorer, select(degraded, [index]))
+            pixels |= alone
+            reasons |= why
+        return pixels, reasons
+    reason = _broken_contract(answer, degraded)
+    if reason is not None:
+        return {}, dict.fromkeys(degraded.ids, reason)
+    reasons = {name: "no picture was returned for it" for name in degraded.ids if name not in answer.ids}
+    for index, name in enumerate(degraded.ids):
+        whole = given.pixels.shape == degraded.pixels.shape
+        if not (whole and torch.equal(given.pixels[index], degraded.pixels[index])):
+            reasons[name] = "overwrote the picture it was given: restore into a new tensor"
+    # A copy: the restorer may use the same memory for its next answer.
+    copied = answer.pixels.detach().to(degraded.pixels.device, copy=True)
+    return {name: copied[i] for i, name in enumerate(answer.ids) if name not in reasons}, reasons
+
+
+def _broken_contract(answer: object, degraded: ImageBatch) -> str | None:
+    """What is wrong with an answer as a whole. Does not trust that ImageBatch has been asked."""
+    if not isinstance(answer, ImageBatch):
+        return f"returned {type(answer).__name__}, not an ImageBatch"
+    pixels, ids = answer.pixels, answer.ids
+    if not isinstance(pixels, torch.Tensor) or pixels.dtype != torch.float32 or pixels.is_meta:
+        return f"returned pixels of type {getattr(pixels, 'dtype', type(pixels).__name__)}, not float32 with values"
+    if pixels.ndim != 4 or pixels.shape[0] != len(ids) or pixels.shape[1] != 3:
+        return f"returned pixels of shape {tuple(pixels.shape)} for {len(ids)} names, not (B, 3, H, W)"
+    if tuple(pixels.shape[2:]) != degraded.size:
+        height, width = degraded.size
+        return f"returned {pixels.shape[3]} x {pixels.shape[2]} px for pictures of {width} x {height} px"
+    strangers = [name for name in ids if name not in degraded.ids]
+    if strangers:
+        return f"returned a picture named {strangers[0]!r}, which it was not given"
+    if tuple(ids) != tuple(name for name in degraded.ids if name in ids):  # twice the same name is found here too
+        return "returned the names in another order, or one of them twice"
+    return None
+
+
+def _refused(restorer: Restorer, degraded: ImageBatch, returned: dict[str, torch.Tensor]) -> dict[str, str]:
+    """Reasons against single pictures: their values, and that they are their own input."""
+    may_copy = _says_identity(restorer)
+    reasons: dict[str, str] = {}
+    for name, pixels in returned.items():
+        bad = int((~torch.isfinite(pixels)).sum())
+        low, high = torch.aminmax(pixels)
+        if bad:
+            reasons[name] = f"returned {bad} of {pixels.numel()} values that are NaN or infinite"
+        elif not (low >= 0 and high <= 1):
+            reasons[name] = f"returned values from {low.item():.4g} to {high.item():.4g}, outside [0, 1]"
+        elif not may_copy:
+            levels = _levels_apart(pixels, degraded.pixels[degraded.ids.index(name)])
+            if levels <= UNCHANGED_WITHIN_LEVELS:
+                reasons[name] = f"returned its input unchanged (no value differs by more than {levels} of 255 levels)"
+    return reasons
+
+
+def _says_identity(restorer: Restorer) -> bool:
+    try:
+        return restorer.provenance().get("identity") is True
+    except Exception:  # noqa: BLE001 - one that cannot describe itself gets no exemption
+        return False
+
+
+def _repeated(degraded: ImageBatch, returned: dict[str, torch.Tensor], seen: Seen | None) -> dict[str, str]:
+    """Reasons against pictures that were also given for another input, in this batch or in one before."""
+    reasons: dict[str, str] = {}
+    here: dict[str, tuple[str, str]] = {}
+    for name, pixels in returned.items():
+        restored_hash = _hash(pixels)
+        degraded_hash = _hash(degraded.pixels[degraded.ids.index(name)])
+        for earlier in (here, {} if seen is None else seen.pictures):
+            other_hash, other = earlier.get(restored_hash, (degraded_hash, ""))
+            if other_hash != degraded_hash and other != name:
+                reasons[name] = f"returned the same picture as for {other!r}, whose input is another"
+                if earlier is here:  # nobody can tell which of the two it belongs to
+                    reasons[other] = f"returned the same picture as for {name!r}, whose input is another"
+        here.setdefault(restored_hash, (degraded_hash, name))
+    if seen is not None:
+        for restored_hash, record in here.items():
+            seen.pictures.setdefault(restored_hash, record)
+    return reasons
+
+
+def _levels_apart(one: torch.Tensor, other: torch.Tensor) -> int:
+    a, b = ((255 * pixels).round().to(torch.int16) for pixels in (one, other))
+    return int((a - b).abs().max())
+
+
+def _hash(pixels: torch.Tensor) -> str:
+    levels = (255 * pixels).round().to(torch.uint8).cpu().contiguous().numpy()
+    return hashlib.blake2b(levels.tobytes(), digest_size=16).hexdigest()
+
+
+def _line(error: BaseException) -> str:
+    """Type, message and place of an exception, in one line that is the same on every machine."""
+    message = " ".join(str(error).split())[:300] or "no message"
+    frames = traceback.extract_tb(error.__traceback__)
+    # The model's own line says more than the line inside torch, or inside ImageBatch, that noticed.
+    inner = [f for f in frames if "site-packages" not in f.filename and "<" not in f.filename]
+    inner = [f for f in inner if Path(f.filename).name not in {"types.py", "checked.py"}] or list(frames)
+    path = Path(inner[-1].filename)
+    return f"{type(error).__name__}: {message} ({path.parent.name}/{path.name}:{inner[-1].lineno})"

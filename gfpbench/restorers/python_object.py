@@ -1,0 +1,173 @@
+"""A restorer of your own: ``python:module:attribute`` names anything Python can import."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import importlib
+import inspect
+import json
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from gfpbench.restorers.adapt import ModuleRestorer, from_array_function
+from gfpbench.types import BadInput, ImageBatch, Json
+
+ACCEPTED = (
+    "a callable ImageBatch -> ImageBatch, a function annotated as numpy array -> numpy array ((H, W, 3) uint8 RGB), "
+    "what from_array_function or from_module gives, or a class or function that builds one of these (device=...)"
+)
+
+
+class PythonRestorer:
+    """What ``python:module:attribute`` loads: somebody's callable under the name it was asked for."""
+
+    def __init__(self, spec: str, restore: Callable[[ImageBatch], ImageBatch], provenance: Mapping[str, Json]) -> None:
+        self.name = spec
+        self._restore = restore
+        self._provenance = dict(provenance)
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        return self._restore(degraded)
+
+    def provenance(self) -> Mapping[str, Json]:
+        return self._provenance
+
+
+def load_python_object(argument: str, *, device: str = "cpu") -> PythonRestorer:
+    """Your own: a callable, a function on arrays, or a factory, found at MODULE:ATTRIBUTE (the working folder counts).
+
+    What the attribute may be: a callable ImageBatch -> ImageBatch; a function whose first argument is annotated as a
+    numpy array, (H, W, 3) uint8 RGB -> the same; what ``from_array_function`` or ``from_module`` gives; or a class or
+    function that needs no positional argument and builds one of these. ``device`` is passed on where it is accepted.
+
+    Raises:
+        BadInput: for a module or attribute that is not there (near names are shown), or that is none of the above.
+    """
+    spec = f"python:{argument}"
+    module_name, colon, attribute = argument.partition(":")
+    if not (module_name and colon and attribute):
+        raise BadInput(f"{spec!r} is not of the form python:MODULE:ATTRIBUTE, as in python:my_model:restore")
+    module = _import(module_name)
+    found = _attribute(module, attribute)
+    restore = _as_restorer(spec, _built(spec, found, device), device)
+    return PythonRestorer(spec, restore, _provenance(spec, module, restore))
+
+
+def _import(name: str) -> ModuleType:
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as `python -m` does; left there, because a model may import its neighbours later
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent is not None and (name == absent or name.startswith(f"{absent}.")):
+            here = [path.stem for path in Path(folder).glob("*.py")]
+            near = difflib.get_close_matches(name, here, n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise BadInput(f"no module named {absent!r}, looked in {folder} and in the environment{hint}") from error
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        line = " ".join(str(error).split())[:300]
+        raise BadInput(f"importing {name!r} failed: {type(error).__name__}: {line} ({where})") from error
+
+
+def _attribute(module: ModuleType, path: str) -> Any:
+    found: Any = module
+    for part in path.split("."):
+        if not hasattr(found, part):
+            public = [name for name in vars(found) if not name.startswith("_")] if hasattr(found, "__dict__") else []
+            near = difflib.get_close_matches(part, public, n=3, cutoff=0.5) or sorted(public)[:8]
+            raise BadInput(f"module {module.__name__!r} has no {path!r}; it has: {', '.join(near) or 'nothing public'}")
+        found = getattr(found, part)
+    return found
+
+
+def _parameters(function: Any) -> list[inspect.Parameter] | None:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # some compiled functions have no signature: taken as functions of a batch
+        return None
+
+
+def _takes_device(parameters: list[inspect.Parameter]) -> bool:
+    keyword = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(parameter.name == "device" and parameter.kind in keyword for parameter in parameters)
+
+
+def _needed(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    bare = [p for p in parameters if p.default is p.empty and p.name != "device"]
+    return [p for p in bare if p.kind in positional]
+
+
+def _built(spec: str, found: Any, device: str) -> Any:
+    """What a factory builds; anything else as it is."""
+    is_factory = inspect.isclass(found)
+    parameters = _parameters(found)
+    if inspect.isfunction(found) and parameters is not None:
+        takes_pictures = any(p.kind is p.VAR_POSITIONAL for p in parameters) or _needed(parameters)
+        is_factory = not takes_pictures
+    if not is_factory:
+        return found
+    if parameters and _needed(parameters):
+        names = ", ".join(parameter.name for parameter in _needed(parameters))
+        raise BadInput(f"{spec}: {found.__name__} cannot be built without {names}; name a function that builds it")
+    try:
+        return found(device=device) if parameters and _takes_device(parameters) else found()
+    except Exception as error:
+        line = " ".join(str(error).split())[:300]
+        raise BadInput(f"{spec}: building it failed: {type(error).__name__}: {line}") from error
+
+
+def _as_restorer(spec: str, found: Any, device: str) -> Callable[[ImageBatch], ImageBatch]:
+    if isinstance(found, torch.nn.Module):
+        raise BadInput(
+            f"{spec} is a torch module, which does not say its range: wrap it in "
+            "gfpbench.restorers.from_module(module, signed=True) for [-1, 1], or signed=False for [0, 1]"
+        )
+    if isinstance(found, ModuleRestorer):
+        return found.place(device)
+    if not callable(found):
+        raise BadInput(f"{spec} is {type(found).__name__}, which cannot be called; it has to be {ACCEPTED}")
+    parameters = _parameters(found)
+    if parameters is not None and not parameters:
+        raise BadInput(f"{spec} takes no pictures; it has to be {ACCEPTED}")
+    if parameters is not None and len(_needed(parameters)) > 1:
+        names = ", ".join(parameter.name for parameter in _needed(parameters))
+        raise BadInput(f"{spec} wants {names}, but a restorer is given the degraded pictures alone")
+    if parameters is not None and _takes_device(parameters):
+        found = functools.partial(found, device=device)
+    if parameters and "ndarray" in _annotation(parameters[0]).lower():
+        return from_array_function(found)
+    restore: Callable[[ImageBatch], ImageBatch] = found
+    return restore
+
+
+def _annotation(parameter: inspect.Parameter) -> str:
+    kind = parameter.annotation
+    return kind.__name__ if isinstance(kind, type) else str(kind)  # str: NDArray[...] and postponed annotations
+
+
+def _provenance(spec: str, module: ModuleType, restore: Any) -> dict[str, Json]:
+    source = Path(getattr(module, "__file__", None) or "")
+    record: dict[str, Json] = {"restorer": spec}
+    if source.is_file():
+        record["source_sha256"] = hashlib.sha256(source.read_bytes()).hexdigest()
+    own = getattr(restore, "provenance", None)
+    if callable(own):
+        record = {**dict(own()), **record}
+    try:
+        json.dumps(record, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{spec}: its provenance() is not JSON: {error}") from error
+    return record
