@@ -66,12 +66,13 @@ def to_luma_255(batch: ImageBatch) -> torch.Tensor:
 
 
 def to_gray_255(batch: ImageBatch) -> torch.Tensor:
-    """(B, 1, H, W) float64 whole numbers 0..255: 0.299 R + 0.587 G + 0.114 B, rounded half up as MATLAB's rgb2gray. Shared."""
+    """(B, 1, H, W) float64 whole numbers 0..255: 0.299 R + 0.587 G + 0.114 B, rounded as MATLAB's rgb2gray. Shared."""
 
     def make() -> torch.Tensor:
-        # In thousandths every term is a whole number, so a tie is a tie on every device.
-        weight = torch.tensor((299, 587, 114), dtype=torch.float64, device=batch.pixels.device).view(1, 3, 1, 1)
-        return (((to_255(batch) * weight).sum(1, keepdim=True) + 500) / 1000).floor_()
+        # In thousandths every term is a whole number that float32 holds exactly, so a tie is a tie on every device.
+        red, green, blue = to_uint8(batch).to(torch.float32).unbind(1)
+        thousandths = (red * 299).add_(green, alpha=587).add_(blue, alpha=114)
+        return thousandths.add_(500).div_(1000).floor_().unsqueeze(1).to(torch.float64)
 
     return _cached(batch, "gray", make)
 
@@ -102,9 +103,9 @@ def to_bgr_floats(batch: ImageBatch) -> list[Floats]:
 
 
 def from_bgr_floats(bgr: list[Floats], ids: tuple[str, ...]) -> ImageBatch:
-    """B arrays (H, W, 3) float32 BGR to a batch with 8-bit values: clipped to [0, 1], rounded half to even."""
-    levels = [np.clip(np.rint(picture * np.float32(255)), 0, 255).astype(np.uint8) for picture in bgr]
-    return from_bgr_arrays(levels, ids)
+    """B arrays (H, W, 3) float32 BGR, from OpenCV, to a batch: clipped to [0, 1], not rounded."""
+    rgb = np.stack([picture[..., ::-1].transpose(2, 0, 1) for picture in bgr])
+    return ImageBatch(torch.from_numpy(np.clip(rgb, 0, 1)), ids)
 
 
 def to_signed(batch: ImageBatch) -> torch.Tensor:

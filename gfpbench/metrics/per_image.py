@@ -1,0 +1,99 @@
+"""What every per-image metric is made of: its convention in words, the checks they share, and its arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from gfpbench.images import moved
+from gfpbench.types import BadInput, Better, ImageBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerImageMetric:
+    """A number for each picture, under one fixed convention (see ``gfpbench.types.Metric`` for the contract).
+
+    Args:
+        name: with its convention: ``psnr_rgb``, never ``psnr``.
+        unit: ``"dB"``, or ``""`` where there is none.
+        better: ``"higher"`` or ``"lower"``.
+        best: its value on equal pictures; None for a no-reference metric.
+        tolerance: a difference below this is the same.
+        tolerance_reason: why.
+        minimum_side_px: the shorter side below which the metric is undefined.
+        needs_truth: False for a no-reference metric, which never looks at ``truth``.
+        source: paper and equation, or repository at a commit.
+        score: the arithmetic: two checked batches on one device to (B,) float64. Never called with anything else.
+    """
+
+    name: str
+    unit: str
+    better: Better
+    best: float | None
+    tolerance: float
+    tolerance_reason: str
+    minimum_side_px: int
+    needs_truth: bool
+    source: str
+    score: Callable[[ImageBatch, ImageBatch], torch.Tensor]
+
+    def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
+        """Score each picture: (B,) float64 on the CPU, in the order of ``restored.ids``. ``inf`` allowed, NaN never.
+
+        Raises:
+            BadInput: where the batches are not pairs (other ids, another order, another size), where a side is
+                shorter than ``minimum_side_px``, and where the metric is undefined for a picture.
+        """
+        if self.needs_truth:
+            check_pairs(self.name, restored, truth)
+        if min(restored.size) < self.minimum_side_px:
+            height, width = restored.size
+            raise BadInput(
+                f"{self.name} is undefined below {self.minimum_side_px} px on the shorter side; "
+                f"these pictures are {height} x {width} px: use larger ones or leave {self.name} out"
+            )
+        with torch.no_grad():
+            values = self.score(restored, moved(truth, restored.pixels.device) if self.needs_truth else truth)
+        values = values.to("cpu", torch.float64)
+        undefined = [name for name, value in zip(restored.ids, values.tolist(), strict=True) if value != value]
+        if undefined:
+            raise BadInput(
+                f"{self.name} is undefined (not a number) for {', '.join(undefined)}: leave these pictures out"
+            )
+        return values
+
+
+def check_pairs(metric: str, restored: ImageBatch, truth: ImageBatch) -> None:
+    """Pairs match by name. Raises BadInput naming the first difference; nothing is ever reordered or dropped."""
+    if restored.ids != truth.ids:
+        missing = [name for name in truth.ids if name not in restored.ids]
+        extra = [name for name in restored.ids if name not in truth.ids]
+        parts = [f"missing from restored: {', '.join(missing)}"] if missing else []
+        parts += [f"not in truth: {', '.join(extra)}"] if extra else []
+        if not parts:
+            pairs = zip(restored.ids, truth.ids, strict=True)
+            position, (ours, theirs) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
+            parts = [f"position {position} holds {ours!r} in restored and {theirs!r} in truth"]
+        raise BadInput(f"{metric} compares pictures of one name, in one order: {'; '.join(parts)}")
+    if restored.size != truth.size:
+        ours_px, theirs_px = (" x ".join(map(str, batch.size)) for batch in (restored, truth))
+        raise BadInput(
+            f"{metric} compares pictures of one size: restored is {ours_px} px and truth {theirs_px} px "
+            f"(first picture {restored.ids[0]!r}): resize one of them first"
+        )
+
+
+def image_by_image(score: Callable[..., torch.Tensor], *views: torch.Tensor) -> torch.Tensor:
+    """Apply ``score`` to one picture at a time: (C, H, W) each to a scalar, stacked to (B,).
+
+    One picture's planes stay in the processor's cache, and a value cannot depend on the pictures beside it:
+    whatever the batch size and order, the bits are the same.
+    """
+    return torch.stack([score(*planes) for planes in zip(*views, strict=True)])
+
+
+def mean_of(plane: torch.Tensor) -> torch.Tensor:
+    """Mean over all elements, summed row by row so that the number of threads cannot change the order of additions."""
+    return plane.flatten(0, -2).sum(-1).sum() / plane.numel()
