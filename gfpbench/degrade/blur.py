@@ -51,7 +51,7 @@ class Blur:
 
 
 def scaled_kernel_size(size_px: int, scale: float) -> int:
-    """The odd number nearest to size x scale, at least 1: the window keeps its width in sigmas, so truncation stays the same."""
+    """The odd number nearest to size x scale, at least 1: the window keeps its width in sigmas, so what it cuts off."""
     return 2 * max(0, round((size_px * scale - 1) / 2)) + 1
 
 

@@ -1,6 +1,6 @@
 """Colour changes that upstream's training adds after Eq. 6: channel shifts, grey pictures, brightness to hue jitter.
 
-GFPGAN @7552a77, gfpgan/data/ffhq_degradation_dataset.py with options/train_gfpgan_v1.yml. Not part of the paper's equation.
+GFPGAN @7552a77, gfpgan/data/ffhq_degradation_dataset.py with options/train_gfpgan_v1.yml. Not in the paper's equation.
 """
 
 from __future__ import annotations

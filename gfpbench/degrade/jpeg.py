@@ -29,8 +29,9 @@ class Jpeg:
 
 
 def to_bytes(bgr: Floats) -> Bytes:
-    """[0, 1] to whole levels, rounded half to even: what ``cv2.imencode`` does to a float picture, without its warning."""
-    return np.clip(np.rint(bgr * np.float32(255)), 0, 255).astype(np.uint8)
+    """[0, 1] to whole levels, rounded half to even: as ``cv2.imencode`` does with floats, without its warning."""
+    levels: Bytes = np.clip(np.rint(bgr * np.float32(255)), 0, 255).astype(np.uint8)
+    return levels
 
 
 def encode(bgr: Bytes, quality: int) -> bytes:
@@ -43,7 +44,8 @@ def encode(bgr: Bytes, quality: int) -> bytes:
 
 def round_trip(bgr: Bytes, quality: int) -> Bytes:
     """(h, w, 3) uint8 BGR through a JPEG stream and back."""
-    return np.asarray(cv2.imdecode(np.frombuffer(encode(bgr, quality), np.uint8), cv2.IMREAD_COLOR))
+    decoded: Bytes = cv2.imdecode(np.frombuffer(encode(bgr, quality), np.uint8), cv2.IMREAD_COLOR)
+    return decoded
 
 
 def compressed(bgr: Floats, record: Parameters) -> Floats:

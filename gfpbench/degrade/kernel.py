@@ -14,16 +14,16 @@ def gaussian_1d(size_px: int, sigma_px: float) -> Kernel:
     """(size,) float64 samples of a Gaussian around the middle tap, summing to 1; a single spike for sigma 0."""
     distance = np.arange(size_px, dtype=np.float64) - size_px // 2
     if sigma_px == 0:
-        return (distance == 0).astype(np.float64)
+        return np.asarray(distance == 0, dtype=np.float64)
     weight = np.exp(-0.5 * (distance / sigma_px) ** 2)
-    return weight / weight.sum()
+    return np.asarray(weight / weight.sum())
 
 
 def gaussian_2d(size_px: int, sigma_x_px: float, sigma_y_px: float, angle_rad: float) -> Kernel:
-    """(size, size) float64 kernel that sums to 1: exp(-d' S^-1 d / 2), S = R(angle) diag(sigma_x^2, sigma_y^2) R(angle)'.
+    """(size, size) float64 kernel that sums to 1: exp(-d' S^-1 d / 2), S = R(angle) diag(sigma_x^2, sigma_y^2) R'.
 
-    Equal to the last bit to basicsr's ``bivariate_Gaussian`` (basicsr/data/degradations.py @8d56e3a): the multiplications
-    happen in its order, because OpenCV rounds the kernel to float32 and a single bit can move a pixel by a level.
+    Equal to the last bit to basicsr's ``bivariate_Gaussian`` (basicsr/data/degradations.py @8d56e3a): it multiplies in
+    the same order, because OpenCV rounds the kernel to float32 and a single bit can move a pixel by a level.
     Sigma 0, which basicsr cannot invert, gives a spike along that axis.
 
     Args:

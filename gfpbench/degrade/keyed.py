@@ -1,4 +1,4 @@
-"""Randomness with a key: every draw depends on the seed, the image's name and the step, and on nothing that ran before."""
+"""Randomness with a key: a draw depends on the seed, the image's name and the step, and on nothing that ran before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def key(seed: int, face_id: str, step: str) -> str:
-    """128 bits as 32 hexadecimal digits, from SHA-256 of the three; written into records so that a draw can be repeated."""
+    """128 bits as 32 hexadecimal digits, from SHA-256 of the three; kept in records so that a draw can be repeated."""
     # JSON quotes its strings, so that ("a", "bc") and ("ab", "c") can never share a key.
     return hashlib.sha256(json.dumps([seed, face_id, step]).encode()).hexdigest()[:32]
 

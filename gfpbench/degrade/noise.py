@@ -32,12 +32,12 @@ class Noise:
 
 
 def field(noise_key: str, size_px: tuple[int, int]) -> Floats:
-    """(height, width, 3) float32 BGR standard normal noise; the same for the same key and size, on any machine or device."""
+    """(height, width, 3) float32 BGR standard normal noise; the same for the same key and size, whatever the device."""
     return generator(noise_key).standard_normal((*size_px, 3)).astype(np.float32)
 
 
 def noisy(bgr: Floats, record: Parameters) -> Floats:
-    """(h, w, 3) float32 with the record's noise added, clipped to [0, 1], not rounded. Clips even without noise, as upstream does."""
+    """(h, w, 3) float32 with the record's noise added, then clipped to [0, 1] (with or without noise), not rounded."""
     std = record["noise_std_grey_levels"]
     if std > 0:
         bgr = bgr + field(record["noise_key"], (bgr.shape[0], bgr.shape[1])) * std / 255.0

@@ -20,7 +20,7 @@ OFF: Parameters = {
     "noise_key": "0" * 32,
     "jpeg_quality": None,
 }
-"""The four steps of Eq. 6 doing nothing. A record holds these keys, its picture's size, and those of ``colour.OFF`` or none of them."""
+"""The four steps of Eq. 6 doing nothing. A record holds these keys, the picture's size, and all or none of ``colour.OFF``."""
 
 
 def _number(low: float, high: float) -> Callable[[Any], bool]:
@@ -42,12 +42,15 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "downsample_ratio": (lambda value: _number(0, math.inf)(value) and value > 0, "a finite number above 0"),
     "noise_std_grey_levels": (_number(0, math.inf), "a finite number, 0 or more"),
     "noise_key": (lambda v: isinstance(v, str) and bool(re.fullmatch("[0-9a-f]{32}", v)), "32 hexadecimal digits"),
-    "jpeg_quality": (lambda value: value is None or _whole(1, 100)(value), "a whole number from 1 to 100, or null for off"),
+    "jpeg_quality": (
+        lambda value: value is None or _whole(1, 100)(value),
+        "a whole number from 1 to 100, or null for off",
+    ),
 }
 
 
 def checked(record: Parameters, face_id: str, size_px: tuple[int, int]) -> Parameters:
-    """The record itself, if it can be applied to a picture of that (height, width). Raises BadInput naming the key that cannot."""
+    """The record itself, if it can be applied to a picture of that (height, width); else BadInput names the key."""
     for name, (holds, wanted) in _RULES.items():
         if name not in record:
             raise BadInput(f"the degradation record of {face_id!r} lacks {name!r}: draw it again with draw()")
@@ -56,7 +59,9 @@ def checked(record: Parameters, face_id: str, size_px: tuple[int, int]) -> Param
     drawn_for = (record.get("height_px"), record.get("width_px"))
     if drawn_for != size_px:
         raise BadInput(
-            f"the degradation record of {face_id!r} was drawn for {drawn_for[0]} x {drawn_for[1]} px and the picture has "
-            f"{size_px[0]} x {size_px[1]}: pixel lengths scale with the crop, so draw again for this size"
+            f"the degradation record of {face_id!r} was drawn for {drawn_for[0]} x {drawn_for[1]} px and the "
+            f"picture has {size_px[0]} x {size_px[1]}: pixel lengths scale with the crop, so draw again for this size"
         )
+    if record["blur_shape"] == "isotropic" and record["blur_sigma_x_px"] != record["blur_sigma_y_px"]:
+        raise BadInput(f"the degradation record of {face_id!r} says isotropic, but its two sigmas differ")
     return record

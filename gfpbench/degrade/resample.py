@@ -49,7 +49,7 @@ def downsampled(bgr: Floats, record: Parameters) -> Floats:
 
 
 def taps(source_px: int, target_px: int) -> tuple[Indices, Indices, Floats]:
-    """Where INTER_LINEAR looks along one side: for each target pixel the two source pixels and the weight of the second.
+    """Where INTER_LINEAR looks along one side: for each target pixel two source pixels and the weight of the second.
 
     Pixel centres lie at half-integers (align_corners=False); positions outside are moved to the edge.
     """

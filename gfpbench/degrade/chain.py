@@ -1,0 +1,148 @@
+"""Eq. 6 of GFP-GAN as one object: blur, downsample, noise, JPEG, back to size; each step can be left out.
+
+x = resize([(y (*) k_sigma) down_r + n_delta]_JPEG_q), Wang et al., "Towards Real-World Blind Face Restoration with
+Generative Facial Prior", CVPR 2021, Eq. 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+
+from gfpbench.degrade import blur, colour, fast, jpeg, keyed, noise, resample, tensor
+from gfpbench.degrade.record import OFF, checked
+from gfpbench.images import (
+    Bytes,
+    Floats,
+    from_bgr_arrays,
+    from_bgr_floats,
+    moved,
+    quantized,
+    to_bgr_arrays,
+    to_bgr_floats,
+)
+from gfpbench.types import BadInput, ImageBatch, Json, Parameters
+
+Path: TypeAlias = Literal["auto", "exact", "fast", "tensor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A degradation with the steps of Eq. 6; a step that is None does nothing.
+
+    Three ways lead through the same steps, from the same records:
+
+    - ``exact``: on the CPU, one picture at a time, with OpenCV. Equal to the authors' code to the byte.
+    - ``fast``: on the CPU, blur and downsampling merged. Differs from ``exact`` where a value 1e-4 of a grey level away
+      from a rounding edge falls on its other side before JPEG; ``tests/degradation/test_paths.py`` holds the bounds.
+    - ``tensor``: the whole batch in torch on the device it is on, JPEG included; bounds as for ``fast``.
+    - ``auto`` takes ``exact`` for batches on the CPU and ``tensor`` for others.
+
+    Args:
+        name: as in the table of degradations.
+        summary: one line for lists.
+        source: paper and equation, or repository at a commit.
+        blur, downsample, noise, jpeg, colour: what each step draws from.
+        path: which way to take.
+
+    Example:
+        >>> chain = load("paper")
+        >>> degraded = chain.apply(batch, [chain.draw(name, seed=0, size=batch.size) for name in batch.ids])
+    """
+
+    name: str
+    summary: str
+    source: str
+    blur: blur.Blur | None = None
+    downsample: resample.Downsample | None = None
+    noise: noise.Noise | None = None
+    jpeg: jpeg.Jpeg | None = None
+    colour: colour.Colour | None = None
+    path: Path = "auto"
+
+    def using(self, path: Path) -> Chain:
+        """The same degradation along a chosen path."""
+        return replace(self, path=path)
+
+    def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
+        """Draw for one picture of (height, width) px: a flat record, the same for the same arguments whenever asked.
+
+        Each step has a generator of its own, so leaving a step out changes no other. The record has the keys of
+        ``record.OFF``, ``height_px`` and ``width_px``, and those of ``colour.OFF`` if colour is among the steps.
+        """
+        if min(size) < 1:
+            raise BadInput(f"cannot draw a degradation for a picture of {size[0]} x {size[1]} px")
+
+        def source(step: str) -> np.random.Generator:
+            return keyed.step_generator(seed, face_id, step)
+
+        record: dict[str, Json] = {"height_px": int(size[0]), "width_px": int(size[1]), **OFF}
+        if self.blur is not None:
+            record |= self.blur.draw(source("blur"), size)
+        if self.downsample is not None:
+            record |= self.downsample.draw(source("downsample"))
+        if self.noise is not None:
+            record |= self.noise.draw(source("noise"), seed, face_id)
+        if self.jpeg is not None:
+            record |= self.jpeg.draw(source("jpeg"))
+        if self.colour is not None:
+            record |= self.colour.draw(source("colour"))
+        return record
+
+    def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
+        """Degrade each picture by its own record: same ids, size and device; values are whole levels 0..255, over 255.
+
+        Args:
+            batch: (B, 3, H, W) float32 RGB in [0, 1].
+            parameters: B records, in the order of ``batch.ids``.
+
+        Raises:
+            BadInput: for a record missing, drawn for another size, or holding a value no step can use.
+        """
+        if len(parameters) != len(batch):
+            raise BadInput(f"{len(batch)} pictures need as many degradation records, not {len(parameters)}")
+        records = [checked(record, name, batch.size) for record, name in zip(parameters, batch.ids, strict=True)]
+        device = batch.pixels.device
+        if self.path == "tensor" or (self.path == "auto" and device.type != "cpu"):
+            return quantized(ImageBatch(tensor.degraded(batch.pixels, records).clamp(0, 1), batch.ids))
+        shrink = fast.blurred_and_downsampled if self.path == "fast" else _blurred_then_downsampled
+
+        def one(bgr: Floats, record: Parameters) -> Bytes:
+            small = jpeg.compressed(noise.noisy(shrink(bgr, record), record), record)
+            large = resample.resized(small, batch.size)
+            return _coloured(large, record) if "is_grey" in record else jpeg.to_bytes(large)
+
+        # OpenCV and numpy release the interpreter, and no picture knows of another: threads change only the time.
+        with ThreadPoolExecutor(min(len(batch), torch.get_num_threads())) as pool:
+            degraded = from_bgr_arrays(list(pool.map(one, to_bgr_floats(batch), records)), batch.ids)
+        return moved(degraded, device)
+
+    def describe(self) -> Mapping[str, Json]:
+        """Name, summary, source, and every step's ranges with their units; None for a step that is left out."""
+        # The path is how, not what; along any of them the same degradation is meant.
+        return {name: _plain(value) for name, value in asdict(self).items() if name != "path"}
+
+
+def _blurred_then_downsampled(bgr: Floats, record: Parameters) -> Floats:
+    return resample.downsampled(blur.blurred(bgr, record), record)
+
+
+def _coloured(bgr: Floats, record: Parameters) -> Bytes:
+    bgr = colour.shifted_and_greyed(bgr, record)
+    if not record["jitter_order"]:
+        return jpeg.to_bytes(bgr)
+    picture = from_bgr_floats([bgr], ("",))
+    adjusted = colour.jittered(picture.pixels[0], record)
+    return to_bgr_arrays(ImageBatch(adjusted[None], picture.ids))[0]
+
+
+def _plain(value: Json) -> Json:
+    """Tuples to lists, all the way down, as JSON would read them back."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
