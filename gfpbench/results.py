@@ -32,7 +32,7 @@ def to_json(result: Result) -> dict[str, Json]:
     data = {
         "case": asdict(result.case),
         "rows": [row_to_json(row) for row in result.rows],
-        "metrics": {name: _metric_to_json(name, record) for name, record in result.metrics.items()},
+        "metrics": {name: metric_to_json(name, record) for name, record in result.metrics.items()},
         "restorer": _plain(result.restorer, "restorer"),
         "degradation": _plain(result.degradation, "degradation"),
         "faces": _plain(result.faces, "faces"),
@@ -209,7 +209,8 @@ def _plain(value: Any, where: str) -> Json:
     return copy
 
 
-def _metric_to_json(name: str, record: Mapping[str, Json]) -> dict[str, Json]:
+def metric_to_json(name: str, record: Mapping[str, Json]) -> dict[str, Json]:
+    """What a Result keeps about a metric, as plain JSON values: a best value of infinity becomes text."""
     numbers = {key: _number_to_json(record[key], f"metrics.{name}.{key}") for key in _NUMBERS if key in record}
     rest = {key: value for key, value in record.items() if key not in _NUMBERS}
     return {**_plain(rest, f"metrics.{name}"), **numbers}

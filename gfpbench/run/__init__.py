@@ -1,0 +1,11 @@
+"""Where faces, degradation, restorer and metrics meet: one Case in, one Result out, streamed to disk on the way."""
+
+from __future__ import annotations
+
+from gfpbench.run.case import measure, run_case
+from gfpbench.run.environment import environment
+from gfpbench.run.parts import TRUTH, Parts, load
+from gfpbench.run.pictures import picture_path
+from gfpbench.run.verify import Remade, remake, verify
+
+__all__ = ["TRUTH", "Parts", "Remade", "environment", "load", "measure", "picture_path", "remake", "run_case", "verify"]

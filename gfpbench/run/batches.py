@@ -1,0 +1,88 @@
+"""Faces cut into batches: consecutive ones of equal size, decoded as they are needed, the unreadable ones named."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from gfpbench import images
+from gfpbench.results import dumps
+from gfpbench.types import BadInput, Face, FaceSet, GfpbenchError, ImageBatch, Problem, UnreadableFace
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some consecutive faces of one size.
+
+    Args:
+        start, stop: which of the run's names it covers, readable or not.
+        faces: those that could be read; only the last batch of a run may have none.
+        unreadable: the others, with the reason.
+    """
+
+    start: int
+    stop: int
+    faces: tuple[Face, ...]
+    unreadable: tuple[Problem, ...]
+
+    def truth(self) -> ImageBatch:
+        """The clean pictures, as a fresh tensor that shares nothing with the faces."""
+        return ImageBatch(torch.stack([face.pixels for face in self.faces]), tuple(face.id for face in self.faces))
+
+
+def batches(faces: FaceSet, ids: Sequence[str], size: int) -> Iterator[Batch]:
+    """Cut the faces into batches of up to ``size``. The cuts depend on the pictures only, never on where a run stopped.
+
+    Holds one batch and one more face in memory.
+    """
+    start, group, unreadable = 0, list[Face](), list[Problem]()
+    for index, face_id in enumerate(ids):
+        try:
+            face = load_face(faces, face_id)
+        except UnreadableFace as error:
+            unreadable.append(Problem("faces", face_id, str(error)))
+            continue
+        if group and face.pixels.shape != group[0].pixels.shape:
+            # Unreadable ones since the last cut came before this face: they belong to the batch that ends here.
+            yield Batch(start, index, tuple(group), tuple(unreadable))
+            start, group, unreadable = index, [], []
+        group.append(face)
+        if len(group) == size:
+            yield Batch(start, index + 1, tuple(group), tuple(unreadable))
+            start, group, unreadable = index + 1, [], []
+    if start < len(ids):
+        yield Batch(start, len(ids), tuple(group), tuple(unreadable))
+
+
+def load_face(faces: FaceSet, face_id: str) -> Face:
+    """One face, checked.
+
+    Raises:
+        UnreadableFace: as the face set says.
+        GfpbenchError: where the face set breaks its contract (another face, values that are not 8-bit, a wrong hash).
+    """
+    try:
+        face = faces.load(face_id)
+    except GfpbenchError:
+        raise
+    except Exception as error:
+        raise GfpbenchError(f"faces {faces.name!r}: {face_id!r} failed: {type(error).__name__}: {error}") from error
+    if face.id != face_id:
+        raise GfpbenchError(f"faces {faces.name!r}: asked for {face_id!r} and got {face.id!r}")
+    try:
+        batch = ImageBatch(face.pixels[None].cpu(), (face_id,))
+    except BadInput as error:
+        raise GfpbenchError(f"faces {faces.name!r}: {face_id!r}: {error}") from error
+    if not torch.equal(images.quantized(batch).pixels, batch.pixels):
+        raise GfpbenchError(f"faces {faces.name!r}: {face_id!r} does not hold 8-bit values")
+    if face.sha256 != images.pixels_sha256(images.to_rgb_arrays(batch)[0]):
+        raise GfpbenchError(f"faces {faces.name!r}: {face_id!r} is not the picture that its sha256 says")
+    return face
+
+
+def ids_sha256(ids: Sequence[str]) -> str:
+    """Hash of the names of a run, in order."""
+    return hashlib.sha256(dumps(list(ids)).encode()).hexdigest()

@@ -1,0 +1,253 @@
+"""One Case from beginning to end: batch after batch into the journal on disk, then one Result."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice, zip_longest
+from pathlib import Path
+
+from gfpbench import devices, results
+from gfpbench.restorers.checked import Seen
+from gfpbench.results import dumps
+from gfpbench.run import engine
+from gfpbench.run.batches import Batch, batches, ids_sha256
+from gfpbench.run.engine import Measured
+from gfpbench.run.environment import environment
+from gfpbench.run.journal import HeaderDiffers, Journal, disk, locked
+from gfpbench.run.parts import Parts, load, repeatable
+from gfpbench.run.pictures import Kept
+from gfpbench.types import BadInput, Case, GfpbenchError, Json, Problem, Progress, Result, Row
+
+RESULT = "result.json"
+TIMING = "timing.json"
+KEPT_WORST = 8
+
+_log = logging.getLogger("gfpbench")
+
+
+def measure(
+    case: Case,
+    *,
+    store: Path,
+    device: str = "cpu",
+    metrics: Sequence[str] | None = None,
+    batch_size: int = 8,
+    keep_images: int = 24,
+    progress: Progress | None = None,
+) -> Result:
+    """Measure a Case, everything in it given by name.
+
+    Args:
+        case: faces, degradation, restorer (``truth`` for the reference row), seed.
+        store: a folder; the run works in ``store / case.id`` and leaves ``result.json``, ``timing.json`` and pictures.
+        device: where the restorer works: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Degradations and metrics run on the
+            CPU, so that two devices differ by what the restorer did and nothing else.
+        metrics: names; the default set where None.
+        batch_size: how many pictures of equal size the restorer is given at once. Part of the record.
+        keep_images: how many pictures from the start are kept as PNG, besides the eight worst.
+        progress: told how many faces are done.
+
+    A run that was killed goes on where it stopped and gives the same bytes as an undisturbed one. A finished case is
+    measured anew.
+
+    Raises:
+        BadInput: for unknown names, and where not one face can be read.
+        AssetMissing: where the faces or the restorer need something that is not here.
+        GfpbenchError: where a part breaks its contract, another run works on the case, or the disk refuses.
+    """
+    device = devices.resolve(device)
+    parts = load(case, device=device, metrics=metrics)
+    return run_case(
+        case, parts, store=store, device=device, batch_size=batch_size, keep_images=keep_images, progress=progress
+    )
+
+
+def run_case(
+    case: Case,
+    parts: Parts,
+    *,
+    store: Path,
+    device: str = "cpu",
+    batch_size: int = 8,
+    keep_images: int = 24,
+    progress: Progress | None = None,
+) -> Result:
+    """Measure a Case with parts already loaded; see ``measure`` for the arguments and errors."""
+    if batch_size < 1:
+        raise BadInput(f"a batch size of {batch_size} leaves nothing to measure")
+    folder = store / case.id
+    records = parts.records()
+    header = {
+        "schema": results.SCHEMA,
+        "case": asdict(case),
+        "ids_sha256": ids_sha256(parts.ids(case)),
+        "environment": environment(device),
+        "unavailable": dict(parts.unavailable),
+        "batch_size": batch_size,
+        "keep_images": keep_images,
+        **records,
+        "metrics": {name: results.metric_to_json(name, record) for name, record in records["metrics"].items()},
+    }
+    with disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder), repeatable():
+            run = _Run(case, parts, folder, device, batch_size, keep_images, progress)
+            return run.whole(header)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    case: Case
+    parts: Parts
+    folder: Path
+    device: str
+    batch_size: int
+    keep_images: int
+    progress: Progress | None
+
+    def whole(self, header: Mapping[str, Json]) -> Result:
+        """Go on with an unfinished run of the same thing, or start anew; then write the Result."""
+        started, journal = time.monotonic(), Journal(self.folder)
+        try:
+            complete = journal.resume(header)
+            stale = None if complete is None else self.batches(journal, complete)
+        except HeaderDiffers as difference:
+            complete, stale = 0, str(difference)
+        if stale is not None:
+            _log.warning("%s: cannot go on with the unfinished run (%s): starting over", self.folder, stale)
+        if complete is None or stale is not None:
+            complete = 0
+            journal.begin(header)
+            (self.folder / RESULT).unlink(missing_ok=True)
+            self.batches(journal, 0)
+        result = self.assembled(journal, header)
+        results.write([result], self.folder / RESULT)
+        self._write_timing(time.monotonic() - started, len(result.rows), complete)
+        journal.end()
+        # Read back: what the caller gets is what is on the disk, in the form any later reader gets.
+        return results.read(self.folder / RESULT)[0]
+
+    def batches(self, journal: Journal, complete: int) -> str | None:
+        """Measure what is not in the journal yet. Returns why the journal cannot be gone on with, None if it could.
+
+        Faces of committed batches are decoded again and compared by hash, and the last committed batch is measured
+        again: a picture or a model that changed meanwhile without changing its record would otherwise go unseen.
+        """
+        ids = self.parts.ids(self.case)
+        metrics = {metric.name: {"better": metric.better} for metric in self.parts.metrics}
+        kept, seen = Kept(self.folder, self.keep_images, KEPT_WORST, metrics), Seen()
+        committed = journal.lines()
+        for number, batch in enumerate(batches(self.parts.faces, ids, self.batch_size)):
+            line = next(committed) if number < complete else None
+            if line is None or number == complete - 1:
+                known = len(seen.pictures)
+                measured = engine.measure_batch(batch, self.parts, self.case.seed, self.device, seen)
+                fresh = _line(batch, measured, dict(islice(seen.pictures.items(), known, None)))
+                if line is not None and dumps(line) != dumps(fresh):
+                    return f"the last batch, {_names(fresh)}, is measured differently now"
+                kept.add(measured.rows)
+                kept.write(measured)
+                if line is None:
+                    journal.append(fresh)
+            else:
+                hashes = [(row["id"], row["face_sha256"]) for row in line["rows"]]
+                if hashes != [(face.id, face.sha256) for face in batch.faces]:
+                    return f"the pictures of {_names(line)} have changed"
+                kept.add(results.row_from_json(row) for row in line["rows"])
+                seen.pictures.update({key: (value[0], value[1]) for key, value in line["seen"].items()})
+            kept.prune()
+            if self.progress is not None:
+                self.progress(batch.stop, len(ids), self.case.id)
+        return None
+
+    def assembled(self, journal: Journal, header: Mapping[str, Json]) -> Result:
+        """The Result of a complete journal: every face is in it once, in order, as a row or as unreadable."""
+        ids, done = self.parts.ids(self.case), 0
+        rows: list[Row] = []
+        problems: list[Problem] = []
+        blank: dict[str, str] = {}
+        for line in journal.lines():
+            if line["start"] != done:
+                raise GfpbenchError(f"{journal.path}: a batch is there twice or not at all, after {done} faces")
+            done = line["stop"]
+            rows += [results.row_from_json(row) for row in line["rows"]]
+            problems += [results.problem_from_json(problem) for problem in line["problems"]]
+            blank |= line["blank"]
+        check_complete(ids, rows, problems)
+        if not rows:
+            reasons = "; ".join(f"{problem.subject}: {problem.reason}" for problem in problems[:3])
+            raise BadInput(f"faces {self.case.faces!r}: not one of {len(ids)} can be read ({reasons})")
+        unused = getattr(self.parts.restorer, "unused", None)  # of outputs:DIR: files that belong to no picture
+        if unused is not None:
+            reason = "belongs to no picture of this run: misnamed, or left over from another run"
+            problems += [Problem("restore", file, reason) for file in unused(self.parts.faces.ids())]
+        records = self.parts.records()
+        return Result(
+            case=self.case,
+            rows=tuple(rows),
+            metrics=records["metrics"],
+            restorer=records["restorer"],
+            degradation=records["degradation"],
+            faces=records["faces"],
+            environment=header["environment"],
+            problems=tuple(problems),
+            not_measured={**_undefined(rows, records["metrics"]), **blank, **self.parts.unavailable},
+        )
+
+    def _write_timing(self, seconds: float, images: int, resumed_batches: int) -> None:
+        record = {
+            "seconds": round(seconds, 3),
+            "images": images,
+            "resumed_batches": resumed_batches,
+            "note": "wall clock of the process that finished the run, everything included; not a benchmark",
+        }
+        partial = self.folder / f".{TIMING}.part"
+        partial.write_text(dumps(record) + "\n", encoding="utf-8")
+        partial.replace(self.folder / TIMING)
+
+
+def check_complete(ids: Sequence[str], rows: Sequence[Row], problems: Sequence[Problem]) -> None:
+    """Every face is there exactly once, in order, as a row or as unreadable. Raises GfpbenchError where one is not."""
+    unreadable = {problem.subject for problem in problems if problem.stage == "faces"}
+    expected = [image_id for image_id in ids if image_id not in unreadable]
+    got = [row.id for row in rows]
+    if unreadable - set(ids) or expected != got:
+        pairs = zip_longest(expected, got, fillvalue="nothing")
+        wanted, found = next(((a, b) for a, b in pairs if a != b), ("the faces asked for", "others"))
+        raise GfpbenchError(f"rows and faces do not match by name: where {wanted!r} belongs stands {found!r}")
+
+
+def _line(batch: Batch, measured: Measured, seen: Mapping[str, tuple[str, str]]) -> dict[str, Json]:
+    """What the journal keeps about a batch."""
+    return {
+        "start": batch.start,
+        "stop": batch.stop,
+        "rows": [results.row_to_json(row) for row in measured.rows],
+        "problems": [results.problem_to_json(problem) for problem in measured.problems],
+        "blank": dict(measured.blank),
+        "seen": {key: list(value) for key, value in seen.items()},
+    }
+
+
+def _names(line: Mapping[str, Json]) -> str:
+    names = [row["id"] for row in line["rows"]]
+    return f"{names[0]!r} to {names[-1]!r}" if names else "unreadable faces"
+
+
+def _undefined(rows: Sequence[Row], metrics: Mapping[str, Mapping[str, Json]]) -> dict[str, str]:
+    """Why a metric has blanks where the pictures were restored: mostly because they are too small for it."""
+    reasons = {}
+    restored = [row for row in rows if row.failure is None]
+    for name, record in metrics.items():
+        small = [row for row in restored if min(row.size_px) < record["minimum_side_px"]]
+        if small:
+            reasons[name] = (
+                f"undefined below {record['minimum_side_px']} px on the shorter side; "
+                f"{len(small)} of {len(restored)} pictures are smaller (down to {min(min(r.size_px) for r in small)} px)"
+            )
+        elif restored and all(row.scores[name] is None for row in restored):
+            reasons[name] = "could not score a single picture; each is listed among the problems with the reason"
+    return reasons

@@ -1,0 +1,224 @@
+"""One batch through the whole road: clean, degraded, restored, measured. Every hand-over is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+
+from gfpbench import images
+from gfpbench.restorers.checked import Seen, checked
+from gfpbench.run.batches import Batch
+from gfpbench.run.parts import Parts, plain
+from gfpbench.types import (
+    AssetMissing,
+    BadInput,
+    Degradation,
+    GfpbenchError,
+    ImageBatch,
+    Metric,
+    Parameters,
+    Problem,
+    Restorer,
+    Row,
+)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one batch gave: its rows, what went wrong, and the pictures by name (8-bit values, on the CPU)."""
+
+    rows: tuple[Row, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    blank: Mapping[str, str] = field(default_factory=dict)  # metric -> the asset it lacks
+    degraded: ImageBatch | None = None
+    restored: ImageBatch | None = None
+    truth: ImageBatch | None = None
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What is collected while a batch passes: who failed and why, and which metrics stay blank."""
+
+    problems: list[Problem]
+    failures: dict[str, str] = field(default_factory=dict)
+    blank: dict[str, str] = field(default_factory=dict)
+
+    def failed(self, stage: str, image_id: str, reason: str) -> None:
+        self.failures[image_id] = reason
+        self.problems.append(Problem(stage, image_id, reason))
+
+
+def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen) -> Measured:
+    """Degrade, restore and score the faces of one batch. ``seen`` holds what earlier batches gave, and is extended.
+
+    A picture that cannot be degraded or restored becomes a row with a failure and blank scores, never with a number.
+
+    Raises:
+        GfpbenchError: where a degradation, the restorer check or a metric breaks its contract.
+    """
+    notes = _Notes(list(batch.unreadable))
+    if not batch.faces:
+        return Measured(problems=tuple(notes.problems))
+    truth = batch.truth()
+    parameters, degraded = degrade(parts.degradation, truth, seed, notes)
+    if parts.restorer is None:
+        restored = None if degraded is None else only(truth, degraded.ids)
+    else:
+        restored = restore(parts.restorer, degraded, device, seen, notes)
+    scores: dict[str, dict[str, float]] = {metric.name: {} for metric in parts.metrics}
+    if restored is not None:
+        scores = score_all(parts.metrics, restored, only(truth, restored.ids), notes)
+    rows = tuple(
+        Row(
+            id=face.id,
+            face_sha256=face.sha256,
+            size_px=truth.size,
+            attributes=plain(face.attributes, f"the attributes of face {face.id!r}"),
+            parameters=parameters.get(face.id, {}),
+            scores={metric.name: scores[metric.name].get(face.id) for metric in parts.metrics},
+            failure=notes.failures.get(face.id),
+        )
+        for face in batch.faces
+    )
+    return Measured(rows, tuple(notes.problems), notes.blank, degraded, restored, truth)
+
+
+def degrade(
+    degradation: Degradation, truth: ImageBatch, seed: int, notes: _Notes
+) -> tuple[dict[str, Parameters], ImageBatch | None]:
+    """Draw for each picture and degrade it: the drawn records by name, and those pictures that could be degraded."""
+    drawn: dict[str, Parameters] = {}
+    for image_id in truth.ids:
+        record = _called(f"degradation {degradation.name!r}", degradation.draw, image_id, seed, truth.size)
+        drawn[image_id] = plain(record, f"the parameters that degradation {degradation.name!r} drew")
+    try:
+        return drawn, apply(degradation, truth, drawn)
+    except BadInput:  # one picture may have spoilt it for all: take them one at a time
+        done: list[ImageBatch] = []
+        for image_id in truth.ids:
+            try:
+                done.append(apply(degradation, only(truth, (image_id,)), drawn))
+            except BadInput as error:
+                notes.failed("degrade", image_id, str(error))
+        return drawn, joined(done)
+
+
+def apply(degradation: Degradation, truth: ImageBatch, drawn: Mapping[str, Parameters]) -> ImageBatch:
+    """The degraded pictures, checked for names, size and 8-bit values. The degradation works on a copy of the truth."""
+    what = f"degradation {degradation.name!r}"
+    records = [drawn[image_id] for image_id in truth.ids]
+    degraded = _called(what, degradation.apply, ImageBatch(truth.pixels.clone(), truth.ids), records)
+    if not isinstance(degraded, ImageBatch) or degraded.ids != truth.ids or degraded.size != truth.size:
+        raise GfpbenchError(f"{what} must return the pictures it was given: {_shape(truth)}, not {_shape(degraded)}")
+    degraded = images.moved(degraded, "cpu")
+    if not torch.equal(images.quantized(degraded).pixels, degraded.pixels):
+        raise GfpbenchError(f"{what} returned values that are not 8-bit for one of {', '.join(truth.ids)}")
+    return degraded
+
+
+def restore(
+    restorer: Restorer, degraded: ImageBatch | None, device: str, seen: Seen, notes: _Notes
+) -> ImageBatch | None:
+    """The restored pictures as they would be saved: 8-bit values, on the CPU. Failures are named and left out."""
+    if degraded is None:
+        return None
+    what = f"restorer {restorer.name!r}"
+    restored, failures = _called(what, checked, restorer, images.moved(degraded, device), seen)
+    good = () if restored is None else restored.ids
+    if tuple(image_id for image_id in degraded.ids if image_id not in failures) != good:
+        raise GfpbenchError(
+            f"{what}: {len(degraded)} pictures went in; {len(good)} came out and {len(failures)} failed"
+        )
+    for image_id in degraded.ids:
+        if image_id in failures:
+            notes.failed("restore", image_id, failures[image_id])
+    if restored is None:
+        return None
+    if restored.size != degraded.size:
+        raise GfpbenchError(f"{what} must return the pictures it was given: {_shape(degraded)}, not {_shape(restored)}")
+    return images.quantized(images.moved(restored, "cpu"))
+
+
+def score_all(
+    metrics: Sequence[Metric], restored: ImageBatch, truth: ImageBatch, notes: _Notes
+) -> dict[str, dict[str, float]]:
+    """Every metric's values by name of the metric and of the picture."""
+    before = restored.pixels.clone(), truth.pixels.clone()
+    scores = {metric.name: score(metric, restored, truth, notes) for metric in metrics}
+    # Metrics share their pictures and one 0..255 view of them: one that writes to them changes what the next one sees.
+    for batch, pixels in zip((restored, truth), before, strict=True):
+        if not torch.equal(batch.pixels, pixels) or not torch.equal(
+            images.to_255(batch), (pixels * 255).round().double()
+        ):
+            raise GfpbenchError(f"one of the metrics {', '.join(scores)} wrote to the pictures it was given")
+    return scores
+
+
+def score(metric: Metric, restored: ImageBatch, truth: ImageBatch, notes: _Notes) -> dict[str, float]:
+    """One metric's value for each picture that it can score. Too small a picture is left out, not guessed."""
+    if min(truth.size) < metric.minimum_side_px:
+        return {}
+    try:
+        return scored(metric, restored, truth)
+    except AssetMissing as error:
+        notes.blank[metric.name] = str(error)
+        return {}
+    except BadInput:  # one picture may have spoilt it for all: take them one at a time
+        values: dict[str, float] = {}
+        for image_id in restored.ids:
+            try:
+                values |= scored(metric, only(restored, (image_id,)), only(truth, (image_id,)))
+            except BadInput as error:
+                notes.problems.append(Problem("metric", image_id, f"{metric.name}: {error}"))
+        return values
+
+
+def scored(metric: Metric, restored: ImageBatch, truth: ImageBatch) -> dict[str, float]:
+    """Call a metric and check what it returns: one float64 for each picture, on the CPU, never NaN."""
+    if restored.ids != truth.ids:
+        raise GfpbenchError(f"pairs do not match by name: {restored.ids} beside {truth.ids}")
+    what = f"metric {metric.name!r}"
+    values = _called(what, metric, restored, truth)
+    if not isinstance(values, torch.Tensor) or values.shape != (len(restored),) or values.dtype != torch.float64:
+        got = f"{tuple(values.shape)} {values.dtype}" if isinstance(values, torch.Tensor) else type(values).__name__
+        raise GfpbenchError(f"{what} must return ({len(restored)},) float64, not {got}")
+    numbers = [float(value) for value in values.tolist()]
+    if any(number != number for number in numbers):
+        bad = [image_id for image_id, number in zip(restored.ids, numbers, strict=True) if number != number]
+        raise GfpbenchError(
+            f"{what} returned NaN for {', '.join(bad)}; it has to raise BadInput for what it cannot score"
+        )
+    return dict(zip(restored.ids, numbers, strict=True))
+
+
+def only(batch: ImageBatch, ids: Sequence[str]) -> ImageBatch:
+    """The pictures of these names, in this order; the batch itself where that is all of it."""
+    return batch if batch.ids == tuple(ids) else images.select(batch, [batch.ids.index(image_id) for image_id in ids])
+
+
+def joined(parts: Sequence[ImageBatch]) -> ImageBatch | None:
+    """Batches of one size as one; None where there are none."""
+    if not parts:
+        return None
+    return ImageBatch(torch.cat([part.pixels for part in parts]), tuple(name for part in parts for name in part.ids))
+
+
+def _called(what: str, function: Callable[..., _T], *arguments: object) -> _T:
+    """Call foreign code: whatever it raises becomes one line that says whose error it is."""
+    try:
+        return function(*arguments)
+    except GfpbenchError:
+        raise
+    except Exception as error:
+        raise GfpbenchError(f"{what} failed: {type(error).__name__}: {error}") from error
+
+
+def _shape(batch: object) -> str:
+    if not isinstance(batch, ImageBatch):
+        return type(batch).__name__
+    return f"{', '.join(batch.ids)} of {batch.size[0]}x{batch.size[1]} px"

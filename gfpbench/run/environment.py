@@ -1,0 +1,77 @@
+"""What a number depends on besides the Case: versions, the device, threads and gfpbench's own code."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import platform
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL
+import torch
+
+import gfpbench
+from gfpbench.types import Json
+
+
+def environment(device: str) -> dict[str, Json]:
+    """A record without times, paths or names of people, equal on two runs of one machine.
+
+    Args:
+        device: as torch names it (``cpu``, ``cuda``, ``cuda:1``).
+    """
+    record: dict[str, Json] = {
+        "gfpbench": gfpbench.__version__,
+        "code_sha256": code_sha256(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "pillow": PIL.__version__,
+        "device": device,
+        "device_name": _processor(),
+        "torch_threads": torch.get_num_threads(),
+    }
+    if device.startswith("cuda"):
+        gpu = torch.cuda.get_device_properties(torch.device(device))
+        record |= {
+            "device_name": gpu.name,
+            "gpu_capability": f"{gpu.major}.{gpu.minor}",
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call,unused-ignore]
+            "gpu_driver": _driver(),
+        }
+    return record
+
+
+@functools.cache
+def code_sha256() -> str:
+    """Hash of gfpbench's own source files: two Results with the same hash were measured by the same code."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+@functools.cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+@functools.cache
+def _driver() -> str | None:
+    """The NVIDIA driver's version, from the file the kernel module keeps; None where there is no such file."""
+    try:
+        return Path("/sys/module/nvidia/version").read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,130 @@
+"""What a Case names, loaded: the faces, the degradation, the restorer and the metrics of one run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+
+from gfpbench import devices
+from gfpbench.results import dumps
+from gfpbench.types import AssetMissing, BadInput, Case, Degradation, FaceSet, Json, Metric, Restorer
+
+TRUTH = "truth"
+"""The restorer name of the reference row: the clean picture is scored against itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that meets in a run, as objects.
+
+    Args:
+        faces: the clean pictures.
+        degradation: clean to degraded.
+        restorer: degraded to restored; None where the truth itself is scored.
+        metrics: what is measured.
+        unavailable: metrics that were asked for and cannot be loaded here, with the reason.
+    """
+
+    faces: FaceSet
+    degradation: Degradation
+    restorer: Restorer | None
+    metrics: tuple[Metric, ...]
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+    def ids(self, case: Case) -> tuple[str, ...]:
+        """The faces of the case, in order. Raises BadInput where there are none."""
+        if case.limit is not None and case.limit < 1:
+            raise BadInput(f"a limit of {case.limit} faces leaves nothing to measure")
+        ids = self.faces.ids()[: case.limit]
+        if not ids:
+            raise BadInput(f"faces {case.faces!r}: there are none")
+        if len(set(ids)) != len(ids):
+            raise BadInput(f"faces {case.faces!r}: a name is listed twice, so nothing can be matched by name")
+        return ids
+
+    def records(self) -> dict[str, Json]:
+        """What is kept in a Result about each part, keyed by the Result's fields."""
+        provenance = self.restorer.provenance() if self.restorer is not None else {"kind": TRUTH}
+        return {
+            "metrics": {metric.name: metric_record(metric) for metric in self.metrics},
+            "restorer": plain(provenance, "the restorer's provenance"),
+            "degradation": plain(self.degradation.describe(), "the degradation's description"),
+            "faces": plain(self.faces.source(), "the faces' source"),
+        }
+
+
+def load(case: Case, *, device: str, metrics: Sequence[str] | None = None) -> Parts:
+    """Load everything a Case names.
+
+    Args:
+        case: what is measured.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        metrics: names; the default set where None. One that lacks an asset is left out and named in ``unavailable``.
+
+    Raises:
+        BadInput: for a name that nobody knows.
+        AssetMissing: where the faces or the restorer need something that is not here.
+    """
+    # Imported here so that a run with parts of one's own needs none of the tables.
+    from gfpbench import degrade, faces, restorers
+    from gfpbench import metrics as metric_table
+
+    loaded: list[Metric] = []
+    unavailable: dict[str, str] = {}
+    if metrics is None:
+        loaded = list(metric_table.load(None))
+    for name in metrics or ():
+        try:
+            loaded += metric_table.load([name])
+        except AssetMissing as error:
+            unavailable[name] = str(error)
+    return Parts(
+        faces=faces.load(case.faces, size_px=case.size_px, draws=case.draws),
+        degradation=degrade.load(case.degradation),
+        restorer=None if case.restorer == TRUTH else restorers.load(case.restorer, device=devices.resolve(device)),
+        metrics=tuple(loaded),
+        unavailable=unavailable,
+    )
+
+
+def metric_record(metric: Metric) -> dict[str, Json]:
+    """What a Result keeps about a metric, so that it can be read without the code that measured it."""
+    return {
+        "unit": metric.unit,
+        "better": metric.better,
+        "best": metric.best,
+        "tolerance": metric.tolerance,
+        "tolerance_reason": metric.tolerance_reason,
+        "minimum_side_px": metric.minimum_side_px,
+        "needs_truth": metric.needs_truth,
+        "source": metric.source,
+    }
+
+
+def plain(value: Mapping[str, Json], what: str) -> dict[str, Json]:
+    """A copy made of JSON values only. Raises BadInput saying what holds something else."""
+    try:
+        copy: dict[str, Json] = json.loads(dumps(dict(value)))
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{what} must hold JSON values only: {error}") from error
+    return copy
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Within it nothing is trained and a GPU computes alike each time: no TF32, no choice of algorithm by timing.
+
+    TF32 keeps 10 bits of each factor, which moves a restored picture by whole grey levels between two GPUs.
+    """
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
+    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = True, False, False, False
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before

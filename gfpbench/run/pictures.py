@@ -1,0 +1,95 @@
+"""The pictures a run keeps for its report: the first ones, and the worst ones met so far."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from gfpbench import images
+from gfpbench.run.engine import Measured
+from gfpbench.types import Json, Row
+
+KINDS = ("degraded", "restored", "truth")
+
+
+def picture_path(folder: Path, image_id: str, kind: str) -> Path:
+    """Where the picture of one image lies.
+
+    Args:
+        folder: of the case, ``store / case.id``.
+        image_id: any name; what a file system could mistake is replaced, and a hash keeps it apart from its likes.
+        kind: ``degraded``, ``restored`` or ``truth``.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", image_id).strip("._")[-60:] or "image"
+    if plain != image_id:
+        plain += "-" + hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return folder / "images" / f"{plain}.{kind}.png"
+
+
+class Kept:
+    """Which images' pictures are kept. Decided by the rows alone, so a resumed run keeps the same ones.
+
+    Args:
+        folder: of the case.
+        first: how many images from the start are kept.
+        worst: how many of the worst are kept besides; failed ones count as worse than any number.
+        metrics: their records by name; ``psnr_rgb`` ranks where it is measured, else the first by name.
+    """
+
+    def __init__(self, folder: Path, first: int, worst: int, metrics: Mapping[str, Mapping[str, Json]]) -> None:
+        self.folder, self.first, self.worst = folder, first, worst
+        self._metric = "psnr_rgb" if "psnr_rgb" in metrics else min(metrics, default=None)
+        self._sign = -1.0 if self._metric is None or metrics[self._metric]["better"] == "higher" else 1.0
+        self._heap: list[tuple[float, int, str]] = []  # the least bad of the worst on top
+        self._seen = 0
+        self._first: set[str] = set()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take note of the next rows, in the order of the run."""
+        for row in rows:
+            if self._seen < self.first:
+                self._first.add(row.id)
+            badness = self._badness(row)
+            if badness is not None and self.worst > 0:
+                # Of two that are equally bad the earlier one stays: -index makes it the larger entry.
+                heapq.heappush(self._heap, (badness, -self._seen, row.id))
+                if len(self._heap) > self.worst:
+                    heapq.heappop(self._heap)
+            self._seen += 1
+
+    @property
+    def ids(self) -> set[str]:
+        """The names of the images whose pictures are kept, as far as the run has come."""
+        return self._first | {image_id for _, _, image_id in self._heap}
+
+    def write(self, measured: Measured) -> None:
+        """Save those pictures of a batch that are kept now. Call it after ``add`` and before the rows are committed."""
+        kept = self.ids
+        batches = dict(zip(KINDS, (measured.degraded, measured.restored, measured.truth), strict=True))
+        for kind, batch in batches.items():
+            chosen = (
+                [index for index, image_id in enumerate(batch.ids) if image_id in kept] if batch is not None else []
+            )
+            if batch is None or not chosen:
+                continue
+            (self.folder / "images").mkdir(parents=True, exist_ok=True)
+            chosen_batch = images.select(batch, chosen)
+            for image_id, rgb in zip(chosen_batch.ids, images.to_rgb_arrays(chosen_batch), strict=True):
+                images.write_png(picture_path(self.folder, image_id, kind), rgb)
+
+    def prune(self) -> None:
+        """Remove every other file among the pictures: those no longer among the worst, and leavings of a killed run."""
+        wanted = {picture_path(self.folder, image_id, kind) for image_id in self.ids for kind in KINDS}
+        for path in (self.folder / "images").glob("*"):
+            if path not in wanted:
+                path.unlink()
+
+    def _badness(self, row: Row) -> float | None:
+        if row.failure is not None:
+            return math.inf
+        score = row.scores.get(self._metric) if self._metric is not None else None
+        return None if score is None or math.isinf(score) else self._sign * score

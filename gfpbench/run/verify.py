@@ -1,0 +1,253 @@
+"""Any image of a Result made again from its record, and a Result checked against what it is a record of.
+
+Nothing here uses the engine: a mistake in the engine would otherwise be repeated and found equal to itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gfpbench import devices, images
+from gfpbench.run.parts import Parts, load, plain, repeatable
+from gfpbench.run.pictures import picture_path
+from gfpbench.types import (
+    BadInput,
+    Case,
+    GfpbenchError,
+    ImageBatch,
+    Json,
+    Metric,
+    Problem,
+    Result,
+    Row,
+    UnreadableFace,
+)
+
+SAME_PICTURES = 1e-5
+"""Relative slack for a score measured again from the same 8-bit pictures: float32 networks sum in another order."""
+SAME_RECORD = 1e-3
+"""Relative slack for a score of a picture restored again alone: float32 networks differ by some 1e-5 with the batch
+size, which moves few pixels by one grey level."""
+GREY_LEVELS = 0.25
+"""How far, on average, a picture restored again alone may lie from the one restored in a batch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Remade:
+    """One image made again: three batches of one picture with 8-bit values, and what was drawn to degrade it."""
+
+    degraded: ImageBatch
+    restored: ImageBatch
+    truth: ImageBatch
+    parameters: Mapping[str, Json]
+    face_sha256: str
+
+
+def remake(result_or_case: Result | Case, image_id: str, *, parts: Parts | None = None, device: str = "cpu") -> Remade:
+    """Make one image again, alone, from its record.
+
+    Args:
+        result_or_case: with a Result, the face's hash and the drawn parameters must be those stored.
+        image_id: its name in the Result.
+        parts: already loaded; loaded by the names in the case where None.
+        device: where the restorer works.
+
+    Raises:
+        BadInput: for a name that the Result does not hold.
+        GfpbenchError: where the face or the draw is no longer what the record says.
+    """
+    result = result_or_case if isinstance(result_or_case, Result) else None
+    case = result_or_case.case if isinstance(result_or_case, Result) else result_or_case
+    row = None
+    if result is not None:
+        row = next((row for row in result.rows if row.id == image_id), None)
+        if row is None:
+            raise BadInput(f"{case.id}: has no image {image_id!r}")
+    device = devices.resolve(device)
+    parts = parts or load(case, device=device, metrics=())
+    face = parts.faces.load(image_id)
+    truth = ImageBatch(face.pixels[None].clone(), (image_id,))
+    parameters = plain(parts.degradation.draw(image_id, case.seed, truth.size), "the drawn parameters")
+    if row is not None:
+        sha256 = images.pixels_sha256(images.to_rgb_arrays(truth)[0])
+        if sha256 != row.face_sha256 or truth.size != row.size_px:
+            raise GfpbenchError(f"{case.id}: {image_id!r} is another picture than the one that was measured")
+        if parameters != row.parameters:
+            changed = sorted(
+                key for key in {*parameters, *row.parameters} if parameters.get(key) != row.parameters.get(key)
+            )
+            raise GfpbenchError(f"{case.id}: {image_id!r} would be degraded differently now: {', '.join(changed)}")
+    with repeatable():
+        degraded = parts.degradation.apply(ImageBatch(truth.pixels.clone(), truth.ids), [parameters])
+        restored = truth
+        if parts.restorer is not None:
+            given = ImageBatch(degraded.pixels.clone().to(device), degraded.ids)
+            restored = images.quantized(images.moved(parts.restorer(given), "cpu"))
+    return Remade(degraded, restored, truth, parameters, face.sha256)
+
+
+def verify(
+    result: Result,
+    *,
+    parts: Parts | None = None,
+    store: Path | None = None,
+    device: str = "cpu",
+    count: int | None = 4,
+) -> tuple[Problem, ...]:
+    """Check a Result against what it claims to be a record of. Empty where everything holds.
+
+    It looks at: rows against faces, by name and order; failures beside numbers; the records of restorer, degradation
+    and metrics; some rows, made again alone and scored again; and the kept pictures, scored again.
+
+    Args:
+        result: as measured or read from disk.
+        parts: already loaded; loaded by the names in the case where None.
+        store: where the run kept its pictures; without it, pictures are not compared.
+        device: where the restorer works.
+        count: how many rows are made again, spread over the run (never only the first of a batch); all where None.
+    """
+    device = devices.resolve(device)
+    parts = parts or load(result.case, device=device, metrics=tuple(result.metrics))
+    problems = _records(result, parts) + _names(result, parts)
+    metrics = [metric for metric in parts.metrics if metric.name in result.metrics]
+    folder = None if store is None else store / result.case.id
+    unrepeated = {problem.subject for problem in problems}
+    for row in result.rows if count is None else _spread(result, count):
+        if row.id not in unrepeated:
+            problems += _made_again(result, row, parts, metrics, folder, device)
+    if folder is not None:
+        problems += [found for row in result.rows for found in _kept(row, parts, metrics, folder)]
+    return tuple(problems)
+
+
+def _records(result: Result, parts: Parts) -> list[Problem]:
+    """What the Result says about its parts must be what the parts say."""
+    now = parts.records()
+    said = {"restorer": result.restorer, "degradation": result.degradation, "faces": result.faces}
+    problems = [
+        Problem(stage, result.case.id, f"the Result was measured with another: its {field} record differs")
+        for field, stage in (("restorer", "restore"), ("degradation", "degrade"), ("faces", "faces"))
+        if said[field] != now[field]
+    ]
+    for name, record in result.metrics.items():
+        if name not in now["metrics"]:
+            problems.append(Problem("metric", name, "cannot be measured here, so its scores were not checked"))
+        elif dict(record) != now["metrics"][name]:
+            problems.append(Problem("metric", name, "was measured under another convention: its record differs"))
+    return problems
+
+
+def _names(result: Result, parts: Parts) -> list[Problem]:
+    """Rows and unreadable faces together are the faces asked for, each once, in order."""
+    unreadable = [problem.subject for problem in result.problems if problem.stage == "faces"]
+    expected = [name for name in parts.ids(result.case) if name not in unreadable]
+    problems = []
+    if expected != list(result.image_ids):
+        missing = [name for name in expected if name not in result.image_ids]
+        reason = f"lacks {', '.join(missing[:5])}" if missing else "has rows in another order, or of other faces"
+        problems.append(Problem("faces", result.case.id, f"{reason}: pairs must match by name"))
+    for name in unreadable[:4]:
+        try:
+            parts.faces.load(name)
+        except UnreadableFace:
+            continue
+        problems.append(Problem("faces", name, "is listed as unreadable, but can be read"))
+    for row in result.rows:
+        if row.failure is not None and any(score is not None for score in row.scores.values()):
+            problems.append(Problem("restore", row.id, "failed, and carries a number all the same"))
+        if set(row.scores) != set(result.metrics):
+            problems.append(Problem("metric", row.id, "its scores are not those of the Result's metrics"))
+    return problems
+
+
+def _spread(result: Result, count: int) -> Sequence[Row]:
+    """Some rows, chosen by the hash of their names: any place in a batch, the same rows every time. Failed ones first
+    to a half, because a failure that is none hides a number."""
+    by_hash = sorted(result.rows, key=lambda row: hashlib.sha256(row.id.encode("utf-8", "surrogatepass")).digest())
+    failed = [row for row in by_hash if row.failure is not None][: count // 2]
+    return failed + [row for row in by_hash if row.failure is None][: count - len(failed)]
+
+
+def _made_again(
+    result: Result, row: Row, parts: Parts, metrics: Sequence[Metric], folder: Path | None, device: str
+) -> list[Problem]:
+    try:
+        again = remake(result, row.id, parts=parts, device=device)
+    except Exception as error:  # noqa: BLE001  # whatever a restorer raises is what has to be reported
+        if row.failure is not None:
+            return []
+        stage = "degrade" if isinstance(error, GfpbenchError) else "restore"
+        return [Problem(stage, row.id, f"cannot be made again: {type(error).__name__}: {error}")]
+    problems = []
+    if folder is not None:
+        for kind, batch, slack in (("degraded", again.degraded, 0.0), ("restored", again.restored, GREY_LEVELS)):
+            path = picture_path(folder, row.id, kind)
+            if path.exists() and row.failure is None:
+                apart = _grey_levels_apart(_picture(path, row.id), batch)
+                if apart > slack:
+                    stage = "degrade" if kind == "degraded" else "restore"
+                    reason = f"made again alone, the {kind} picture is {apart:.3g} grey levels away on average"
+                    problems.append(Problem(stage, row.id, reason))
+    if row.failure is None:
+        problems += _scored_again(row, metrics, again.restored, again.truth, SAME_RECORD, "made again alone")
+    return problems
+
+
+def _kept(row: Row, parts: Parts, metrics: Sequence[Metric], folder: Path) -> list[Problem]:
+    """The kept pictures of a row must be its face, and give its scores."""
+    truth_path, restored_path = (picture_path(folder, row.id, kind) for kind in ("truth", "restored"))
+    if not truth_path.exists():
+        return []
+    truth = _picture(truth_path, row.id)
+    if images.pixels_sha256(images.to_rgb_arrays(truth)[0]) != row.face_sha256:
+        return [Problem("faces", row.id, "the kept picture of the truth is not the face of this row")]
+    if row.failure is not None:
+        return [Problem("restore", row.id, "failed, and has a restored picture")] if restored_path.exists() else []
+    if not restored_path.exists():
+        return [Problem("restore", row.id, "was restored, but its picture was not kept")]
+    restored = _picture(restored_path, row.id)
+    return _scored_again(row, metrics, restored, truth, SAME_PICTURES, "from the kept pictures")
+
+
+def _scored_again(
+    row: Row, metrics: Sequence[Metric], restored: ImageBatch, truth: ImageBatch, slack: float, how: str
+) -> list[Problem]:
+    problems = []
+    for metric in metrics:
+        stored = row.scores.get(metric.name)
+        try:
+            small = min(truth.size) < metric.minimum_side_px
+            now = None if small else float(metric(restored, truth)[0])
+        except BadInput:
+            now = None
+        if (stored is None) != (now is None) or (
+            stored is not None and now is not None and _differ(stored, now, slack)
+        ):
+            problems.append(Problem("metric", row.id, f"{metric.name} is {stored} in the Result and {now} {how}"))
+    return problems
+
+
+def _differ(stored: float, now: float, slack: float) -> bool:
+    if math.isinf(stored) or math.isinf(now):
+        return stored != now
+    return abs(stored - now) > slack * max(abs(stored), abs(now)) + 1e-9
+
+
+def _picture(path: Path, image_id: str) -> ImageBatch:
+    bgr = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise BadInput(f"{path}: is not a picture")
+    return images.from_bgr_arrays([np.asarray(bgr, dtype=np.uint8)], (image_id,))
+
+
+def _grey_levels_apart(one: ImageBatch, other: ImageBatch) -> float:
+    if one.size != other.size:
+        return math.inf
+    return float((images.to_255(one) - images.to_255(other)).abs().mean())
