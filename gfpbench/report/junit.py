@@ -1,0 +1,129 @@
+"""Figures for machines that read JUnit XML: each as a property, each metric a test case, each failed restoration a failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from gfpbench.report.names import plural, printable
+from gfpbench.report.summary import interval_of, mean_of, measured, problems_of
+from gfpbench.types import Problem, Result
+
+LISTED_AT_MOST = 100
+
+
+def metric_properties(result: Result, metric: str) -> list[tuple[str, str]]:
+    """The figures of one metric: mean, its 95 % interval, n, or why there are none. Floats in full, infinity as ``inf``."""
+    values = [*measured(result, metric).values()]
+    mean, interval = mean_of(values), interval_of(values)
+    prefix = f"gfpbench.{metric}"
+    figures = [(f"{prefix}.n", str(len(values)))]
+    if mean is not None:
+        figures.append((f"{prefix}.mean", repr(mean)))
+    if interval is not None:
+        figures += [(f"{prefix}.low", repr(interval[0])), (f"{prefix}.high", repr(interval[1]))]
+    if metric in result.not_measured:
+        figures.append((f"{prefix}.not_measured", printable(result.not_measured[metric])))
+    return [(printable(name), value) for name, value in figures]
+
+
+def metrics_of(result: Result) -> list[str]:
+    """Every metric a Result knows of, measured or not, by name."""
+    scored = {name for row in result.rows for name in row.scores}
+    return sorted({*result.metrics, *result.not_measured, *scored})
+
+
+def junit_properties(result: Result) -> list[tuple[str, str]]:
+    """Each figure of a Result as a (name, value) pair for a JUnit property; names stay the same between runs.
+
+    ``gfpbench.case``, ``gfpbench.images``, ``gfpbench.failures``, and for each metric ``gfpbench.<metric>.mean``,
+    ``.low`` and ``.high`` (bootstrap 95 % interval of the mean), ``.n``, or ``.not_measured`` with the reason.
+    """
+    failures = sum(row.failure is not None for row in result.rows)
+    properties = [("gfpbench.case", printable(result.case.id))]
+    properties += [("gfpbench.images", str(len(result.rows))), ("gfpbench.failures", str(failures))]
+    for metric in metrics_of(result):
+        properties += metric_properties(result, metric)
+    return properties
+
+
+def write_junit(results: Sequence[Result], path: Path) -> None:
+    """Write JUnit XML, whole or not at all: a suite for each Result, a case for its faces, its restorations and each metric.
+
+    A failed restoration or an unusable value is a failure; an unreadable face and a metric that was not measured are
+    skipped, with the reason. The same results give the same bytes: no clock, no host.
+    """
+    root = ET.Element("testsuites", name="gfpbench")
+    for result in results:
+        root.append(_suite(result))
+    for name in ("tests", "failures", "errors", "skipped"):
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
+    ET.indent(root)
+    data = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_bytes(data + b"\n")
+    partial.replace(path)
+
+
+def _suite(result: Result) -> ET.Element:
+    suite = ET.Element("testsuite", name=printable(result.case.id))
+    properties = ET.SubElement(suite, "properties")
+    for name, value in junit_properties(result):
+        ET.SubElement(properties, "property", name=name, value=value)
+    problems = problems_of(result)
+    unreadable = [problem for problem in problems if problem.stage == "faces"]
+    unusable = [problem for problem in problems if problem.stage == "metric"]
+    failed = [problem for problem in problems if problem.stage not in ("faces", "metric")]
+
+    case = _case(suite, result, "faces")
+    if unreadable:
+        ET.SubElement(case, "skipped", message=f"{plural(len(unreadable), 'face')} could not be read")
+        ET.SubElement(case, "system-out").text = _listed(unreadable)
+    case = _case(suite, result, "restoration")
+    if failed:
+        message = f"{plural(len(failed), 'restoration')} failed, {plural(len(result.rows), 'image')} in all"
+        ET.SubElement(case, "failure", message=message, type="RestorationFailed").text = _listed(failed)
+    elif not result.rows:
+        ET.SubElement(case, "skipped", message="no face was restored")
+
+    for metric in metrics_of(result):
+        case = _case(suite, result, metric)
+        figures = ET.SubElement(case, "properties")
+        for name, value in metric_properties(result, metric):
+            ET.SubElement(figures, "property", name=name, value=value)
+        wrong = [problem for problem in unusable if _is_about(problem, metric)]
+        if wrong:
+            message = f"{metric} failed for {plural(len(wrong), 'image')}"
+            ET.SubElement(case, "failure", message=printable(message), type="MetricFailed").text = _listed(wrong)
+        elif not measured(result, metric):
+            why = result.not_measured.get(metric, "no face has a value")
+            ET.SubElement(case, "skipped", message=printable(why))
+    for problem in unusable:
+        if not any(_is_about(problem, metric) for metric in metrics_of(result)):
+            case = _case(suite, result, problem.subject)
+            ET.SubElement(case, "failure", message=printable(problem.reason), type="MetricFailed")
+
+    cases = suite.findall("testcase")
+    suite.set("tests", str(len(cases)))
+    suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
+    suite.set("errors", "0")
+    suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
+    return suite
+
+
+def _is_about(problem: Problem, metric: str) -> bool:
+    """The run names the metric as the subject, or the image, and then begins the reason with the metric."""
+    return problem.subject == metric or problem.reason.startswith(f"{metric}: ")
+
+
+def _case(suite: ET.Element, result: Result, name: str) -> ET.Element:
+    return ET.SubElement(suite, "testcase", classname=printable(result.case.id), name=printable(name), time="0")
+
+
+def _listed(problems: Sequence[Problem]) -> str:
+    lines = [f"{printable(problem.subject)}: {printable(problem.reason)}" for problem in problems[:LISTED_AT_MOST]]
+    more = len(problems) - LISTED_AT_MOST
+    return "\n".join(lines + ([f"and {more:,} more"] if more > 0 else []))

@@ -1,0 +1,50 @@
+"""Numbers and names as a person reads them: one place decides how a mean, an infinity or a hostile file name is shown."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+BLANK = "–"
+_BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def decimals_for(values: Iterable[float]) -> int:
+    """Digits after the point for one column, so that its rows align: 4 up to 1, then 3, 2, 1 as values grow."""
+    top = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return 4 if top <= 1 else 3 if top < 10 else 2 if top < 1000 else 1
+
+
+def shown(value: float | None, decimals: int) -> str:
+    """A number as text: infinities as a sign, a missing value (or a NaN, which is not a value) as a dash."""
+    if value is None or math.isnan(value):
+        return BLANK
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def printable(text: object, limit: int | None = None) -> str:
+    """Text on one line with nothing that drives a terminal, breaks XML or reverses reading; shortened in the middle to ``limit``."""
+    safe = "".join(
+        char if char.isprintable() and char not in _BIDI else char.encode("unicode_escape").decode("ascii")
+        for char in str(text)
+    )
+    if limit is not None and len(safe) > limit:
+        head = (limit - 1) // 2
+        return f"{safe[:head]}…{safe[len(safe) - (limit - 1 - head) :]}"
+    return safe
+
+
+def markdown_text(text: object, limit: int | None = None) -> str:
+    """Text that stays text in a Markdown table cell: no cell break, no tag, no link, no mention."""
+    escaped = (
+        printable(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+    )
+    return re.sub(r"([\\`*\[\]|~])", r"\\\1", escaped)
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 face``, ``1,200 faces``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

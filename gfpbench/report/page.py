@@ -1,0 +1,172 @@
+"""The report as one HTML file: everything inline, nothing requested, every name escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from gfpbench import results as stored
+from gfpbench.report.charts import Chart, chart_of
+from gfpbench.report.names import plural, printable, shown
+from gfpbench.report.strips import Strips, brief, strips_of
+from gfpbench.report.summary import Group, summary
+from gfpbench.report.text import counted
+from gfpbench.types import Json, Result
+
+PROBLEMS_AT_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table with its pictures, its distributions and the command that makes it again."""
+
+    group: Group
+    strips: Strips
+    charts: tuple[Chart, ...]
+    command: str
+
+
+def write_report(
+    results: Sequence[Result],
+    directory: Path,
+    *,
+    store: Path | Sequence[Path] | None,
+    title: str = "Face restoration report",
+) -> Path:
+    """Write ``index.html`` and ``results.json`` into a folder, each whole or not at all.
+
+    Args:
+        results: rows in the order they shall appear; none at all gives a page that says so.
+        store: the folder (or folders) where runs kept pictures, ``<case id>/images/<name>.<kind>.png``; None for no pictures.
+        title: the heading of the page.
+
+    Returns:
+        The path of index.html. Equal results and pictures give equal bytes.
+
+    Raises:
+        BadInput: where a Result holds what may not be written (NaN, a number beside a failure).
+    """
+    stores = [] if store is None else [store] if isinstance(store, Path) else [*store]
+    stored.write(results, directory / "results.json")
+    path = directory / "index.html"
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_bytes(render(results, stores, title).encode("utf-8", "backslashreplace"))
+    partial.replace(path)
+    return path
+
+
+def render(results: Sequence[Result], stores: Sequence[Path], title: str) -> str:
+    """The page as text. Reads kept pictures from ``stores``; writes nothing."""
+    whole = summary(results)
+    script, style = _own("page.js"), _own("style.css")
+    environment = Environment(
+        loader=PackageLoader("gfpbench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_one_line,
+    )
+    environment.filters.update(shown=shown, brief=brief, plural=plural, counted=counted, code=_code, words=_words)
+    environment.tests["mapping"] = lambda value: isinstance(value, Mapping)
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for case, problem in whole.problems:  # an unreadable face is met by every case: say it once
+        found.setdefault((problem.stage, problem.subject, problem.reason), []).append(case)
+    problems = [(*what, ", ".join(dict.fromkeys(cases))) for what, cases in found.items()]
+    return environment.get_template(
+        "index.html"
+    ).render(
+        title=title,
+        style=Markup(style),  # our own files, no name from outside
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        sections=tuple(_section(group, stores) for group in whole.groups),
+        facts=_facts(whole.groups, [stage for stage, _, _ in found]),
+        problems=problems[:PROBLEMS_AT_MOST],
+        problems_left_out=max(0, len(problems) - PROBLEMS_AT_MOST),
+        environments=_distinct([(result.case.id, result.environment) for result in results]),
+        restorers=_distinct([(result.case.restorer, result.restorer) for result in results]),
+        degradations=_distinct([(result.case.degradation, result.degradation) for result in results]),
+        face_sources=_distinct([(result.case.faces, result.faces) for result in results]),
+    )
+
+
+def reproduce(group: Group) -> str:
+    """The command that measures one table again, quoted for a shell."""
+    case = group.case
+    words = ["gfpbench", "run"]
+    names = dict.fromkeys(line.result.case.restorer for line in group.restorers)
+    for name in names or {"input": None}:
+        words += ["--restorer", name]
+    words += ["--faces", case.faces, "--degradation", case.degradation, "--seed", str(case.seed)]
+    for option, value in (("--limit", case.limit), ("--draws", case.draws), ("--size", case.size_px)):
+        words += [option, str(value)] if value is not None else []
+    return shlex.join(words)
+
+
+def _section(group: Group, stores: Sequence[Path]) -> Section:
+    charts = tuple(chart for column in group.columns if (chart := chart_of(group, column)) is not None)
+    return Section(group, strips_of(group, stores), charts, reproduce(group))
+
+
+def _facts(groups: Sequence[Group], stages: Sequence[str]) -> list[tuple[str, str]]:
+    """The figures at the head of the page: what was counted, and whether it is bad news."""
+    lines = [line for group in groups for line in group.lines]
+    failures = sum(line.failures for line in lines)
+    blank = {name for group in groups for name in group.not_measured}
+    facts = [
+        (plural(max((len(group.image_ids) for group in groups), default=0), "face"), ""),
+        (plural(len({line.result.case.restorer for line in lines if line.role == "restorer"}), "restorer"), ""),
+        (plural(len({column.metric for group in groups for column in group.columns}), "metric"), ""),
+        (plural(failures, "failed restoration"), "bad" if failures else ""),
+    ]
+    for stage, what in (("faces", "unreadable face"), ("metric", "failed score")):
+        facts += [(plural(stages.count(stage), what), "bad")] if stage in stages else []
+    return facts + ([(f"{len(blank):,} not measured", "warn")] if blank else [])
+
+
+def _distinct(records: Sequence[tuple[str, Mapping[str, Json]]]) -> list[tuple[str, Mapping[str, Json]]]:
+    """Each record once, under the names of all that share it, in order."""
+    found: list[tuple[list[str], Mapping[str, Json]]] = []
+    for name, record in records:
+        names = next((names for names, known in found if known == record), None)
+        if names is None:
+            found.append(([name], record))
+        elif name not in names:
+            names.append(name)
+    return [(", ".join(names), record) for names, record in found]
+
+
+def _own(name: str) -> str:
+    return resources.files("gfpbench.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _one_line(value: Any) -> Any:
+    """Applied to everything the template prints: text from outside cannot break a line or reverse its reading."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _code(text: str) -> Markup:
+    """Escaped text in which `commands` between backticks are set as code."""
+    parts = printable(text).split("`")
+    if len(parts) % 2 == 0:
+        return Markup(escape(printable(text)))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
+
+
+def _words(name: str) -> Markup:
+    """A name that may break after its separators, so that a narrow column does not cut it in the middle."""
+    return Markup(re.sub(r"([_/.\-]+)", r"\1<wbr>", str(escape(printable(name)))))

@@ -1,0 +1,203 @@
+"""Which faces a report shows, and their pictures: degraded, every restorer's answer and the truth, matched by name."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+
+from gfpbench.report.names import plural, printable, shown
+from gfpbench.report.summary import Group, Line, measured
+from gfpbench.run.pictures import picture_path
+from gfpbench.types import Json
+
+Kind: TypeAlias = Literal["degraded", "restored", "truth"]
+KINDS: tuple[Kind, ...] = ("degraded", "restored", "truth")
+
+FIRST, WORST = 24, 8
+EMBEDDED_SIDE_PX = 512
+EXACT_SIDE_PX = 160
+LOSSY_QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a strip with its numbers; ``uri`` is None where none was kept, ``failure`` says why none exists."""
+
+    label: str
+    kind: Kind
+    restorer: str
+    uri: str | None
+    scores: tuple[tuple[str, str, float | None], ...]  # metric, as shown, exact
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One face: its pictures side by side. ``places`` holds its place in each order of ``Strips.orders``."""
+
+    id: str
+    size_px: tuple[int, int]
+    pictures: tuple[Picture, ...]
+    parameters: tuple[tuple[str, str], ...]
+    attributes: tuple[tuple[str, str], ...]
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    """The faces shown of one table, the orders a reader can choose, and a sentence on what is not shown."""
+
+    strips: tuple[Strip, ...]
+    orders: tuple[str, ...]
+    note: str
+
+
+def images_of(store: Path, case_id: str, row_id: str) -> dict[Kind, Path]:
+    """The pictures that a run kept of one face: ``degraded``, ``restored``, ``truth``, those that are there."""
+    paths: dict[Kind, Path] = {kind: picture_path(store / case_id, row_id, kind) for kind in KINDS}
+    return {kind: path for kind, path in paths.items() if path.is_file()}
+
+
+def data_uri(path: Path) -> str | None:
+    """A picture as text for the page: the file itself up to 160 px, else WebP of at most 512 px a side. None if unreadable."""
+    encoded = path.read_bytes()
+    pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
+    if pixels is None:
+        return None
+    side = max(pixels.shape[:2])
+    kind = "png"
+    if side > EXACT_SIDE_PX:
+        if side > EMBEDDED_SIDE_PX:
+            scale = EMBEDDED_SIDE_PX / side
+            pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        _, buffer = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, LOSSY_QUALITY])
+        encoded, kind = buffer.tobytes(), "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode('ascii')}"
+
+
+def ranking(group: Group, metric: str) -> list[str]:
+    """Faces from worst to best by one metric: the worst answer of any restorer decides, a failure is worse than any number."""
+    column = next(column for column in group.columns if column.metric == metric)
+    lines = group.restorers or group.lines
+    badness: dict[str, float] = {}
+    for line in lines:
+        values = measured(line.result, metric)
+        for row in line.result.rows:
+            value = values.get(row.id)
+            if row.failure is not None:
+                bad = math.inf
+            elif value is None or column.better is None:
+                bad = -math.inf  # nothing known: behind everything that is
+            else:
+                bad = -value if column.better == "higher" else value
+            badness[row.id] = max(badness.get(row.id, -math.inf), bad)
+    names = [name for name in group.image_ids if name in badness]
+    return sorted(names, key=lambda name: -badness[name])  # stable: ties stay as listed
+
+
+def chosen(kept: Sequence[str], worst: Sequence[str]) -> list[str]:
+    """The first 24 faces and the 8 worst of the others, as listed."""
+    first = list(kept[:FIRST])
+    others = set(kept[FIRST:])
+    extra = set([name for name in worst if name in others][:WORST])
+    return first + [name for name in kept[FIRST:] if name in extra]
+
+
+def strips_of(group: Group, stores: Sequence[Path]) -> Strips:
+    """The pictures of one table, read from the stores of its runs; bounded in number whatever was kept."""
+    files: dict[tuple[str, str], dict[Kind, Path]] = {}
+    owners: dict[str, str] = {}  # a case measured twice left its pictures once: they belong to its first line
+    for line in group.lines:
+        owners.setdefault(line.result.case.id, line.label)
+    for line in group.lines:
+        if owners[line.result.case.id] == line.label:
+            for name in line.result.image_ids:
+                found = [images_of(store, line.result.case.id, name) for store in stores]
+                files[line.label, name] = next((paths for paths in found if paths), {})
+    kept = [name for name in group.image_ids if any(files.get((line.label, name)) for line in group.lines)]
+
+    by = [column.metric for column in group.columns if column.better is not None]
+    rankings = [ranking(group, metric) for metric in by]
+    names = chosen(kept, rankings[0] if rankings else [])
+    orders = [{name: place for place, name in enumerate(names)}]
+    for ranked in rankings:
+        place = {name: number for number, name in enumerate(ranked)}
+        ordered = sorted(names, key=lambda name, place=place: place.get(name, len(place)))  # type: ignore[misc]
+        orders.append({name: number for number, name in enumerate(ordered)})
+    cache: dict[Path, str | None] = {}
+    strips = tuple(_strip(group, name, files, tuple(order[name] for order in orders), cache) for name in names)
+    total = len(group.image_ids)
+    note = f"All {plural(total, 'face')}." if len(names) == total else f"{len(names)} of {plural(total, 'face')}"
+    if len(names) < len(kept):
+        note += f": the first {FIRST} and the {len(names) - FIRST} worst of the rest by {by[0] if by else 'order'}"
+        note += f"; {plural(total - len(names), 'face')} not shown."
+    elif len(names) < total:
+        note += f"; no pictures of the other {total - len(names):,} were kept."
+    return Strips(strips=strips, orders=("as listed", *(f"worst {metric}" for metric in by)), note=note)
+
+
+def _strip(
+    group: Group,
+    name: str,
+    files: Mapping[tuple[str, str], Mapping[Kind, Path]],
+    places: tuple[int, ...],
+    cache: dict[Path, str | None],
+) -> Strip:
+    rows = {line.label: {row.id: row for row in line.result.rows}.get(name) for line in group.lines}
+
+    def uri(path: Path | None) -> str | None:
+        if path is not None and path not in cache:
+            cache[path] = data_uri(path)
+        return cache[path] if path is not None else None
+
+    def common(kind: Kind) -> str | None:
+        """The degraded picture and the truth are the same for every row of a table: the first that was kept."""
+        paths = (files.get((line.label, name), {}).get(kind) for line in group.lines)
+        return uri(next((path for path in paths if path is not None), None))
+
+    def picture(line: Line | None, kind: Kind, label: str, shown_uri: str | None) -> Picture:
+        row = rows[line.label] if line is not None else None
+        scores: list[tuple[str, str, float | None]] = []
+        if row is not None and row.failure is None:
+            values = [(column, row.scores.get(column.metric)) for column in group.columns]
+            scores = [(column.metric, shown(value, column.decimals), value) for column, value in values]
+        failure = row.failure if row is not None else None
+        return Picture(label, kind, line.label if line is not None else "", shown_uri, tuple(scores), failure)
+
+    by_role = {line.role: line for line in reversed(group.lines)}
+    pictures = [picture(by_role.get("input"), "degraded", "degraded", common("degraded"))]
+    pictures += [
+        picture(line, "restored", line.label, uri(files.get((line.label, name), {}).get("restored")))
+        for line in group.restorers
+        if rows[line.label] is not None
+    ]
+    pictures.append(picture(by_role.get("truth"), "truth", "ground truth", common("truth")))
+    row = next(row for line in sorted(group.lines, key=lambda line: line.role == "truth") if (row := rows[line.label]))
+    return Strip(
+        id=name,
+        size_px=row.size_px,
+        pictures=tuple(pictures),
+        parameters=tuple((printable(key), brief(value)) for key, value in row.parameters.items()),
+        attributes=tuple((printable(key), brief(value)) for key, value in row.attributes.items()),
+        places=places,
+    )
+
+
+def brief(value: Json) -> str:
+    """A drawn value for a caption: four digits are enough to recognise it; results.json has all of them."""
+    if isinstance(value, bool) or value is None or isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return printable(", ".join(map(brief, value)), 80)
+    if isinstance(value, Mapping):
+        return printable(", ".join(f"{key} {brief(item)}" for key, item in value.items()), 80)
+    return printable(value, 80)

@@ -1,0 +1,341 @@
+"""The summary table as plain data: who was measured on what, each mean with its interval, and what is missing from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from gfpbench.metrics.intervals import bootstrap_mean
+from gfpbench.report.names import decimals_for, plural
+from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
+
+Role: TypeAlias = Literal["input", "restorer", "truth"]
+FAMILIES = (
+    "psnr",
+    "ssim",
+    "ms_ssim",
+    "lpips",
+    "dists",
+    "gmsd",
+    "identity",
+    "deg",
+    "landmark",
+    "lmd",
+    "niqe",
+    "fid",
+    "kid",
+)
+"""Columns stand in the order of the field's tables, whatever the order of a file; others follow by name."""
+
+LABELS = {"input": "input (degraded)", "truth": "ground truth"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric of a table: its convention is its name; ``decimals`` aligns its rows."""
+
+    metric: str
+    unit: str
+    better: Better | None
+    best: float | None
+    source: str
+    definition: Mapping[str, Json]
+    decimals: int
+
+    @property
+    def arrow(self) -> str:
+        return {"higher": "↑", "lower": "↓", None: ""}[self.better]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """One restorer against the input, face by face: ``mean`` is positive where the restorer is better, whatever the direction."""
+
+    mean: float
+    low: float
+    high: float
+    wins: int
+    losses: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The mean of one metric for one restorer over the faces it was measured on, and nothing else.
+
+    ``n`` faces make the mean; ``blanks`` were restored but have no value; ``infinite`` of the ``n`` are infinite.
+    ``interval`` is a bootstrap 95 % interval of the mean, None below two faces or where a value is infinite.
+    ``partial``: another row of the table was measured on faces that this one lacks, so the means do not compare.
+    """
+
+    metric: str
+    mean: float | None
+    interval: tuple[float, float] | None
+    n: int
+    blanks: int
+    infinite: int
+    partial: bool = False
+    best: bool = False
+    gain: Gain | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table: a restorer, the degraded input, or the ground truth."""
+
+    label: str
+    role: Role
+    result: Result
+    total: int
+    failures: int
+    cells: tuple[Cell, ...]
+
+    def cell(self, metric: str) -> Cell:
+        return next(cell for cell in self.cells if cell.metric == metric)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One table: everything measured on the same faces, degraded in the same way from the same seed."""
+
+    case: Case
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    not_measured: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        parts = [self.case.faces, f"degradation {self.case.degradation}", f"seed {self.case.seed}"]
+        parts += [f"{self.case.size_px} px"] if self.case.size_px is not None else []
+        parts += [f"limit {self.case.limit}"] if self.case.limit is not None else []
+        parts += [f"{self.case.draws} draws each"] if self.case.draws not in (None, 1) else []
+        return " · ".join(parts)
+
+    @property
+    def image_ids(self) -> tuple[str, ...]:
+        """Every face of any row of the table, in the order of the first that has it."""
+        return tuple(dict.fromkeys(name for line in self.lines for name in line.result.image_ids))
+
+    @property
+    def restorers(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.role == "restorer")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Every table of a report, and everything that went wrong, with the case it happened in."""
+
+    groups: tuple[Group, ...]
+    problems: tuple[tuple[str, Problem], ...]
+
+
+def measured(result: Result, metric: str) -> dict[str, float]:
+    """The faces that count in a mean: restored without failure, and with a value. Everything else is left out, by name."""
+    values = {}
+    for row in result.rows:
+        value = row.scores.get(metric)
+        if row.failure is None and value is not None and not math.isnan(value):
+            values[row.id] = float(value)
+    return values
+
+
+def mean_of(values: Sequence[float]) -> float | None:
+    """The arithmetic mean; infinite where a value is, None of nothing or where both infinities meet."""
+    if not values or (math.inf in values and -math.inf in values):
+        return None
+    infinite = [value for value in values if math.isinf(value)]
+    return infinite[0] if infinite else math.fsum(values) / len(values)
+
+
+def interval_of(values: Sequence[float]) -> tuple[float, float] | None:
+    """Bootstrap 95 % interval of the mean over faces; None below two values or where one is infinite."""
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return None
+    interval = bootstrap_mean(values)
+    return interval.low, interval.high
+
+
+def gain_over(values: Mapping[str, float], reference: Mapping[str, float], better: Better | None) -> Gain | None:
+    """Compare two rows face by face, matched by name; None where they share no finite pair or no direction is known."""
+    pairs = [(values[name], reference[name]) for name in values if name in reference]
+    sign = {"higher": 1.0, "lower": -1.0, None: 0.0}[better]
+    gains = [sign * (got - was) for got, was in pairs if math.isfinite(got) and math.isfinite(was)]
+    if not gains or not sign:
+        return None
+    whole = bootstrap_mean(gains)
+    wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
+    return Gain(whole.mean, whole.low, whole.high, wins, losses, whole.n)
+
+
+def best_lines(means: Mapping[str, float], better: Better | None) -> set[str]:
+    """Keys of the best mean, ties included; nobody is best alone or where the direction is unknown."""
+    if len(means) < 2 or better is None:
+        return set()
+    top = max(means.values()) if better == "higher" else min(means.values())
+    return {key for key, mean in means.items() if mean == top}
+
+
+def _role(result: Result) -> Role:
+    name = result.case.restorer
+    return "input" if name == "input" else "truth" if name == "truth" else "restorer"
+
+
+def _definitions(results: Sequence[Result]) -> dict[str, Mapping[str, Json]]:
+    found: dict[str, Mapping[str, Json]] = {}
+    for result in results:
+        names = [*result.metrics, *(name for row in result.rows for name in row.scores)]
+        for name in dict.fromkeys(names):
+            definition = result.metrics.get(name, {})
+            known = found.setdefault(name, definition)
+            if definition and known and definition.get("better") != known.get("better"):
+                raise BadInput(
+                    f"{result.case.id}: the results disagree about which way {name} is better: measure them again alike"
+                )
+            found[name] = known or definition
+    return dict(sorted(found.items(), key=lambda item: _place(item[0])))
+
+
+def _place(metric: str) -> tuple[int, str]:
+    return next((place for place, family in enumerate(FAMILIES) if metric.startswith(family)), len(FAMILIES)), metric
+
+
+def _column(metric: str, definition: Mapping[str, Json], means: Sequence[float]) -> Column:
+    better = definition.get("better")
+    return Column(
+        metric=metric,
+        unit=str(definition.get("unit", "") or ""),
+        better=better if better in ("higher", "lower") else None,
+        best=definition.get("best"),
+        source=str(definition.get("source", "") or ""),
+        definition=definition,
+        decimals=decimals_for(means),
+    )
+
+
+def _check_names(result: Result) -> None:
+    if len(set(result.image_ids)) != len(result.rows):
+        twice = sorted({name for name in result.image_ids if result.image_ids.count(name) > 1})
+        raise BadInput(
+            f"{result.case.id}: the result names {twice[0]!r} twice; pairs are matched by name, so make names distinct"
+        )
+
+
+def _warnings(results: Sequence[Result]) -> tuple[str, ...]:
+    """Faces that differ, or were degraded differently, under one name: their rows do not compare."""
+    seen: dict[str, tuple[str, Row]] = {}
+    unlike: dict[str, list[str]] = {}
+    for result in results:
+        for row in result.rows:
+            first, known = seen.setdefault(row.id, (result.case.id, row))
+            same_face = known.face_sha256 == row.face_sha256
+            # The ground truth is never degraded, so a run may keep no parameters for it.
+            same_draw = _role(result) == "truth" or known.parameters == row.parameters
+            if not (same_face and same_draw):
+                what = "degraded differently" if same_face else "a different picture"
+                unlike.setdefault(f"{result.case.id} and {first} do not compare: {what} under one name", []).append(
+                    row.id
+                )
+    return tuple(f"{text} for {plural(len(ids), 'face')} (first: {ids[0]})" for text, ids in unlike.items())
+
+
+def _group(results: Sequence[Result]) -> Group:
+    ordered = sorted(results, key=lambda result: {"input": 0, "restorer": 1, "truth": 2}[_role(result)])
+    labels: list[str] = []
+    for result in ordered:
+        label, count = LABELS.get(result.case.restorer, result.case.restorer), 1
+        while label in labels:
+            count += 1
+            label = f"{LABELS.get(result.case.restorer, result.case.restorer)} ({count})"
+        labels.append(label)
+
+    columns: list[Column] = []
+    cells: dict[str, list[Cell]] = {label: [] for label in labels}
+    for metric, definition in _definitions(ordered).items():
+        values = {label: measured(result, metric) for label, result in zip(labels, ordered, strict=True)}
+        if not any(values.values()):
+            continue
+        everyone = set().union(*values.values())
+        column = _column(
+            metric, definition, [mean for one in values.values() if (mean := mean_of([*one.values()])) is not None]
+        )
+        columns.append(column)
+        reference = next((values[label] for label, r in zip(labels, ordered, strict=True) if _role(r) == "input"), {})
+        made: dict[str, Cell] = {}
+        for label, result in zip(labels, ordered, strict=True):
+            mine = values[label]
+            made[label] = Cell(
+                metric=metric,
+                mean=mean_of([*mine.values()]),
+                interval=interval_of([*mine.values()]),
+                n=len(mine),
+                blanks=sum(row.failure is None and row.id not in mine for row in result.rows),
+                infinite=sum(map(math.isinf, mine.values())),
+                partial=bool(mine) and set(mine) != everyone,
+                gain=gain_over(mine, reference, column.better) if _role(result) == "restorer" else None,
+            )
+        contest = {
+            label: cell.mean
+            for (label, cell), result in zip(made.items(), ordered, strict=True)
+            if _role(result) == "restorer" and cell.mean is not None and not cell.partial
+        }
+        winners = best_lines(contest, column.better)
+        for label, cell in made.items():
+            cells[label].append(replace(cell, best=label in winners))
+
+    blank = {name: why for result in ordered for name, why in result.not_measured.items()}
+    named = {name for result in ordered for name in result.metrics} - {column.metric for column in columns}
+    for name in sorted(named - set(blank)):
+        blank[name] = "no face has a value"
+    return Group(
+        case=ordered[0].case,
+        columns=tuple(columns),
+        lines=tuple(
+            Line(
+                label=label,
+                role=_role(result),
+                result=result,
+                total=len(result.rows),
+                failures=sum(row.failure is not None for row in result.rows),
+                cells=tuple(cells[label]),
+            )
+            for label, result in zip(labels, ordered, strict=True)
+        ),
+        not_measured=blank,
+        warnings=_warnings(ordered),
+    )
+
+
+def problems_of(result: Result) -> tuple[Problem, ...]:
+    """All that went wrong in one Result, each once: its own list, failed rows, and values that are no numbers."""
+    found = list(result.problems)
+    known = {(problem.stage, problem.subject) for problem in found}
+    for row in result.rows:
+        if row.failure is not None and not any((stage, row.id) in known for stage in ("restore", "degrade")):
+            found.append(Problem("restore", row.id, row.failure))
+        for metric, value in row.scores.items():
+            if value is not None and math.isnan(value):
+                found.append(Problem("metric", metric, f"gave NaN for {row.id}; it is left out of every mean"))
+    return tuple(found)
+
+
+def summary(results: Sequence[Result]) -> Summary:
+    """The tables of a report: one for each set of faces, degradation, seed, size and limit.
+
+    Args:
+        results: in the order in which rows shall appear; ``input`` comes first and ``truth`` last whatever their place.
+
+    Returns:
+        A Summary. A mean is over the faces that were restored and have a value; how many is always beside it.
+
+    Raises:
+        BadInput: where results disagree about a metric, or one names a face twice.
+    """
+    groups: dict[Case, list[Result]] = {}
+    for result in results:
+        _check_names(result)
+        groups.setdefault(replace(result.case, restorer=""), []).append(result)
+    problems = tuple((result.case.id, problem) for result in results for problem in problems_of(result))
+    return Summary(groups=tuple(map(_group, groups.values())), problems=problems)

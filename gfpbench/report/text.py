@@ -1,0 +1,119 @@
+"""The summary as text: the last lines of a run on a terminal, and a table for a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gfpbench.report.names import BLANK, markdown_text, plural, printable, shown
+from gfpbench.report.summary import Cell, Column, Group, Line, Summary, summary
+from gfpbench.types import Result
+
+LISTED_AT_MOST = 8
+
+
+def heading(column: Column) -> str:
+    """``psnr_rgb ↑ dB``: the convention, which way is better, the unit."""
+    return " ".join(filter(None, (column.metric, column.arrow, column.unit)))
+
+
+def counted(line: Line) -> str:
+    """``20``, or ``18 of 20`` where some failed."""
+    return f"{line.total - line.failures:,} of {line.total:,}" if line.failures else f"{line.total:,}"
+
+
+def cell_text(cell: Cell, column: Column) -> str:
+    """A mean as shown, with ``*`` where it covers fewer faces than another row."""
+    if cell.mean is None:
+        return BLANK
+    return shown(cell.mean, column.decimals) + ("*" if cell.partial else "")
+
+
+def terminal_lines(results: Sequence[Result], report_path: Path | None) -> list[str]:
+    """The end of a run in a few lines: what was measured, what was not and why, what failed, where the report is.
+
+    Args:
+        report_path: the page, or None where none was written.
+
+    Returns:
+        Plain lines without colour; nothing in a name can drive the terminal.
+    """
+    whole = summary(results)
+    lines: list[str] = []
+    for group in whole.groups:
+        lines += _table_lines(group)
+    if not whole.groups:
+        lines.append("nothing was measured")
+    lines += _problem_lines(whole)
+    if report_path is not None:
+        lines.append(f"report: {printable(report_path)}")
+    return lines
+
+
+def _table_lines(group: Group) -> list[str]:
+    lines = [f"{plural(len(group.image_ids), 'face')}: {printable(group.title, 120)}"]
+    table = [["", "faces", *map(heading, group.columns)]]
+    for line in group.lines:
+        cells = [cell_text(cell, column) for cell, column in zip(line.cells, group.columns, strict=True)]
+        table.append([printable(line.label, 40), counted(line), *cells])
+    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
+    for row in table:
+        first, *rest = row
+        padded = [text.rjust(width) for text, width in zip(rest, widths[1:], strict=True)]
+        lines.append(("  " + "  ".join([first.ljust(widths[0]), *padded])).rstrip())
+    if any(cell.partial for line in group.lines for cell in line.cells):
+        lines.append("  * mean over fewer faces than another row: not comparable")
+    lines += [f"  not comparable: {printable(warning, 200)}" for warning in group.warnings]
+    for why in dict.fromkeys(group.not_measured.values()):
+        names = ", ".join(printable(name, 40) for name, reason in group.not_measured.items() if reason == why)
+        lines.append(f"not measured: {names}: {printable(why, 200)}")
+    return lines
+
+
+def _problem_lines(whole: Summary) -> list[str]:
+    seen = list(dict.fromkeys((problem.stage, problem.subject, problem.reason) for _, problem in whole.problems))
+    lines = [
+        f"failed ({stage}): {printable(subject, 60)}: {printable(why, 160)}"
+        for stage, subject, why in seen[:LISTED_AT_MOST]
+    ]
+    if len(seen) > LISTED_AT_MOST:
+        lines.append(f"… and {plural(len(seen) - LISTED_AT_MOST, 'more problem')}, listed in the report")
+    return lines
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """The summary table as GitHub Markdown, for a pull-request comment; names are escaped, intervals in brackets."""
+    whole = summary(results)
+    parts: list[str] = []
+    for group in whole.groups:
+        parts.append(f"**{markdown_text(group.title, 120)}**\n")
+        parts.append(f"| | faces | {' | '.join(markdown_text(heading(column)) for column in group.columns)} |")
+        parts.append(f"|:--|--:|{'--:|' * len(group.columns)}")
+        for line in group.lines:
+            cells = [_markdown_cell(cell, column) for cell, column in zip(line.cells, group.columns, strict=True)]
+            parts.append(f"| {markdown_text(line.label, 60)} | {counted(line)} | {' | '.join(cells)} |")
+        parts.append("")
+        if any(cell.partial for line in group.lines for cell in line.cells):
+            parts.append("\\* mean over fewer faces than another row: not comparable\n")
+        parts += [f"Not comparable: {markdown_text(warning, 200)}\n" for warning in group.warnings]
+        parts += [
+            f"- not measured: {markdown_text(name, 60)}: {markdown_text(why, 200)}"
+            for name, why in group.not_measured.items()
+        ]
+    failed = dict.fromkeys((problem.stage, problem.subject, problem.reason) for _, problem in whole.problems)
+    shown_failures = list(failed)[:LISTED_AT_MOST]
+    parts += [
+        f"- failed ({stage}): {markdown_text(subject, 60)}: {markdown_text(why, 160)}"
+        for stage, subject, why in shown_failures
+    ]
+    if len(failed) > LISTED_AT_MOST:
+        parts.append(f"- … and {plural(len(failed) - LISTED_AT_MOST, 'more problem')}")
+    return "\n".join(parts or ["Nothing was measured."]).rstrip() + "\n"
+
+
+def _markdown_cell(cell: Cell, column: Column) -> str:
+    text = cell_text(cell, column).replace("*", "\\*")
+    text = f"**{text}**" if cell.best else text
+    if cell.interval is None or cell.interval[0] == cell.interval[1]:
+        return text
+    return f"{text} <sub>[{shown(cell.interval[0], column.decimals)}, {shown(cell.interval[1], column.decimals)}]</sub>"

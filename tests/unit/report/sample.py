@@ -1,0 +1,170 @@
+"""A small real bench for the report to show: crops of a portrait, blurred and compressed, sharpened again, and measured."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from skimage.data import astronaut
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from gfpbench.images import Bytes, write_png
+from gfpbench.run.pictures import picture_path
+from gfpbench.types import Case, Problem, Result, Row
+
+HOSTILE = "<script>alert(1)</script>\"'`|*@all\u202egpj.exe\x1b[31m\n" + "very-long-name " * 20
+
+METRICS = {
+    "psnr_rgb": {
+        "unit": "dB",
+        "better": "higher",
+        "best": float("inf"),
+        "tolerance": 0.01,
+        "tolerance_reason": "threads and batch sizes move an 8-bit picture by less",
+        "minimum_side_px": 1,
+        "source": "scikit-image peak_signal_noise_ratio, all channels of the 8-bit picture",
+    },
+    "ssim_rgb": {
+        "unit": "",
+        "better": "higher",
+        "best": 1.0,
+        "tolerance": 1e-4,
+        "tolerance_reason": "as above",
+        "minimum_side_px": 11,
+        "source": "Wang et al. 2004, equation 13, gaussian window",
+    },
+    "mae_rgb": {
+        "unit": "grey levels",
+        "better": "lower",
+        "best": 0.0,
+        "tolerance": 0.01,
+        "tolerance_reason": "as above",
+        "minimum_side_px": 1,
+        "source": "mean absolute error of the 8-bit picture",
+    },
+    "niqe": {
+        "unit": "",
+        "better": "lower",
+        "best": None,
+        "tolerance": 0.01,
+        "tolerance_reason": "float32",
+        "minimum_side_px": 192,
+        "source": "Mittal et al. 2013",
+    },
+}
+NOT_MEASURED = {"niqe": "needs faces of at least 192 px, and these are 96 px", "lpips": "run `gfpbench fetch lpips-vgg`"}
+Restore = Callable[[Bytes], Bytes]
+
+
+def crops(count: int, side: int = 96) -> dict[str, Bytes]:
+    """Real faces of one person: the portrait's head, shifted and mirrored."""
+    head = astronaut()[0:240, 110:350]
+    found = {}
+    for number in range(count):
+        shift = 3 * (number // 2)
+        crop = head[shift : shift + 200, shift : shift + 200]
+        crop = crop[:, ::-1] if number % 2 else crop
+        found[f"astronaut-{number:02d}"] = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    return found
+
+
+def drawn(number: int) -> dict[str, object]:
+    return {"blur_sigma_px": 0.5 + 0.4 * number, "downscale": 1.5 + 0.3 * number, "jpeg_quality": 95 - 5 * number}
+
+
+def degraded(truth: Bytes, parameters: Mapping[str, object]) -> Bytes:
+    side = truth.shape[0]
+    blurred = cv2.GaussianBlur(truth, (0, 0), float(str(parameters["blur_sigma_px"])))
+    small = cv2.resize(blurred, (int(side / float(str(parameters["downscale"]))),) * 2)
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(str(parameters["jpeg_quality"]))])
+    return cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), (side, side))
+
+
+def sharpen(amount: float) -> Restore:
+    def restore(picture: Bytes) -> Bytes:
+        soft = cv2.GaussianBlur(picture, (0, 0), 1.5)
+        return cv2.addWeighted(picture, 1 + amount, soft, -amount, 0)
+
+    return restore
+
+
+def scores(restored: Bytes, truth: Bytes) -> dict[str, float | None]:
+    equal = np.array_equal(restored, truth)
+    psnr = float("inf") if equal else float(peak_signal_noise_ratio(truth, restored))
+    ssim = float(structural_similarity(truth, restored, channel_axis=2, gaussian_weights=True))
+    error = float(np.abs(restored.astype(float) - truth.astype(float)).mean())
+    return {"psnr_rgb": psnr, "ssim_rgb": ssim, "mae_rgb": error, "niqe": None}
+
+
+def bench(
+    store: Path,
+    faces: Mapping[str, Bytes],
+    restorers: Mapping[str, Restore],
+    failing: Mapping[tuple[str, str], str] | None = None,
+    case: Case | None = None,
+    kept: Sequence[str] | None = None,
+) -> tuple[Result, ...]:
+    """Degrade, restore and measure; pictures lie in ``store`` as a run leaves them. ``failing`` is (restorer, id) -> why."""
+    failing = failing or {}
+    case = case or Case(faces="astronaut", degradation="sample", restorer="", seed=0)
+    results = []
+    every: dict[str, Restore] = {"input": lambda picture: picture, **restorers, "truth": lambda picture: picture}
+    for name, restore in every.items():
+        this = Case(case.faces, case.degradation, name, case.seed, case.size_px, case.limit)
+        rows, problems = [], []
+        for number, (face_id, truth) in enumerate(faces.items()):
+            low = degraded(truth, drawn(number % 12))
+            failure = failing.get((name, face_id))
+            high = None if failure else truth if name == "truth" else restore(low)
+            for kind, picture in {"degraded": low, "restored": high, "truth": truth}.items():
+                if picture is not None and (kept is None or face_id in kept):
+                    path = picture_path(store / this.id, face_id, kind)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_png(path, picture)
+            blank: dict[str, float | None] = dict.fromkeys(METRICS)
+            rows.append(
+                Row(
+                    id=face_id,
+                    face_sha256=hashlib.sha256(truth.tobytes()).hexdigest(),
+                    size_px=(truth.shape[0], truth.shape[1]),
+                    attributes={"age": 30 + number} if number % 3 == 0 else {},
+                    parameters=drawn(number % 12),
+                    scores=blank if high is None else scores(high, truth),
+                    failure=failure,
+                )
+            )
+            if failure:
+                problems.append(Problem("restore", face_id, failure))
+        results.append(
+            Result(
+                case=this,
+                rows=tuple(rows),
+                metrics=METRICS,
+                restorer={"kind": "unsharp mask", "weights_sha256": hashlib.sha256(name.encode()).hexdigest()},
+                degradation={"blur_sigma_px": [0.5, 4.9], "downscale": [1.5, 4.8], "jpeg_quality": [40, 95]},
+                faces={"source": "scikit-image, astronaut.png (NASA)", "licence": "public domain", "count": len(faces)},
+                environment={"gfpbench": "0.1.0", "python": "3.11", "torch": "2.15.0", "device": "cpu"},
+                problems=tuple(problems),
+                not_measured=NOT_MEASURED,
+            )
+        )
+    return tuple(results)
+
+
+def numbers(count: int) -> tuple[Result, ...]:
+    """Results of ``count`` faces without pictures, drawn from a fixed generator."""
+    generator = np.random.default_rng(0)
+    results = []
+    for name, mean in {"input": 24.0, "a": 25.0, "truth": float("inf")}.items():
+        rows = tuple(
+            Row(f"face-{number:05d}", "0" * 64, (96, 96), {}, {"r": 2.0}, {"psnr_rgb": float(generator.normal(mean, 2))})
+            for number in range(count)
+        ) if name != "truth" else tuple(
+            Row(f"face-{number:05d}", "0" * 64, (96, 96), {}, {"r": 2.0}, {"psnr_rgb": float("inf")}) for number in range(count)
+        )
+        metrics = {"psnr_rgb": METRICS["psnr_rgb"]}
+        results.append(Result(Case("many", "sample", name), rows, metrics, {}, {}, {}, {}))
+    return tuple(results)
