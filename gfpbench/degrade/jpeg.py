@@ -44,8 +44,8 @@ def encode(bgr: Bytes, quality: int) -> bytes:
 
 def round_trip(bgr: Bytes, quality: int) -> Bytes:
     """(h, w, 3) uint8 BGR through a JPEG stream and back."""
-    decoded: Bytes = cv2.imdecode(np.frombuffer(encode(bgr, quality), np.uint8), cv2.IMREAD_COLOR)
-    return decoded
+    decoded = cv2.imdecode(np.frombuffer(encode(bgr, quality), np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(decoded, dtype=np.uint8)
 
 
 def compressed(bgr: Floats, record: Parameters) -> Floats:

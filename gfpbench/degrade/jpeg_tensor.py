@@ -117,7 +117,7 @@ def _through_blocks(plane: Tensor, table: Tensor) -> Tensor:
 
 
 def _upsampled(plane: Tensor, heights: Tensor, widths: Tensor) -> Tensor:
-    """(B, h, w) chroma to twice its sides, weights 9 3 3 1 (jdsample.c, h2v2 fancy); plain doubling up to 4 px of width."""
+    """(B, h, w) chroma doubled with weights 9 3 3 1 (jdsample.c, h2v2 fancy); plain doubling up to 4 px wide."""
     rows, columns = (torch.arange(side, device=plane.device) for side in plane.shape[1:])
     last_row, last_column = (heights - 1) // 2, (widths - 1) // 2
     here = rows.minimum(last_row)

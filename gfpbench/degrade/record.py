@@ -20,7 +20,7 @@ OFF: Parameters = {
     "noise_key": "0" * 32,
     "jpeg_quality": None,
 }
-"""The four steps of Eq. 6 doing nothing. A record holds these keys, the picture's size, and all or none of ``colour.OFF``."""
+"""The four steps of Eq. 6 doing nothing. A record holds these, a picture's size, none or all of ``colour.OFF``."""
 
 
 def _number(low: float, high: float) -> Callable[[Any], bool]:
