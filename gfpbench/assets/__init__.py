@@ -5,7 +5,7 @@ from __future__ import annotations
 from gfpbench.assets.archive import extract
 from gfpbench.assets.download import Patience, ResumingDownloader
 from gfpbench.assets.errors import FetchFailed, LicenceNotAccepted, MirrorFailed
-from gfpbench.assets.fetch import Fetched, fetch, fetch_many, offline
+from gfpbench.assets.fetching import Fetched, fetch, fetch_many, offline
 from gfpbench.assets.licences import ask_on_terminal, is_accepted
 from gfpbench.assets.loading import load_arrays, load_weights
 from gfpbench.assets.store import Status, describe, home, path, status

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import os
 import shutil
 import stat
@@ -39,6 +41,8 @@ def extract(archive: Path, to: Path, max_bytes: int = MAX_BYTES) -> Path:
         BadInput: a member is absolute, climbs out with ``..``, or is a link or a device; nothing is written then.
             Also for a damaged archive, one that unpacks to more than ``max_bytes``, and a folder that is not empty.
     """
+    if not archive.is_file():
+        raise BadInput(f"{archive}: there is no such file")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise BadInput(f"{to} is already there and not an empty folder: {archive.name} is not unpacked over it")
     partial = to.with_name(f".{to.name}.{os.getpid()}.part")
@@ -54,7 +58,10 @@ def extract(archive: Path, to: Path, max_bytes: int = MAX_BYTES) -> Path:
 
 
 def _unpack(archive: Path, folder: Path, max_bytes: int) -> None:
-    damaged = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, NotImplementedError)
+    damaged = (
+        *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+        *(EOFError, RuntimeError, NotImplementedError),
+    )
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
@@ -78,7 +85,20 @@ def _zip_members(opened: zipfile.ZipFile) -> Iterator[_Member]:
         yield _Member(info.orig_filename, info.file_size, kind, lambda info=info: opened.open(info))  # type: ignore[misc]
 
 
+def _check_end(tar: tarfile.TarFile) -> None:
+    """tarfile takes a damaged header for the end of the archive, and would leave out everything after it."""
+    members, stream = tar.getmembers(), tar.fileobj
+    assert stream is not None
+    end = tar.offset if members else 0
+    stream.seek(end)
+    if stream.read(512) != bytes(512):
+        raise tarfile.ReadError("it breaks off, or a header is unreadable")
+    while stream.read(1 << 20):  # to the end, where compressed archives keep their checksum
+        pass
+
+
 def _tar_members(tar: tarfile.TarFile) -> Iterator[_Member]:
+    _check_end(tar)
     for info in tar.getmembers():
         kind = (
             "folder"

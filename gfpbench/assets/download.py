@@ -12,6 +12,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from gfpbench.assets.errors import MAX_REDIRECTS, Dropped, MirrorFailed, plain_words
 from gfpbench.types import Json, Progress
@@ -184,7 +185,7 @@ class ResumingDownloader:
         window_began, window_done = time.monotonic(), done
         limit = self.size_bytes if self.size_bytes is not None else total
         with self.part.open("ab") as file:
-            for piece in _pieces(response):
+            for piece in _pieces(response, total):
                 write(file, piece)
                 done += len(piece)
                 if limit is not None and done > limit:
@@ -198,7 +199,7 @@ class ResumingDownloader:
                         raise MirrorFailed(f"the server is too slow ({rate:.0f} bytes per second)")
                     window_began, window_done = now, done
         if total is not None and done < total:
-            raise Dropped(f"the file is short: {done} of {total} bytes, then the connection ended")
+            raise Dropped(f"the file is short: {done} of {total} bytes")
         if done == 0:
             raise MirrorFailed("the server sends an empty file")
 
@@ -208,14 +209,16 @@ def write(file: IO[bytes], piece: bytes) -> None:
     file.write(piece)
 
 
-def _pieces(response: requests.Response) -> Iterator[bytes]:
+def _pieces(response: requests.Response, total: int | None) -> Iterator[bytes]:
     """What has arrived, as it arrives: waiting for a full chunk would hide a server that drips."""
     raw = response.raw
-    if not hasattr(raw, "read1"):  # urllib3 before 2.1
-        yield from raw.stream(1024, decode_content=False)
-        return
-    while piece := raw.read1(CHUNK_BYTES, decode_content=False):
-        yield piece
+    read, size = (raw.read1, CHUNK_BYTES) if hasattr(raw, "read1") else (raw.read, 1024)  # urllib3 before 2.1
+    try:
+        while piece := read(size, decode_content=False):
+            yield piece
+    except urllib3.exceptions.ProtocolError:
+        if total is None:
+            raise  # otherwise counting the bytes says it better
 
 
 def _continues_at(response: requests.Response, marks: Mapping[str, Json], have: int) -> int | None:

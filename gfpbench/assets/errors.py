@@ -26,7 +26,7 @@ class MirrorFailed(GfpbenchError):
     """One address that did not give the file; the next one is tried."""
 
 
-class Dropped(Exception):
+class Dropped(MirrorFailed):
     """The connection ended before the file did: worth asking again."""
 
 

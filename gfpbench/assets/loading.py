@@ -8,8 +8,9 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -19,6 +20,11 @@ from gfpbench.types import BadInput
 
 NESTS = ("params_ema", "params", "state_dict")
 """Where authors keep the weights inside a checkpoint, best first: basicsr's averages, its plain ones, Lightning's."""
+
+# What torch itself writes into a table of tensors.
+_HARMLESS = re.compile(
+    r"torch\._utils\._rebuild_\w+|torch(\.storage)?\.\w*Storage|torch\.(Size|device)|collections\.OrderedDict"
+)
 
 _ARRAY_PARTS = {
     ("numpy", "ndarray"),
@@ -109,6 +115,33 @@ class _ArrayUnpickler(pickle.Unpickler):
         return super().find_class(module.replace("numpy.core.", "numpy._core.") if _NEW_NUMPY else module, name)
 
 
+class _Nothing:
+    """Stands in for whatever a pickle names, so that reading the names runs nothing."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __setstate__(self, _: Any) -> None: ...
+
+    def __setitem__(self, *_: Any) -> None: ...
+
+    def append(self, _: Any) -> None: ...
+
+
+class _NameReader(pickle.Unpickler):
+    """Reads a pickle for the functions and classes it names, calling none of them."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self.names: list[str] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        self.names.append(f"{module}.{name}")
+        return _Nothing
+
+    def persistent_load(self, _: Any) -> Any:
+        return None
+
+
 _NEW_NUMPY = int(np.__version__.split(".")[0]) >= 2
 
 
@@ -130,13 +163,10 @@ def _read_checkpoint(path: Path) -> Any:
             # Checkpoints of old torch versions make torch warn about its own storage classes.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as problem:
-        code = re.search(r"(?:GLOBAL|global|class|function) `?([A-Za-z_][\w.]*\.[\w.]+)", str(problem))
-        if code is not None and "Unsupported" in str(problem):
-            raise BadInput(f"{path} holds code ({code[1]}), not only weights: refused, nothing was run") from problem
-        raise BadInput(f"{path} is damaged, truncated or not weights at all ({_first_line(problem)})") from problem
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError, TypeError, IndexError) as problem:
-        raise BadInput(f"{path} is damaged, truncated or not weights at all ({_first_line(problem)})") from problem
+    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, OSError, ArithmeticError) as problem:
+        raise BadInput(f"{path} {_why_not(path, problem)}") from problem
+    except (ValueError, TypeError, AttributeError, AssertionError) as problem:  # what garbage makes of an unpickler
+        raise BadInput(f"{path} {_why_not(path, problem)}") from problem
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -148,6 +178,36 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     except (SafetensorError, OSError, ValueError) as problem:
         raise BadInput(f"{path} is damaged, truncated or not safetensors ({_first_line(problem)})") from problem
     return found
+
+
+def _names_in(path: Path) -> list[str]:
+    """What the pickle in a file of ``torch.save`` names, as far as it can be read."""
+    names: list[str] = []
+    # Unpickling garbage raises nearly anything, and here an error only means that there is no more to read.
+    with suppress(Exception), ExitStack() as open_files:
+        file: IO[bytes] = open_files.enter_context(path.open("rb"))
+        if zipfile.is_zipfile(path):
+            inside = open_files.enter_context(zipfile.ZipFile(path))
+            file = io.BytesIO(inside.read(next(name for name in inside.namelist() if name.endswith("data.pkl"))))
+        while True:  # the old format is several pickles, one after the other
+            reader = _NameReader(file)
+            try:
+                reader.load()
+            finally:
+                names += reader.names
+    return names
+
+
+def _why_not(path: Path, problem: BaseException) -> str:
+    """What torch's refusal means. Its own message advises to load the file unsafely, so it is not passed on."""
+    names = _names_in(path)
+    code = [name for name in names if not _HARMLESS.fullmatch(name) and tuple(name.rsplit(".", 1)) not in _ARRAY_PARTS]
+    if code:
+        return f"holds code ({code[0]}), not only weights: refused, nothing was run"
+    if any(name.startswith("numpy.") for name in names):
+        return "holds numpy arrays, not a table of weights"
+    detail = "" if "weights_only" in str(problem) else f" ({_first_line(problem)})"
+    return f"is damaged, truncated or not weights at all{detail}"
 
 
 def _first_line(problem: BaseException) -> str:

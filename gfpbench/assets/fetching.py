@@ -24,6 +24,7 @@ from gfpbench.assets.table import Asset, find
 from gfpbench.types import GfpbenchError, Progress
 
 Say: TypeAlias = Callable[[str], None]
+PATIENT = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def fetch(
     say: Say = to_stderr,
     ask: Ask | None = None,
     urls: Sequence[str] | None = None,
-    patience: Patience = Patience(),
+    patience: Patience = PATIENT,
 ) -> Path:
     """Make sure that an asset is here and is the right file; download it where it is not.
 

@@ -1,0 +1,161 @@
+"""Reading weights: tensors come out, code never runs, and what is wrong with a file is said in one line."""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from asset_laws import Code, law_code_never_runs
+from safetensors.torch import save_file
+
+from gfpbench.assets import load_arrays, load_weights
+from gfpbench.types import BadInput
+
+WEIGHTS = OrderedDict({"a.weight": torch.arange(6.0).reshape(2, 3), "b.bias": torch.ones(4, dtype=torch.float16)})
+STATISTICS = {"mean": np.arange(4.0), "cov": np.eye(4)}
+
+
+def same(found: dict[str, torch.Tensor]) -> bool:
+    return list(found) == list(WEIGHTS) and all(torch.equal(found[key], WEIGHTS[key]) for key in WEIGHTS)
+
+
+@pytest.mark.parametrize("nest", [None, "params_ema", "params", "state_dict"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_checkpoints_of_the_authors(tmp_path: Path, nest: str | None, zipped: bool) -> None:
+    found = WEIGHTS if nest is None else {"epoch": 3, nest: WEIGHTS}
+    torch.save(found, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
+    assert same(load_weights(tmp_path / "w.pth"))
+
+
+def test_averaged_weights_come_before_plain_ones(tmp_path: Path) -> None:
+    plain = {key: value + 1 for key, value in WEIGHTS.items()}
+    torch.save({"params": plain, "params_ema": WEIGHTS}, tmp_path / "w.pth")
+    assert same(load_weights(tmp_path / "w.pth"))
+    assert not same(load_weights(tmp_path / "w.pth", nests=("params",)))
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
+def test_safetensors_under_any_name(tmp_path: Path, name: str) -> None:
+    save_file(WEIGHTS, tmp_path / name)
+    found = load_weights(tmp_path / name)
+    assert same({key: found[key] for key in WEIGHTS})
+
+
+@pytest.mark.parametrize(("load", "good"), [(load_weights, {"params_ema": WEIGHTS}), (load_arrays, STATISTICS)])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_code_is_refused_and_does_not_run(tmp_path: Path, load: Any, good: Any, protocol: int) -> None:
+    law_code_never_runs(tmp_path, load, good, protocol)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_plain_pickle_with_code_is_refused(tmp_path: Path, protocol: int) -> None:
+    (tmp_path / "w.pth").write_bytes(pickle.dumps(Code(tmp_path / "ran"), protocol=protocol))
+    with pytest.raises(BadInput, match="mkdir") as caught:
+        load_weights(tmp_path / "w.pth")
+    assert not (tmp_path / "ran").exists()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "w.pth")
+    with pytest.raises(BadInput, match=r"holds code \(torch\.nn\.modules\.linear\.Linear\)"):
+        load_weights(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.98])
+def test_a_truncated_file_is_one_line(tmp_path: Path, suffix: str, zipped: bool, share: float) -> None:
+    path = tmp_path / f"w{suffix}"
+    if suffix == ".pth":
+        torch.save(WEIGHTS, path, _use_new_zipfile_serialization=zipped)
+    else:
+        save_file(WEIGHTS, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(BadInput, match=r"damaged|empty") as caught:
+        load_weights(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"<!DOCTYPE html><title>404</title>", "it is a web page"),
+        (b"\n\n  <HTML>", "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "Git LFS pointer"),
+        (b'{"error": "rate limited"}', "error message"),
+        (b"just some words", "damaged, truncated or not weights"),
+        (bytes(5000), "damaged, truncated or not weights"),
+    ],
+)
+def test_what_is_no_checkpoint_is_said_to_be_none(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(BadInput, match=reason):
+        load_weights(tmp_path / "w.pth")
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.pth", tmp_path):
+        with pytest.raises(BadInput, match="there is no such file"):
+            load_weights(path)
+
+
+@pytest.mark.parametrize(
+    "found", [{}, {"a": 3}, [torch.ones(2)], {"params": {}}, {"params": {"a": [1]}}, torch.ones(3)]
+)
+def test_a_checkpoint_without_weights(tmp_path: Path, found: Any) -> None:
+    torch.save(found, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match="table of weights"):
+        load_weights(tmp_path / "w.pth")
+
+
+def test_statistics_in_both_formats(tmp_path: Path) -> None:
+    torch.save(STATISTICS, tmp_path / "s.pth")
+    np.savez(tmp_path / "s.npz", **STATISTICS)
+    with pytest.raises(BadInput, match="holds numpy arrays"):
+        load_weights(tmp_path / "s.pth")  # torch's own reader refuses numpy arrays: that is why load_arrays exists
+    for name in ("s.pth", "s.npz"):
+        found = load_arrays(tmp_path / name)
+        assert found.keys() == STATISTICS.keys()
+        assert all(np.array_equal(found[key], STATISTICS[key]) for key in STATISTICS)
+
+
+def test_statistics_pickled_by_another_numpy(tmp_path: Path) -> None:
+    import zipfile
+
+    torch.save(STATISTICS, tmp_path / "s.pth")
+    with zipfile.ZipFile(tmp_path / "s.pth") as here, zipfile.ZipFile(tmp_path / "old.pth", "w") as old:
+        for name in here.namelist():
+            content = here.read(name)
+            if name.endswith("data.pkl"):
+                assert b"multiarray" in content
+                names = (b"cnumpy.core.multiarray\n", b"cnumpy._core.multiarray\n")
+                ours, theirs = names if names[0] in content else reversed(names)
+                content = content.replace(ours, theirs)
+            old.writestr(name, content)
+    assert np.array_equal(load_arrays(tmp_path / "old.pth")["cov"], np.eye(4))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.95])
+@pytest.mark.parametrize("name", ["s.pth", "s.npz"])
+def test_truncated_statistics(tmp_path: Path, name: str, share: float) -> None:
+    torch.save(STATISTICS, tmp_path / "s.pth")
+    np.savez(tmp_path / "s.npz", **STATISTICS)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(BadInput):
+        load_arrays(tmp_path / name)
+
+
+def test_object_arrays_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", mean=np.array([Code(tmp_path / "ran")], dtype=object))
+    with pytest.raises(BadInput):
+        load_arrays(tmp_path / "s.npz")
+    assert not (tmp_path / "ran").exists()
