@@ -135,7 +135,7 @@ def _from_mirrors(asset: Asset, urls: Sequence[str], progress: Progress | None, 
             f"{target.parent} and run `gfpbench fetch {asset.name}` again"
         )
     if offline():
-        raise FetchFailed(f"{asset.name} is not in {target.parent}, and GFPBENCH_OFFLINE forbids the network")
+        raise FetchFailed(f"{asset.name} has to be fetched into {target.parent}, and GFPBENCH_OFFLINE forbids that")
     downloader = ResumingDownloader(store.part_of(asset), asset.size_bytes, patience, progress, asset.name)
     failures = []
     for url in urls:

@@ -24,7 +24,8 @@ from gfpbench.types import BadInput
 
 CONTENT = b"PK\x03\x04" + bytes(range(256)) * 1200
 OTHER = b"PK\x03\x04" + bytes(reversed(range(256))) * 1200
-HASTE = Patience(connect_seconds=2, stall_seconds=0.4, slow_seconds=0.3, slow_bytes=4096, dropped_retries=0)
+ONCE = Patience(connect_seconds=20, stall_seconds=20, dropped_retries=0)
+"""For servers that answer: a busy machine must not look like a slow server."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 Fetch = Callable[..., Path]
@@ -200,7 +201,7 @@ def interrupted(server: Server, monkeypatch: pytest.MonkeyPatch, fetch: Fetch, p
     page.cut_after = 100_000
     toy(monkeypatch, server.url("/file", page), **changes)
     with pytest.raises(assets.FetchFailed, match="short"):
-        fetch("toy", patience=HASTE, say=print)
+        fetch("toy", patience=ONCE, say=print)
     page.cut_after = None
     nothing_wrong_under_its_name()
     assert part().stat().st_size == 100_000
@@ -211,7 +212,7 @@ def law_wrong_content_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch
     """A file with the right length and the wrong hash is deleted, and both hashes are shown."""
     toy(monkeypatch, server.url("/file", Page(content=OTHER)))
     with pytest.raises(assets.FetchFailed) as caught:
-        fetch("toy", patience=HASTE, say=print)
+        fetch("toy", patience=ONCE, say=print)
     wrong, right = (hashlib.sha256(content).hexdigest()[:12] for content in (OTHER, CONTENT))
     assert wrong in str(caught.value)
     assert right in str(caught.value)
@@ -230,7 +231,7 @@ def law_name_comes_last(server: Server, monkeypatch: pytest.MonkeyPatch, fetch: 
         return real(path, *rest)
 
     monkeypatch.setattr(store.pooch, "file_hash", watched)
-    assert fetch("toy", patience=HASTE, say=print).read_bytes() == CONTENT
+    assert fetch("toy", patience=ONCE, say=print).read_bytes() == CONTENT
     assert seen == [False], "the file had its final name before it was verified"
 
 
@@ -241,7 +242,7 @@ def law_changed_file_is_not_appended(
     page = Page(content=OTHER, heeds_if_range=heeds_if_range)
     interrupted(server, monkeypatch, fetch, page, sha256=None, size_bytes=None)
     page.content, page.etag = CONTENT, '"two"'
-    assert fetch("toy", patience=HASTE, say=print).read_bytes() == CONTENT, "two versions were glued together"
+    assert fetch("toy", patience=ONCE, say=print).read_bytes() == CONTENT, "two versions were glued together"
 
 
 def law_one_download_at_a_time(server: Server, monkeypatch: pytest.MonkeyPatch, fetch: Fetch) -> None:
@@ -250,14 +251,16 @@ def law_one_download_at_a_time(server: Server, monkeypatch: pytest.MonkeyPatch, 
     lines: list[str] = []
 
     def held(page: Page) -> None:
-        both.wait(5)
+        if len(server.asked("/file")) > 1:
+            both.set()
+        both.wait(20)
 
     toy(monkeypatch, server.url("/file", Page(on_request=held)))
     found: list[Path | Exception] = []
 
     def one() -> None:
         try:
-            found.append(fetch("toy", say=tell, patience=Patience(stall_seconds=6)))
+            found.append(fetch("toy", say=tell, patience=ONCE))
         except Exception as problem:  # noqa: BLE001 - whatever it is, the law shows it
             found.append(problem)
 
@@ -268,10 +271,8 @@ def law_one_download_at_a_time(server: Server, monkeypatch: pytest.MonkeyPatch, 
     threads = [threading.Thread(target=one) for _ in range(2)]
     for thread in threads:
         thread.start()
-    threads[0].join(0.5)
-    both.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
     assert server.asked("/file") == [None], "the same file was asked for twice"
     assert found == [final(), final()]
     assert final().read_bytes() == CONTENT

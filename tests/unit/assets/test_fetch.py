@@ -9,16 +9,19 @@ from typing import Any
 import asset_laws as laws
 import pooch
 import pytest
-from asset_laws import CONTENT, HASTE, OTHER, Page, Server, final, part, toy
+from asset_laws import CONTENT, ONCE, OTHER, Page, Server, final, part, toy
 
 from gfpbench import assets
 from gfpbench.assets import Patience, ResumingDownloader
 
+SOON_STALLED = Patience(connect_seconds=20, stall_seconds=0.4, dropped_retries=0)
+SOON_SLOW = Patience(stall_seconds=20, slow_seconds=0.3, slow_bytes=4096)
 
-def failure(**options: Any) -> str:
+
+def failure(patience: Patience = ONCE, **options: Any) -> str:
     """The one line with which fetching fails."""
     with pytest.raises(assets.FetchFailed) as caught:
-        assets.fetch("toy", patience=HASTE, say=print, **options)
+        assets.fetch("toy", patience=patience, say=print, **options)
     laws.nothing_wrong_under_its_name()
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -182,12 +185,12 @@ def test_a_redirect_from_https_to_http_is_refused(server: Server, tmp_path: Path
 
 def test_a_server_that_says_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     toy(monkeypatch, server.url("/file", Page(stall_first=True)))
-    assert "nothing came for 0.4 s" in failure()
+    assert "nothing came for 0.4 s" in failure(SOON_STALLED)
 
 
 def test_a_server_that_stops_in_the_middle_leaves_a_part(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     toy(monkeypatch, server.url("/file", Page(stall_after=50_000)))
-    line = failure()
+    line = failure(SOON_STALLED)
     assert "nothing came for 0.4 s" in line
     assert "kept" in line
     assert part().stat().st_size == 50_000
@@ -198,7 +201,7 @@ def test_a_server_that_stops_in_the_middle_leaves_a_part(server: Server, monkeyp
 
 def test_a_server_that_drips(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     toy(monkeypatch, server.url("/file", Page(drip=True)))
-    assert "too slow" in failure()
+    assert "too slow" in failure(SOON_SLOW)
 
 
 def test_a_slow_but_steady_server_is_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,7 +312,7 @@ def test_proxies_of_the_environment_are_used(server: Server, monkeypatch: pytest
 
 
 def test_it_serves_pooch_as_a_downloader(server: Server, tmp_path: Path) -> None:
-    downloader = ResumingDownloader(tmp_path / "file.part", patience=HASTE)
+    downloader = ResumingDownloader(tmp_path / "file.part", patience=ONCE)
     url, right = server.url("/file", Page()), hashlib.sha256(CONTENT).hexdigest()
     pooch.get_logger().setLevel("WARNING")
     got = pooch.retrieve(url, f"sha256:{right}", fname="file", path=tmp_path / "cache", downloader=downloader)

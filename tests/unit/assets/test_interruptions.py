@@ -14,7 +14,7 @@ from typing import Any
 
 import asset_laws as laws
 import pytest
-from asset_laws import CONTENT, HASTE, Page, Server, final, part, toy
+from asset_laws import CONTENT, Page, Server, final, part, toy
 
 from gfpbench import assets
 from gfpbench.assets import download
@@ -128,12 +128,13 @@ def test_two_processes_fetch_once_and_a_killed_one_frees_the_way(
 
         assert nursery.stdout.readline() == "ready\n"
         victim = int(start())
-        while not part().exists() or part().stat().st_size < 70_000:
+        while not part().exists() or part().stat().st_size < 60_000:  # the last few kB may not be on disk yet
             assert nursery.poll() is None
             time.sleep(0.01)
         os.kill(victim, signal.SIGKILL)
+        kept = part().stat().st_size
         release = threading.Event()
-        server.pages["/file"] = Page(on_request=lambda page: release.wait(5) and None)
+        server.pages["/file"] = Page(on_request=lambda page: release.wait(20) and None)
         assert start().isdigit()
         assert start().isdigit()
         release.set()
@@ -141,12 +142,14 @@ def test_two_processes_fetch_once_and_a_killed_one_frees_the_way(
         nursery.stdin.close()
         nursery.wait(10)
     assert final().read_bytes() == CONTENT
-    assert server.asked("/file") == [None, "bytes=70000-"], "one of them went on where the killed one stopped"
+    assert server.asked("/file") == [None, f"bytes={kept}-"], "one of them went on where the killed one stopped"
 
 
-def test_impatience_with_a_server_does_not_free_the_lock_early(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    toy(monkeypatch, server.url("/file", Page(stall_first=True)))
+def test_a_failure_frees_the_lock(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy(monkeypatch, server.url("/file", Page(status=500)))
     with pytest.raises(assets.FetchFailed):
-        assets.fetch("toy", patience=HASTE, say=print)
+        assets.fetch("toy", say=print)
     server.pages["/file"] = Page()
-    assert assets.fetch("toy", patience=HASTE, say=print) == final()
+    lines: list[str] = []
+    assert assets.fetch("toy", say=lines.append) == final()
+    assert lines == []
