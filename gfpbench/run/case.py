@@ -158,7 +158,8 @@ class _Run:
                     return f"the pictures of {_names(line)} have changed"
                 kept.add(results.row_from_json(row) for row in line["rows"])
                 seen.pictures.update({key: (value[0], value[1]) for key, value in line["seen"].items()})
-            kept.prune()
+            if number >= complete - 1:  # before that, the pictures of later batches are there and not yet accounted for
+                kept.prune()
             if self.progress is not None:
                 self.progress(batch.stop, len(ids), self.case.id)
         return None
@@ -246,7 +247,7 @@ def _undefined(rows: Sequence[Row], metrics: Mapping[str, Mapping[str, Json]]) -
         if small:
             reasons[name] = (
                 f"undefined below {record['minimum_side_px']} px on the shorter side; "
-                f"{len(small)} of {len(restored)} pictures are smaller (down to {min(min(r.size_px) for r in small)} px)"
+                f"{len(small)} of {len(restored)} pictures are smaller"
             )
         elif restored and all(row.scores[name] is None for row in restored):
             reasons[name] = "could not score a single picture; each is listed among the problems with the reason"

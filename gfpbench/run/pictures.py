@@ -71,9 +71,11 @@ class Kept:
         kept = self.ids
         batches = dict(zip(KINDS, (measured.degraded, measured.restored, measured.truth), strict=True))
         for kind, batch in batches.items():
-            chosen = (
-                [index for index, image_id in enumerate(batch.ids) if image_id in kept] if batch is not None else []
-            )
+            there = () if batch is None else batch.ids
+            for row in measured.rows:
+                if row.id not in there:  # a failed one must not keep the picture of an earlier try
+                    picture_path(self.folder, row.id, kind).unlink(missing_ok=True)
+            chosen = [index for index, image_id in enumerate(there) if image_id in kept]
             if batch is None or not chosen:
                 continue
             (self.folder / "images").mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from gfpbench import devices, images
+from gfpbench.restorers.checked import ignores_input
 from gfpbench.run.parts import Parts, load, plain, repeatable
 from gfpbench.run.pictures import picture_path
 from gfpbench.types import (
@@ -47,7 +48,6 @@ class Remade:
     restored: ImageBatch
     truth: ImageBatch
     parameters: Mapping[str, Json]
-    face_sha256: str
 
 
 def remake(result_or_case: Result | Case, image_id: str, *, parts: Parts | None = None, device: str = "cpu") -> Remade:
@@ -72,25 +72,32 @@ def remake(result_or_case: Result | Case, image_id: str, *, parts: Parts | None 
             raise BadInput(f"{case.id}: has no image {image_id!r}")
     device = devices.resolve(device)
     parts = parts or load(case, device=device, metrics=())
-    face = parts.faces.load(image_id)
-    truth = ImageBatch(face.pixels[None].clone(), (image_id,))
-    parameters = plain(parts.degradation.draw(image_id, case.seed, truth.size), "the drawn parameters")
-    if row is not None:
-        sha256 = images.pixels_sha256(images.to_rgb_arrays(truth)[0])
-        if sha256 != row.face_sha256 or truth.size != row.size_px:
-            raise GfpbenchError(f"{case.id}: {image_id!r} is another picture than the one that was measured")
-        if parameters != row.parameters:
-            changed = sorted(
-                key for key in {*parameters, *row.parameters} if parameters.get(key) != row.parameters.get(key)
-            )
-            raise GfpbenchError(f"{case.id}: {image_id!r} would be degraded differently now: {', '.join(changed)}")
     with repeatable():
-        degraded = parts.degradation.apply(ImageBatch(truth.pixels.clone(), truth.ids), [parameters])
+        truth, parameters, degraded = _degraded(case, parts, image_id)
+        if row is not None:
+            _check_record(case, row, truth, parameters)
         restored = truth
         if parts.restorer is not None:
             given = ImageBatch(degraded.pixels.clone().to(device), degraded.ids)
             restored = images.quantized(images.moved(parts.restorer(given), "cpu"))
-    return Remade(degraded, restored, truth, parameters, face.sha256)
+    return Remade(degraded, restored, truth, parameters)
+
+
+def _degraded(case: Case, parts: Parts, image_id: str) -> tuple[ImageBatch, dict[str, Json], ImageBatch]:
+    """The truth, the drawn parameters and the degraded picture of one face."""
+    truth = ImageBatch(parts.faces.load(image_id).pixels[None].clone(), (image_id,))
+    parameters = plain(parts.degradation.draw(image_id, case.seed, truth.size), "the drawn parameters")
+    degraded = parts.degradation.apply(ImageBatch(truth.pixels.clone(), truth.ids), [parameters])
+    return truth, parameters, degraded
+
+
+def _check_record(case: Case, row: Row, truth: ImageBatch, parameters: Mapping[str, Json]) -> None:
+    sha256 = images.pixels_sha256(images.to_rgb_arrays(truth)[0])
+    if sha256 != row.face_sha256 or truth.size != row.size_px:
+        raise GfpbenchError(f"{case.id}: {row.id!r} is another picture than the one that was measured")
+    changed = [key for key in {*parameters, *row.parameters} if parameters.get(key) != row.parameters.get(key)]
+    if changed:
+        raise GfpbenchError(f"{case.id}: {row.id!r} would be degraded differently now: {', '.join(sorted(changed))}")
 
 
 def verify(
@@ -104,7 +111,8 @@ def verify(
     """Check a Result against what it claims to be a record of. Empty where everything holds.
 
     It looks at: rows against faces, by name and order; failures beside numbers; the records of restorer, degradation
-    and metrics; some rows, made again alone and scored again; and the kept pictures, scored again.
+    and metrics; some rows, made again alone and scored again; a mirrored input, whose answer must be another; and the
+    kept pictures, scored again.
 
     Args:
         result: as measured or read from disk.
@@ -118,10 +126,10 @@ def verify(
     problems = _records(result, parts) + _names(result, parts)
     metrics = [metric for metric in parts.metrics if metric.name in result.metrics]
     folder = None if store is None else store / result.case.id
-    unrepeated = {problem.subject for problem in problems}
-    for row in result.rows if count is None else _spread(result, count):
-        if row.id not in unrepeated:
-            problems += _made_again(result, row, parts, metrics, folder, device)
+    chosen = result.rows if count is None else _spread(result, count)
+    for row in chosen:
+        problems += _made_again(result, row, parts, metrics, folder, device)
+    problems += _constant(result, chosen, parts, device)
     if folder is not None:
         problems += [found for row in result.rows for found in _kept(row, parts, metrics, folder)]
     return tuple(problems)
@@ -173,6 +181,18 @@ def _spread(result: Result, count: int) -> Sequence[Row]:
     by_hash = sorted(result.rows, key=lambda row: hashlib.sha256(row.id.encode("utf-8", "surrogatepass")).digest())
     failed = [row for row in by_hash if row.failure is not None][: count // 2]
     return failed + [row for row in by_hash if row.failure is None][: count - len(failed)]
+
+
+def _constant(result: Result, rows: Sequence[Row], parts: Parts, device: str) -> list[Problem]:
+    """A restorer that answers everything with one picture is good at nothing, whatever its numbers."""
+    row = next((row for row in rows if row.failure is None), None)
+    if parts.restorer is None or row is None or parts.restorer.provenance().get("restorer") == "outputs":
+        return []
+    with repeatable():
+        _, _, degraded = _degraded(result.case, parts, row.id)
+        if ignores_input(parts.restorer, images.moved(degraded, device)):
+            return [Problem("restore", row.id, "its mirror image gives the same picture: the input is ignored")]
+    return []
 
 
 def _made_again(
@@ -227,17 +247,16 @@ def _scored_again(
             now = None if small else float(metric(restored, truth)[0])
         except BadInput:
             now = None
-        if (stored is None) != (now is None) or (
-            stored is not None and now is not None and _differ(stored, now, slack)
-        ):
+        tolerated = metric.tolerance if slack == SAME_RECORD else 0.0
+        if stored is None or now is None:
+            differ = stored is not now
+        elif math.isinf(stored) or math.isinf(now):
+            differ = stored != now
+        else:
+            differ = abs(stored - now) > max(slack * max(abs(stored), abs(now)), tolerated, 1e-9)
+        if differ:
             problems.append(Problem("metric", row.id, f"{metric.name} is {stored} in the Result and {now} {how}"))
     return problems
-
-
-def _differ(stored: float, now: float, slack: float) -> bool:
-    if math.isinf(stored) or math.isinf(now):
-        return stored != now
-    return abs(stored - now) > slack * max(abs(stored), abs(now)) + 1e-9
 
 
 def _picture(path: Path, image_id: str) -> ImageBatch:

@@ -1,0 +1,212 @@
+"""Small honest bugs put into the engine: verifying a Result, or the laws of a run, have to notice each."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gfpbench import images, results
+from gfpbench.run import batches, case, engine, journal, pictures
+from gfpbench.types import GfpbenchError, ImageBatch, Row
+
+if "run_laws" not in sys.modules:
+    spec = importlib.util.spec_from_file_location("run_laws", Path(__file__).parents[1] / "unit" / "run" / "laws.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["run_laws"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["run_laws"])
+
+import run_laws as laws
+from run_laws import Smooth, Toy, ToyFaces
+
+Bug = Callable[[pytest.MonkeyPatch], None]
+
+
+def _around(module: Any, name: str, bug: Callable[..., Any]) -> Bug:
+    """A bug that wraps a function: it is given the original and the arguments."""
+
+    def put_in(patch: pytest.MonkeyPatch) -> None:
+        original = getattr(module, name)
+        patch.setattr(module, name, lambda *arguments: bug(original, *arguments))
+
+    return put_in
+
+
+def _rolled(batch: ImageBatch | None) -> ImageBatch | None:
+    return None if batch is None else ImageBatch(batch.pixels.roll(1, 0), batch.ids)
+
+
+def _truth_to_the_restorer(original: Any, degradation: Any, truth: ImageBatch, drawn: Any) -> ImageBatch:
+    original(degradation, truth, drawn)
+    return truth
+
+
+def _unquantized(patch: pytest.MonkeyPatch) -> None:
+    # Only where the restored picture is rounded: the degraded one is compared with its rounded self as well.
+    restore = engine.restore
+
+    def unrounded(*arguments: Any) -> ImageBatch | None:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(images, "quantized", lambda batch: batch)
+            return restore(*arguments)
+
+    patch.setattr(engine, "restore", unrounded)
+
+
+def _kept_degraded_scored(original: Any, batch: Any, parts: Any, *rest: Any) -> Any:
+    """Scores of the degraded pictures, beside the pictures of the restored ones."""
+    measured = original(batch, parts, *rest)
+    truth, degraded = measured.truth, measured.degraded
+    scores = engine.score_all(parts.metrics, degraded, truth, engine._Notes([]))
+    rows = tuple(replace(row, scores={name: scores[name][row.id] for name in scores}) for row in measured.rows)
+    return replace(measured, rows=rows)
+
+
+def _failed_as_number(original: Any, *arguments: Any) -> Any:
+    """A picture that could not be restored is scored as it was degraded."""
+    measured = original(*arguments)
+    parts, notes = arguments[1], engine._Notes([])
+    scores = engine.score_all(parts.metrics, measured.degraded, measured.truth, notes)
+    rows = tuple(
+        replace(row, failure=None, scores={name: scores[name][row.id] for name in scores}) if row.failure else row
+        for row in measured.rows
+    )
+    return replace(measured, rows=rows)
+
+
+def _zero_for_failed(original: Any, *arguments: Any) -> Any:
+    measured = original(*arguments)
+    rows = tuple(replace(row, scores=dict.fromkeys(row.scores, 0.0)) if row.failure else row for row in measured.rows)
+    return replace(measured, rows=rows)
+
+
+def _rows(change: Callable[[tuple[Row, ...]], tuple[Row, ...]]) -> Bug:
+    return _around(engine, "measure_batch", lambda f, *a: (lambda m: replace(m, rows=change(m.rows)))(f(*a)))
+
+
+def _next_draw(original: Any, degradation: Any, truth: ImageBatch, drawn: dict[str, Any]) -> ImageBatch:
+    names = [*truth.ids[1:], truth.ids[0]]
+    return original(degradation, truth, {name: drawn[other] for name, other in zip(truth.ids, names, strict=True)})
+
+
+def _by_place(original: Any, degradation: Any, truth: ImageBatch, drawn: dict[str, Any]) -> ImageBatch:
+    places = {name: {**drawn[name], "noise_key": place} for place, name in enumerate(truth.ids)}
+    return original(degradation, truth, places)
+
+
+ENGINE: dict[str, Bug] = {
+    "restored pictures shifted by one": _around(engine, "restore", lambda f, *a: _rolled(f(*a))),
+    "truth shifted by one": _around(engine, "score_all", lambda f, m, r, t, n: f(m, r, _rolled(t), n)),
+    "pairs by place, not by name": _around(
+        engine, "only", lambda f, b, ids: ImageBatch(b.pixels[: len(ids)], tuple(ids))
+    ),
+    "one image dropped": _rows(lambda rows: rows[1:]),
+    "one image dropped at the end": _around(batches, "batches", lambda f, x, ids, n: f(x, ids[:-1], n)),
+    "rows reordered": _rows(lambda rows: rows[::-1]),
+    "scores of the neighbour": _rows(
+        lambda rows: tuple(replace(row, scores=rows[index - 1].scores) for index, row in enumerate(rows))
+    ),
+    "parameters of the neighbour recorded": _rows(
+        lambda rows: tuple(replace(row, parameters=rows[index - 1].parameters) for index, row in enumerate(rows))
+    ),
+    "degraded by another picture's draw": _around(engine, "apply", _next_draw),
+    "noise by place in the batch": _around(engine, "apply", _by_place),
+    "truth handed to the restorer": _around(engine, "apply", _truth_to_the_restorer),
+    "restored pictures not rounded": _unquantized,
+    "scores of the degraded pictures": _around(engine, "measure_batch", _kept_degraded_scored),
+    "failed pictures scored as degraded": _around(engine, "measure_batch", _failed_as_number),
+    "failed pictures score zero": _around(engine, "measure_batch", _zero_for_failed),
+    "restored and truth exchanged in the files": _around(
+        pictures.Kept, "write", lambda f, kept, m: f(kept, replace(m, restored=m.truth))
+    ),
+    "pictures of another image kept": _around(
+        pictures.Kept, "write", lambda f, kept, m: f(kept, replace(m, restored=_rolled(m.restored)))
+    ),
+    "the seed ignored": _around(
+        engine, "measure_batch", lambda f, batch, parts, seed, *a: f(batch, parts, seed + 1, *a)
+    ),
+}
+TOY = Toy(ToyFaces(18), restorer=Smooth(frozenset({"face 0002", "face 0009"})))
+
+
+def test_the_sound_engine_passes_the_same_checks(tmp_path: Path) -> None:
+    laws.check_sound(TOY, tmp_path)
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_a_bug_in_the_engine_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    ENGINE[name](monkeypatch)
+    if name == "one image dropped at the end":
+        monkeypatch.setattr(case, "batches", batches.batches)
+    with pytest.raises((AssertionError, GfpbenchError)):
+        laws.check_sound(TOY, tmp_path)
+
+
+def _repeats(self: journal.Journal, header: Any) -> int | None:
+    count = _RESUME(self, header)
+    return None if count is None else count - 1  # the last batch is measured and appended once more
+
+
+def _loses(self: journal.Journal, header: Any) -> int | None:
+    count = _RESUME(self, header)
+    if count:  # the last line is cut off, and still counted
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        self.path.write_bytes(b"".join(lines[:-1]))
+        self._end = self.path.stat().st_size
+    return count
+
+
+def _any_header(self: journal.Journal, header: Any) -> int | None:
+    if not self.path.exists():
+        return None
+    lines = self.path.read_text().splitlines(keepends=True)
+    self.path.write_text("".join([results.dumps(header) + "\n", *lines[1:]]))
+    return _RESUME(self, header)
+
+
+_RESUME = journal.Journal.resume
+RESUMING = {"a batch repeated": _repeats, "a batch lost": _loses}
+
+
+def test_resuming_is_sound_before_it_is_sabotaged(tmp_path: Path) -> None:
+    laws.check_resuming_changes_nothing(TOY, tmp_path, 3)
+
+
+@pytest.mark.parametrize("name", RESUMING)
+def test_a_bug_in_resuming_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(journal.Journal, "resume", RESUMING[name])
+    with pytest.raises((AssertionError, GfpbenchError)):
+        laws.check_resuming_changes_nothing(TOY, tmp_path, 3)
+
+
+def test_ignoring_the_header_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal.Journal, "resume", _any_header)
+    later = replace(TOY, restorer=Smooth(frozenset({"face 0001"}), version="2"))
+    with pytest.raises(AssertionError):
+        laws.check_resuming_changes_nothing(TOY, tmp_path, 3, later=later)
+
+
+def test_pictures_left_lying_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures.Kept, "prune", lambda self: None)
+    later = replace(TOY, keep_images=1)  # fewer pictures are wanted after the stop than were kept before it
+    with pytest.raises(AssertionError):
+        laws.check_resuming_changes_nothing(TOY, tmp_path, 3, later=later)
+
+
+def test_a_global_generator_in_the_degradation_is_noticed(tmp_path: Path) -> None:
+    class Global(laws.ToyNoise):
+        def apply(self, batch: ImageBatch, parameters: Any) -> ImageBatch:
+            noisy = batch.pixels + 0.05 * torch.randn_like(batch.pixels)
+            return images.quantized(ImageBatch(noisy.clamp(0, 1), batch.ids))
+
+    with pytest.raises(AssertionError):
+        laws.check_sound(Toy(degradation=Global()), tmp_path)
+    with pytest.raises(AssertionError):
+        laws.check_resuming_changes_nothing(Toy(degradation=Global()), tmp_path / "stopped", 3)

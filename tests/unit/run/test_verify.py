@@ -1,0 +1,178 @@
+"""Any image can be made again from its record, and a Result that is not what it says is noticed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import run_laws as laws
+import torch
+from run_laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, ToyNoise, mae
+
+from gfpbench import images, run
+from gfpbench.types import BadInput, GfpbenchError, ImageBatch, Parameters, Problem, Result
+
+
+def test_an_image_made_again_is_the_image_that_was_kept(tmp_path: Path) -> None:
+    toy = Toy(keep_images=20)
+    result = toy.measure(tmp_path)
+    for name in result.image_ids:
+        again = run.remake(result, name, parts=toy.parts())
+        for kind, batch in (("degraded", again.degraded), ("restored", again.restored), ("truth", again.truth)):
+            path = run.picture_path(tmp_path / CASE.id, name, kind)
+            images.write_png(tmp_path / "again.png", images.to_rgb_arrays(batch)[0])
+            assert path.read_bytes() == (tmp_path / "again.png").read_bytes()
+        row = result.rows[result.image_ids.index(name)]
+        assert again.parameters == row.parameters
+        assert float(toy.metrics[0](again.restored, again.truth)[0]) == row.scores["psnr_rgb"]
+
+
+def test_a_case_alone_is_enough_to_make_an_image() -> None:
+    toy = Toy()
+    again = run.remake(CASE, "face 0003", parts=toy.parts())
+    assert again.parameters == toy.degradation.draw("face 0003", 0, (16, 16))
+
+
+def test_an_image_whose_record_no_longer_holds_is_refused(tmp_path: Path) -> None:
+    result = Toy().measure(tmp_path)
+    with pytest.raises(BadInput, match="has no image 'nobody'"):
+        run.remake(result, "nobody", parts=Toy().parts())
+    with pytest.raises(GfpbenchError, match="is another picture than the one that was measured"):
+        run.remake(result, "face 0001", parts=Toy(ToyFaces(version=1)).parts())
+    other_seed = replace(result, case=replace(CASE, seed=1))
+    with pytest.raises(GfpbenchError, match="would be degraded differently now: noise_key, noise_std_255"):
+        run.remake(other_seed, "face 0001", parts=Toy().parts())
+
+
+def _row(result: Result, index: int, **changes: object) -> Result:
+    rows = list(result.rows)
+    rows[index] = replace(rows[index], **changes)  # type: ignore[arg-type]
+    return replace(result, rows=tuple(rows))
+
+
+def _scores(result: Result, index: int, other: int) -> Result:
+    return _row(result, index, scores=result.rows[other].scores)
+
+
+FORGERIES = {
+    "a row dropped": lambda r: replace(r, rows=r.rows[:7] + r.rows[8:]),
+    "a row twice": lambda r: replace(r, rows=r.rows[:7] + r.rows[6:7] + r.rows[8:]),
+    "rows reordered": lambda r: replace(r, rows=r.rows[::-1]),
+    "a face called unreadable": lambda r: replace(
+        r, rows=r.rows[1:], problems=(Problem("faces", r.rows[0].id, "is torn"),)
+    ),
+    "the score of a neighbour": lambda r: _scores(r, 4, 5),
+    "a tiny change of a score": lambda r: _row(
+        r, 4, scores={**r.rows[4].scores, "mae_255": r.rows[4].scores["mae_255"] + 0.01}
+    ),
+    "a score blanked": lambda r: _row(r, 4, scores={**r.rows[4].scores, "mae_255": None}),
+    "a score infinite": lambda r: _row(r, 4, scores={**r.rows[4].scores, "psnr_rgb": float("inf")}),
+    "a failure with a number": lambda r: _row(r, 4, failure="was ill"),
+    "another face": lambda r: _row(r, 4, face_sha256="0" * 64),
+    "parameters of a neighbour": lambda r: _row(r, 4, parameters=r.rows[5].parameters),
+    "other weights": lambda r: replace(r, restorer={"restorer": "smooth", "version": "2"}),
+    "another convention": lambda r: replace(
+        r, metrics={**r.metrics, "mae_255": {**r.metrics["mae_255"], "source": "?"}}
+    ),
+    "a metric nobody knows": lambda r: replace(r, metrics={**r.metrics, "beauty": r.metrics["mae_255"]}),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_result_is_noticed(tmp_path: Path, name: str) -> None:
+    toy = Toy()
+    result = toy.measure(tmp_path)
+    assert toy.problems(result, tmp_path, count=None) == []
+    assert toy.problems(FORGERIES[name](result), tmp_path, count=None) != []
+
+
+class _Random(Smooth):
+    """Adds what torch's global generator gives: another picture each time."""
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        done = super().__call__(degraded)
+        return ImageBatch((done.pixels + 0.02 * torch.randn_like(done.pixels)).clamp(0, 1), done.ids)
+
+
+class _Neighbours(Smooth):
+    """A network left in training mode: it normalises by the batch."""
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        done = super().__call__(degraded).pixels
+        return ImageBatch((done - done.mean() + 0.5).clamp(0, 1), degraded.ids)
+
+
+class _Positional(ToyNoise):
+    """Noise keyed by the place in the batch."""
+
+    def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
+        records = [{**record, "noise_key": place} for place, record in enumerate(parameters)]
+        return super().apply(batch, records)
+
+
+class _ForgetfulDraw(ToyNoise):
+    """A draw that depends on what was drawn before."""
+
+    drawn = 0
+
+    def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
+        self.drawn += 1
+        return {**super().draw(face_id, seed, size), "noise_key": self.drawn}
+
+
+class _Constant(Smooth):
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        return ImageBatch(torch.full_like(degraded.pixels, 0.3), degraded.ids)
+
+
+class _Batchwise(ToyMetric):
+    """A metric that gives every picture the mean of its batch."""
+
+    def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
+        value = super().__call__(restored, truth)
+        return value.mean().repeat(len(value))
+
+
+PARTS: dict[str, Mapping[str, object]] = {
+    "a random restorer": {"restorer": _Random()},
+    "a restorer that looks at its neighbours": {"restorer": _Neighbours()},
+    "a constant restorer": {"restorer": _Constant()},
+    "noise by place in the batch": {"degradation": _Positional()},
+    "a draw with a memory": {"degradation": _ForgetfulDraw()},
+    "a metric over the batch": {"metrics": (_Batchwise("mae_255", mae, better="lower"),)},
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_that_cannot_be_repeated_are_noticed(tmp_path: Path, name: str) -> None:
+    toy = Toy().but(**PARTS[name])
+    assert toy.problems(toy.measure(tmp_path), tmp_path) != []
+
+
+@pytest.mark.parametrize(
+    "name", ["a random restorer", "a restorer that looks at its neighbours", "a metric over the batch"]
+)
+def test_it_is_noticed_without_the_pictures_too(tmp_path: Path, name: str) -> None:
+    toy = Toy().but(**PARTS[name])
+    assert toy.problems(toy.measure(tmp_path), None) != []
+
+
+def test_pictures_changed_on_disk_are_noticed(tmp_path: Path) -> None:
+    toy = Toy()
+    result = toy.measure(tmp_path)
+    one, other = (run.picture_path(tmp_path / CASE.id, name, "restored") for name in result.image_ids[:2])
+    one.write_bytes(other.read_bytes())
+    assert any("from the kept pictures" in line for line in toy.problems(result, tmp_path, count=1))
+
+
+def test_verifying_says_what_and_where(tmp_path: Path) -> None:
+    toy = Toy()
+    result = _scores(toy.measure(tmp_path), 4, 5)
+    line = toy.problems(result, None, count=None)[0]
+    found = re.fullmatch(r"metric face 0004: psnr_rgb is (\S+) in the Result and (\S+) made again alone", line)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(laws.closed_form(toy, "face 0005")["psnr_rgb"], rel=1e-6)
+    assert float(found[2]) == pytest.approx(laws.closed_form(toy, "face 0004")["psnr_rgb"], rel=1e-6)
