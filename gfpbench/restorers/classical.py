@@ -27,13 +27,13 @@ reported. Mean PSNR (RGB, dB) and GMSD of 120 portraits:
      9 px, .15, then sharpened 12 px, .50          24.97   .1351
 
 of 9..15 px x .10...30 x 12..26 px x .35...75. Before that, on 60 portraits: denoising 6..20 px x .03...2 and
-non-local means (h 2..9; best 24.87 dB, .1354) x sharpening 6..12 px x 0..1. On other photographs (a cup, a cat, a rocket,
+non-local means (h 2..9; best 24.87 dB, .1354) x sharpening 6..12 px x 0..1. On other photographs (cup, cat, rocket,
 256 px) values like these gain 0.5 dB of PSNR and lose GMSD: .160 before, .165 to .170 after.
 """
 
 
 class Classical:
-    """OpenCV's bilateral denoising and unsharp sharpening, tuned: the floor that uses no knowledge of faces.
+    """OpenCV's bilateral denoising and unsharp sharpening, tuned: the floor that knows nothing of faces.
 
     Lengths scale with the shorter side of the picture. Deterministic; runs on the CPU whatever the device.
     """

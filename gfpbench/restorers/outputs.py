@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -39,10 +40,10 @@ class Outputs:
         self.files = tuple(sorted(self._pictures()))
         if not self.files:
             raise BadInput(f"{self.name}: no picture in {self.folder} (looked for {', '.join(SUFFIXES)})")
-        self._all = frozenset(self.files)
+        self._whole = {_composed(file): file for file in self.files}
         self._named: dict[str, list[str]] = {}
         for file in self.files:
-            self._named.setdefault(str(PurePosixPath(file).with_suffix("")), []).append(file)
+            self._named.setdefault(_composed(str(PurePosixPath(file).with_suffix(""))), []).append(file)
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
         """Read the restored pictures of a batch.
@@ -55,9 +56,10 @@ class Outputs:
 
     def find(self, face_id: str) -> str:
         """The file of one picture, relative to the folder. Raises RestorationFailed where there is none, or two."""
-        exact = self._named.get(face_id, []) + [face_id] * (face_id in self._all)
-        path = PurePosixPath(face_id)
-        bare = str(path.with_suffix("")) if path.suffix.lower() in SUFFIXES else face_id
+        name = _composed(face_id)
+        exact = self._named.get(name, []) + ([self._whole[name]] if name in self._whole else [])
+        path = PurePosixPath(name)
+        bare = str(path.with_suffix("")) if path.suffix.lower() in SUFFIXES else name
         found = exact or self._named.get(bare, [])
         if not found:
             raise RestorationFailed(f"no restored picture: looked for {self.folder / bare} with {', '.join(SUFFIXES)}")
@@ -115,6 +117,11 @@ class Outputs:
         if picture.shape[:2] != size:
             raise RestorationFailed(_size_line(path, (picture.shape[1], picture.shape[0]), size))
         return picture
+
+
+def _composed(name: str) -> str:
+    """One spelling of accented letters: file systems store them in one piece or in two."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _size_line(path: Path, got: tuple[int, int], size: tuple[int, int]) -> str:

@@ -1,0 +1,127 @@
+"""Pictures restored elsewhere: found by name, refused with the file in the message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from gfpbench.images import quantized, select, to_bgr_arrays, to_rgb_arrays, write_png
+from gfpbench.restorers import checked
+from gfpbench.restorers.outputs import Outputs
+from gfpbench.types import BadInput, ImageBatch, RestorationFailed
+
+
+@pytest.fixture
+def folder(tmp_path: Path, degraded: ImageBatch) -> Path:
+    """The mirrored pictures, under the names of the degraded ones."""
+    for name, rgb in zip(degraded.ids, to_rgb_arrays(degraded), strict=True):
+        write_png(tmp_path / f"{name}.png", np.ascontiguousarray(rgb[:, ::-1]))
+    return tmp_path
+
+
+def test_files_are_matched_by_name_not_by_order(folder: Path, degraded: ImageBatch) -> None:
+    some = select(degraded, [5, 0, 3])
+    restored = Outputs(str(folder))(some)
+    assert restored.ids == some.ids
+    assert torch.equal(restored.pixels, quantized(ImageBatch(some.pixels.flip(3), some.ids)).pixels)
+
+
+def test_a_missing_file_is_one_failure_with_its_name(folder: Path, degraded: ImageBatch) -> None:
+    (folder / "astronaut~3.png").unlink()
+    restored, failures = checked(Outputs(str(folder)), degraded)
+    assert restored is not None
+    assert len(restored) == 7
+    assert list(failures) == ["astronaut~3"]
+    assert failures["astronaut~3"].startswith(
+        f"no restored picture: looked for {folder / 'astronaut~3'} with .png, .jpg"
+    )
+
+
+def test_two_files_for_one_picture_are_refused(folder: Path, degraded: ImageBatch) -> None:
+    cv2.imwrite(str(folder / "astronaut~2.JPG"), to_bgr_arrays(degraded)[2])
+    _, failures = checked(Outputs(str(folder)), degraded)
+    assert list(failures) == ["astronaut~2"]
+    assert "astronaut~2.JPG, astronaut~2.png; leave one" in failures["astronaut~2"]
+
+
+def test_another_size_is_refused(folder: Path, degraded: ImageBatch) -> None:
+    write_png(folder / "astronaut~1.png", np.zeros((256, 130, 3), np.uint8))
+    _, failures = checked(Outputs(str(folder)), degraded)
+    assert list(failures) == ["astronaut~1"]
+    assert failures["astronaut~1"].endswith("astronaut~1.png is 130 x 256 px, but the degraded picture is 128 x 128 px")
+
+
+def test_files_that_are_no_pictures_are_refused(folder: Path, degraded: ImageBatch) -> None:
+    whole = (folder / "astronaut~0.png").read_bytes()
+    (folder / "astronaut~0.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "astronaut~1.png").write_bytes(b"")
+    (folder / "astronaut~2.png").write_bytes(b"<html>not found</html>")
+    cv2.imwrite(str(folder / "astronaut~4.png"), np.full((128, 128), 40_000, np.uint16))
+    restored, failures = checked(Outputs(str(folder)), degraded)
+    assert restored is not None
+    assert restored.ids == tuple(f"astronaut~{i}" for i in (3, 5, 6, 7))
+    assert all("cannot be read as a picture" in failures[f"astronaut~{i}"] for i in (0, 1, 2))
+    assert "is not 8-bit" in failures["astronaut~4"]
+
+
+def test_the_degraded_picture_under_another_name_is_no_restoration(folder: Path, degraded: ImageBatch) -> None:
+    for name, rgb in zip(degraded.ids, to_rgb_arrays(degraded), strict=True):
+        write_png(folder / f"{name}.png", rgb)
+    restored, failures = checked(Outputs(str(folder)), degraded)
+    assert restored is None
+    assert all("its input unchanged" in reason for reason in failures.values())
+
+
+@pytest.mark.parametrize(
+    ("face_id", "files", "expected"),
+    [
+        ("a", ["a.webp"], "a.webp"),
+        ("sub/a", ["a.png", "sub/a.png"], "sub/a.png"),
+        ("a.v2", ["a.png", "a.v2.png"], "a.v2.png"),
+        ("a.jpg", ["a.jpg", "a.png"], "a.jpg"),
+        ("a.jpg", ["a.jpg.png", "b.png"], "a.jpg.png"),
+        ("a.jpg", ["a.png"], "a.png"),
+        ("a.jpg~1", ["a.jpg~1.png", "a.jpg~0.png"], "a.jpg~1.png"),
+        ("Ren\u00e9", ["Rene\u0301.png"], "Rene\u0301.png"),
+        ("a", ["a.txt", ".a.png", "b/a.png", "a_out.png"], None),
+        ("a.jpg", ["a.jpg", "a.jpg.png"], None),
+    ],
+)
+def test_names(face_id: str, files: list[str], expected: str | None, tmp_path: Path) -> None:
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    outputs = Outputs(str(tmp_path))
+    if expected is None:
+        with pytest.raises(RestorationFailed):
+            outputs.find(face_id)
+    else:
+        assert outputs.find(face_id) == expected
+
+
+def test_files_that_belong_to_nothing_are_named(folder: Path, degraded: ImageBatch) -> None:
+    write_png(folder / "astronaut_3_out.png", np.zeros((8, 8, 3), np.uint8))
+    assert Outputs(str(folder)).unused(degraded.ids) == ("astronaut_3_out.png",)
+    assert Outputs(str(folder)).unused([*degraded.ids[:7], "absent"]) == ("astronaut_3_out.png", "astronaut~7.png")
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is not a folder"):
+        Outputs(str(tmp_path / "absent"))
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(BadInput, match=r"no picture in .*looked for \.png"):
+        Outputs(str(tmp_path))
+
+
+def test_the_provenance_does_not_depend_on_where_the_folder_is(folder: Path) -> None:
+    first = Outputs(str(folder)).provenance()
+    moved = folder.rename(folder.with_name("moved")) / "."
+    second = Outputs(str(moved)).provenance()
+    assert first["files"] == second["files"] == 8
+    assert first["names_and_sizes_sha256"] == second["names_and_sizes_sha256"]
+    write_png(moved / "astronaut~0.png", np.zeros((128, 128, 3), np.uint8))
+    assert Outputs(str(moved)).provenance()["names_and_sizes_sha256"] != first["names_and_sizes_sha256"]

@@ -1,0 +1,47 @@
+"""Names to restorers: everything listed loads, everything else is answered with what there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from gfpbench.restorers import RESTORERS, SCHEMES, describe, load
+from gfpbench.types import BadInput, Restorer
+
+OFFLINE = ("input", "bicubic", "classical", "nano")
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_what_is_listed_loads_under_its_name(name: str) -> None:
+    restorer = load(name)
+    assert isinstance(restorer, Restorer)
+    assert restorer.name == name
+    assert restorer.provenance()["restorer"] == name
+
+
+def test_every_row_is_described_in_one_line() -> None:
+    lines = describe()
+    assert set(OFFLINE) <= set(RESTORERS)
+    assert set(lines) == {*RESTORERS, *SCHEMES}
+    assert all(20 < len(line) < 120 and line.endswith(".") for line in lines.values()), lines
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("nanno", r"no restorer named 'nanno': did you mean 'nano'\? .*python:MODULE:ATTRIBUTE"),
+        ("", "no restorer named ''"),
+        ("pyhton:a:b", "no restorer named 'pyhton:a:b'"),
+        ("outputs:", "lacks its argument: write outputs:DIR"),
+        ("python:", "lacks its argument: write python:MODULE:ATTRIBUTE"),
+        ("nano:", "no restorer named 'nano:': did you mean 'nano'"),
+    ],
+)
+def test_other_names_are_answered_with_near_ones(spec: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        load(spec)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x"])
+def test_a_device_that_is_not_there_is_refused(device: str) -> None:
+    with pytest.raises(BadInput, match="device"):
+        load("input", device=device)
