@@ -50,9 +50,17 @@ def _open(name_or_path: str, size_px: int | None) -> FaceSet:
     if name_or_path in FACES:
         known: FaceSet = resolve("face set", FACES, name_or_path)(size_px)
         return known
-    path = Path(name_or_path).expanduser()
-    if not name_or_path or "\0" in name_or_path or not path.exists():
-        raise unknown("face set", name_or_path, FACES, also="the path of an existing folder of pictures works too")
+    if not _exists(name_or_path):
+        raise unknown(
+            "face set", name_or_path[:200], FACES, also="the path of an existing folder of pictures works too"
+        )
     from gfpbench.faces.folder import Folder
 
-    return Folder(path, size_px, name=name_or_path)
+    return Folder(Path(name_or_path).expanduser(), size_px, name=name_or_path)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(path) and Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # a name too long, with a zero byte, or with an unknown ~user
+        return False

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import stat
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ MAXIMUM_PIXELS = 25_000_000
 MAXIMUM_FILE_BYTES = 256 * 2**20
 
 # Pillow tries no other decoder, whatever a file says it is (some of them start other programs).
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 # Warning filters and Pillow's tolerance of truncated files are global to the process: one file at a time.
 _one_at_a_time = threading.Lock()
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else Python prints its warnings to stderr
@@ -105,6 +108,30 @@ def _samples(data: bytes) -> Samples:
         deep = tiff(data, check_size)
         if deep is not None:
             return deep
+        with _stderr_shut():
+            return _intolerant(data)
+    return _intolerant(data)
+
+
+@contextmanager
+def _stderr_shut() -> Iterator[None]:
+    # Pillow's libtiff writes to the file descriptor itself when a compressed strip is damaged, a line for each row.
+    try:
+        stderr = os.dup(2)
+    except OSError:  # closed already
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(nowhere)
+        os.close(stderr)
+
+
+def _intolerant(data: bytes) -> Samples:
     tolerance = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # another library may have switched it on
     try:

@@ -21,7 +21,7 @@ MEAN_TOLERANCE = 0.5
 class Embedded:
     """The embedded portraits at one size.
 
-    The pictures hold faces of 180 and 324 pixels: at 512 px they are enlarged, so the truth is softer there than a
+    The pictures hold faces of 174 and 327 pixels: at 512 px they are enlarged, so the truth is softer there than a
     512-px photograph. ``source()`` tells each face's own size.
 
     Args:
@@ -122,7 +122,8 @@ def check_decoded(entry: Entry, picture: Bytes) -> bool:
     if picture.shape[:2] != entry.size_px or off > MEAN_TOLERANCE:
         raise BadInput(
             f"{entry.package}/{entry.file} did not decode to the recorded picture of {entry.name!r}: "
-            f"{picture.shape[:2]} with mean RGB {[round(value, 2) for value in mean]}, expected {entry.size_px} with {list(entry.mean_rgb)}"
+            f"{picture.shape[:2]} with mean RGB {[round(value, 2) for value in mean]}, expected {entry.size_px} with "
+            f"{list(entry.mean_rgb)}"
         )
     return False
 

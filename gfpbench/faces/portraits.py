@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import gfpbench
+from gfpbench.assets.store import home
 from gfpbench.faces.folder import Folder
 from gfpbench.types import AssetMissing
 
+_FETCHED = Path("faces") / "portraits"
 _BESIDE = Path("shared") / "faces" / "aligned-128" / "val"
-
-
-def home() -> Path:
-    """Where fetched files live: the variable GFPBENCH_HOME, or the user's cache folder."""
-    chosen = os.environ.get("GFPBENCH_HOME")
-    if chosen:
-        return Path(chosen).expanduser()
-    import pooch
-
-    return Path(pooch.os_cache("gfpbench"))
 
 
 def places() -> tuple[Path, ...]:
     """Where the portraits are looked for, in order: a fetched copy, then beside the working folder and the checkout."""
     starts = (Path.cwd(), Path(gfpbench.__file__).resolve().parent.parent)
     beside = [folder / _BESIDE for start in starts for folder in (start, *start.parents)]
-    return tuple(dict.fromkeys([home() / "faces" / "portraits", *beside]))
+    return tuple(dict.fromkeys([home() / _FETCHED, *beside]))
 
 
 def portraits(size_px: int | None = None) -> Folder:
@@ -40,7 +31,7 @@ def portraits(size_px: int | None = None) -> Folder:
             return Folder(place, size_px, name="portraits", licence="public domain (works of the US government)")
     missing = AssetMissing("portraits", "the face set 'portraits'")
     where = (
-        f"{home() / 'faces' / 'portraits'}, and {_BESIDE.as_posix()} beside the working folder or the checkout or above"
+        f"{_FETCHED.as_posix()} in {home()}, and {_BESIDE.as_posix()} beside the working folder, the checkout or above"
     )
-    missing.args = (f"{missing} (looked for {where})",)
+    missing.args = (f"the face set 'portraits' is not here: looked for {where}; put it there, or name any folder",)
     raise missing

@@ -1,0 +1,215 @@
+"""Small honest bugs in the faces, each of which one of the laws in tests/unit/faces has to notice."""
+
+from __future__ import annotations
+
+import io
+import runpy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gfpbench.faces import align, decode, embedded, folder
+from gfpbench.faces.align import Square, crop, ffhq_square
+from gfpbench.faces.embedded import Embedded
+from gfpbench.faces.manifest import read_manifest
+from gfpbench.types import BadInput
+
+laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "unit" / "faces" / "laws.py")))
+ASTRONAUT = read_manifest()[0]
+PICTURE = decode.decode_rgb(embedded.file_bytes(ASTRONAUT), "astronaut")
+
+
+def caught(check: Callable[..., None], *args: object) -> bool:
+    """Whether a law notices: by its own assertion or because the code refuses."""
+    try:
+        check(*args)
+    except (AssertionError, BadInput):
+        return True
+    return False
+
+
+def cropping(change: Callable[[Square], Square]) -> Callable[..., np.ndarray]:
+    def crop_of(picture: np.ndarray, landmarks: Sequence[Sequence[float]], size_px: int) -> np.ndarray:
+        return crop(picture, change(ffhq_square(landmarks)), size_px)
+
+    return crop_of
+
+
+def same(square: Square) -> Square:
+    return square
+
+
+SQUARES: dict[str, Callable[[Square], Square]] = {
+    "half a pixel to the right": lambda s: replace(s, centre=(s.centre[0] + 0.5, s.centre[1])),
+    "half a pixel down": lambda s: replace(s, centre=(s.centre[0], s.centre[1] + 0.5)),
+    "two per cent wider": lambda s: replace(
+        s, right=(s.right[0] * 1.02, s.right[1] * 1.02), down=(s.down[0] * 1.02, s.down[1] * 1.02)
+    ),
+    "mirrored": lambda s: replace(s, right=(-s.right[0], -s.right[1])),
+    "not turned": lambda s: replace(s, right=(s.side_px / 2, 0.0), down=(0.0, s.side_px / 2)),
+    "transposed": lambda s: replace(s, right=s.down, down=s.right),
+}
+
+
+def test_the_honest_crop_passes() -> None:
+    laws.check_places(cropping(same))
+    laws.check_like_skimage(cropping(same), PICTURE, ASTRONAUT.landmarks)
+    laws.check_turned(cropping(same), PICTURE, ASTRONAUT.landmarks)
+
+
+@pytest.mark.parametrize("bug", SQUARES)
+def test_a_wrong_square_is_seen_on_dots_and_on_a_real_face(bug: str) -> None:
+    assert caught(laws.check_places, cropping(SQUARES[bug]))
+    if bug != "not turned":  # the astronaut is nearly upright; that bug is for the turned copies
+        assert caught(laws.check_like_skimage, cropping(SQUARES[bug]), PICTURE, ASTRONAUT.landmarks)
+    else:
+        assert caught(laws.check_turned, cropping(SQUARES[bug]), PICTURE, ASTRONAUT.landmarks)
+
+
+def test_nearest_instead_of_cubic_sampling_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nearest(rgb: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        rows = np.clip(np.rint(y), 0, rgb.shape[0] - 1).astype(int)
+        return rgb[rows, np.clip(np.rint(x), 0, rgb.shape[1] - 1).astype(int)].astype(float)
+
+    monkeypatch.setattr(align, "_cubic", nearest)
+    assert caught(laws.check_like_skimage, cropping(same), PICTURE, ASTRONAUT.landmarks)
+
+
+def test_sampling_without_antialiasing_is_seen() -> None:
+    def crop_of(picture: np.ndarray, landmarks: Sequence[Sequence[float]], size_px: int) -> np.ndarray:
+        over = 4
+        return crop(picture, ffhq_square(landmarks), size_px * over)[over // 2 :: over, over // 2 :: over]
+
+    assert caught(laws.check_like_skimage, crop_of, PICTURE, ASTRONAUT.landmarks)
+
+
+def test_truncating_instead_of_rounding_is_seen() -> None:
+    def crop_of(picture: np.ndarray, landmarks: Sequence[Sequence[float]], size_px: int) -> np.ndarray:
+        fine = crop(picture, ffhq_square(landmarks), size_px * 2).reshape(size_px, 2, size_px, 2, 3)
+        return fine.mean(axis=(1, 3)).astype(np.uint8)
+
+    assert caught(laws.check_like_skimage, crop_of, PICTURE, ASTRONAUT.landmarks)
+
+
+def with_landmarks(change: Callable[[np.ndarray], np.ndarray]) -> Embedded:
+    def moved(landmarks: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+        return tuple((float(x), float(y)) for x, y in change(np.array(landmarks, dtype=float)))
+
+    return Embedded(entries=tuple(replace(entry, landmarks=moved(entry.landmarks)) for entry in read_manifest()))
+
+
+def swapped_eyes(points: np.ndarray) -> np.ndarray:
+    points[36:48] = np.roll(points[36:48], 6, axis=0)
+    return points
+
+
+def one_eye_corner_off(points: np.ndarray) -> np.ndarray:
+    points[36, 0] += 3
+    return points
+
+
+LANDMARKS = {
+    "eyes swapped": swapped_eyes,
+    "x and y swapped": lambda points: points[:, ::-1],
+    "half a pixel off": lambda points: points + 0.5,
+    "one corner of an eye 3 px off": one_eye_corner_off,
+}
+
+
+def test_the_honest_faces_pass() -> None:
+    laws.check_embedded(Embedded())
+
+
+@pytest.mark.parametrize("bug", LANDMARKS)
+def test_wrong_landmarks_are_seen(bug: str) -> None:
+    assert caught(laws.check_embedded, with_landmarks(LANDMARKS[bug]))
+
+
+def test_swapped_eyes_are_refused_by_name() -> None:
+    with pytest.raises(BadInput, match="left and right are swapped"):
+        with_landmarks(swapped_eyes).load("astronaut")
+
+
+def test_one_changed_byte_of_a_file_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data = bytearray(embedded.file_bytes(ASTRONAUT))
+    data[-5] ^= 1
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "astronaut.png").write_bytes(bytes(data))
+    monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
+    with pytest.raises(BadInput, match="is not the recorded picture"):
+        Embedded().load("astronaut")
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        lambda rgb: rgb[..., ::-1],
+        lambda rgb: rgb[:, ::-1],
+        lambda rgb: np.roll(rgb, 1, axis=1),
+        lambda rgb: np.clip(rgb.astype(int) + 1, 0, 255).astype(np.uint8),
+    ],
+    ids=["BGR", "mirrored", "one pixel to the right", "one grey level brighter"],
+)
+def test_a_reader_with_a_bug_is_seen(monkeypatch: pytest.MonkeyPatch, bug: Callable[[np.ndarray], np.ndarray]) -> None:
+    monkeypatch.setattr(
+        embedded, "decode_rgb", lambda data, name: np.ascontiguousarray(bug(decode.decode_rgb(data, name)))
+    )
+    assert caught(laws.check_embedded, Embedded())
+
+
+def test_bgr_is_refused_before_any_law_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "decode_rgb", lambda data, name: decode.decode_rgb(data, name)[..., ::-1].copy())
+    with pytest.raises(BadInput, match="did not decode to the recorded picture"):
+        Embedded().load("grace_hopper")
+
+
+def test_names_in_the_order_of_the_file_system_are_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("b", "a", "c"):
+        Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(tmp_path / f"{name}.png")
+    laws.check_order(folder.Folder(tmp_path).ids())
+    monkeypatch.setattr(folder, "named", lambda root, files: {f.stem: f for f in sorted(files, reverse=True)})
+    assert caught(laws.check_order, folder.Folder(tmp_path).ids())
+
+
+def check_orientations(decode_bytes: Callable[[bytes, str], np.ndarray]) -> None:
+    """All eight EXIF orientations come out as Pillow turns them."""
+    from PIL import ImageOps
+
+    picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        stream = io.BytesIO()
+        Image.fromarray(picture).save(stream, "PNG", exif=exif)
+        with Image.open(stream) as image:
+            expected = np.asarray(ImageOps.exif_transpose(image))
+        assert np.array_equal(decode_bytes(stream.getvalue(), "x"), expected), f"orientation {orientation}"
+
+
+@pytest.mark.parametrize(("one", "other"), [(6, 8), (5, 7), (2, 4), (3, 1)])
+def test_confused_orientations_are_seen(monkeypatch: pytest.MonkeyPatch, one: int, other: int) -> None:
+    check_orientations(decode.decode_rgb)
+    honest = decode.oriented
+    confused = {one: other, other: one}
+    monkeypatch.setattr(decode, "oriented", lambda values, number: honest(values, confused.get(number, number)))
+    assert caught(check_orientations, decode.decode_rgb)
+
+
+def check_deep(decode_bytes: Callable[[bytes, str], np.ndarray]) -> None:
+    """16-bit values become the nearest of v / 257."""
+    import cv2
+
+    values = np.random.default_rng(0).integers(0, 65536, (40, 50, 3), dtype=np.uint16)
+    data = cv2.imencode(".png", values[..., ::-1])[1].tobytes()
+    assert np.array_equal(decode_bytes(data, "x"), ((values.astype(int) + 128) // 257))
+
+
+def test_cutting_16_bits_to_8_instead_of_rounding_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_deep(decode.decode_rgb)
+    monkeypatch.setattr(decode, "is_deep_colour_png", lambda data: False)  # Pillow's own reading
+    assert caught(check_deep, decode.decode_rgb)
