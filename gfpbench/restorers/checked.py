@@ -64,7 +64,7 @@ def checked(
 
 
 def is_repeatable(
-    restorer: Restorer, degraded: ImageBatch, restored: ImageBatch, *, levels: int = 1, share: float = 0.02
+    restorer: Restorer, degraded: ImageBatch, restored: ImageBatch, *, levels: int = 1, share: float = 0.01
 ) -> bool:
     """Whether the last restored picture comes out the same again, alone: no randomness, no memory, no neighbours.
 
