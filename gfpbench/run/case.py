@@ -141,7 +141,7 @@ class _Run:
         kept, seen = Kept(self.folder, self.keep_images, KEPT_WORST, metrics), Seen()
         committed = journal.lines()
         for number, batch in enumerate(batches(self.parts.faces, ids, self.batch_size)):
-            line = next(committed) if number < complete else None
+            line = next(committed, None) if number < complete else None
             if line is None or number == complete - 1:
                 known = len(seen.pictures)
                 measured = engine.measure_batch(batch, self.parts, self.case.seed, self.device, seen)

@@ -80,7 +80,7 @@ class Journal:
         self.path.unlink()
 
 
-class HeaderDiffers(Exception):  # noqa: N818  # a finding, not an error: the run starts over
+class HeaderDiffers(Exception):  # a finding, not an error: the run starts over
     """The journal was written by a run of something else; says what differs."""
 
 
