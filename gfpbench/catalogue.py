@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -19,16 +20,22 @@ def restorers() -> Rows:
 
 def faces() -> Rows:
     """Face sets by name; any folder of pictures works too."""
-    from gfpbench.faces import describe
+    from gfpbench.faces import FACES
+    from gfpbench.tables import resolve
 
-    return [{"name": name, "what": what} for name, what in describe().items()]
+    named = [(name, inspect.getdoc(resolve("face set", FACES, name)) or "") for name in FACES]
+    rows: Rows = [{"name": name, "what": text.partition("\n")[0]} for name, text in named]
+    return [
+        *rows,
+        {"name": "PATH", "what": "Any folder of pictures, nested or not; aligned face crops are used as they are."},
+    ]
 
 
 def degradations() -> Rows:
     """Degradation presets."""
-    from gfpbench.degrade import describe
+    from gfpbench.degrade import DEGRADATIONS, describe
 
-    return [{"name": name, "what": what} for name, what in describe().items()]
+    return [{"name": name, "what": describe(name)} for name in DEGRADATIONS]
 
 
 def metrics() -> Rows:
@@ -61,3 +68,15 @@ CATALOGUE: dict[str, Callable[[], Rows]] = {
     "metrics": metrics,
     "assets": assets,
 }
+
+ON_A_SCREEN: dict[str, tuple[str, ...]] = {"assets": ("name", "state", "bytes_expected", "licence", "needed_by")}
+"""Columns a person is shown where the rows hold more than fits; --json always has all."""
+
+
+def readable(column: str, value: Json) -> str:
+    """A value of a row as a person reads it: sizes in MB, lists with commas, nothing for None."""
+    if value is None:
+        return "size unknown" if column.startswith("bytes") else ""
+    if column.startswith("bytes"):
+        return f"{value / 1e6:,.1f} MB"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

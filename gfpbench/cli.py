@@ -6,17 +6,18 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gfpbench import __version__
 
 app = typer.Typer(
     name="gfpbench",
-    help="Benchmark and regression tests for blind face restoration: degrade faces in a known way, restore, measure, report.",
+    help="Benchmark and regression tests for blind face restoration.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -53,7 +54,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Benchmark and regression tests for blind face restoration."""
 
@@ -64,7 +67,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Show what there is to choose from."""
-    from gfpbench.catalogue import CATALOGUE
+    from gfpbench.catalogue import CATALOGUE, ON_A_SCREEN, readable
     from gfpbench.tables import unknown
 
     if what not in CATALOGUE:
@@ -73,24 +76,25 @@ def list_(
     if as_json:
         print(json.dumps(rows, indent=2, allow_nan=False))
         return
+    columns = ON_A_SCREEN.get(what, tuple(rows[0]))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in rows[0]:
+    for column in columns:
         table.add_column(column.replace("_", " "), no_wrap=column == "name")
     for row in rows:
-        table.add_row(*("" if value is None else str(value).replace("[", r"\[") for value in row.values()))
+        table.add_row(*(escape(readable(column, row[column])) for column in columns))
     Console(highlight=False).print(table)
 
 
 @app.command()
 def run(
-    restorer: Annotated[Optional[list[str]], typer.Option(help="What to test; repeatable. [default: nano]")] = None,
+    restorer: Annotated[list[str] | None, typer.Option(help="What to test; repeatable. [default: nano]")] = None,
     faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
     degradation: Annotated[str, typer.Option(help="How they are degraded.")] = "paper",
-    limit: Annotated[Optional[int], typer.Option(min=1, help="Use the first N faces only.")] = None,
-    draws: Annotated[Optional[int], typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
-    size: Annotated[Optional[int], typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use the first N faces only.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
+    size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
     seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
-    metric: Annotated[Optional[list[str]], typer.Option(help="Measure only these; repeatable.")] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="Measure only these; repeatable.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
     report: Annotated[Path, typer.Option(help="Where index.html, junit.xml and results.json go.")] = Path("report"),
@@ -155,15 +159,26 @@ def report_(
 
 @app.command()
 def fetch(
-    names: Annotated[Optional[list[str]], typer.Argument(help="Assets, as `gfpbench list assets` names them.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Assets, as `gfpbench list assets` names them.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Everything in the table.")] = False,
-    for_: Annotated[Optional[list[str]], typer.Option("--for", help="What this restorer or metric needs; repeatable.")] = None,
-    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="Agree to non-commercial licences without being asked.")] = False,
+    for_: Annotated[
+        list[str] | None, typer.Option("--for", help="What this restorer or metric needs; repeatable.")
+    ] = None,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Agree to non-commercial licences without being asked.")
+    ] = False,
 ) -> None:
     """Download weights and statistics, checked by SHA-256, into GFPBENCH_HOME. Resumes where it was cut off."""
     from gfpbench.fetching import fetch_with_bars
 
-    fetch_with_bars(names or [], everything=all_, wanted_for=for_ or [], accept_licence=accept_licence)
+    fetched = fetch_with_bars(names or [], everything=all_, wanted_for=for_ or [], accept_licence=accept_licence)
+    for one in fetched:
+        if one.problem:
+            print(f"gfpbench: {one.name}: {one.problem}", file=sys.stderr)
+        else:
+            print(f"{one.name}: {one.path}")
+    if any(one.problem for one in fetched):
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -177,8 +192,7 @@ def doctor(as_json: AsJson = False) -> None:
     else:
         mark: dict[Any, str] = {"fine": "[green]ok[/]", "absent": "[yellow]--[/]", "broken": "[red]!![/]"}
         for finding in findings:
-            text = finding["says"].replace("[", r"\[")
-            out.print(f"{mark[finding['state']]}  {finding['subject']:<22} {text}")
+            out.print(f"{mark[finding['state']]}  {finding['subject']:<24} {escape(finding['says'])}")
     if any(finding["state"] == "broken" for finding in findings):
         raise typer.Exit(1)
 

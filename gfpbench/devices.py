@@ -21,7 +21,9 @@ def resolve(device: str) -> str:
     if kind != "cuda" or (":" in device and not index.isdigit()):
         raise BadInput(f"no device {device!r}: use auto, cpu, cuda or cuda:N")
     if not torch.cuda.is_available():
-        raise BadInput(f"device {device!r} was asked for, but torch {torch.__version__} sees no CUDA device here; use --device cpu")
+        raise BadInput(
+            f"device {device!r} was asked for, but torch {torch.__version__} sees no CUDA device here; use --device cpu"
+        )
     if index and int(index) >= torch.cuda.device_count():
         raise BadInput(f"device {device!r} was asked for, but there are only {torch.cuda.device_count()} here")
     return device

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, TypedDict
 
 from gfpbench import __version__
+from gfpbench.catalogue import readable
 from gfpbench.types import GfpbenchError
 
 
@@ -26,10 +27,12 @@ def examine() -> list[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    yield Finding(subject="gfpbench", state="fine", says=f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
-    cores = os.cpu_count() or 1
-    policy = os.environ.get("OMP_WAIT_POLICY", "not set")
-    says = f"{cores} cores; OMP_WAIT_POLICY is {policy}"
+    yield Finding(
+        subject="gfpbench",
+        state="fine",
+        says=f"{__version__} on Python {platform.python_version()}, {platform.platform()}",
+    )
+    says = f"{os.cpu_count()} cores; OMP_WAIT_POLICY is {os.environ.get('OMP_WAIT_POLICY', 'not set')}"
     yield Finding(subject="processor", state="fine", says=says)
 
 
@@ -40,16 +43,20 @@ def _torch() -> Iterator[Finding]:
     try:
         import torchvision
     except (ImportError, RuntimeError, AttributeError) as error:
-        says = f"does not import with this torch ({error}); install torch and torchvision as the pair they were released as"
+        says = f"does not import with this torch ({error}); install the two as the pair they were released as"
         yield Finding(subject="torchvision", state="broken", says=says)
     else:
         yield Finding(subject="torchvision", state="fine", says=str(torchvision.__version__))
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             memory = torch.cuda.get_device_properties(index).total_memory / 2**30
-            yield Finding(subject=f"cuda:{index}", state="fine", says=f"{torch.cuda.get_device_name(index)}, {memory:.0f} GiB")
+            yield Finding(
+                subject=f"cuda:{index}", state="fine", says=f"{torch.cuda.get_device_name(index)}, {memory:.0f} GiB"
+            )
     else:
-        yield Finding(subject="cuda", state="absent", says="no CUDA device: restorers run on the CPU, `pytest -m gpu` skips")
+        yield Finding(
+            subject="cuda", state="absent", says="no CUDA device: restorers run on the CPU, `pytest -m gpu` skips"
+        )
 
 
 def _opencv() -> Iterator[Finding]:
@@ -58,10 +65,13 @@ def _opencv() -> Iterator[Finding]:
     names = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
     found = {name: version for name in names if (version := _installed(name))}
     if len(found) > 1 and len(set(found.values())) > 1:
-        says = f"{' and '.join(f'{n} {v}' for n, v in found.items())} overwrite each other's files; uninstall both, install one"
+        names_and_versions = " and ".join(f"{name} {version}" for name, version in found.items())
+        says = f"{names_and_versions} overwrite each other's files; uninstall both, install one"
         yield Finding(subject="opencv", state="broken", says=says)
     else:
-        yield Finding(subject="opencv", state="fine", says=f"{cv2.__version__} ({', '.join(found) or 'not from a wheel'})")
+        yield Finding(
+            subject="opencv", state="fine", says=f"{cv2.__version__} ({', '.join(found) or 'not from a wheel'})"
+        )
 
 
 def _faces() -> Iterator[Finding]:
@@ -80,7 +90,9 @@ def _faces() -> Iterator[Finding]:
 def _nano() -> Iterator[Finding]:
     from gfpbench import restorers
 
-    yield _tried("restorer nano", lambda: f"loads; weights {str(_weights(restorers.load('nano').provenance()))[:12]}", "broken")
+    yield _tried(
+        "restorer nano", lambda: f"loads; weights {str(_weights(restorers.load('nano').provenance()))[:12]}", "broken"
+    )
 
 
 def _weights(provenance: object) -> object:
@@ -107,9 +119,18 @@ def _assets() -> Iterator[Finding]:
     from gfpbench import assets
 
     yield Finding(subject="assets are kept in", state="fine", says=str(assets.home()))
+    states: dict[str, Literal["fine", "absent", "broken"]] = {
+        "present": "fine",
+        "unverified": "fine",
+        "damaged": "broken",
+    }
     for row in assets.describe():
-        state: Literal["fine", "absent", "broken"] = {"present": "fine", "damaged": "broken"}.get(str(row["state"]), "absent")  # type: ignore[assignment]
-        yield Finding(subject=str(row["name"]), state=state, says=", ".join(f"{v}" for k, v in row.items() if k not in ("name", "urls") and v))
+        licence = f"{row['licence']}{' (non-commercial)' if row['noncommercial'] else ''}"
+        size = readable("bytes_expected", row["bytes_expected"])
+        says = f"{row['state']}; {size}, {licence}; for {', '.join(row['needed_by'])}"
+        if row["reason"]:
+            says += f"; {row['reason']}"
+        yield Finding(subject=str(row["name"]), state=states.get(str(row["state"]), "absent"), says=says)
 
 
 def _installed(distribution: str) -> str | None:

@@ -46,7 +46,7 @@ def batch_from_uint8(rgb: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
 
 
 def to_uint8(batch: ImageBatch) -> torch.Tensor:
-    """(B, 3, H, W) uint8: 255 x, rounded half to even, as numpy and OpenCV round. Shared between callers; do not write to it."""
+    """(B, 3, H, W) uint8: 255 x, rounded half to even as OpenCV does. Shared between callers; do not write to it."""
     return _cached(batch, "uint8", lambda: (batch.pixels * 255).round_().to(torch.uint8))
 
 
@@ -56,13 +56,25 @@ def to_255(batch: ImageBatch) -> torch.Tensor:
 
 
 def to_luma_255(batch: ImageBatch) -> torch.Tensor:
-    """(B, 1, H, W) float64 BT.601 luma, 16..235, of the 8-bit picture, not rounded (basicsr's bgr2ycbcr, y_only). Shared."""
+    """(B, 1, H, W) float64 BT.601 luma, 16..235, of the 8-bit picture, not rounded (as basicsr's bgr2ycbcr). Shared."""
 
     def make() -> torch.Tensor:
         weight = torch.tensor(BT601_LUMA, dtype=torch.float64, device=batch.pixels.device).view(1, 3, 1, 1) / 255
         return (to_255(batch) * weight).sum(1, keepdim=True) + 16
 
     return _cached(batch, "luma", make)
+
+
+def to_rounded_luma_255(batch: ImageBatch) -> torch.Tensor:
+    """(B, 1, H, W) float64 whole numbers 16..235: BT.601 luma rounded half up, the same on every device. Shared."""
+
+    def make() -> torch.Tensor:
+        # 255,000 times the luma is a whole number: rounding that, no last bit of a sum can decide a tie.
+        red, green, blue = to_255(batch).unbind(1)
+        scaled = (red * 65481).add_(green, alpha=128553).add_(blue, alpha=24966)
+        return scaled.add_(127500).div_(255000).floor_().add_(16).unsqueeze(1)
+
+    return _cached(batch, "rounded luma", make)
 
 
 def to_gray_255(batch: ImageBatch) -> torch.Tensor:
@@ -121,7 +133,7 @@ def from_signed(pixels: torch.Tensor, ids: tuple[str, ...]) -> ImageBatch:
 
 
 def resized(batch: ImageBatch, size: tuple[int, int]) -> ImageBatch:
-    """To (height, width): pixel areas averaged when both sides shrink, bicubic with antialiasing otherwise; clamped to [0, 1]."""
+    """To (height, width): pixel areas averaged when both sides shrink, antialiased bicubic otherwise; clamped to [0, 1]."""
     if batch.size == size:
         return batch
     shrinks = size[0] <= batch.size[0] and size[1] <= batch.size[1]
@@ -158,4 +170,4 @@ def write_png(path: Path, rgb: Bytes) -> None:
         raise BadInput(f"{path}: could not encode a picture of shape {rgb.shape}")
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     partial.write_bytes(encoded.tobytes())
-    os.replace(partial, path)
+    partial.replace(path)

@@ -1,6 +1,6 @@
 """The pytest plugin: options, fixtures, markers and the closing lines. The only file that imports pytest.
 
-It is loaded in every project that has gfpbench installed, so nothing heavy is imported before a test asks for a fixture.
+It is loaded in every project that has gfpbench installed, so nothing heavy is imported before a test asks for it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--restorer",
         action="append",
         metavar="NAME",
-        help="what to test, repeatable: a name of `gfpbench list restorers`, python:module:attr, outputs:DIR (default: nano)",
+        help="what to test, repeatable: a name or form that `gfpbench list restorers` shows (default: nano)",
     )
-    group.addoption("--faces", default="embedded", metavar="NAME|PATH", help="clean faces: a name of `gfpbench list faces` or a folder")
+    group.addoption(
+        "--faces",
+        default="embedded",
+        metavar="NAME|PATH",
+        help="clean faces: a name of `gfpbench list faces` or a folder",
+    )
     group.addoption("--degradation", default="paper", metavar="NAME", help="a name of `gfpbench list degradations`")
     group.addoption("--limit", type=int, metavar="N", help="use the first N faces only")
     group.addoption("--seed", type=int, default=0, metavar="N", help="the seed every draw is keyed by (default: 0)")
     group.addoption("--device", default="auto", metavar="auto|cpu|cuda", help="where restorers run (default: auto)")
     group.addoption("--size", type=int, metavar="PX", help="side of the face crops (default: as the faces are)")
-    group.addoption("--draws", type=int, metavar="N", help="degrade each face N times, differently (default: 8 for embedded, else 1)")
+    group.addoption(
+        "--draws",
+        type=int,
+        metavar="N",
+        help="degrade each face N times, differently (default: 8 for embedded, else 1)",
+    )
     group.addoption("--report", metavar="DIR", help="leave index.html, junit.xml and results.json in DIR")
-    group.addoption("--strict-assets", action="store_true", help="a test that would skip for want of an asset or a GPU fails")
+    group.addoption(
+        "--strict-assets", action="store_true", help="a test that would skip for want of an asset or a GPU fails"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -139,7 +151,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "restoration" in metafunc.fixturenames:
         session = metafunc.config.stash[_KEY]
         names = session.restorers
-        metafunc.parametrize("restoration", names, ids=[session.case(name).id for name in names], indirect=True, scope="session")
+        metafunc.parametrize(
+            "restoration", names, ids=[session.case(name).id for name in names], indirect=True, scope="session"
+        )
 
 
 @pytest.hookimpl(tryfirst=True)

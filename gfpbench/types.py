@@ -158,7 +158,7 @@ class Degradation(Protocol):
 
 @runtime_checkable
 class Restorer(Protocol):
-    """Degraded faces to restored ones: any size in, the same size and ids out. Raises; never falls back to its input."""
+    """Degraded faces to restored ones: any size in, the same size and ids out. Raises; never returns its input."""
 
     name: str
 
@@ -196,7 +196,7 @@ class SetScore:
         value: the score as its protocol defines it, for this many pictures.
         low, high: where it would lie for other pictures of the same number; None where that cannot be told.
         n, n_reference: pictures scored, pictures of the reference.
-        extrapolated: the score for infinitely many pictures, as far as these tell; None where there is no such estimate.
+        extrapolated: the score for infinitely many pictures, as far as these tell; None where unknown.
         note: what a reader must know before trusting it, or empty.
     """
 

@@ -10,7 +10,9 @@ from gfpbench.types import Result
 
 def blanks_without_a_reason(result: Result) -> list[str]:
     """Scores that are missing although the image was restored and no reason is recorded for the metric or the image."""
-    excused = {(problem.subject, problem.reason.partition(":")[0]) for problem in result.problems if problem.stage == "metric"}
+    excused = {
+        (problem.subject, problem.reason.partition(":")[0]) for problem in result.problems if problem.stage == "metric"
+    }
     return [
         f"{row.id}: {metric}"
         for row in result.rows

@@ -11,7 +11,8 @@ FLOORS = (
     {"faces", "degrade", "restorers", "metrics"},
     {"run"},
     {"collapse", "claims", "baselines"},
-    {"report", "catalogue", "doctor", "fetching"},
+    {"report", "catalogue", "fetching"},
+    {"doctor"},
     {"plugin", "cli"},
     {"__main__"},
 )
@@ -26,7 +27,9 @@ def upward_imports(path: Path, package: Path = PACKAGE) -> list[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "gfpbench" else [node.module]
+            names = (
+                [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "gfpbench" else [node.module]
+            )
         for name in names:
             target = name.split(".")[1] if name.startswith("gfpbench.") else None
             if target in FLOOR and target != room and FLOOR[target] >= FLOOR[room]:
