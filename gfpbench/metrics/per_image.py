@@ -91,7 +91,7 @@ def image_by_image(score: Callable[..., torch.Tensor], *views: torch.Tensor) -> 
     One picture's planes stay in the processor's cache, and a value cannot depend on the pictures beside it:
     whatever the batch size and order, the bits are the same.
     """
-    return torch.stack([score(*planes) for planes in zip(*views, strict=True)])
+    return torch.stack([score(*(plane.contiguous() for plane in planes)) for planes in zip(*views, strict=True)])
 
 
 def mean_of(plane: torch.Tensor) -> torch.Tensor:

@@ -49,10 +49,11 @@ def similarity(restored: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tenso
     Equal planes give exactly 1, and exchanging the two gives the same bits.
     """
     mean_1, mean_2 = weighted_mean(restored), weighted_mean(truth)
-    squares = weighted_mean((restored * restored).addcmul_(truth, truth))
+    # No fused multiply-add here: it would round one of the two pictures differently from the other.
+    squares = weighted_mean((restored * restored).add_(truth * truth))
     product = weighted_mean(restored * truth)
     means_product = mean_1 * mean_2
-    means_squares = (mean_1 * mean_1).addcmul_(mean_2, mean_2)
+    means_squares = (mean_1 * mean_1).add_(mean_2 * mean_2)
     cs = product.sub(means_product).mul_(2).add_(C2).div_(squares.sub(means_squares).add_(C2))
     luminance = means_product.mul_(2).add_(C1).div_(means_squares.add_(C1))
     return mean_of(luminance.mul_(cs)), mean_of(cs)

@@ -1,0 +1,127 @@
+"""Milliseconds per 512-px picture, ours beside everybody else's; one group for each metric.
+
+``cold`` makes the shared views (8-bit, luma, grey) too; ``warm`` finds them made, as every metric but the first does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from skimage import data
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from gfpbench import images
+from gfpbench.metrics import DEFAULT, load
+from gfpbench.types import ImageBatch
+
+
+@cache
+def pair() -> tuple[ImageBatch, ImageBatch]:
+    """One 512-px photograph, blurred and noisy, and as it was."""
+    truth = data.astronaut()
+    noise = np.random.default_rng(0).normal(0, 8, truth.shape)
+    restored = np.clip(np.rint(cv2.GaussianBlur(truth, (0, 0), 2) + noise), 0, 255).astype(np.uint8)
+    return images.batch_from_uint8([restored], ("one",)), images.batch_from_uint8([truth], ("one",))
+
+
+@cache
+def basicsr() -> Any:
+    path = Path(__file__).parents[1] / "unit" / "metrics" / "oracles.py"
+    spec = importlib.util.spec_from_file_location("metric_oracles", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.basicsr()
+
+
+@pytest.mark.parametrize("name", DEFAULT)
+def test_gfpbench_warm(benchmark: Any, name: str) -> None:
+    benchmark.group = name
+    (metric,) = load([name])
+    assert torch.isfinite(benchmark(metric, *pair())).all()
+
+
+@pytest.mark.parametrize("name", DEFAULT)
+def test_gfpbench_cold(benchmark: Any, name: str) -> None:
+    benchmark.group = name
+    (metric,) = load([name])
+
+    def fresh() -> tuple[tuple[ImageBatch, ...], dict[str, Any]]:
+        return tuple(ImageBatch(one.pixels, one.ids) for one in pair()), {}
+
+    assert torch.isfinite(benchmark.pedantic(metric, setup=fresh, rounds=10, warmup_rounds=1)).all()
+
+
+BASICSR = {
+    "psnr_rgb": ("calculate_psnr", {}),
+    "psnr_y": ("calculate_psnr", {"test_y_channel": True}),
+    "ssim_rgb": ("calculate_ssim", {}),
+    "ssim_y": ("calculate_ssim", {"test_y_channel": True}),
+}
+
+
+@pytest.mark.parametrize("name", BASICSR)
+def test_basicsr(benchmark: Any, name: str) -> None:
+    benchmark.group = name
+    function, options = BASICSR[name]
+    restored, truth = (images.to_bgr_arrays(one)[0] for one in pair())
+    assert benchmark(getattr(basicsr(), function), restored, truth, crop_border=0, **options) > 0
+
+
+def test_basicsr_niqe(benchmark: Any) -> None:
+    benchmark.group = "niqe"
+    restored = images.to_bgr_arrays(pair()[0])[0]
+    assert benchmark.pedantic(basicsr().calculate_niqe, (restored, 0), rounds=5, warmup_rounds=1) > 0
+
+
+def test_skimage_psnr(benchmark: Any) -> None:
+    benchmark.group = "psnr_rgb"
+    restored, truth = (images.to_rgb_arrays(one)[0] for one in pair())
+    assert benchmark(peak_signal_noise_ratio, truth, restored, data_range=255) > 0
+
+
+def test_skimage_ssim(benchmark: Any) -> None:
+    benchmark.group = "ssim_rgb"
+    restored, truth = (images.to_rgb_arrays(one)[0] for one in pair())
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
+    assert benchmark(structural_similarity, restored, truth, channel_axis=2, **options) > 0
+
+
+PYIQA = {
+    "psnr_rgb": ("psnr", {}),
+    "psnr_y": ("psnry", {"color_space": "ycbcr"}),
+    "ssim_rgb": ("ssimc", {}),
+    "ssim_y": ("ssim", {"color_space": "ycbcr"}),
+    "ms_ssim": ("ms_ssim", {}),
+    "gmsd": ("gmsd", {}),
+    "niqe": ("niqe", {"color_space": "ycbcr"}),
+}
+
+
+@pytest.mark.parametrize("name", PYIQA)
+def test_pyiqa(benchmark: Any, name: str, tmp_path: Path) -> None:
+    benchmark.group = name
+    theirs, options = PYIQA[name]
+    if name == "niqe":
+        from gfpbench.metrics.niqe import pristine
+
+        path = tmp_path / "pristine.mat"
+        scipy.io.savemat(path, {"mu_prisparam": pristine().mean[None], "cov_prisparam": pristine().covariance})
+        options = options | {"pretrained_model_path": str(path)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pyiqa
+
+        metric = pyiqa.create_metric(theirs, device="cpu", **options)
+    arguments = [one.pixels for one in pair()][: 1 if name == "niqe" else 2]
+    assert torch.isfinite(benchmark.pedantic(metric, arguments, rounds=5, warmup_rounds=1)).all()
