@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import stat
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from gfpbench.faces.deep import Samples, UndecodableError, is_deep_colour_png, png16, tiff
+from gfpbench.faces.deep import Samples, UndecodableError, is_deep_colour_png, png16, stderr_shut, tiff
 from gfpbench.images import Bytes
 from gfpbench.types import UnreadableFace
 
@@ -108,27 +105,9 @@ def _samples(data: bytes) -> Samples:
         deep = tiff(data, check_size)
         if deep is not None:
             return deep
-        with _stderr_shut():
+        with stderr_shut():
             return _intolerant(data)
     return _intolerant(data)
-
-
-@contextmanager
-def _stderr_shut() -> Iterator[None]:
-    # Pillow's libtiff writes to the file descriptor itself when a compressed strip is damaged, a line for each row.
-    try:
-        stderr = os.dup(2)
-    except OSError:  # closed already
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(nowhere)
-        os.close(stderr)
 
 
 def _intolerant(data: bytes) -> Samples:

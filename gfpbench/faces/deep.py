@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
+import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +34,24 @@ class Samples:
     values: NDArray[Any]
     orientation: int = 1
     premultiplied: bool = False
+
+
+@contextmanager
+def stderr_shut() -> Iterator[None]:
+    """Nothing written to the file descriptor 2 is seen, while libtiff or libpng are told about a damaged file."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # closed already
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(nowhere)
+        os.close(stderr)
 
 
 def is_deep_colour_png(data: bytes) -> bool:
@@ -64,7 +85,13 @@ def tiff(data: bytes, check_size: Callable[[int, int], None]) -> Samples | None:
         page = file.pages[0]
         if not isinstance(page, tifffile.TiffPage):
             raise UndecodableError("has no first page")
+        # A damaged tag is a tuple of any length, and a tuple times a number fills the memory.
+        sizes = (page.imagewidth, page.imagelength, page.samplesperpixel)
+        if not all(isinstance(size, int) for size in sizes):
+            raise UndecodableError("is damaged: its size is not a number")
         check_size(page.imagewidth, page.imagelength)
+        if not 1 <= page.samplesperpixel <= 8:
+            raise UndecodableError(f"holds {page.samplesperpixel} samples for each pixel")
         if _pages(file) > 1:
             raise UndecodableError("holds several pages, give one file per picture")
         _check_complete(page, len(data))
@@ -97,7 +124,9 @@ def _pages(file: tifffile.TiffFile) -> int:
 
 def _check_complete(page: tifffile.TiffPage, length: int) -> None:
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-    if not segments or any(count <= 0 or offset <= 0 or offset + count > length for offset, count in segments):
+    if len(segments) < math.prod(page.chunked) or any(
+        count <= 0 or offset <= 0 or offset + count > length for offset, count in segments
+    ):
         raise UndecodableError("is truncated: it says more data follow than there are")
 
 
@@ -122,7 +151,8 @@ def _with_opencv(data: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        with stderr_shut():
+            values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     finally:
         cv2.utils.logging.setLogLevel(level)
     if values is None or values.dtype != dtype:

@@ -45,10 +45,16 @@ def png_header(width: int, height: int, data: bytes = b"") -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
-def tiff_header(width: int, height: int, bits: int) -> bytes:
-    tags = [(256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, 1), (273, 4, 8), (278, 4, height)]
-    tags += [(277, 3, 1), (279, 4, 100)]
-    body = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in sorted(tags))
+def tiff_header(
+    width: int, height: int, bits: int, *, width_count: int = 1, rows_per_strip: int | None = None
+) -> bytes:
+    """A TIFF that says it is so large, with one strip of 100 bytes in it."""
+    rows = height if rows_per_strip is None else rows_per_strip
+    tags = [(256, 3 if width_count > 1 else 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, 1)]
+    tags += [(273, 4, 8), (277, 3, 1), (278, 4, rows), (279, 4, 100)]
+    body = b"".join(
+        struct.pack("<HHII", tag, kind, width_count if tag == 256 else 1, value) for tag, kind, value in tags
+    )
     return b"II*\0" + struct.pack("<I", 108) + b"\0" * 100 + struct.pack("<H", len(tags)) + body + b"\0" * 4
 
 
@@ -84,6 +90,9 @@ HOSTILE = {
     "bomb8.tif": (tiff_header(60_000, 60_000, 8), "60000x60000, above the limit"),
     "no-data.png": (png_header(64, 64), "truncated|damaged"),
     "short.tif": (tiff_header(64, 64, 8), "truncated|damaged"),
+    "two-widths.tif": (tiff_header(64, 1_000_000_000, 16, width_count=2), "its size is not a number"),
+    "missing-strips.tif": (tiff_header(40, 64, 16, rows_per_strip=1), "truncated"),
+    "missing-strips8.tif": (tiff_header(40, 64, 8, rows_per_strip=1), "truncated"),
     "nan.tif": (not_finite(float("nan")), "NaN or infinity"),
     "inf.tif": (not_finite(float("inf")), "NaN or infinity"),
     "out-of-range.tif": (not_finite(1.5), r"floats from .* to 1.5, only \[0, 1\]"),
