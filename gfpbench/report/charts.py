@@ -7,8 +7,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gfpbench.report.model import Cell, Column, Group, Role
 from gfpbench.report.names import shown
-from gfpbench.report.summary import Cell, Column, Group, Role, measured
+from gfpbench.report.summary import measured
 
 WIDTH, HEIGHT = 1000, 44  # units of a band's coordinate system; the page stretches it
 DOTS_AT_MOST = 400

@@ -1,4 +1,4 @@
-"""Figures for machines that read JUnit XML: each as a property, each metric a test case, each failed restoration a failure."""
+"""Figures as JUnit XML: each a property, each metric a test case, each failed restoration a failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LISTED_AT_MOST = 100
 
 
 def metric_properties(result: Result, metric: str) -> list[tuple[str, str]]:
-    """The figures of one metric: mean, its 95 % interval, n, or why there are none. Floats in full, infinity as ``inf``."""
+    """The figures of one metric: mean, its 95 % interval, n, or why there are none. Floats in full, or ``inf``."""
     values = [*measured(result, metric).values()]
     mean, interval = mean_of(values), interval_of(values)
     prefix = f"gfpbench.{metric}"
@@ -50,7 +50,7 @@ def junit_properties(result: Result) -> list[tuple[str, str]]:
 
 
 def write_junit(results: Sequence[Result], path: Path) -> None:
-    """Write JUnit XML, whole or not at all: a suite for each Result, a case for its faces, its restorations and each metric.
+    """Write JUnit XML, whole or not at all: a suite for each Result, in it its faces, its restorations and each metric.
 
     A failed restoration or an unusable value is a failure; an unreadable face and a metric that was not measured are
     skipped, with the reason. The same results give the same bytes: no clock, no host.

@@ -1,4 +1,4 @@
-"""Numbers and names as a person reads them: one place decides how a mean, an infinity or a hostile file name is shown."""
+"""Numbers and names as a person reads them: how a mean, an infinity or a hostile file name is shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shown(value: float | None, decimals: int) -> str:
 
 
 def printable(text: object, limit: int | None = None) -> str:
-    """Text on one line with nothing that drives a terminal, breaks XML or reverses reading; shortened in the middle to ``limit``."""
+    """Text on one line without what drives a terminal, breaks XML or reverses reading; its middle cut to fit."""
     safe = "".join(
         char if char.isprintable() and char not in _BIDI else char.encode("unicode_escape").decode("ascii")
         for char in str(text)

@@ -18,9 +18,10 @@ from markupsafe import Markup, escape
 
 from gfpbench import results as stored
 from gfpbench.report.charts import Chart, chart_of
+from gfpbench.report.model import Group
 from gfpbench.report.names import plural, printable, shown
 from gfpbench.report.strips import Strips, brief, strips_of
-from gfpbench.report.summary import Group, summary
+from gfpbench.report.summary import summary
 from gfpbench.report.text import counted
 from gfpbench.types import Json, Result
 
@@ -48,7 +49,7 @@ def write_report(
 
     Args:
         results: rows in the order they shall appear; none at all gives a page that says so.
-        store: the folder (or folders) where runs kept pictures, ``<case id>/images/<name>.<kind>.png``; None for no pictures.
+        store: the folder (or folders) where runs kept pictures; None for no pictures.
         title: the heading of the page.
 
     Returns:
@@ -80,10 +81,16 @@ def render(results: Sequence[Result], stores: Sequence[Path], title: str) -> str
     )
     environment.filters.update(shown=shown, brief=brief, plural=plural, counted=counted, code=_code, words=_words)
     environment.tests["mapping"] = lambda value: isinstance(value, Mapping)
+    environment.tests["hash"] = lambda value: re.fullmatch("[0-9a-f]{40,64}", value) is not None
+    environments = _distinct([(result.case.id, result.environment) for result in results])
     found: dict[tuple[str, str, str], list[str]] = {}
     for case, problem in whole.problems:  # an unreadable face is met by every case: say it once
         found.setdefault((problem.stage, problem.subject, problem.reason), []).append(case)
-    problems = [(*what, ", ".join(dict.fromkeys(cases))) for what, cases in found.items()]
+    everyone = len({result.case.id for result in results})
+    problems = [
+        (*what, "every case" if len(set(cases)) == everyone > 1 else ", ".join(dict.fromkeys(cases)))
+        for what, cases in found.items()
+    ]
     return environment.get_template(
         "index.html"
     ).render(
@@ -95,7 +102,7 @@ def render(results: Sequence[Result], stores: Sequence[Path], title: str) -> str
         facts=_facts(whole.groups, [stage for stage, _, _ in found]),
         problems=problems[:PROBLEMS_AT_MOST],
         problems_left_out=max(0, len(problems) - PROBLEMS_AT_MOST),
-        environments=_distinct([(result.case.id, result.environment) for result in results]),
+        environments=environments if len(environments) > 1 else [("every case", record) for _, record in environments],
         restorers=_distinct([(result.case.restorer, result.restorer) for result in results]),
         degradations=_distinct([(result.case.degradation, result.degradation) for result in results]),
         face_sources=_distinct([(result.case.faces, result.faces) for result in results]),

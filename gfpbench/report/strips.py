@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias
 import cv2
 import numpy as np
 
+from gfpbench.report.model import Group, Line
 from gfpbench.report.names import plural, printable, shown
-from gfpbench.report.summary import Group, Line, measured
+from gfpbench.report.summary import measured
 from gfpbench.run.pictures import picture_path
 from gfpbench.types import Json
 
@@ -28,7 +29,7 @@ LOSSY_QUALITY = 90
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of a strip with its numbers; ``uri`` is None where none was kept, ``failure`` says why none exists."""
+    """A picture with its numbers; ``uri`` is None where none was kept, ``failure`` says why there is none."""
 
     label: str
     kind: Kind
@@ -66,7 +67,7 @@ def images_of(store: Path, case_id: str, row_id: str) -> dict[Kind, Path]:
 
 
 def data_uri(path: Path) -> str | None:
-    """A picture as text for the page: the file itself up to 160 px, else WebP of at most 512 px a side. None if unreadable."""
+    """A picture as text: the file itself up to 160 px, else WebP of at most 512 px a side. None if unreadable."""
     encoded = path.read_bytes()
     pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
     if pixels is None:
@@ -83,7 +84,7 @@ def data_uri(path: Path) -> str | None:
 
 
 def ranking(group: Group, metric: str) -> list[str]:
-    """Faces from worst to best by one metric: the worst answer of any restorer decides, a failure is worse than any number."""
+    """Faces from worst to best by one metric: the worst answer of any restorer decides, a failure being the worst."""
     column = next(column for column in group.columns if column.metric == metric)
     lines = group.restorers or group.lines
     badness: dict[str, float] = {}

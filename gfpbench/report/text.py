@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gfpbench.report.model import Cell, Column, Group, Line, Summary
 from gfpbench.report.names import BLANK, markdown_text, plural, printable, shown
-from gfpbench.report.summary import Cell, Column, Group, Line, Summary, summary
+from gfpbench.report.summary import summary
 from gfpbench.types import Result
 
 LISTED_AT_MOST = 8

@@ -52,6 +52,11 @@ function scale() {
   stage.classList.toggle("zoomed", zoom > 0);
 }
 
+function centre() {
+  stage.scrollLeft = (stage.scrollWidth - stage.clientWidth) / 2;
+  stage.scrollTop = (stage.scrollHeight - stage.clientHeight) / 2;
+}
+
 function step(by) {
   const all = versions(current);
   show(all[(all.indexOf(current) + by + all.length) % all.length]);
@@ -68,6 +73,7 @@ function move(by) {
 function nextZoom() {
   zoom = (zoom + 1) % 3;
   scale();
+  centre();
 }
 
 for (const button of document.querySelectorAll("button.open")) button.addEventListener("click", () => show(button));

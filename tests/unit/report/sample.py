@@ -1,4 +1,4 @@
-"""A small real bench for the report to show: crops of a portrait, blurred and compressed, sharpened again, and measured."""
+"""A small real bench for the report to show: crops of a portrait, degraded, sharpened again, and measured."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ METRICS = {
         "source": "Mittal et al. 2013",
     },
 }
-NOT_MEASURED = {"niqe": "needs faces of at least 192 px, and these are 96 px", "lpips": "run `gfpbench fetch lpips-vgg`"}
+NOT_MEASURED = {
+    "niqe": "needs faces of at least 192 px, and these are 96 px",
+    "lpips": "run `gfpbench fetch lpips-vgg`",
+}
 Restore = Callable[[Bytes], Bytes]
 
 
@@ -107,7 +110,7 @@ def bench(
     case: Case | None = None,
     kept: Sequence[str] | None = None,
 ) -> tuple[Result, ...]:
-    """Degrade, restore and measure; pictures lie in ``store`` as a run leaves them. ``failing`` is (restorer, id) -> why."""
+    """Degrade, restore and measure; pictures lie in ``store`` as a run leaves them."""
     failing = failing or {}
     case = case or Case(faces="astronaut", degradation="sample", restorer="", seed=0)
     results = []
@@ -157,14 +160,30 @@ def bench(
 def numbers(count: int) -> tuple[Result, ...]:
     """Results of ``count`` faces without pictures, drawn from a fixed generator."""
     generator = np.random.default_rng(0)
-    results = []
-    for name, mean in {"input": 24.0, "a": 25.0, "truth": float("inf")}.items():
-        rows = tuple(
-            Row(f"face-{number:05d}", "0" * 64, (96, 96), {}, {"r": 2.0}, {"psnr_rgb": float(generator.normal(mean, 2))})
-            for number in range(count)
-        ) if name != "truth" else tuple(
-            Row(f"face-{number:05d}", "0" * 64, (96, 96), {}, {"r": 2.0}, {"psnr_rgb": float("inf")}) for number in range(count)
+    values = {
+        "input": generator.normal(24, 2, count).tolist(),
+        "a": generator.normal(25, 2, count).tolist(),
+        "truth": [float("inf")] * count,
+    }
+    return tuple(scored(name, {"psnr_rgb": list(one)}) for name, one in values.items())
+
+
+def scored(
+    restorer: str, scores: Mapping[str, Sequence[float | None]], failures: Mapping[int, str] | None = None
+) -> Result:
+    """A Result from bare numbers: faces f0, f1, ... with one value for each metric."""
+    failures = failures or {}
+    count = len(next(iter(scores.values())))
+    rows = tuple(
+        Row(
+            id=f"f{number}",
+            face_sha256="0" * 64,
+            size_px=(96, 96),
+            attributes={},
+            parameters={"r": 2.0},
+            scores={metric: values[number] for metric, values in scores.items()},
+            failure=failures.get(number),
         )
-        metrics = {"psnr_rgb": METRICS["psnr_rgb"]}
-        results.append(Result(Case("many", "sample", name), rows, metrics, {}, {}, {}, {}))
-    return tuple(results)
+        for number in range(count)
+    )
+    return Result(Case("bare", "sample", restorer), rows, {name: METRICS[name] for name in scores}, {}, {}, {}, {})

@@ -1,0 +1,111 @@
+"""The summary table as plain data: its rows, columns and cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from gfpbench.types import Better, Case, Json, Problem, Result
+
+Role: TypeAlias = Literal["input", "restorer", "truth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric of a table: its convention is its name; ``decimals`` aligns its rows."""
+
+    metric: str
+    unit: str
+    better: Better | None
+    best: float | None
+    source: str
+    definition: Mapping[str, Json]
+    decimals: int
+
+    @property
+    def arrow(self) -> str:
+        return {"higher": "↑", "lower": "↓", None: ""}[self.better]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """One restorer against the input, face by face: a positive ``mean`` is better, whatever the direction."""
+
+    mean: float
+    low: float
+    high: float
+    wins: int
+    losses: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The mean of one metric for one restorer over the faces it was measured on, and nothing else.
+
+    ``n`` faces make the mean; ``blanks`` were restored but have no value; ``infinite`` of the ``n`` are infinite.
+    ``interval`` is a bootstrap 95 % interval of the mean, None below two faces or where a value is infinite.
+    ``partial``: another row of the table was measured on faces that this one lacks, so the means do not compare.
+    """
+
+    metric: str
+    mean: float | None
+    interval: tuple[float, float] | None
+    n: int
+    blanks: int
+    infinite: int
+    partial: bool = False
+    best: bool = False
+    gain: Gain | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table: a restorer, the degraded input, or the ground truth."""
+
+    label: str
+    role: Role
+    result: Result
+    total: int
+    failures: int
+    cells: tuple[Cell, ...]
+
+    def cell(self, metric: str) -> Cell:
+        return next(cell for cell in self.cells if cell.metric == metric)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One table: everything measured on the same faces, degraded in the same way from the same seed."""
+
+    case: Case
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    not_measured: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        parts = [self.case.faces, f"degradation {self.case.degradation}", f"seed {self.case.seed}"]
+        parts += [f"{self.case.size_px} px"] if self.case.size_px is not None else []
+        parts += [f"limit {self.case.limit}"] if self.case.limit is not None else []
+        parts += [f"{self.case.draws} draws each"] if self.case.draws not in (None, 1) else []
+        return " · ".join(parts)
+
+    @property
+    def image_ids(self) -> tuple[str, ...]:
+        """Every face of any row of the table, in the order of the first that has it."""
+        return tuple(dict.fromkeys(name for line in self.lines for name in line.result.image_ids))
+
+    @property
+    def restorers(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.role == "restorer")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Every table of a report, and everything that went wrong, with the case it happened in."""
+
+    groups: tuple[Group, ...]
+    problems: tuple[tuple[str, Problem], ...]
