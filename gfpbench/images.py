@@ -59,8 +59,10 @@ def to_luma_255(batch: ImageBatch) -> torch.Tensor:
     """(B, 1, H, W) float64 BT.601 luma, 16..235, of the 8-bit picture, not rounded (as basicsr's bgr2ycbcr). Shared."""
 
     def make() -> torch.Tensor:
-        weight = torch.tensor(BT601_LUMA, dtype=torch.float64, device=batch.pixels.device).view(1, 3, 1, 1) / 255
-        return (to_255(batch) * weight).sum(1, keepdim=True) + 16
+        red, green, blue = (
+            plane * (weight / 255) for plane, weight in zip(to_255(batch).unbind(1), BT601_LUMA, strict=True)
+        )
+        return red.add_(green).add_(blue).add_(16).unsqueeze(1)
 
     return _cached(batch, "luma", make)
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from gfpbench.images import to_gray_255
-from gfpbench.metrics.per_image import PerImageMetric, image_by_image, mean_of
+from gfpbench.metrics.per_image import PerImageMetric, image_by_image, mean_of, means_of_four
 from gfpbench.types import ImageBatch
 
 C = 170.0
@@ -19,7 +19,7 @@ def _squared_gradient(gray: torch.Tensor) -> torch.Tensor:
     An odd side is completed with zeros before halving, as MATLAB's ``conv2(..., 'same')`` does.
     """
     height, width = gray.shape
-    half = F.avg_pool2d(F.pad(gray, (0, width % 2, 0, height % 2))[None], 2)[0]
+    half = means_of_four(F.pad(gray, (0, width % 2, 0, height % 2)))
     half = F.pad(half, (1, 1, 1, 1))
     columns = half[:-2] + half[1:-1] + half[2:]
     rows = half[:, :-2] + half[:, 1:-1] + half[:, 2:]

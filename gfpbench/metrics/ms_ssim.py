@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from gfpbench.images import to_gray_255
-from gfpbench.metrics.per_image import PerImageMetric, image_by_image
+from gfpbench.metrics.per_image import PerImageMetric, image_by_image, means_of_four
 from gfpbench.metrics.ssim import similarity
 from gfpbench.types import ImageBatch
 
@@ -18,7 +18,7 @@ def _halved(plane: torch.Tensor) -> torch.Tensor:
     """Means of 2 x 2 pixels; the last row or column of an odd side is repeated, as in the authors' MATLAB code."""
     height, width = plane.shape
     padded = F.pad(plane[None, None], (0, width % 2, 0, height % 2), mode="replicate")
-    return F.avg_pool2d(padded, 2)[0, 0]
+    return means_of_four(padded[0, 0])
 
 
 def _ms_ssim(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

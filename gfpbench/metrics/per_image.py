@@ -97,3 +97,9 @@ def image_by_image(score: Callable[..., torch.Tensor], *views: torch.Tensor) -> 
 def mean_of(plane: torch.Tensor) -> torch.Tensor:
     """Mean over all elements, summed row by row so that the number of threads cannot change the order of additions."""
     return plane.flatten(0, -2).sum(-1).sum() / plane.numel()
+
+
+def means_of_four(plane: torch.Tensor) -> torch.Tensor:
+    """Means of 2 x 2 pixels of an (H, W) plane with even sides. Torch's float64 pooling takes five times as long."""
+    rows = plane[0::2] + plane[1::2]
+    return (rows[:, 0::2] + rows[:, 1::2]).mul_(0.25)
