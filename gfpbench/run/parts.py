@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -120,11 +121,34 @@ def repeatable() -> Iterator[None]:
 
     TF32 keeps 10 bits of each factor, which moves a restored picture by whole grey levels between two GPUs.
     """
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
-    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = True, False, False, False
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
     try:
-        with torch.no_grad():
+        with _full_precision(), torch.no_grad():
             yield
     finally:
-        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before
+        cudnn.deterministic, cudnn.benchmark = before
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Without TF32. torch has two sets of switches, refuses to read the older where the newer were used, and not set it."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    newer = [matmul, *(getattr(cudnn, name) for name in ("conv", "rnn") if hasattr(cudnn, name))]
+    newer = [switch for switch in newer if hasattr(switch, "fp32_precision")]
+    older_before: list[tuple[Any, bool]] = []
+    for switch in (matmul, cudnn):
+        with suppress(RuntimeError):
+            older_before.append((switch, switch.allow_tf32))
+    newer_before = [(switch, switch.fp32_precision) for switch in newer]
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    for switch in newer:
+        switch.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for switch, allowed in older_before:
+            switch.allow_tf32 = allowed
+        for switch, precision in newer_before:
+            switch.fp32_precision = precision
