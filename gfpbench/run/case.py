@@ -111,6 +111,8 @@ class _Run:
     def whole(self, header: Mapping[str, Json]) -> Result:
         """Go on with an unfinished run of the same thing, or start anew; then write the Result."""
         started, journal = time.monotonic(), Journal(self.folder)
+        for leaving in self.folder.glob(".*.part"):  # of a run killed between writing a file and renaming it
+            leaving.unlink()
         try:
             complete = journal.resume(header)
             stale = None if complete is None else self.batches(journal, complete)

@@ -133,7 +133,7 @@ def repeatable() -> Iterator[None]:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Without TF32. torch has two sets of switches, refuses to read the older where the newer were used, and not set it."""
+    """Without TF32. torch has two sets of switches and refuses to read the older where the newer were used."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     newer = [matmul, *(getattr(cudnn, name) for name in ("conv", "rnn") if hasattr(cudnn, name))]
     newer = [switch for switch in newer if hasattr(switch, "fp32_precision")]

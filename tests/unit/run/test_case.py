@@ -413,6 +413,16 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path: Path) ->
     laws.check_same(tmp_path / "undisturbed" / CASE.id, tmp_path / "killed" / CASE.id)
 
 
+def test_what_a_kill_leaves_between_writing_and_renaming_is_removed(tmp_path: Path) -> None:
+    Toy().measure(tmp_path / "undisturbed")
+    with pytest.raises(laws.Stopped):
+        Toy().measure(tmp_path / "killed", progress=laws.stop_after(2))
+    for name in (".result.json.1.part", ".rows.jsonl.1.part", ".timing.json.part", "images/.a.truth.png.1.part"):
+        (tmp_path / "killed" / CASE.id / name).write_text("half of it")
+    Toy().measure(tmp_path / "killed")
+    laws.check_same(tmp_path / "undisturbed" / CASE.id, tmp_path / "killed" / CASE.id)
+
+
 def test_two_runs_of_one_case_do_not_mix(tmp_path: Path) -> None:
     def second(done: int, total: int, what: str) -> None:
         with pytest.raises(GfpbenchError, match="another run is measuring this case"):
