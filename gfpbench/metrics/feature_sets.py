@@ -136,7 +136,7 @@ def checked_features(features: torch.Tensor, at_least: int = 1) -> torch.Tensor:
 
 
 def load_reference(path: Path, n: int) -> FeatureSet:
-    """Published statistics of a reference set: .npz of pytorch-fid and clean-fid (mu, sigma), .pth of BasicSR (mean, cov).
+    """Published statistics of a reference: .npz of pytorch-fid and clean-fid (mu, sigma), .pth of BasicSR (mean, cov).
 
     Args:
         n: how many pictures they were made from; the files do not say (50,000 for BasicSR's

@@ -86,10 +86,9 @@ def influence(restored: torch.Tensor, reference: FeatureSet) -> torch.Tensor:
         roots = _roots(squares)
         kept = roots > roots.max() * 1e-7
         transported = (product @ right[:, kept]).square() @ (1 / roots[kept])
-    centred = factor * (count - 1) ** 0.5
-    pull: torch.Tensor = (
-        2 * centred @ (mean - reference.moments.mean) + centred.square().sum(1) - (count - 1) * transported
-    )
+    # n - 1 in the covariance: its derivative by a weight is n / (n - 1) times the centred square, n times the factor's.
+    moved = 2 * (count - 1) ** 0.5 * factor @ (mean - reference.moments.mean)
+    pull: torch.Tensor = moved + count * (factor.square().sum(1) - transported)
     return pull - pull.mean()
 
 
@@ -106,13 +105,14 @@ def fid_infinity(restored: FeatureSet, reference: FeatureSet, *, seed: int = 0, 
         return None
     rng = np.random.default_rng(seed)
     inverse, values = [], []
+    fixed = _symmetric_root(reference.moments.covariance) if reference.features is None else None
     for size in np.linspace(restored.n / 4, restored.n, points).round().astype(int):
-        part = gather([_subsample(features, int(size), rng)])
-        other = reference
+        part = _subsample(features, int(size), rng)
         if reference.features is not None:
             share = max(2, round(reference.n * int(size) / restored.n))
-            other = gather([_subsample(reference.features, share, rng)])
-        values.append(distance(part, other))
+            values.append(frechet_from_features(part, _subsample(reference.features, share, rng)))
+        elif fixed is not None:
+            values.append(_distance_to_fixed(part, reference.moments.mean, fixed))
         inverse.append(1 / float(size))
     return float(np.polynomial.Polynomial.fit(inverse, values, 1).convert().coef[0])
 
@@ -211,6 +211,15 @@ def _factor(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The mean and X with X^T X = covariance."""
     mean = features.mean(0)
     return mean, (features - mean) / (len(features) - 1) ** 0.5
+
+
+def _distance_to_fixed(features: torch.Tensor, mean: torch.Tensor, root: torch.Tensor) -> float:
+    """To a Gaussian whose covariance is root @ root: what does not change is computed once by the caller."""
+    ours, factor = _factor(features)
+    product = _thin(factor) @ root
+    step = ours - mean
+    trace_of_root = _roots(torch.linalg.eigvalsh(product @ product.T)).sum()
+    return float(step @ step + factor.square().sum() + root.square().sum() - 2 * trace_of_root)
 
 
 def _thin(factor: torch.Tensor) -> torch.Tensor:
