@@ -108,12 +108,23 @@ def to_bgr_arrays(batch: ImageBatch) -> list[Bytes]:
 
 def from_bgr_arrays(bgr: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
     """B arrays (H, W, 3) uint8 BGR, from OpenCV."""
-    return batch_from_uint8([np.ascontiguousarray(picture[..., ::-1]) for picture in bgr], ids)
+    import cv2
+
+    if any(picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 for picture in bgr):
+        raise BadInput(f"expected (H, W, 3) uint8 arrays, not {[picture.shape for picture in bgr]}")
+    pixels = np.empty((len(bgr), 3, *bgr[0].shape[:2]), np.float32)
+    for target, picture in zip(pixels, bgr, strict=True):
+        # Plane by plane: numpy and torch take several times longer over interleaved channels.
+        for channel, plane in zip(target[::-1], cv2.split(picture), strict=True):
+            np.divide(plane, np.float32(255), out=channel, dtype=np.float32)
+    return ImageBatch(torch.from_numpy(pixels), ids)
 
 
 def to_bgr_floats(batch: ImageBatch) -> list[Floats]:
     """B arrays (H, W, 3) float32 BGR in [0, 1], for OpenCV where it works on unrounded values."""
-    return list(np.ascontiguousarray(batch.pixels.detach().cpu().numpy()[:, ::-1].transpose(0, 2, 3, 1)))
+    import cv2
+
+    return [np.asarray(cv2.merge(list(planes[::-1]))) for planes in batch.pixels.detach().cpu().contiguous().numpy()]
 
 
 def from_bgr_floats(bgr: list[Floats], ids: tuple[str, ...]) -> ImageBatch:

@@ -75,24 +75,35 @@ def _separable(bgr: Floats, record: Parameters) -> Floats:
     return np.ascontiguousarray(across.reshape(small_width, small_height, channels).transpose(1, 0, 2))
 
 
-@lru_cache(maxsize=16)
-def _fast_length(at_least: int) -> int:
-    return int(scipy.fft.next_fast_len(at_least, real=True))
+@lru_cache(maxsize=64)
+def _waves(length: int, frequencies: int, size: int) -> tuple[Floats, Floats]:
+    """(frequencies, size) cosines and sines of a transform of that length, at distances from a kernel's middle tap."""
+    phase = np.outer(np.arange(frequencies), np.arange(size) - size // 2) * (2 * np.pi / length)
+    return np.cos(phase).astype(np.float32), np.sin(phase).astype(np.float32)
+
+
+def _spectrum_of(kernel: Floats, shape: tuple[int, int]) -> Floats:
+    """(height, width // 2 + 1) float32 transform of a kernel about its middle: real, because the kernel is point-symmetric."""
+    size = len(kernel)
+    cos_y, sin_y = _waves(shape[0], shape[0], size)
+    cos_x, sin_x = _waves(shape[1], shape[1] // 2 + 1, size)
+    return np.asarray(cos_y @ (kernel @ cos_x.T) - sin_y @ (kernel @ sin_x.T), dtype=np.float32)
 
 
 def _fourier(bgr: Floats, record: Parameters) -> Floats:
     height, width, channels = bgr.shape
     small_height, small_width = resample.small_size((height, width), record["downsample_ratio"])
     reach = record["blur_kernel_size_px"] // 2
-    shape = _fast_length(height + 2 * reach), _fast_length(width + 2 * reach)
+    shape = (
+        int(scipy.fft.next_fast_len(height + 2 * reach)),
+        int(scipy.fft.next_fast_len(width + 2 * reach, real=True)),
+    )
     canvas = np.zeros((channels, *shape), np.float32)
     padded = cv2.copyMakeBorder(bgr, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
-    canvas[:, : padded.shape[0], : padded.shape[1]] = padded.transpose(2, 0, 1)
+    for plane, values in zip(canvas, cv2.split(padded), strict=True):
+        plane[: values.shape[0], : values.shape[1]] = values
     spectrum: Spectrum = scipy.fft.rfft2(canvas, overwrite_x=True)
-    kernel = np.zeros(shape, np.float32)
-    kernel[: 2 * reach + 1, : 2 * reach + 1] = blur.kernel_of(record)
-    # The kernel is symmetric about its middle, so its spectrum is real once that middle is moved to the origin.
-    spectrum *= scipy.fft.rfft2(np.roll(kernel, (-reach, -reach), (0, 1))).real
+    spectrum *= _spectrum_of(blur.kernel_of(record).astype(np.float32), shape)
     columns = scipy.fft.ifft(spectrum, axis=1, overwrite_x=True)
     above, below, down = resample.taps(height, small_height)
     rows = columns[:, above + reach] * (1 - down[:, None]) + columns[:, below + reach] * down[:, None]

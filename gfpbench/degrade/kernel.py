@@ -13,9 +13,7 @@ Kernel: TypeAlias = NDArray[np.float64]
 def gaussian_1d(size_px: int, sigma_px: float) -> Kernel:
     """(size,) float64 samples of a Gaussian around the middle tap, summing to 1; a single spike for sigma 0."""
     distance = np.arange(size_px, dtype=np.float64) - size_px // 2
-    if sigma_px == 0:
-        return np.asarray(distance == 0, dtype=np.float64)
-    weight = np.exp(-0.5 * (distance / sigma_px) ** 2)
+    weight = np.exp(-0.5 * (distance / max(sigma_px, 1e-3)) ** 2)
     return np.asarray(weight / weight.sum())
 
 
@@ -32,9 +30,8 @@ def gaussian_2d(size_px: int, sigma_x_px: float, sigma_y_px: float, angle_rad: f
         sigma_y_px: the same along the second axis.
         angle_rad: turns the first axis away from x, towards y (downwards in a picture).
     """
-    if 0 in (sigma_x_px, sigma_y_px):
-        # The limit of a vanishing sigma on the pixel grid; finite where 1 / sigma^2 is not.
-        sigma_x_px, sigma_y_px = max(sigma_x_px, 1e-3), max(sigma_y_px, 1e-3)
+    # On the pixel grid a sigma of a thousandth of a pixel is the limit of a vanishing one, and its inverse is finite.
+    sigma_x_px, sigma_y_px = max(sigma_x_px, 1e-3), max(sigma_y_px, 1e-3)
     variance = np.array([[sigma_x_px**2, 0], [0, sigma_y_px**2]])
     if sigma_x_px != sigma_y_px:  # basicsr's isotropic branch does not rotate at all
         turn = np.array([[np.cos(angle_rad), -np.sin(angle_rad)], [np.sin(angle_rad), np.cos(angle_rad)]])

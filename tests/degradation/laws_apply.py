@@ -86,7 +86,7 @@ def _pairs(sizes: Sequence[tuple[int, int]]) -> list[ImageBatch]:
 
 
 def blur_is_the_formula(degradation: Degradation) -> None:
-    """Every kernel, drawn anew from its formula and applied over mirrored borders, gives the same picture to the last rounding."""
+    """Every kernel, made anew from its formula and applied over mirrored borders, gives the same rounded picture."""
     kernels = [isotropic(s, k) for s, k in ((0.4, 41), (1.5, 9), (2.5, 11), (6.0, 15), (9.0, 41))]
     turned = ((3.0, 0.7, 0.5, 15), (0.6, 4.0, 0.5, 13), (2.0, 5.0, -2.2, 41), (1.0, 3.0, 3.0, 11))
     for clean in _pairs(((48, 64),)):
@@ -117,7 +117,7 @@ def jpeg_is_the_quality_said(degradation: Degradation) -> None:
 
 
 def noise_is_as_strong_as_said(degradation: Degradation) -> None:
-    """In levels of 0..255: zero mean, the standard deviation drawn, bell-shaped, clipped at both ends and never wrapped."""
+    """In levels of 0..255: zero mean, the deviation drawn, bell-shaped, clipped at both ends, never wrapped."""
     for std in (2.0, 8.0, 15.0):
         for got in degraded(degradation, flat(128, 128, 160, 2), noise_std_grey_levels=std):
             noise, count = got - 128, got.size
@@ -134,6 +134,10 @@ def noise_is_as_strong_as_said(degradation: Degradation) -> None:
         assert abs(pushed.mean() - mean) < 0.25, (
             f"noise at level {level} moves the mean by {pushed.mean():.2f}, not {mean:.2f}"
         )
+        # In the small picture too: interpolating what was not clipped would let the two signs cancel.
+        (got,) = degraded(degradation, flat(level, 128, 160), noise_std_grey_levels=15.0, downsample_ratio=4.0)
+        found = (sign * (got - level)).mean()
+        assert abs(found - mean) < 0.7, f"noise at level {level} is not clipped before the picture is enlarged"
 
 
 def noise_is_independent(degradation: Degradation) -> None:
@@ -170,7 +174,7 @@ def chain_is_the_equation(degradation: Degradation) -> None:
 
 
 def nothing_changes_nothing(degradation: Degradation) -> None:
-    """With every step off the picture is the same to the byte; with every step at its limit it is the same within a bound."""
+    """With every step off the picture is the same to the byte; with every step at its limit, within a bound."""
     for clean in _pairs(((64, 80),)):
         for got, rgb in zip(degraded(degradation, clean), to_rgb_arrays(clean), strict=True):
             close(got, rgb.astype(np.float64), 0, "all steps off")
@@ -206,7 +210,7 @@ def more_is_never_better(degradation: Degradation) -> None:
 
 
 def pictures_are_kept(degradation: Degradation) -> None:
-    """Same names, size, type and device; whole levels in [0, 1]; the clean batch and the records are left as they were."""
+    """Same names, size and type; whole levels in [0, 1]; the clean batch and the records are left as they were."""
     for clean in _pairs(((40, 56), (17, 23))):
         before = clean.pixels.clone()
         records = [dict(degradation.draw(name, 4, clean.size)) for name in clean.ids]
@@ -220,7 +224,7 @@ def pictures_are_kept(degradation: Degradation) -> None:
 
 
 def company_does_not_matter(degradation: Degradation) -> None:
-    """The same bytes alone or in a batch, in any order, in any thread, with any global seed; no global state is moved."""
+    """The same bytes alone or in a batch, in any order, in any thread; no global random state is moved."""
     clean = batch(*[(face, pattern)[n % 2](48, 40) for n in range(5)])
     records = [degradation.draw(name, 2, clean.size) for name in clean.ids]
     state = global_randomness()

@@ -93,7 +93,7 @@ def ranges_are_filled(degradation: Degradation) -> None:
 
 
 def colour_is_drawn(degradation: Degradation) -> None:
-    """Colour changes happen as often as upstream's options say, in its ranges, and not at all in the paper's equation."""
+    """Colour changes happen as often as upstream's options say, in its ranges, and never in the paper's equation."""
     draws = many(degradation)
     if not PUBLISHED[degradation.name].colour:
         assert not any("is_grey" in draw for draw in draws), "colour is changed, which the equation does not do"
@@ -143,7 +143,7 @@ def parameters_are_independent(degradation: Degradation) -> None:
 
 
 def draws_are_keyed(degradation: Degradation) -> None:
-    """The same for the same seed and face, whatever ran before; another seed or face gives another draw of everything."""
+    """The same for the same seed and face, whatever ran before; another draw of everything for another seed or face."""
     size = (512, 512)
     first = degradation.draw("a", 1, size)
     before = global_randomness()
@@ -155,6 +155,10 @@ def draws_are_keyed(degradation: Degradation) -> None:
         other = degradation.draw(face, seed, size)
         for name in changing:
             assert other[name] != first[name], f"{name} is the same for another face or seed ({face!r}, {seed})"
+    for one, other in ((("a1", 1), ("a", 11)), (("1a", 1), ("a", 11)), (("a\0", 1), ("a", 1)), (("1", 2), ("2", 1))):
+        left, right = (degradation.draw(face, seed, size) for face, seed in (one, other))
+        for name in changing:
+            assert left[name] != right[name], f"{name} is the same for {one} and {other}"
     keys = column(many(degradation, 300), "noise_key")
     assert len(set(keys)) == 300, "two pictures share a noise field"
 

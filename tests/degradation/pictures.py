@@ -1,4 +1,4 @@
-"""Small pictures that every law of the degradation is tried on: a real face, and patterns that show what a face hides."""
+"""Small pictures that every law of the degradation is tried on: a face, and patterns that show what a face hides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Eq. 6 once more, written from the formulas with numpy, scipy and Pillow: shares no code with gfpbench and none with OpenCV."""
+"""Eq. 6 once more, written from the formulas with numpy, scipy and Pillow: no code shared with gfpbench or OpenCV."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The authors' own degradation, driven with chosen draws or with its draws written down.
 
-gfpgan 1.3.8 and basicsr 1.4.2 as installed; two things stand in their way today. basicsr imports a module that torchvision
-dropped in 0.17: a stand-in with the one function asked for is there during the import and gone after it. And OpenCV refuses a
-JPEG quality that is not a whole number: int(q), as the authors' later projects do.
+gfpgan 1.3.8 and basicsr 1.4.2 as installed; two things stand in their way today. basicsr imports a module that
+torchvision dropped in 0.17: a stand-in with the one function asked for is there during the import and gone after it.
+And OpenCV refuses a JPEG quality that is not a whole number: int(q), as VQFR and CodeFormer do.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def whole_quality() -> Iterator[list[int]]:
 
 
 def by_functions(rgb: Bytes, record: Mapping[str, Any]) -> Bytes:
-    """(H, W, 3) uint8 RGB, degraded by the authors' functions with the record's parameters, in the order of their dataset."""
+    """(H, W, 3) uint8 RGB, degraded by the authors' functions with a record's parameters, in their dataset's order."""
     degradations, dataset = modules()
     height, width = rgb.shape[:2]
     img = np.ascontiguousarray(rgb[..., ::-1]).astype(np.float32) / 255.0
@@ -107,7 +107,7 @@ def by_functions(rgb: Bytes, record: Mapping[str, Any]) -> Bytes:
     img = cv2.resize(img, (width, height), interpolation=cv2.INTER_LINEAR)
     shift = np.array([record.get(f"shift_{name}_grey_levels", 0.0) / 255 for name in ("blue", "green", "red")])
     if shift.any():
-        with mock.patch("numpy.random.uniform", lambda *_: shift):
+        with mock.patch("numpy.random.uniform", return_value=shift):
             img = dataset.color_jitter(img, 20 / 255)
     if record.get("is_grey"):
         img = np.tile(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)[:, :, None], [1, 1, 3])
@@ -117,9 +117,9 @@ def by_functions(rgb: Bytes, record: Mapping[str, Any]) -> Bytes:
         order = record["jitter_order"].split(",")
         factors = iter([record["hue_shift_turns" if n == "hue" else f"{n}_factor"] for n in order])
         with (
-            mock.patch("torch.randperm", lambda _: torch.tensor([names.index(name) for name in order])),
+            mock.patch("torch.randperm", return_value=torch.tensor([names.index(name) for name in order])),
             # They pass a number through a float32 tensor; ours came from such a tensor or is used as it is.
-            mock.patch("torch.Tensor.uniform_", lambda *_: mock.Mock(item=lambda: next(factors))),
+            mock.patch("torch.Tensor.uniform_", return_value=mock.Mock(item=lambda: next(factors))),
         ):
             tensor = dataset.color_jitter_pt(tensor, (0.5, 1.5), (0.5, 1.5), (0, 1.5), (-0.1, 0.1))
     levels = torch.clamp((tensor * 255.0).round(), 0, 255)
@@ -127,7 +127,7 @@ def by_functions(rgb: Bytes, record: Mapping[str, Any]) -> Bytes:
 
 
 def by_dataset(picture: Path, seed: int, options: Mapping[str, Any] = OPTIONS) -> tuple[Bytes, dict[str, Any]]:
-    """One call of the authors' ``__getitem__`` on a folder of one picture: what it made, and its draws as a record of ours.
+    """One call of the authors' ``__getitem__`` on a folder of one picture: what it made, its draws as a record of ours.
 
     Their three global generators are seeded and restored; ``randn`` alone is answered with the field of a key.
     """
@@ -218,6 +218,8 @@ def _as_record(
     drawn = dict(zip([names[place] for place in order], jitter, strict=True)) if hit else {}
     record["jitter_order"] = ",".join(drawn)
     for name in names:
-        record["hue_shift_turns" if name == "hue" else f"{name}_factor"] = drawn.get(name, 0.0 if name == "hue" else 1.0)
+        record["hue_shift_turns" if name == "hue" else f"{name}_factor"] = drawn.get(
+            name, 0.0 if name == "hue" else 1.0
+        )
     assert next(left, None) is None, "the authors' code drew something that was not understood"
     return record

@@ -1,0 +1,136 @@
+"""The fast and the tensor path stay within bounds of the exact one; a step alone is the chain with the others off."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gfpbench.degrade import load
+from gfpbench.degrade.chain import Path
+from gfpbench.degrade.presets import PAPER, REPORT, UPSTREAM, Chain
+from gfpbench.images import to_255, to_rgb_arrays
+from gfpbench.types import Degradation
+from tests.degradation import laws_apply
+from tests.degradation.laws_apply import NOTHING
+from tests.degradation.pictures import batch, face, pattern
+
+# The tensor path's transforms may move a value by 1e-5 of a level with the size of the batch: bytes are no promise.
+LAWS_OF_ALL_PATHS = [law for law in laws_apply.LAWS if law is not laws_apply.company_does_not_matter]
+
+PREFIXES: dict[str, str | tuple[str, ...]] = {
+    "blur": "blur_",
+    "downsample": "downsample_",
+    "noise": "noise_",
+    "jpeg": "jpeg_",
+    "colour": ("shift_", "is_grey", "jitter_", "brightness_", "contrast_", "saturation_", "hue_"),
+}
+
+
+@pytest.mark.parametrize("law", LAWS_OF_ALL_PATHS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("path", ["fast", "tensor"])
+def test_law(path: Path, law: Callable[[Degradation], None]) -> None:
+    law(UPSTREAM.using(path))
+
+
+def test_company_does_not_matter_on_the_fast_path() -> None:
+    laws_apply.company_does_not_matter(UPSTREAM.using("fast"))
+
+
+def _differences(chain: Chain, path: Path, seeds: range, side: int, **steps: Any) -> torch.Tensor:
+    """(pictures, values) absolute differences from the exact path, in levels."""
+    clean = batch(face(side, side), pattern(side, side))
+    found = []
+    for seed in seeds:
+        records = [{**chain.draw(name, seed, clean.size), **steps} for name in clean.ids]
+        exact, other = (to_255(chain.using(way).apply(clean, records)) for way in ("exact", path))
+        found.append((exact - other).abs().flatten(1))
+    return torch.cat(found)
+
+
+@pytest.mark.parametrize("chain", [PAPER, UPSTREAM, REPORT], ids=lambda chain: chain.name)
+@pytest.mark.parametrize("path", ["fast", "tensor"])
+def test_the_paths_differ_within_their_bounds(path: Path, chain: Chain) -> None:
+    difference = _differences(chain, path, range(8), 512)
+    assert difference.max() <= 16
+    assert difference.mean(1).max() <= 0.05
+    assert difference.mean() <= 0.005
+    assert (difference > 1).double().mean() <= 1e-3
+
+
+@pytest.mark.parametrize("path", ["fast", "tensor"])
+def test_without_jpeg_the_paths_differ_by_a_level_at_most(path: Path) -> None:
+    """What JPEG would magnify is a single rounding in few values."""
+    for side in (48, 128):
+        difference = _differences(PAPER, path, range(12), side, jpeg_quality=None)
+        assert difference.max() <= 1
+        assert difference.mean() <= 0.002
+
+
+def test_most_pictures_are_equal_on_the_fast_path() -> None:
+    difference = _differences(PAPER, "fast", range(20), 128)
+    assert (difference.amax(1) == 0).double().mean() >= 0.8
+
+
+@pytest.mark.parametrize("step", PREFIXES)
+def test_a_step_alone_equals_the_chain_with_the_others_off(step: str) -> None:
+    """Same draws and same bytes, so that a test along one axis measures that step of the whole."""
+    alone = replace(UPSTREAM, **{name: None for name in PREFIXES if name != step})
+    clean = batch(face(96, 96), pattern(96, 96))
+    for seed in range(6):
+        drawn = [UPSTREAM.draw(name, seed, clean.size) for name in clean.ids]
+        single = [alone.draw(name, seed, clean.size) for name in clean.ids]
+        for whole, part in zip(drawn, single, strict=True):
+            for name in whole:
+                if name.startswith(PREFIXES[step]):
+                    assert part[name] == whole[name], f"{name} is drawn differently alone"
+        kept = [
+            {**whole, **{name: part.get(name, NOTHING[name]) for name in NOTHING}}
+            for whole, part in zip(drawn, single, strict=True)
+        ]
+        for one, other in zip(
+            to_rgb_arrays(alone.apply(clean, single)), to_rgb_arrays(UPSTREAM.apply(clean, kept)), strict=True
+        ):
+            assert np.array_equal(one, other)
+
+
+def test_other_processes_make_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two fresh workers, whose strings hash differently, draw and degrade as this process does."""
+    monkeypatch.setenv("PYTHONHASHSEED", "123")
+    clean = batch(face(64, 64), pattern(64, 64))
+    records = [UPSTREAM.draw(name, 5, clean.size) for name in clean.ids]
+    expected = to_rgb_arrays(UPSTREAM.apply(clean, records))
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        draws = [pool.submit(UPSTREAM.draw, name, 5, clean.size) for name in clean.ids]
+        assert [future.result() for future in draws] == records
+        made = [pool.submit(UPSTREAM.apply, clean, records) for _ in range(2)]
+        for future in made:
+            assert all((a == b).all() for a, b in zip(to_rgb_arrays(future.result()), expected, strict=True))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("chain", [PAPER, UPSTREAM], ids=lambda chain: chain.name)
+def test_a_gpu_makes_the_same_pictures_within_the_bounds(chain: Chain) -> None:
+    clean = batch(face(512, 512), pattern(512, 512))
+    for seed in range(8):
+        records = [chain.draw(name, seed, clean.size) for name in clean.ids]
+        on_gpu = chain.apply(replace(clean, pixels=clean.pixels.cuda()), records)
+        assert on_gpu.pixels.is_cuda
+        difference = (to_255(on_gpu).cpu() - to_255(chain.apply(clean, records))).abs()
+        assert difference.max() <= 16
+        assert difference.flatten(1).mean(1).max() <= 0.05
+
+
+def test_auto_is_exact_on_the_cpu() -> None:
+    chain = load("paper")
+    assert isinstance(chain, Chain)
+    clean = batch(pattern(96, 96))
+    records = [chain.draw(name, 0, clean.size) for name in clean.ids]
+    assert torch.equal(chain.apply(clean, records).pixels, chain.using("exact").apply(clean, records).pixels)

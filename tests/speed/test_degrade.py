@@ -1,0 +1,89 @@
+"""Seconds per degraded 512-px face: our paths beside the authors' own functions, on the same draws and cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from gfpbench.degrade.presets import PAPER
+from gfpbench.images import to_rgb_arrays
+from tests.degradation import upstream_oracle
+from tests.degradation.pictures import batch, face
+
+PICTURES = 16
+
+
+@pytest.fixture(scope="module")
+def faces() -> Any:
+    clean = batch(*[face(512, 512)] * PICTURES)
+    return clean, [PAPER.draw(name, 0, clean.size) for name in clean.ids]
+
+
+def _by_the_authors(faces: Any) -> Callable[[], object]:
+    clean, records = faces
+    upstream_oracle.modules()
+    pictures = to_rgb_arrays(clean)
+    return lambda: [upstream_oracle.by_functions(*pair) for pair in zip(pictures, records, strict=True)]
+
+
+@pytest.mark.benchmark(group=f"degrade {PICTURES} faces of 512 px, all cores")
+@pytest.mark.parametrize("way", ["authors", "exact", "fast", "tensor"])
+def test_degrade(benchmark: Any, faces: Any, way: Any) -> None:
+    clean, records = faces
+    degrade = _by_the_authors(faces) if way == "authors" else lambda: PAPER.using(way).apply(clean, records)
+    assert len(benchmark.pedantic(degrade, rounds=3, warmup_rounds=1)) == PICTURES
+
+
+@pytest.mark.benchmark(group=f"degrade {PICTURES} faces of 512 px, one core")
+@pytest.mark.parametrize("way", ["authors", "exact", "fast"])
+def test_degrade_on_one_core(benchmark: Any, faces: Any, way: Any) -> None:
+    import cv2
+
+    clean, records = faces
+    degrade = _by_the_authors(faces) if way == "authors" else lambda: PAPER.using(way).apply(clean, records)
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        made = benchmark.pedantic(degrade, rounds=3, warmup_rounds=1)
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+    assert len(made) == PICTURES
+
+
+@pytest.mark.benchmark(group="blur and downsample one face of 512 px")
+@pytest.mark.parametrize("shape", ["isotropic", "anisotropic"])
+@pytest.mark.parametrize("way", ["OpenCV", "fast"])
+def test_blur_and_downsample(benchmark: Any, faces: Any, way: str, shape: str) -> None:
+    from gfpbench.degrade import blur, fast, resample
+    from gfpbench.images import to_bgr_floats
+
+    clean, records = faces
+    bgr = to_bgr_floats(clean)[0]
+    record = {**next(one for one in records if one["blur_shape"] == shape), "downsample_ratio": 4.5}
+    ways: dict[str, Callable[[], Any]] = {
+        "OpenCV": lambda: resample.downsampled(blur.blurred(bgr, record), record),
+        "fast": lambda: fast.blurred_and_downsampled(bgr, record),
+    }
+    assert benchmark(ways[way]).shape == (113, 113, 3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.benchmark(group=f"degrade {PICTURES} faces of 512 px, GPU")
+def test_degrade_on_a_gpu(benchmark: Any, faces: Any) -> None:
+    from gfpbench.images import moved
+
+    clean, records = faces
+    on_gpu = moved(clean, "cuda")
+
+    def degrade() -> int:
+        made = len(PAPER.apply(on_gpu, records))
+        torch.cuda.synchronize()
+        return made
+
+    assert benchmark.pedantic(degrade, rounds=10, warmup_rounds=2) == PICTURES
