@@ -40,13 +40,15 @@ def to_json(result: Result) -> dict[str, Json]:
         "problems": [problem_to_json(problem) for problem in result.problems],
         "not_measured": _plain(result.not_measured, "not_measured"),
     }
+    if result.envelope:
+        data["envelope"] = _plain(result.envelope, "envelope")
     from_json(data)  # what is written can be read again
     return data
 
 
 def from_json(data: Json) -> Result:
     """The Result that ``to_json`` wrote. Raises BadInput naming the field for anything else."""
-    fields = _fields(data, _RESULT, "result")
+    fields = _fields(data, _RESULT, "result", also="envelope")
     rows = tuple(row_from_json(row, f"rows[{number}]") for number, row in enumerate(_list(fields["rows"], "rows")))
     if len({row.id for row in rows}) != len(rows):
         raise BadInput("rows: an image is listed twice")
@@ -67,6 +69,7 @@ def from_json(data: Json) -> Result:
             name: _text(reason, f"not_measured.{name}")
             for name, reason in _mapping(fields["not_measured"], "not_measured").items()
         },
+        envelope=_mapping(fields.get("envelope", {}), "envelope"),
     )
 
 
@@ -81,13 +84,15 @@ def row_to_json(row: Row) -> dict[str, Json]:
         "scores": {name: _number_to_json(score, f"{row.id}: {name}") for name, score in row.scores.items()},
         "failure": row.failure,
     }
+    if row.fingerprint:
+        data["fingerprint"] = _plain(row.fingerprint, f"{row.id}: fingerprint")
     row_from_json(data, row.id)
     return data
 
 
 def row_from_json(data: Json, where: str = "row") -> Row:
     """One image of a Result. Raises BadInput naming the field."""
-    fields = _fields(data, _ROW, where)
+    fields = _fields(data, _ROW, where, also="fingerprint")
     scores = {
         name: _number(score, f"{where}.scores.{name}")
         for name, score in _mapping(fields["scores"], f"{where}.scores").items()
@@ -106,6 +111,7 @@ def row_from_json(data: Json, where: str = "row") -> Row:
         parameters=_mapping(fields["parameters"], f"{where}.parameters"),
         scores=scores,
         failure=failure,
+        fingerprint=_mapping(fields.get("fingerprint", {}), f"{where}.fingerprint"),
     )
 
 
@@ -253,9 +259,10 @@ def _no_constant(name: str) -> float:
     raise BadInput(f'{name} is not JSON: a score that is undefined is null, and infinity is the text "inf"')
 
 
-def _fields(data: Json, names: Sequence[str], where: str) -> Mapping[str, Json]:
+def _fields(data: Json, names: Sequence[str], where: str, also: str = "") -> Mapping[str, Json]:
+    """An object with these fields, no others, and perhaps the one named ``also``."""
     fields = _mapping(data, where)
-    missing, strange = sorted(set(names) - set(fields)), sorted(set(fields) - set(names))
+    missing, strange = sorted(set(names) - set(fields)), sorted(set(fields) - {*names, also})
     if missing or strange:
         wrong = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(strange)}"] * bool(strange)
         raise BadInput(f"{where}: {' and '.join(wrong)}")

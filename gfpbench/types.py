@@ -15,7 +15,8 @@ Parameters: TypeAlias = Mapping[str, Json]
 """Everything drawn to degrade one image: a flat JSON record with units in its names (``blur_sigma_x_px``)."""
 
 Better: TypeAlias = Literal["higher", "lower"]
-VerdictKind: TypeAlias = Literal["same", "better", "worse", "missing"]
+VerdictKind: TypeAlias = Literal["same", "better", "worse", "missing", "changed"]
+"""``changed``: what was measured is not what the baseline measured (other faces, degradations, pictures, metrics)."""
 
 
 class GfpbenchError(Exception):
@@ -276,6 +277,8 @@ class Row:
     """One image of a Result: its scores and everything needed to make it again.
 
     ``scores`` holds a float (``inf`` allowed, NaN never) or None where a metric is undefined or its input failed.
+    ``fingerprint`` describes the ``degraded`` and the ``restored`` picture in a few numbers, so that two Results can be
+    compared without their pictures (``gfpbench.run.fingerprint``); empty where nothing was recorded.
     """
 
     id: str
@@ -285,11 +288,16 @@ class Row:
     parameters: Parameters
     scores: Mapping[str, float | None]
     failure: str | None = None
+    fingerprint: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one Case gave, image by image. A stored baseline is a Result read from disk."""
+    """What one Case gave, image by image. A stored baseline is a Result read from disk.
+
+    ``envelope`` says how far its scores move under changes that should change nothing (threads, batch size, a re-run,
+    another machine's rounding); empty where that was not measured, as in an ordinary run.
+    """
 
     case: Case
     rows: tuple[Row, ...]
@@ -300,6 +308,7 @@ class Result:
     environment: Mapping[str, Json]
     problems: tuple[Problem, ...] = ()  # unreadable faces, failed restorations
     not_measured: Mapping[str, str] = field(default_factory=dict)  # metric -> why it is blank, and what it needs
+    envelope: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def image_ids(self) -> tuple[str, ...]:

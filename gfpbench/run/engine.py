@@ -11,6 +11,7 @@ import torch
 from gfpbench import images
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import Batch
+from gfpbench.run.fingerprint import fingerprints
 from gfpbench.run.parts import Parts, plain
 from gfpbench.types import (
     AssetMissing,
@@ -18,6 +19,7 @@ from gfpbench.types import (
     Degradation,
     GfpbenchError,
     ImageBatch,
+    Json,
     Metric,
     Parameters,
     Problem,
@@ -73,6 +75,7 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
     scores: dict[str, dict[str, float]] = {metric.name: {} for metric in parts.metrics}
     if restored is not None:
         scores = score_all(parts.metrics, restored, only(truth, restored.ids), notes)
+    looks = {"degraded": described(degraded), "restored": described(restored)}
     rows = tuple(
         Row(
             id=face.id,
@@ -82,6 +85,7 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
             parameters=parameters.get(face.id, {}),
             scores={metric.name: scores[metric.name].get(face.id) for metric in parts.metrics},
             failure=notes.failures.get(face.id),
+            fingerprint={kind: records[face.id] for kind, records in looks.items() if face.id in records},
         )
         for face in batch.faces
     )
@@ -194,6 +198,11 @@ def scored(metric: Metric, restored: ImageBatch, truth: ImageBatch) -> dict[str,
             f"{what} returned NaN for {', '.join(bad)}; it has to raise BadInput for what it cannot score"
         )
     return dict(zip(restored.ids, numbers, strict=True))
+
+
+def described(batch: ImageBatch | None) -> dict[str, Json]:
+    """The fingerprint of each picture by name; of none where there are none."""
+    return {} if batch is None else dict(zip(batch.ids, fingerprints(batch), strict=True))
 
 
 def only(batch: ImageBatch, ids: Sequence[str]) -> ImageBatch:

@@ -34,6 +34,7 @@ def environment(device: str) -> dict[str, Json]:
         "device": device,
         "device_name": _processor(),
         "torch_threads": torch.get_num_threads(),
+        "vector_unit": torch.backends.cpu.get_cpu_capability(),  # AVX2 and AVX-512 add in another order
     }
     if device.startswith("cuda"):
         gpu = torch.cuda.get_device_properties(torch.device(device))
