@@ -185,8 +185,8 @@ def _strip(
         id=name,
         size_px=row.size_px,
         pictures=tuple(pictures),
-        parameters=tuple((printable(key), brief(value)) for key, value in row.parameters.items()),
-        attributes=tuple((printable(key), brief(value)) for key, value in row.attributes.items()),
+        parameters=tuple((printable(key), brief(value)) for key, value in sorted(row.parameters.items())),
+        attributes=tuple((printable(key), brief(value)) for key, value in sorted(row.attributes.items())),
         places=places,
     )
 
@@ -200,5 +200,5 @@ def brief(value: Json) -> str:
     if isinstance(value, list | tuple):
         return printable(", ".join(map(brief, value)), 80)
     if isinstance(value, Mapping):
-        return printable(", ".join(f"{key} {brief(item)}" for key, item in value.items()), 80)
+        return printable(", ".join(f"{key} {brief(item)}" for key, item in sorted(value.items())), 80)
     return printable(value, 80)

@@ -11,21 +11,7 @@ from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
 from gfpbench.report.names import decimals_for, plural
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
 
-FAMILIES = (
-    "psnr",
-    "ssim",
-    "ms_ssim",
-    "lpips",
-    "dists",
-    "gmsd",
-    "identity",
-    "deg",
-    "landmark",
-    "lmd",
-    "niqe",
-    "fid",
-    "kid",
-)
+FAMILIES = ("psnr", "ssim", "ms_ssim", "lpips", "dists", "gmsd", "identity", "landmark", "niqe", "fid", "kid")
 """Columns stand in the order of the field's tables, whatever the order of a file; others follow by name."""
 
 LABELS = {"input": "input (degraded)", "truth": "ground truth"}
@@ -185,9 +171,8 @@ def _group(results: Sequence[Result]) -> Group:
             cells[label].append(replace(cell, best=label in winners))
 
     blank = {name: why for result in ordered for name, why in result.not_measured.items()}
-    named = {name for result in ordered for name in result.metrics} - {column.metric for column in columns}
-    for name in sorted(named - set(blank)):
-        blank[name] = "no face has a value"
+    known = {name for result in ordered for name in result.metrics} - {column.metric for column in columns}
+    blank = dict.fromkeys(known, "no face has a value") | blank
     return Group(
         case=ordered[0].case,
         columns=tuple(columns),
@@ -202,7 +187,7 @@ def _group(results: Sequence[Result]) -> Group:
             )
             for label, result in zip(labels, ordered, strict=True)
         ),
-        not_measured=blank,
+        not_measured=dict(sorted(blank.items())),  # as on disk, so that a page read back is the same page
         warnings=_warnings(ordered),
     )
 

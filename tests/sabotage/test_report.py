@@ -1,0 +1,240 @@
+"""Reports that lie, and the laws that notice: the same laws that the real report has to pass."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+from gfpbench import report
+from gfpbench.report import charts, junit, page, strips, text
+from gfpbench.report import summary as summarise
+from gfpbench.types import BadInput, Problem, Result
+
+if "report_laws" not in sys.modules:
+    for name in ("sample", "laws"):
+        path = Path(__file__).parents[1] / "unit" / "report" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"report_{name}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[f"report_{name}"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[f"report_{name}"])
+
+import report_laws as laws
+import report_sample as sample
+
+# The package's function `summary` hides the module of the same name.
+summary_module = sys.modules["gfpbench.report.summary"]
+MEASURED = summary_module.measured
+
+
+def everywhere(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> None:
+    for module in (summary_module, charts, junit, strips, page, text):
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, value)
+
+
+def test_a_failed_image_silently_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(result: Result, metric: str) -> dict[str, float]:
+        return {row.id: row.scores[metric] for row in result.rows if row.scores.get(metric) is not None}  # type: ignore[misc]
+
+    everywhere(monkeypatch, "measured", measured)
+    with pytest.raises(AssertionError):
+        laws.failures_are_in_no_mean(summarise)
+
+
+def test_a_failed_image_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    everywhere(monkeypatch, "problems_of", lambda result: result.problems)
+    with pytest.raises(AssertionError):
+        laws.failures_are_in_no_mean(summarise)
+
+
+def test_a_fewer_faces_mark_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cell(**fields: Any) -> Any:
+        return real(**{**fields, "partial": False})
+
+    real = summary_module.Cell
+    monkeypatch.setattr(summary_module, "Cell", cell)
+    with pytest.raises(AssertionError, match="not marked"):
+        laws.failures_are_in_no_mean(summarise)
+
+
+def test_nan_taken_for_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(result: Result, metric: str) -> dict[str, float]:
+        return {row.id: 0.0 if math.isnan(row.scores[metric] or 0) else row.scores[metric] or 0 for row in result.rows}
+
+    everywhere(monkeypatch, "measured", measured)
+    with pytest.raises(AssertionError):
+        laws.nan_is_no_number(summarise)
+
+
+def test_nan_shown_as_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rendered() -> str:
+        return page.render([sample.scored("a", {"psnr_rgb": [20.0, 21.0]})], [], "t")
+
+    laws.no_nan_is_shown(rendered())
+    everywhere(monkeypatch, "mean_of", lambda values: math.nan)
+    everywhere(monkeypatch, "shown", lambda value, decimals: f"{value:.{decimals}f}")
+    with pytest.raises(AssertionError):
+        laws.no_nan_is_shown(rendered())
+
+
+def test_a_mean_over_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sum of the measured over the number of all faces: failures count as zero."""
+    everywhere(monkeypatch, "mean_of", lambda values: math.fsum(values) / (len(values) + 1))
+    with pytest.raises(AssertionError):
+        laws.failures_are_in_no_mean(summarise)
+    with pytest.raises(AssertionError):
+        laws.means_are_means(summarise)
+
+
+def test_an_interval_of_single_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The spread of images in place of the spread of their mean."""
+    everywhere(monkeypatch, "interval_of", lambda values: (min(values), max(values)))
+    with pytest.raises(AssertionError):
+        laws.means_are_means(summarise)
+
+
+def test_the_best_in_the_wrong_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = summary_module.best_lines
+
+    def always_higher(means: Mapping[str, float], better: object) -> set[str]:
+        return real(means, "higher")
+
+    everywhere(monkeypatch, "best_lines", always_higher)
+    with pytest.raises(AssertionError):
+        laws.best_is_best(summarise)
+
+
+def test_the_input_competing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary_module, "_role", lambda result: "restorer")
+    with pytest.raises(AssertionError):
+        laws.best_is_best(summarise)
+
+
+def test_gains_paired_by_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = summary_module.gain_over
+
+    def by_position(values: Mapping[str, float], reference: Mapping[str, float], better: Any) -> Any:
+        return real(dict(zip(reference, values.values(), strict=False)), reference, better)
+
+    everywhere(monkeypatch, "gain_over", by_position)
+    with pytest.raises(AssertionError):
+        laws.gains_are_paired(summarise)
+
+
+def test_gains_with_one_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = summary_module.gain_over
+    everywhere(monkeypatch, "gain_over", lambda values, reference, better: real(values, reference, "higher"))
+    with pytest.raises(AssertionError):
+        laws.gains_are_paired(summarise)
+
+
+def test_names_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = sample.scored("a", {"psnr_rgb": [1.0, 2.0]})
+    hostile = dataclasses.replace(one, rows=(dataclasses.replace(one.rows[0], id=sample.HOSTILE), one.rows[1]))
+    hostile = dataclasses.replace(hostile, problems=(Problem("faces", sample.HOSTILE, "x"),))
+    laws.names_are_escaped(page.render([hostile], [], "t"))
+
+    def careless(**options: Any) -> jinja2.Environment:
+        return jinja2.Environment(**{**options, "autoescape": False})
+
+    monkeypatch.setattr(page, "Environment", careless)
+    with pytest.raises(AssertionError):
+        laws.names_are_escaped(page.render([hostile], [], "t"))
+
+
+@pytest.mark.parametrize(
+    ("file", "addition"),
+    [
+        ("style.css", "@import url(https://fonts.example/inter.css);"),
+        ("style.css", "body { background: url(//cdn.example/paper.png) }"),
+        ("page.js", "fetch('https://stats.example/')"),
+    ],
+)
+def test_a_request_to_the_outside(monkeypatch: pytest.MonkeyPatch, file: str, addition: str) -> None:
+    real = page._own
+    monkeypatch.setattr(page, "_own", lambda name: real(name) + (addition if name == file else ""))
+    with pytest.raises(AssertionError):
+        laws.requests_nothing(page.render([sample.scored("a", {"psnr_rgb": [1.0]})], [], "t"))
+
+
+def test_pictures_of_another_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One restorer's pictures are listed without the one that is missing, and all after it move up."""
+    results = sample.bench(tmp_path, sample.crops(3), {"a": sample.sharpen(1), "b": sample.sharpen(0.3)})
+    laws.pictures_match_by_name(page.render(results, [tmp_path], "t"), results, tmp_path)
+    real, names = strips.images_of, results[0].image_ids
+
+    def shifted(store: Path, case_id: str, row_id: str) -> Any:
+        other = names[(names.index(row_id) + 1) % len(names)]
+        return real(store, case_id, other if case_id.startswith("b-") else row_id)
+
+    monkeypatch.setattr(strips, "images_of", shifted)
+    with pytest.raises(AssertionError):
+        laws.pictures_match_by_name(page.render(results, [tmp_path], "t"), results, tmp_path)
+
+
+def test_numbers_of_another_restorer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    results = sample.bench(tmp_path, sample.crops(2), {"a": sample.sharpen(1), "b": sample.sharpen(0.3)})
+    swapped = [
+        results[0],
+        dataclasses.replace(results[1], rows=results[2].rows),
+        dataclasses.replace(results[2], rows=results[1].rows),
+        results[3],
+    ]
+    html = page.render(swapped, [tmp_path], "t")
+    with pytest.raises(AssertionError):
+        laws.pictures_match_by_name(html, results, tmp_path)
+    with pytest.raises(AssertionError):
+        laws.numbers_are_the_results(html, results)
+
+
+def test_the_best_shown_as_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [3.0, 1.0, 2.0]
+    result = sample.scored("a", {"psnr_rgb": values})
+    (group,) = summarise([result]).groups
+    column = dataclasses.replace(group.columns[0], better="lower")
+    wrong = strips.ranking(dataclasses.replace(group, columns=(column,)), "psnr_rgb")
+    with pytest.raises(AssertionError):
+        laws.worst_comes_first(wrong, dict(zip(result.image_ids, values, strict=True)), "higher")
+
+
+@pytest.mark.parametrize("loses", ["failures", "means", "counts"])
+def test_a_junit_file_that_passes_too_much(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loses: str) -> None:
+    results = [sample.scored("a", {"psnr_rgb": [1.0, 2.0, None]}, failures={2: "raised"})]
+    if loses == "failures":
+        monkeypatch.setattr(junit, "problems_of", lambda result: ())
+    elif loses == "means":
+        monkeypatch.setattr(junit, "mean_of", lambda values: math.fsum(values) / (len(values) + 1))
+    else:
+        monkeypatch.setattr(junit, "measured", lambda result, metric: dict.fromkeys(result.image_ids, 1.5))
+    report.write_junit(results, tmp_path / "junit.xml")
+    with pytest.raises(AssertionError):
+        laws.junit_holds((tmp_path / "junit.xml").read_bytes(), results)
+
+
+def test_markdown_that_trusts_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "markdown_text", lambda name, limit=None: str(name))
+    one = dataclasses.replace(sample.scored("a", {"psnr_rgb": [1.0]}), not_measured={"x": "<img src=x> @team `"})
+    with pytest.raises(AssertionError):
+        laws.markdown_is_text(report.markdown([one]))
+
+
+def test_a_table_that_rounds_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
+    everywhere(monkeypatch, "shown", lambda value, decimals: f"{math.trunc(value * 10) / 10}")
+    results = [sample.scored("a", {"psnr_rgb": [20.19, 20.19]})]
+    with pytest.raises(AssertionError):
+        laws.numbers_are_the_results(page.render(results, [], "t"), results)
+
+
+def test_a_nan_reaches_no_file(tmp_path: Path) -> None:
+    nan: Sequence[float] = [math.nan]
+    with pytest.raises(BadInput):
+        report.write_report([sample.scored("a", {"psnr_rgb": nan})], tmp_path, store=None)

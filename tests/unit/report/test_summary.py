@@ -1,0 +1,165 @@
+"""The summary table: means over what was measured, marked where they do not compare."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import report_laws as laws
+import report_sample as sample
+
+from gfpbench.report import summary
+from gfpbench.report.names import decimals_for, printable, shown
+from gfpbench.report.summary import best_lines, gain_over, mean_of
+from gfpbench.types import BadInput, Case, Result
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        laws.failures_are_in_no_mean,
+        laws.nan_is_no_number,
+        laws.means_are_means,
+        laws.best_is_best,
+        laws.gains_are_paired,
+    ],
+    ids=lambda law: law.__name__,
+)
+def test_law(law: object) -> None:
+    assert callable(law)
+    law(summary)
+
+
+def test_rows_stand_in_the_order_of_a_paper() -> None:
+    names = ("truth", "b", "input", "a")
+    (group,) = summary([sample.scored(name, {"psnr_rgb": [1.0, 2.0]}) for name in names]).groups
+    assert [line.label for line in group.lines] == ["input (degraded)", "b", "a", "ground truth"]
+
+
+def test_columns_stand_in_the_order_of_the_field() -> None:
+    scores = {"niqe": [4.0], "mae_rgb": [1.0], "ssim_rgb": [0.5], "psnr_rgb": [20.0]}
+    (group,) = summary([sample.scored("a", scores)]).groups
+    assert [column.metric for column in group.columns] == ["psnr_rgb", "ssim_rgb", "niqe", "mae_rgb"]
+    assert [column.arrow for column in group.columns] == ["↑", "↑", "↓", "↓"]
+
+
+def test_what_differs_in_more_than_the_restorer_is_another_table() -> None:
+    one = sample.scored("a", {"psnr_rgb": [1.0]})
+    others = [
+        dataclasses.replace(one, case=dataclasses.replace(one.case, **change))
+        for change in ({"seed": 1}, {"faces": "x"}, {"degradation": "x"}, {"size_px": 64}, {"limit": 1}, {"draws": 2})
+    ]
+    assert len(summary([one, *others]).groups) == 7
+
+
+def test_infinite_means() -> None:
+    """One perfect restoration makes a mean PSNR infinite: that is shown, and said of how many."""
+    (group,) = summary([sample.scored("a", {"psnr_rgb": [math.inf, 20.0, 30.0]})]).groups
+    (cell,) = group.lines[0].cells
+    assert (cell.mean, cell.infinite, cell.interval) == (math.inf, 1, None)
+    assert mean_of([math.inf, -math.inf]) is None
+    assert mean_of([]) is None
+
+
+def test_ties_are_all_best_and_nobody_is_best_alone() -> None:
+    assert best_lines({"a": 1.0, "b": 1.0, "c": 2.0}, "lower") == {"a", "b"}
+    assert best_lines({"a": 1.0}, "lower") == set()
+    assert best_lines({"a": 1.0, "b": 2.0}, None) == set()
+
+
+def test_a_mean_over_fewer_faces_is_never_best() -> None:
+    """A restorer that fails on the hard faces would win by leaving them out."""
+    survivor = sample.scored("a", {"psnr_rgb": [40.0, None]}, failures={1: "raised"})
+    honest = sample.scored("b", {"psnr_rgb": [40.0, 10.0]})
+    third = sample.scored("c", {"psnr_rgb": [30.0, 10.0]})
+    (group,) = summary([survivor, honest, third]).groups
+    cells = {line.label: line.cells[0] for line in group.lines}
+    assert (cells["a"].partial, cells["b"].partial) == (True, False)
+    assert [name for name, cell in cells.items() if cell.best] == ["b"]
+
+
+def test_equally_many_but_other_faces_do_not_compare() -> None:
+    first = sample.scored("a", {"psnr_rgb": [1.0, None]})
+    second = sample.scored("b", {"psnr_rgb": [None, 2.0]})
+    (group,) = summary([first, second]).groups
+    assert [(line.cells[0].partial, line.cells[0].best) for line in group.lines] == [(True, False), (True, False)]
+
+
+def test_one_name_for_two_pictures_is_a_warning() -> None:
+    one = sample.scored("a", {"psnr_rgb": [1.0, 2.0]})
+    rows = (one.rows[0], dataclasses.replace(one.rows[1], parameters={"r": 3.0}))
+    drawn = dataclasses.replace(one, case=Case("bare", "sample", "b"), rows=rows)
+    rows = (dataclasses.replace(one.rows[0], face_sha256="1" * 64), one.rows[1])
+    face = dataclasses.replace(one, case=Case("bare", "sample", "c"), rows=rows)
+    (group,) = summary([one, drawn, face]).groups
+    assert len(group.warnings) == 2
+    assert "degraded differently" in group.warnings[0]
+    assert "first: f1" in group.warnings[0]
+    assert "a different picture" in group.warnings[1]
+    assert summary([one]).groups[0].warnings == ()
+
+
+def test_the_ground_truth_need_not_be_degraded() -> None:
+    one = sample.scored("a", {"psnr_rgb": [1.0]})
+    truth = dataclasses.replace(
+        one, case=Case("bare", "sample", "truth"), rows=(dataclasses.replace(one.rows[0], parameters={}),)
+    )
+    assert summary([one, truth]).groups[0].warnings == ()
+
+
+def test_results_that_disagree_are_refused() -> None:
+    one = sample.scored("a", {"psnr_rgb": [1.0]})
+    other: Result = dataclasses.replace(one, metrics={"psnr_rgb": {**sample.METRICS["psnr_rgb"], "better": "lower"}})
+    with pytest.raises(BadInput, match="disagree about which way psnr_rgb"):
+        summary([one, other])
+    with pytest.raises(BadInput, match="'f0' twice"):
+        summary([dataclasses.replace(one, rows=one.rows * 2)])
+
+
+def test_blank_metrics_say_why() -> None:
+    one = dataclasses.replace(
+        sample.scored("a", {"psnr_rgb": [1.0], "niqe": [None], "mae_rgb": [None]}), not_measured={"niqe": "too small"}
+    )
+    (group,) = summary([one]).groups
+    assert [column.metric for column in group.columns] == ["psnr_rgb"]
+    assert group.not_measured == {"niqe": "too small", "mae_rgb": "no face has a value"}
+
+
+def test_a_failure_is_listed_once() -> None:
+    from gfpbench.types import Problem
+
+    one = sample.scored("a", {"psnr_rgb": [None]}, failures={0: "raised"})
+    both = dataclasses.replace(one, problems=(Problem("restore", "f0", "raised"),))
+    assert len(summary([one]).problems) == len(summary([both]).problems) == 1
+
+
+def test_gain_needs_pairs_and_a_direction() -> None:
+    assert gain_over({"a": 1.0}, {"b": 1.0}, "higher") is None
+    assert gain_over({"a": 1.0}, {"a": 1.0}, None) is None
+    assert gain_over({"a": math.inf}, {"a": 1.0}, "higher") is None
+
+
+AS_SHOWN = [
+    (25.084, 2, "25.08"),
+    (-0.5, 1, "−0.5"),
+    (math.inf, 2, "∞"),
+    (-math.inf, 2, "−∞"),
+    (None, 2, "–"),
+    (math.nan, 2, "–"),
+]
+
+
+@pytest.mark.parametrize(("value", "digits", "text"), AS_SHOWN)
+def test_numbers_as_shown(value: float | None, digits: int, text: str) -> None:
+    assert shown(value, digits) == text
+
+
+def test_digits_follow_the_size_of_a_column() -> None:
+    assert [decimals_for([top, math.inf]) for top in (0.9, 1.0, 9.0, 25.0, 5000.0)] == [4, 4, 3, 2, 1]
+
+
+def test_printable_keeps_one_line_and_its_ends() -> None:
+    assert printable("a\nb\x1b[31m\u202eé脸") == "a\\nb\\x1b[31m\\u202eé脸"
+    assert printable("x" * 50 + "end", 11) == "xxxxx…xxend"
+    assert len(printable("\ud800" * 100, 20)) == 20

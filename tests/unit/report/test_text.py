@@ -1,0 +1,89 @@
+"""The terminal's last lines and the Markdown table."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import report_laws as laws
+import report_sample as sample
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gfpbench.report import markdown, summary, terminal_lines
+from gfpbench.report.names import shown
+from gfpbench.types import Case, Problem, Result
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, ...]:
+    store = tmp_path_factory.mktemp("text")
+    restorers = {"strong": sample.sharpen(1.5), "mild": sample.sharpen(0.5)}
+    return sample.bench(store, sample.crops(3), restorers, {("mild", "astronaut-02"): "RuntimeError: out of memory"})
+
+
+def test_the_last_lines_say_everything(results: tuple[Result, ...]) -> None:
+    lines = terminal_lines(results, Path("report/index.html"))
+    text = "\n".join(lines)
+    for fact in (
+        "3 faces: astronaut",
+        "psnr_rgb ↑ dB",
+        "2 of 3",
+        "* mean over fewer faces",
+        "not measured: niqe: needs faces of at least 192 px",
+        "not measured: lpips: run `gfpbench fetch lpips-vgg`",
+        "failed (restore): astronaut-02: RuntimeError: out of memory",
+    ):
+        assert fact in text
+    assert lines[-1] == f"report: {Path('report/index.html')}"
+    (group,) = summary(results).groups
+    for line in group.lines:
+        row = next(one for one in lines if one.strip().startswith(line.label))
+        for cell, column in zip(line.cells, group.columns, strict=True):
+            assert shown(cell.mean, column.decimals) in row.replace("*", "").split()
+
+
+def test_no_page_no_line_and_nothing_measured_is_said() -> None:
+    assert terminal_lines([], None) == ["nothing was measured"]
+    assert markdown([]) == "Nothing was measured.\n"
+
+
+def test_many_problems_are_counted_not_listed() -> None:
+    problems = tuple(Problem("faces", f"file{number}.png", "truncated") for number in range(500))
+    one = dataclasses.replace(sample.scored("a", {"psnr_rgb": [1.0]}), problems=problems)
+    lines = terminal_lines([one], None)
+    assert len(lines) < 20
+    assert "… and 492 more problems, listed in the report" in lines
+
+
+def test_the_markdown_table_holds_the_figures(results: tuple[Result, ...]) -> None:
+    header, *rows = laws.markdown_cells(markdown(results))
+    (group,) = summary(results).groups
+    assert header[2:] == ["psnr_rgb ↑ dB", "ssim_rgb ↑", "mae_rgb ↓ grey levels"]
+    assert [row[0] for row in rows] == [line.label for line in group.lines]
+    for row, line in zip(rows, group.lines, strict=True):
+        for text, cell, column in zip(row[2:], line.cells, group.columns, strict=True):
+            assert text.replace("*", "").replace("\\", "").split(" ")[0] == shown(cell.mean, column.decimals)
+            assert ("\\*" in text) == cell.partial
+            if cell.interval is not None and cell.interval[0] != cell.interval[1]:
+                assert f"[{shown(cell.interval[0], column.decimals)}, " in text
+
+
+def test_the_best_is_bold_in_markdown() -> None:
+    results = [sample.scored(name, {"psnr_rgb": [value, value]}) for name, value in (("a", 20.0), ("b", 21.0))]
+    _, *rows = laws.markdown_cells(markdown(results))
+    assert [row[2] for row in rows] == ["20.00", "**21.00**"]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(name=st.one_of(st.just(sample.HOSTILE), st.text(st.characters(), min_size=1, max_size=40)))
+def test_no_name_breaks_the_table_or_drives_the_terminal(name: str) -> None:
+    one = dataclasses.replace(
+        sample.scored("a", {"psnr_rgb": [1.0, 2.0]}),
+        case=Case(name, name, name),
+        problems=(Problem("faces", name, name),),
+        not_measured={name: name},
+    )
+    laws.markdown_is_text(markdown([one]))
+    assert all(line.isprintable() for line in terminal_lines([one], Path("index.html")))
