@@ -1,0 +1,136 @@
+"""Other people's networks with seeded random weights, in the file formats that are published."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from skimage import data
+from torch import nn
+
+from gfpbench.images import batch_from_uint8
+from gfpbench.types import ImageBatch
+
+
+@cache
+def photographs(side: int = 128) -> ImageBatch:
+    """Three photographs, 8-bit: a face, a cat, a cup."""
+    pieces = (data.astronaut()[20 : 20 + side, 150 : 150 + side], data.chelsea()[40:], data.coffee()[120:, 200:])
+    return batch_from_uint8([np.ascontiguousarray(piece[:side, :side]) for piece in pieces], ("face", "cat", "cup"))
+
+
+def noisy(std: float = 12.0, side: int = 128) -> ImageBatch:
+    clean = photographs(side)
+    noise = torch.randn(clean.pixels.shape, generator=torch.Generator().manual_seed(3)) * std / 255
+    return ImageBatch((clean.pixels + noise).clamp(0, 1), clean.ids)
+
+
+def seeded(network: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Weights under which signals neither vanish nor explode and every layer matters, batch norms included."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(name: str, like: torch.Tensor) -> torch.Tensor:
+        noise = torch.randn(like.shape, generator=generator)
+        if like.ndim >= 2:
+            return noise * (2 / like[0].numel()) ** 0.5
+        if name.endswith(("running_var", "weight")):
+            return noise * 0.1 + 1 if like.numel() > 1 else noise * 0.05 + 0.25  # a PReLU has one weight
+        return noise * 0.1
+
+    return {
+        name: draw(name, value)
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def _module(name: str, file: str) -> Any:
+    package, _, inside = file.partition("/")
+    found = importlib.util.find_spec(package)
+    assert found is not None
+    assert found.submodule_search_locations
+    spec = importlib.util.spec_from_file_location(name, Path(found.submodule_search_locations[0]) / inside)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def basicsr_inception(weights: Path) -> nn.Module:
+    """basicsr 1.4.2's FID Inception, which reads its weights from a file of a fixed name."""
+    module = _module("basicsr_inception", "basicsr/archs/inception.py")
+    module.LOCAL_FID_WEIGHTS = str(weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its torchvision arguments are of another time
+        network: nn.Module = module.InceptionV3([3], normalize_input=False)
+    return network.eval()
+
+
+@cache
+def inception_weights(folder: Path) -> Path:
+    """A file like pt_inception-2015-12-05: 1008 classes, no counters of the batch norms."""
+    from torchvision.models import inception_v3
+
+    path = folder / "inception.pth"
+    torch.save(seeded(inception_v3(num_classes=1008, aux_logits=False, weights=None, init_weights=False)), path)
+    return path
+
+
+@cache
+def gfpgan_arcface() -> Any:
+    """gfpgan 1.3.8's ResNetArcFace, without the rest of basicsr, which does not import on today's torchvision."""
+    registry = types.ModuleType("basicsr.utils.registry")
+    registry.ARCH_REGISTRY = types.SimpleNamespace(register=lambda: lambda made: made)  # type: ignore[attr-defined]
+    stand_ins = {name: types.ModuleType(name) for name in ("basicsr", "basicsr.utils")}
+    with patch.dict(sys.modules, {**stand_ins, "basicsr.utils.registry": registry}):
+        return _module("gfpgan_arcface", "gfpgan/archs/arcface_arch.py").ResNetArcFace
+
+
+@cache
+def arcface_weights(folder: Path) -> Path:
+    """A file like arcface_resnet18.pth."""
+    path = folder / "arcface.pth"
+    torch.save(seeded(gfpgan_arcface()("IRBlock", [2, 2, 2, 2], use_se=False)), path)
+    return path
+
+
+@cache
+def backbone_weights(backbone: str, folder: Path) -> Path:
+    """A file like torchvision's alexnet and vgg16, classifier left out."""
+    import torchvision
+
+    with torch.device("meta"):  # shapes only: filling VGG's classifier takes seconds
+        bare = {"alex": torchvision.models.alexnet, "vgg": torchvision.models.vgg16}[backbone](weights=None)
+    path = folder / f"{backbone}.pth"
+    torch.save({f"features.{name}": value for name, value in seeded(bare.features).items()}, path)
+    return path
+
+
+@cache
+def lpips_network(backbone: str, folder: Path) -> nn.Module:
+    """The lpips package's own class, its backbone filled layer by layer in the order of the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import lpips
+
+        network: nn.Module = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
+    weights = torch.load(backbone_weights(backbone, folder), weights_only=True)
+    layers = [layer for layer in network.net.modules() if isinstance(layer, nn.Conv2d)]
+    assert len(weights) == 2 * len(layers)
+    values = iter(weights.values())
+    with torch.no_grad():
+        for layer in layers:
+            layer.weight.copy_(next(values))
+            assert layer.bias is not None
+            layer.bias.copy_(next(values))
+    return network.eval()

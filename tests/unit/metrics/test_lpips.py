@@ -1,0 +1,111 @@
+"""LPIPS equals the lpips package on the same weights and pictures: range, order and loading, without the real ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gfpbench import assets
+from gfpbench.images import select
+from gfpbench.metrics import lpips
+from gfpbench.types import AssetMissing, BadInput, ImageBatch, Metric, PackageMissing
+
+
+def _beside(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+oracles = _beside("network_oracles")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("weights")
+
+
+@pytest.fixture
+def _here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The assets are files of seeded random weights."""
+    names = {"alexnet": "alex", "vgg16": "vgg"}
+    monkeypatch.setattr(assets, "path", lambda name, needed_by=None: oracles.backbone_weights(names[name], folder))
+
+
+METRICS = {"alex": lpips.lpips_alex, "vgg": lpips.lpips_vgg}
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("backbone", ["alex", "vgg"])
+def test_it_equals_the_lpips_package(backbone: str, folder: Path) -> None:
+    restored, truth = oracles.noisy(side=64), oracles.photographs(64)
+    ours = METRICS[backbone](restored, truth)
+    rounded = (restored.pixels * 255).round() / 255
+    with torch.no_grad():
+        # normalize=True is the package's own way from [0, 1] to [-1, 1]
+        theirs = oracles.lpips_network(backbone, folder)(rounded, truth.pixels, normalize=True).flatten()
+    assert float((ours - theirs).abs().max()) < 1e-6
+    assert len(set(ours.tolist())) == 3
+    assert float(ours.min()) > 1e-4
+
+
+@pytest.mark.usefixtures("_here")
+def test_equal_pictures_are_at_zero_and_the_order_of_a_pair_does_not_matter() -> None:
+    clean, noisy = oracles.photographs(64), oracles.noisy(side=64)
+    assert lpips.lpips_alex(clean, clean).tolist() == [0.0, 0.0, 0.0]
+    assert torch.allclose(lpips.lpips_alex(noisy, clean), lpips.lpips_alex(clean, noisy), rtol=1e-5)
+    assert bool((lpips.lpips_alex(oracles.noisy(30.0, 64), clean) > lpips.lpips_alex(noisy, clean)).all())
+
+
+@pytest.mark.usefixtures("_here")
+def test_neighbours_in_a_batch_change_nothing() -> None:
+    restored, truth = oracles.noisy(side=64), oracles.photographs(64)
+    together = lpips.lpips_alex(restored, truth)
+    apart = torch.cat([lpips.lpips_alex(select(restored, [i]), select(truth, [i])) for i in range(3)])
+    assert torch.equal(together, apart)
+    backwards = lpips.lpips_alex(select(restored, [2, 1, 0]), select(truth, [2, 1, 0]))
+    assert torch.equal(together.flip(0), backwards)
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("backbone", ["alex", "vgg"])
+def test_the_smallest_size_works_and_the_next_is_refused(backbone: str) -> None:
+    metric = METRICS[backbone]
+    side = metric.minimum_side_px
+    small = ImageBatch(torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)), ("a",))
+    assert torch.isfinite(metric(small, small)).all()
+    smaller = ImageBatch(small.pixels[..., :-1].contiguous(), ("a",))
+    with pytest.raises(BadInput, match="undefined below"):
+        metric(smaller, smaller)
+
+
+def test_the_contract() -> None:
+    for backbone, metric in METRICS.items():
+        assert isinstance(metric, Metric)
+        assert metric.name == f"lpips_{backbone}"
+        assert (metric.better, metric.best, metric.needs_truth) == ("lower", 0.0, True)
+
+
+def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
+    with pytest.raises(AssetMissing, match="lpips_vgg needs the asset 'vgg16'"):
+        lpips.lpips_vgg(oracles.photographs(64), oracles.photographs(64))
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    with pytest.raises(PackageMissing, match=r"lpips_alex needs the package 'lpips'.*pip install lpips"):
+        lpips.network("alex", folder / "never-read.pth")
+
+
+def test_weights_of_another_network_are_refused(folder: Path) -> None:
+    with pytest.raises(BadInput, match="does not fit alexnet"):
+        lpips.network("alex", oracles.backbone_weights("vgg", folder))
