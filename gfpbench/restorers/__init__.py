@@ -14,6 +14,7 @@ import torch
 
 from gfpbench.restorers.adapt import from_array_function, from_module
 from gfpbench.restorers.checked import Seen, checked, ignores_input, is_repeatable
+from gfpbench.restorers.options import split_options
 from gfpbench.tables import unknown
 from gfpbench.types import BadInput, Restorer
 
@@ -22,12 +23,20 @@ RESTORERS: dict[str, str] = {
     "bicubic": "gfpbench.restorers.bicubic:Bicubic",
     "classical": "gfpbench.restorers.classical:Classical",
     "nano": "gfpbench.restorers.nano:nano",
+    "gfpgan-1": "gfpbench.restorers.official:gfpgan_1",
+    "gfpgan-1.2": "gfpbench.restorers.official:gfpgan_1_2",
+    "gfpgan-1.3": "gfpbench.restorers.official:gfpgan_1_3",
+    "gfpgan-1.4": "gfpbench.restorers.official:gfpgan_1_4",
+    "restoreformer": "gfpbench.restorers.official:restoreformer",
+    "codeformer": "gfpbench.restorers.official:codeformer",
 }
-"""Name -> "module:attribute" of a factory ``(*, device: str) -> Restorer``."""
+"""Name -> "module:attribute" of a factory ``(*, device: str) -> Restorer``; with ``**given: str`` it takes options."""
 
 SCHEMES: dict[str, str] = {
     "python:MODULE:ATTRIBUTE": "gfpbench.restorers.python_object:load_python_object",
     "outputs:DIR": "gfpbench.restorers.outputs:Outputs",
+    "checkpoint:PATH": "gfpbench.restorers.checkpoint:load_checkpoint",
+    "onnx:PATH": "gfpbench.restorers.onnx_file:load_onnx",
 }
 """Form -> "module:attribute" of a factory ``(argument: str, *, device: str) -> Restorer``."""
 
@@ -49,12 +58,13 @@ def load(spec: str, *, device: str = "cpu") -> Restorer:
     """Load a restorer by name, or by a form such as ``python:my_model:restore`` and ``outputs:my_results``.
 
     Args:
-        spec: a name in ``RESTORERS``, or one of the forms in ``SCHEMES`` with its argument.
+        spec: a name in ``RESTORERS``, or one of the forms in ``SCHEMES`` with its argument. Options follow a question
+            mark: ``codeformer?w=0.7&dtype=bf16``.
         device: what torch calls it: ``cpu``, ``cuda``, ``cuda:1``.
 
     Raises:
         BadInput: for a name that is not known (near ones are shown), a device that is not there, or a restorer that
-            cannot be loaded.
+            cannot be loaded, and for options it does not have.
         AssetMissing: where weights have to be fetched first.
     """
     _refuse_absent(device)
@@ -63,11 +73,18 @@ def load(spec: str, *, device: str = "cpu") -> Restorer:
     if colon and scheme in forms:
         if not argument:
             raise BadInput(f"restorer {spec!r} lacks its argument: write {forms[scheme]}")
-        restorer: Restorer = _resolve(SCHEMES[forms[scheme]])(argument, device=device)
+        factory = _resolve(SCHEMES[forms[scheme]])
+        # A folder may be called "what?a=b": only a factory that takes options has its argument taken apart.
+        path, given = split_options(argument) if _takes_options(factory) else (argument, {})
+        restorer: Restorer = factory(path, device=device, **given)
         return restorer
-    if spec not in RESTORERS:
-        raise unknown("restorer", spec, RESTORERS, also=f"or one of the forms {', '.join(SCHEMES)}")
-    named: Restorer = _resolve(RESTORERS[spec])(device=device)
+    name, given = split_options(spec)
+    if name not in RESTORERS:
+        raise unknown("restorer", name, RESTORERS, also=f"or one of the forms {', '.join(SCHEMES)}")
+    factory = _resolve(RESTORERS[name])
+    if given and not _takes_options(factory):
+        raise BadInput(f"restorer {name!r} takes no options, and {spec!r} gives it {', '.join(given)}")
+    named: Restorer = factory(device=device, **given)
     return named
 
 
@@ -80,6 +97,11 @@ def describe() -> dict[str, str]:
 def _resolve(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def _takes_options(factory: Any) -> bool:
+    parameters = inspect.signature(factory).parameters.values()
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _refuse_absent(device: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from gfpbench.images import from_signed, moved, resized, to_signed
+from gfpbench.restorers.precision import arithmetic
 from gfpbench.types import BadInput, ImageBatch, Json
 
 
@@ -41,7 +42,7 @@ class GfpganClean:
         fitted = resized(moved(degraded, self.device), (self.size_px, self.size_px))
         # .contiguous(): the network calls .view on a feature map, which a channels-last input would break.
         signed = to_signed(fitted).contiguous()
-        with torch.no_grad(), torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
+        with arithmetic("fp32", self.device, autocast=False):
             restored, _ = self.network(signed, return_rgb=False, randomize_noise=False)
         return moved(resized(from_signed(restored, degraded.ids), degraded.size), degraded.pixels.device)
 

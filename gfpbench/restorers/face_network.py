@@ -1,0 +1,127 @@
+"""Runs a network that somebody published the way its authors run it, in parts that fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from gfpbench.images import from_signed, moved, resized, to_signed
+from gfpbench.restorers.batching import in_parts
+from gfpbench.restorers.options import Options
+from gfpbench.restorers.precision import SAYS, Precision, arithmetic, read_precision
+from gfpbench.types import BadInput, ImageBatch, Json
+
+Forward = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a network is run: the options that every network has.
+
+    Args:
+        device: what torch calls it.
+        precision: of the arithmetic.
+        batch: the most pictures in one pass.
+        channels_last: keep feature maps with the channels innermost, which tensor cores prefer.
+        compiled: through torch.compile; the first call takes minutes.
+    """
+
+    device: str = "cpu"
+    precision: Precision = "fp32"
+    batch: int = 8
+    channels_last: bool = False
+    compiled: bool = False
+
+
+def read_settings(options: Options, device: str) -> Settings:
+    """The options ``dtype``, ``batch``, ``layout`` and ``compile``. Raises BadInput for values that cannot be used."""
+    return Settings(
+        device=device,
+        precision=read_precision(options, device),
+        batch=options.whole("batch", 8, 1, 1024),
+        channels_last=options.choice("layout", ("contiguous", "channels-last")) == "channels-last",
+        compiled=options.choice("compile", ("no", "yes")) == "yes",
+    )
+
+
+class FaceNetwork:
+    """A network as a Restorer: range and size as its authors have them, and what it was recorded in the provenance.
+
+    Args:
+        name: under which it is listed, options and all.
+        forward: (B, 3, H, W) in the authors' range to the restored (B, 3, sH, sW); already on its device.
+        settings: device, precision, size of a batch, layout.
+        signed: whether the authors' range is [-1, 1]; [0, 1] otherwise.
+        size_px: (height, width) the network works at; None where it takes any.
+        autocast: bf16 by torch.autocast; False where the network was converted itself.
+        identity: what else belongs in the provenance.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        forward: Forward,
+        settings: Settings,
+        *,
+        signed: bool,
+        size_px: tuple[int, int] | None,
+        identity: Mapping[str, Json],
+        autocast: bool = True,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.signed = signed
+        self.size_px = size_px
+        self.autocast = autocast
+        self.batch_that_fits = settings.batch
+        self._forward = torch.compile(forward) if settings.compiled else forward
+        self._identity = dict(identity)
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        """Restore (B, 3, H, W).
+
+        Raises:
+            BadInput: where the network's answer is not finite or not pictures.
+            RestorationFailed: where one picture alone does not fit into memory. Whatever else torch raises passes.
+        """
+        given = moved(degraded, self.settings.device)
+        fitted = given if self.size_px is None else resized(given, self.size_px)
+        pixels = to_signed(fitted) if self.signed else fitted.pixels.clone()
+        layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
+        pixels = pixels.contiguous(memory_format=layout)
+        with arithmetic(self.settings.precision, self.settings.device, self.autocast):
+            answer, self.batch_that_fits = in_parts(pixels, self._answer, self.batch_that_fits)
+        answer = answer.float()
+        restored = from_signed(answer if self.signed else answer * 2 - 1, degraded.ids)
+        return moved(resized(restored, degraded.size), degraded.pixels.device)
+
+    def provenance(self) -> Mapping[str, Json]:
+        """JSON: name, weights, arithmetic, sizes. The same for every call."""
+        height, width = self.size_px or (0, 0)
+        return {
+            "restorer": self.name,
+            "works_at_px": ("any size" if self.size_px is None else height if height == width else [height, width]),
+            "other_sizes": "area when shrinking, bicubic when enlarging; the same on the way back",
+            "range": "[-1, 1]" if self.signed else "[0, 1]",
+            "precision": SAYS[self.settings.precision],
+            "channels_last": self.settings.channels_last,
+            "compiled": self.settings.compiled,
+            "largest_batch": self.settings.batch,
+            **self._identity,
+        }
+
+    def _answer(self, pixels: torch.Tensor) -> torch.Tensor:
+        answer = self._forward(pixels)
+        if not isinstance(answer, torch.Tensor) or answer.ndim != 4 or answer.shape[:2] != pixels.shape[:2]:
+            got = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+            raise BadInput(f"{self.name} returned {got}, not pictures like the {tuple(pixels.shape)} it was given")
+        return answer
+
+
+def placed(network: torch.nn.Module, settings: Settings) -> torch.nn.Module:
+    """The network in evaluation mode, without gradients, on its device and in its layout."""
+    network = network.requires_grad_(False).eval().to(settings.device)
+    # nn.Module.to(memory_format=...) turns 4-D weights only, which is what convolutions read.
+    return network.to(memory_format=torch.channels_last) if settings.channels_last else network

@@ -1,0 +1,91 @@
+"""Options of a restorer, written behind its name: ``gfpgan-1.4?dtype=bf16&batch=4``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from gfpbench.types import BadInput
+
+_OPTIONS = re.compile(r"[a-z_]+=[^&?]*(&[a-z_]+=[^&?]*)*")
+
+
+def split_options(spec: str) -> tuple[str, dict[str, str]]:
+    """What stands before the last ``?``, and the options behind it. What does not read as options is left alone.
+
+    Raises:
+        BadInput: where an option is given twice.
+
+    Example:
+        >>> split_options("codeformer?w=0.7&dtype=bf16")
+        ('codeformer', {'w': '0.7', 'dtype': 'bf16'})
+        >>> split_options("checkpoint:what?.pth")
+        ('checkpoint:what?.pth', {})
+    """
+    bare, mark, tail = spec.rpartition("?")
+    if not mark or not _OPTIONS.fullmatch(tail):
+        return spec, {}
+    pairs = [part.partition("=")[::2] for part in tail.split("&")]
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        twice = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
+        raise BadInput(f"restorer {spec!r} gives the option {twice!r} twice")
+    return bare, given
+
+
+class Options:
+    """The options of one restorer: each is asked for once, with what it may be, and whatever is left over is refused.
+
+    Args:
+        restorer: its name without options, for messages.
+        given: as ``split_options`` returns them.
+    """
+
+    def __init__(self, restorer: str, given: Mapping[str, str]) -> None:
+        self.restorer = restorer
+        self.given = dict(given)
+        self._known: dict[str, str] = {}
+
+    @property
+    def spelled(self) -> str:
+        """The whole name, options and all: what a report calls this restorer."""
+        return self.restorer + ("?" if self.given else "") + "&".join(f"{k}={v}" for k, v in self.given.items())
+
+    def choice(self, key: str, allowed: tuple[str, ...], refused: Mapping[str, str] | None = None) -> str:
+        """One of some words; the first is the default. ``refused`` gives the reason for words that people may try."""
+        self._known[key] = "|".join(allowed)
+        value = self.given.get(key, allowed[0])
+        if refused and value in refused:
+            raise BadInput(f"{self.spelled}: {key}={value} {refused[value]}")
+        if value not in allowed:
+            raise self._wrong(key)
+        return value
+
+    def whole(self, key: str, default: int, low: int, high: int) -> int:
+        """A whole number between two others, both included."""
+        self._known[key] = f"{low}..{high}"
+        text = self.given.get(key, str(default))
+        if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+            raise self._wrong(key)
+        return int(text)
+
+    def number(self, key: str, default: float, low: float, high: float) -> float:
+        """A number between two others, both included."""
+        self._known[key] = f"{low:g}..{high:g}"
+        try:
+            value = float(self.given.get(key, default))
+        except ValueError as error:
+            raise self._wrong(key) from error
+        if not low <= value <= high:  # NaN fails too
+            raise self._wrong(key)
+        return value
+
+    def finished(self) -> None:
+        """Refuse what nobody asked for. Raises BadInput, naming the options there are."""
+        strange = [key for key in self.given if key not in self._known]
+        if strange:
+            known = ", ".join(f"{key}={values}" for key, values in self._known.items())
+            raise BadInput(f"{self.spelled}: there is no option {strange[0]!r}; there are: {known}")
+
+    def _wrong(self, key: str) -> BadInput:
+        return BadInput(f"{self.spelled}: {key}={self.given.get(key)} cannot be used; give {key}={self._known[key]}")
