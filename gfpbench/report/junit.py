@@ -99,7 +99,7 @@ def _suite(result: Result) -> ET.Element:
             message = f"{metric} failed for {plural(len(wrong), 'image')}"
             ET.SubElement(case, "failure", message=printable(message), type="MetricFailed").text = _listed(wrong)
         elif not measured(result, metric):
-            why = result.not_measured.get(metric, "no face has a value")
+            why = result.not_measured.get(metric, "no image has a value")
             ET.SubElement(case, "skipped", message=printable(why))
     for problem in unusable:
         if not any(_is_about(problem, metric) for metric in metrics_of(result)):

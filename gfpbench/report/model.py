@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from gfpbench.report.names import plural
 from gfpbench.types import Better, Case, Json, Problem, Result
 
 Role: TypeAlias = Literal["input", "restorer", "truth"]
@@ -97,6 +98,17 @@ class Group:
     def image_ids(self) -> tuple[str, ...]:
         """Every face of any row of the table, in the order of the first that has it."""
         return tuple(dict.fromkeys(name for line in self.lines for name in line.result.image_ids))
+
+    @property
+    def distinct_faces(self) -> int:
+        """How many different pictures lie behind the images: fewer where each face was degraded more than once."""
+        return len({row.face_sha256 for line in self.lines for row in line.result.rows})
+
+    @property
+    def counted(self) -> str:
+        """``20 images``, or ``80 images of 20 faces``."""
+        images, faces = len(self.image_ids), self.distinct_faces
+        return plural(images, "image") + (f" of {plural(faces, 'face')}" if faces < images else "")
 
     @property
     def restorers(self) -> tuple[Line, ...]:

@@ -80,8 +80,9 @@ def render(results: Sequence[Result], stores: Sequence[Path], title: str) -> str
         finalize=_one_line,
     )
     environment.filters.update(shown=shown, brief=brief, plural=plural, counted=counted, code=_code, words=_words)
-    environment.tests["mapping"] = lambda value: isinstance(value, Mapping)
-    environment.tests["hash"] = lambda value: re.fullmatch("[0-9a-f]{40,64}", value) is not None
+    environment.tests["mapping"] = _is_mapping
+    environment.tests["records"] = lambda value: isinstance(value, list) and any(map(_is_mapping, value))
+    environment.tests["hash"] = lambda value: re.fullmatch("[0-9a-f]{32,64}", value) is not None
     environments = _distinct([(result.case.id, result.environment) for result in results])
     found: dict[tuple[str, str, str], list[str]] = {}
     for case, problem in whole.problems:  # an unreadable face is met by every case: say it once
@@ -133,7 +134,7 @@ def _facts(groups: Sequence[Group], stages: Sequence[str]) -> list[tuple[str, st
     failures = sum(line.failures for line in lines)
     blank = {name for group in groups for name in group.not_measured}
     facts = [
-        (plural(max((len(group.image_ids) for group in groups), default=0), "face"), ""),
+        (max(groups, key=lambda group: len(group.image_ids)).counted if groups else plural(0, "image"), ""),
         (plural(len({line.result.case.restorer for line in lines if line.role == "restorer"}), "restorer"), ""),
         (plural(len({column.metric for group in groups for column in group.columns}), "metric"), ""),
         (plural(failures, "failed restoration"), "bad" if failures else ""),
@@ -153,6 +154,10 @@ def _distinct(records: Sequence[tuple[str, Mapping[str, Json]]]) -> list[tuple[s
         elif name not in names:
             names.append(name)
     return [(", ".join(names), record) for names, record in found]
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def _own(name: str) -> str:

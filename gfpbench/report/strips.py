@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,10 +136,10 @@ def strips_of(group: Group, stores: Sequence[Path]) -> Strips:
     cache: dict[Path, str | None] = {}
     strips = tuple(_strip(group, name, files, tuple(order[name] for order in orders), cache) for name in names)
     total = len(group.image_ids)
-    note = f"All {plural(total, 'face')}." if len(names) == total else f"{len(names)} of {plural(total, 'face')}"
+    note = f"All {plural(total, 'image')}." if len(names) == total else f"{len(names)} of {plural(total, 'image')}"
     if len(names) < len(kept):
         note += f": the first {FIRST} and the {len(names) - FIRST} worst of the rest by {by[0] if by else 'order'}"
-        note += f"; {plural(total - len(names), 'face')} not shown."
+        note += f"; {plural(total - len(names), 'image')} not shown."
     elif len(names) < total:
         note += f"; no pictures of the other {total - len(names):,} were kept."
     return Strips(strips=strips, orders=("as listed", *(f"worst {metric}" for metric in by)), note=note)
@@ -193,7 +194,9 @@ def _strip(
 
 def brief(value: Json) -> str:
     """A drawn value for a caption: four digits are enough to recognise it; results.json has all of them."""
-    if isinstance(value, bool) or value is None or isinstance(value, int):
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
         return f"{value:.4g}"
@@ -201,4 +204,6 @@ def brief(value: Json) -> str:
         return printable(", ".join(map(brief, value)), 80)
     if isinstance(value, Mapping):
         return printable(", ".join(f"{key} {brief(item)}" for key, item in sorted(value.items())), 80)
+    if re.fullmatch("[0-9a-f]{32,64}", str(value)):
+        return f"{str(value)[:12]}…"
     return printable(value, 80)

@@ -123,7 +123,7 @@ def _warnings(results: Sequence[Result]) -> tuple[str, ...]:
                 unlike.setdefault(f"{result.case.id} and {first} do not compare: {what} under one name", []).append(
                     row.id
                 )
-    return tuple(f"{text} for {plural(len(ids), 'face')} (first: {ids[0]})" for text, ids in unlike.items())
+    return tuple(f"{text} for {plural(len(ids), 'image')} (first: {ids[0]})" for text, ids in unlike.items())
 
 
 def _group(results: Sequence[Result]) -> Group:
@@ -172,7 +172,7 @@ def _group(results: Sequence[Result]) -> Group:
 
     blank = {name: why for result in ordered for name, why in result.not_measured.items()}
     known = {name for result in ordered for name in result.metrics} - {column.metric for column in columns}
-    blank = dict.fromkeys(known, "no face has a value") | blank
+    blank = dict.fromkeys(known, "no image has a value") | blank
     return Group(
         case=ordered[0].case,
         columns=tuple(columns),

@@ -52,8 +52,8 @@ def terminal_lines(results: Sequence[Result], report_path: Path | None) -> list[
 
 
 def _table_lines(group: Group) -> list[str]:
-    lines = [f"{plural(len(group.image_ids), 'face')}: {printable(group.title, 120)}"]
-    table = [["", "faces", *map(heading, group.columns)]]
+    lines = [f"{group.counted}: {printable(group.title, 120)}"]
+    table = [["", "images", *map(heading, group.columns)]]
     for line in group.lines:
         cells = [cell_text(cell, column) for cell, column in zip(line.cells, group.columns, strict=True)]
         table.append([printable(line.label, 40), counted(line), *cells])
@@ -63,7 +63,7 @@ def _table_lines(group: Group) -> list[str]:
         padded = [text.rjust(width) for text, width in zip(rest, widths[1:], strict=True)]
         lines.append(("  " + "  ".join([first.ljust(widths[0]), *padded])).rstrip())
     if any(cell.partial for line in group.lines for cell in line.cells):
-        lines.append("  * mean over fewer faces than another row: not comparable")
+        lines.append("  * mean over fewer images than another row: not comparable")
     lines += [f"  not comparable: {printable(warning, 200)}" for warning in group.warnings]
     for why in dict.fromkeys(group.not_measured.values()):
         names = ", ".join(printable(name, 40) for name, reason in group.not_measured.items() if reason == why)
@@ -87,15 +87,15 @@ def markdown(results: Sequence[Result]) -> str:
     whole = summary(results)
     parts: list[str] = []
     for group in whole.groups:
-        parts.append(f"**{markdown_text(group.title, 120)}**\n")
-        parts.append(f"| | faces | {' | '.join(markdown_text(heading(column)) for column in group.columns)} |")
+        parts.append(f"**{markdown_text(group.title, 120)}** ({group.counted})\n")
+        parts.append(f"| | images | {' | '.join(markdown_text(heading(column)) for column in group.columns)} |")
         parts.append(f"|:--|--:|{'--:|' * len(group.columns)}")
         for line in group.lines:
             cells = [_markdown_cell(cell, column) for cell, column in zip(line.cells, group.columns, strict=True)]
             parts.append(f"| {markdown_text(line.label, 60)} | {counted(line)} | {' | '.join(cells)} |")
         parts.append("")
         if any(cell.partial for line in group.lines for cell in line.cells):
-            parts.append("\\* mean over fewer faces than another row: not comparable\n")
+            parts.append("\\* mean over fewer images than another row: not comparable\n")
         parts += [f"Not comparable: {markdown_text(warning, 200)}\n" for warning in group.warnings]
         parts += [
             f"- not measured: {markdown_text(name, 60)}: {markdown_text(why, 200)}"

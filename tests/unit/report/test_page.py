@@ -189,8 +189,8 @@ def test_strips_are_capped_and_the_rest_is_counted(tmp_path: Path) -> None:
     assert shown[:FIRST] == names[:FIRST]
     assert set(shown[FIRST:]) == set(worst)
     note = page.one("section", id="faces").text
-    assert "32 of 60 faces" in note
-    assert "28 faces not shown" in note
+    assert "32 of 60 images" in note
+    assert "28 images not shown" in note
     places = [int(strip.attributes["data-places"].split()[1]) for strip in page.every("article", cls="strip")]
     assert sorted(places) == list(range(32))
     by_worst = [name for _, name in sorted(zip(places, shown, strict=True))]

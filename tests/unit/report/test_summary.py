@@ -123,7 +123,7 @@ def test_blank_metrics_say_why() -> None:
     )
     (group,) = summary([one]).groups
     assert [column.metric for column in group.columns] == ["psnr_rgb"]
-    assert group.not_measured == {"niqe": "too small", "mae_rgb": "no face has a value"}
+    assert group.not_measured == {"niqe": "too small", "mae_rgb": "no image has a value"}
 
 
 def test_a_failure_is_listed_once() -> None:
@@ -163,3 +163,12 @@ def test_printable_keeps_one_line_and_its_ends() -> None:
     assert printable("a\nb\x1b[31m\u202eé脸") == "a\\nb\\x1b[31m\\u202eé脸"
     assert printable("x" * 50 + "end", 11) == "xxxxx…xxend"
     assert len(printable("\ud800" * 100, 20)) == 20
+
+
+def test_images_of_one_face_are_told_from_faces() -> None:
+    one = sample.scored("a", {"psnr_rgb": [1.0, 2.0, 3.0]})
+    (group,) = summary([one]).groups
+    assert group.counted == "3 images of 1 face"
+    rows = tuple(dataclasses.replace(row, face_sha256=str(number) * 64) for number, row in enumerate(one.rows))
+    (group,) = summary([dataclasses.replace(one, rows=rows)]).groups
+    assert group.counted == "3 images"

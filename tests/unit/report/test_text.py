@@ -27,10 +27,10 @@ def test_the_last_lines_say_everything(results: tuple[Result, ...]) -> None:
     lines = terminal_lines(results, Path("report/index.html"))
     text = "\n".join(lines)
     for fact in (
-        "3 faces: astronaut",
+        "3 images: astronaut",
         "psnr_rgb ↑ dB",
         "2 of 3",
-        "* mean over fewer faces",
+        "* mean over fewer images",
         "not measured: niqe: needs faces of at least 192 px",
         "not measured: lpips: run `gfpbench fetch lpips-vgg`",
         "failed (restore): astronaut-02: RuntimeError: out of memory",
