@@ -6,6 +6,7 @@ level, so that now and then one rounds the other way before JPEG. Choose it for 
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -83,11 +84,22 @@ def _waves(length: int, frequencies: int, size: int) -> tuple[Floats, Floats]:
 
 
 def _spectrum_of(kernel: Floats, shape: tuple[int, int]) -> Floats:
-    """(height, width // 2 + 1) float32 transform of a kernel about its middle: real, because the kernel is point-symmetric."""
+    """(height, width // 2 + 1) float32 transform of a kernel about its middle: real, as the kernel is symmetric."""
     size = len(kernel)
     cos_y, sin_y = _waves(shape[0], shape[0], size)
     cos_x, sin_x = _waves(shape[1], shape[1] // 2 + 1, size)
     return np.asarray(cos_y @ (kernel @ cos_x.T) - sin_y @ (kernel @ sin_x.T), dtype=np.float32)
+
+
+_kept = threading.local()
+
+
+def _canvas(shape: tuple[int, ...]) -> Floats:
+    """This thread's scratch array of that shape. Fresh memory for every picture would cost more than its transform."""
+    canvas = getattr(_kept, "canvas", None)
+    if canvas is None or canvas.shape != shape:
+        canvas = _kept.canvas = np.zeros(shape, np.float32)
+    return np.asarray(canvas)
 
 
 def _fourier(bgr: Floats, record: Parameters) -> Floats:
@@ -98,11 +110,12 @@ def _fourier(bgr: Floats, record: Parameters) -> Floats:
         int(scipy.fft.next_fast_len(height + 2 * reach)),
         int(scipy.fft.next_fast_len(width + 2 * reach, real=True)),
     )
-    canvas = np.zeros((channels, *shape), np.float32)
-    padded = cv2.copyMakeBorder(bgr, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
-    for plane, values in zip(canvas, cv2.split(padded), strict=True):
-        plane[: values.shape[0], : values.shape[1]] = values
-    spectrum: Spectrum = scipy.fft.rfft2(canvas, overwrite_x=True)
+    canvas = _canvas((channels, *shape))
+    for plane, values in zip(canvas, cv2.split(bgr), strict=True):
+        # Anything in the margin will do: it lies further from the picture than the kernel reaches.
+        inner = plane[: height + 2 * reach, : width + 2 * reach]
+        cv2.copyMakeBorder(values, reach, reach, reach, reach, cv2.BORDER_REFLECT_101, dst=inner)
+    spectrum: Spectrum = scipy.fft.rfft2(canvas)
     spectrum *= _spectrum_of(blur.kernel_of(record).astype(np.float32), shape)
     columns = scipy.fft.ifft(spectrum, axis=1, overwrite_x=True)
     above, below, down = resample.taps(height, small_height)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench.degrade import blur, chain, colour, jpeg, keyed, noise, resample
+from gfpbench.degrade import blur, chain, colour, fast, jpeg, jpeg_tensor, keyed, noise, resample, tensor
 from gfpbench.degrade.presets import PAPER, UPSTREAM, Chain
 from gfpbench.types import Degradation
 from tests.degradation import laws_apply, laws_draw
@@ -581,6 +581,67 @@ BROKEN_COLOUR: dict[str, tuple[Any, str, Any, Law]] = {
 }
 
 
+# The same for the other paths' own code.
+BROKEN_PATHS: dict[str, tuple[Any, Any, str, Any, Law]] = {
+    "tensor: one table for luma and chroma": (
+        "tensor",
+        jpeg_tensor,
+        "CHROMINANCE",
+        jpeg_tensor.LUMINANCE,
+        A.jpeg_is_the_quality_said,
+    ),
+    "tensor: chroma doubled plainly": (
+        "tensor",
+        jpeg_tensor,
+        "_upsampled",
+        lambda plane, *_: plane.repeat_interleave(2, 1).repeat_interleave(2, 2),
+        A.jpeg_is_the_quality_said,
+    ),
+    "tensor: quality 1 lower": (
+        "tensor",
+        jpeg_tensor,
+        "quantisation_table",
+        lambda base, quality, f=jpeg_tensor.quantisation_table: f(base, max(1, quality - 1)),
+        A.jpeg_is_the_quality_said,
+    ),
+    "tensor: noise on the wrong channel": (
+        "tensor",
+        tensor,
+        "_noisy",
+        lambda pixels, sizes, records, f=tensor._noisy: f(pixels.flip(1), sizes, records).flip(1),
+        A.chain_is_the_equation,
+    ),
+    "tensor: sides exchanged": (
+        "tensor",
+        resample,
+        "small_size",
+        lambda size, ratio: small_size(size[::-1], ratio),
+        A.downsampling_is_bilinear,
+    ),
+    "tensor: taps half a pixel off": (
+        "tensor",
+        resample,
+        "taps",
+        lambda source, target, f=resample.taps: (*f(source, target)[:2], f(source, target)[2] * 0.5),
+        A.downsampling_is_bilinear,
+    ),
+    "fast: edge repeated at the border": (
+        "fast",
+        fast,
+        "reflected",
+        lambda index, size: np.clip(index, 0, size - 1),
+        A.blur_is_the_formula,
+    ),
+    "fast: spectrum of another kernel": (
+        "fast",
+        fast,
+        "_spectrum_of",
+        lambda kernel, shape, f=fast._spectrum_of: f(kernel.T, shape),
+        A.blur_is_the_formula,
+    ),
+}
+
+
 def _caught(preset: Chain, case: tuple[Any, str, Any, Law], monkeypatch: Patch) -> None:
     """That the law holds for the preset as it is, tests/degradation says."""
     owner, name, broken, law = case
@@ -597,6 +658,12 @@ def test_a_broken_step_or_draw_is_caught(name: str, monkeypatch: Patch) -> None:
 @pytest.mark.parametrize("name", BROKEN_COLOUR)
 def test_broken_colour_is_caught(name: str, monkeypatch: Patch) -> None:
     _caught(UPSTREAM, BROKEN_COLOUR[name], monkeypatch)
+
+
+@pytest.mark.parametrize("name", BROKEN_PATHS)
+def test_a_broken_path_is_caught(name: str, monkeypatch: Patch) -> None:
+    path, *case = BROKEN_PATHS[name]
+    _caught(PAPER.using(path), tuple(case), monkeypatch)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

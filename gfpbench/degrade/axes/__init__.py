@@ -1,0 +1,84 @@
+"""Axes of severity: 0 is harmless, 1 lies beyond anything a restorer was trained on, in units a person knows.
+
+To add one: write an ``Effect`` (``axis.py``) and an ``Axis`` in a file of its own, and add its row to the table below.
+
+Example:
+    >>> axis = load_axis("noise")
+    >>> axis.value_at(0.5), axis.unit
+    (60.0, 'grey levels')
+    >>> degraded = axis.degraded(batch, 0.5, seed=0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from gfpbench.degrade.axes.axis import Axis, severity_in
+from gfpbench.degrade.axes.strip import strip
+from gfpbench.tables import resolve
+from gfpbench.types import BadInput, Degradation
+
+__all__ = ["AXES", "Axis", "describe", "load_at", "load_axis", "strip"]
+
+AXES: Mapping[str, str] = {
+    "blur": "gfpbench.degrade.axes.blur:BLUR",
+    "noise": "gfpbench.degrade.axes.noise:NOISE",
+    "jpeg": "gfpbench.degrade.axes.jpeg:JPEG",
+    "downscale": "gfpbench.degrade.axes.downscale:DOWNSCALE",
+    "all": "gfpbench.degrade.axes.diagonal:ALL",
+    "motion-blur": "gfpbench.degrade.axes.motion_blur:MOTION_BLUR",
+    "double-jpeg": "gfpbench.degrade.axes.double_jpeg:DOUBLE_JPEG",
+    "face-scale": "gfpbench.degrade.axes.face_scale:FACE_SCALE",
+    "roll": "gfpbench.degrade.axes.roll:ROLL",
+    "yaw": "gfpbench.degrade.axes.head_turn:YAW",
+    "pitch": "gfpbench.degrade.axes.head_turn:PITCH",
+    "misalignment": "gfpbench.degrade.axes.misalignment:MISALIGNMENT",
+    "occlusion-eyes": "gfpbench.degrade.axes.occlusion:EYES",
+    "occlusion-nose": "gfpbench.degrade.axes.occlusion:NOSE",
+    "occlusion-mouth": "gfpbench.degrade.axes.occlusion:MOUTH",
+    "occlusion-half": "gfpbench.degrade.axes.occlusion:HALF",
+    "occlusion-bar": "gfpbench.degrade.axes.occlusion:BAR",
+    "occlusion-glasses": "gfpbench.degrade.axes.occlusion:GLASSES",
+    "occlusion-mask": "gfpbench.degrade.axes.occlusion:MASK",
+    "occlusion-hand": "gfpbench.degrade.axes.occlusion:HAND",
+    "side-light": "gfpbench.degrade.axes.lighting:SIDE_LIGHT",
+    "overexposure": "gfpbench.degrade.axes.exposure:OVEREXPOSURE",
+    "underexposure": "gfpbench.degrade.axes.exposure:UNDEREXPOSURE",
+    "gamma-dark": "gfpbench.degrade.axes.exposure:GAMMA_DARK",
+    "gamma-bright": "gfpbench.degrade.axes.exposure:GAMMA_BRIGHT",
+    "colour-warm": "gfpbench.degrade.axes.exposure:COLOUR_WARM",
+    "colour-cool": "gfpbench.degrade.axes.exposure:COLOUR_COOL",
+    "asymmetry-light": "gfpbench.degrade.axes.lighting:ASYMMETRY_LIGHT",
+    "asymmetry-detail": "gfpbench.degrade.axes.asymmetry:ASYMMETRY_DETAIL",
+    "asymmetry-shape": "gfpbench.degrade.axes.asymmetry:ASYMMETRY_SHAPE",
+}
+"""Name -> "module:attribute" of an Axis."""
+
+
+def load_axis(name: str) -> Axis:
+    """The axis of that name; ``noise+middle`` is the axis ``noise`` on the base ``middle`` (see ``Axis.on``).
+
+    Raises BadInput with the nearest names for an axis or a base that there is not.
+    """
+    plain, plus, base = name.partition("+")
+    axis = cast(Axis, resolve("axis", AXES, plain))
+    return axis.on(base) if plus else axis
+
+
+def load_at(name: str) -> Degradation:
+    """The degradation that ``Axis.at`` names, such as ``noise@0.25``: what a stored Result says can be run again.
+
+    For axes that change the scene this is the half that a camera and a file do; ``Axis.faces`` is the other.
+    Raises BadInput for a name that is no axis, or a severity outside 0 to 1.
+    """
+    axis, at, severity = name.rpartition("@")
+    if not at:
+        raise BadInput(f"{name!r} names no severity: write it as {name}@0.5, with 0 harmless and 1 hardest")
+    return load_axis(axis).at(severity_in(severity))
+
+
+def describe(name: str) -> str:
+    """One line about an axis, for lists. Raises BadInput for an unknown name."""
+    axis = load_axis(name)
+    return f"{axis.summary} ({axis.harmless:g} to {axis.hardest:g} {axis.unit})"
