@@ -153,7 +153,7 @@ def report_(
         print(json.dumps([stored.to_json(result) for result in read], indent=2, allow_nan=False))
         return
     stores = [file.parent / "cases" for file in files]
-    page = reports.write_report(read, to, store=next((store for store in stores if store.is_dir()), None))
+    page = reports.write_report(read, to, store=[store for store in stores if store.is_dir()] or None)
     print("\n".join(reports.terminal_lines(read, page)))
 
 
