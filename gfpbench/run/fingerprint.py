@@ -1,4 +1,4 @@
-"""A picture in a few numbers, kept in every row: what changed between two Results can be told without their pictures."""
+"""A picture in a few numbers, kept in every row, so that two Results can be compared without their pictures."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gfpbench.types import ImageBatch, Json
 
 THUMBNAIL_SIDE = 8
 
-# Second differences: the first sums up how sharp a picture is; the second is blind to straight edges, so what it finds
-# is mostly noise (Immerkær 1996, "Fast Noise Variance Estimation", Computer Vision and Image Understanding 64, 300-302).
+# Second differences: the first sums up how sharp a picture is; the second is blind to straight edges, so that what it
+# finds is mostly noise (Immerkær 1996, "Fast Noise Variance Estimation", Computer Vision and Image Understanding 64).
 _LAPLACIAN = ((0, 1, 0), (1, -4, 1), (0, 1, 0))
 _NOISE = ((1, -2, 1), (-2, 4, -2), (1, -2, 1))
 

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import math
 import os
+import random
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -225,36 +227,45 @@ def check_sound(toy: Toy, store: Path, count: int | None = 6) -> None:
 def killed_at_random(folder: Path, kills: int, seed: int) -> None:
     """For a process of its own: run in children, kill each at a random moment, then let one finish.
 
-    Prints how many were killed while they worked, and how many batches the last child took over.
+    Prints how many were killed while they worked, and how many of these left committed batches to go on from.
     """
-    import json
-    import random
-
     torn, ill = frozenset({"face 0007", "face 0044"}), frozenset({"face 0011"})
     toy = Toy(ToyFaces(45, unreadable=torn), restorer=Smooth(ill, seconds=0.004))
+    run.environment("cpu")  # read once, before forking: somebody may be editing gfpbench while its tests run
     begun = time.monotonic()
-    _child(toy, folder / "undisturbed", None)
-    length, chance, killed = time.monotonic() - begun, random.Random(seed), 0
-    for _ in range(kills):
-        killed += _child(toy, folder / "killed", chance.uniform(0.1, 0.5) * length)
-    _child(toy, folder / "killed", None)
-    timing = json.loads((folder / "killed" / toy.case.id / "timing.json").read_text())
-    print(killed, timing["resumed_batches"])
+    os.waitpid(_child(toy, folder / "undisturbed"), 0)
+    length, chance = time.monotonic() - begun, random.Random(seed)
+    journal = folder / "killed" / toy.case.id / "rows.jsonl"
+    killed = left = 0
+    for attempt in range(kills):
+        lines = _lines(journal) + chance.randint(1, 4)
+        child = _child(toy, folder / "killed")
+        if attempt % 2:  # at any moment, the beginning and the end included
+            time.sleep(chance.uniform(0, length))
+        else:  # somewhere in the middle, however slow the machine is
+            patience = time.monotonic() + 20
+            while _lines(journal) < lines and time.monotonic() < patience:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.02))
+        os.kill(child, signal.SIGKILL)
+        died = os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        killed += died
+        left += died and _lines(journal) > 1
+    assert os.waitpid(_child(toy, folder / "killed"), 0)[1] == 0
+    print(killed, left)
 
 
-def _child(toy: Toy, store: Path, seconds: float | None) -> bool:
-    """Run in a forked child; kill it after ``seconds``. True where the kill came in time."""
-    import signal
-
+def _child(toy: Toy, store: Path) -> int:
     child = os.fork()
     if child == 0:
         torch.set_num_threads(1)
         toy.measure(store)
         os._exit(0)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if seconds is None:
-        assert status == 0
-    return os.WIFSIGNALED(status)
+    return child
+
+
+def _lines(journal: Path) -> int:
+    try:
+        return journal.read_bytes().count(b"\n")
+    except FileNotFoundError:  # not begun, or finished between two looks
+        return 0

@@ -407,9 +407,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path: Path) ->
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    killed, resumed = map(int, done.stdout.split())
-    assert killed >= 3, "too few kills came in time to prove anything"
-    assert resumed >= 1
+    killed, left = map(int, done.stdout.split())
+    assert killed >= left >= 1, "no kill came while batches were committed, so nothing was proved"
     laws.check_same(tmp_path / "undisturbed" / CASE.id, tmp_path / "killed" / CASE.id)
 
 
