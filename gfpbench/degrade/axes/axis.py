@@ -1,4 +1,4 @@
-"""An axis of severity: one physical quantity from harmless to beyond anything trained on, with what is kept fixed beside it.
+"""An axis of severity: one physical quantity from harmless to beyond anything trained on.
 
 Two kinds, by who did it. The truth is what a restorer is asked to return, and it is asked to undo what happened between
 the scene and the file, not to change the scene:
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,10 @@ Points: TypeAlias = NDArray[np.float64]
 class Effect(Protocol):
     """What an axis does to one picture, at any value of its physical quantity."""
 
-    keys: tuple[str, ...]
-    """The keys of its records: what ``apply`` reads, or steps of Eq. 6."""
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of its records: what ``apply`` reads, or steps of Eq. 6."""
+        ...
 
     def draw(self, value: float, source: np.random.Generator, size_px: tuple[int, int]) -> Parameters:
         """The record for a picture of (height, width) px.
@@ -107,7 +109,9 @@ class Axis:
         """The severity at which the quantity has this value. Raises BadInput outside ``harmless`` to ``hardest``."""
         low, high = sorted((self.harmless, self.hardest))
         if not low <= value <= high:
-            raise BadInput(f"axis {self.name!r} goes from {self.harmless:g} to {self.hardest:g} {self.unit}, not {value}")
+            raise BadInput(
+                f"axis {self.name!r} goes from {self.harmless:g} to {self.hardest:g} {self.unit}, not {value}"
+            )
         if self.spacing == "geometric":
             return math.log(value / self.harmless) / math.log(self.hardest / self.harmless)
         return (value - self.harmless) / (self.hardest - self.harmless)
@@ -130,9 +134,9 @@ class Axis:
             raise unknown("base", base, BASES)
         return self if base == self.base else replace(self, name=f"{self.name.partition('+')[0]}+{base}", base=base)
 
-    def at(self, severity: float) -> AxisDegradation:
-        """The degradation at one severity. For a scene it expects pictures of ``faces`` or ``truth``, changed already."""
-        return AxisDegradation(self, severity_in(severity))
+    def at(self, severity: float) -> Degradation:
+        """The degradation at one severity. A scene's own change is not in it; see ``faces`` and ``truth``."""
+        return cast(Degradation, AxisDegradation(self, severity_in(severity)))
 
     def faces(self, faces: FaceSet, severity: float, seed: int) -> FaceSet:
         """The faces to restore towards: the same set for pictures, each face changed for scenes. Names stay.
@@ -245,6 +249,3 @@ def severity_in(severity: float | str) -> float:
     if not 0 <= number <= 1:
         raise BadInput(f"a severity lies between 0 (harmless) and 1 (hardest), not {severity!r}")
     return number + 0.0  # -0.0 would be another name for the same degradation
-
-
-_: type[Degradation] = AxisDegradation

@@ -1,4 +1,4 @@
-"""What is done to a picture along with an axis, the same at every severity: nothing, or the middle of the paper's ranges."""
+"""What is done along with an axis, the same at every severity: nothing, or the middle of the paper's ranges."""
 
 from __future__ import annotations
 

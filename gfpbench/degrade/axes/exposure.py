@@ -1,7 +1,7 @@
 """Exposure, gamma and colour cast: what a camera or a screen does to the light of a whole picture.
 
-Faults of the picture, so the truth is the clean face; see ``axis.py``. Exposure and cast multiply linear light and clip,
-so that highlights are lost as on a sensor; gamma bends the encoded values, as a wrong display curve does.
+Faults of the picture, so the truth is the clean face; see ``axis.py``. Exposure and cast multiply linear light and
+clip, so that highlights are lost as on a sensor; gamma bends the encoded values, as a wrong display curve does.
 """
 
 from __future__ import annotations
@@ -66,5 +66,9 @@ GAMMA_DARK = Axis(
 GAMMA_BRIGHT = Axis(
     "gamma-bright", "mid tones too bright", "gamma", 1.0, 0.2, None, Gamma(), spacing="geometric", source=_SOURCE
 )
-COLOUR_WARM = Axis("colour-warm", "light too red", "stops of red over blue", 0.0, 4.0, None, ColourCast(), source=_SOURCE)
-COLOUR_COOL = Axis("colour-cool", "light too blue", "stops of red over blue", 0.0, -4.0, None, ColourCast(), source=_SOURCE)
+COLOUR_WARM = Axis(
+    "colour-warm", "light too red", "stops of red over blue", 0.0, 4.0, None, ColourCast(), source=_SOURCE
+)
+COLOUR_COOL = Axis(
+    "colour-cool", "light too blue", "stops of red over blue", 0.0, -4.0, None, ColourCast(), source=_SOURCE
+)
