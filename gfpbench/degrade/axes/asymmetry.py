@@ -1,7 +1,7 @@
 """Lack of symmetry: one half of the face blurred, or one half sagging. (One half in shadow: ``lighting.py``.)
 
-StyleGAN's faces are nearly symmetric, and a restorer that leans on them may mend the bad half after the good one, or
-make two eyes that do not match. Blur is a fault of the picture, the shape of a face belongs to the scene; see ``axis.py``.
+StyleGAN's faces are nearly symmetric: a restorer that leans on them may mend the bad half after the good one, or make
+two eyes that do not match. Blur is a fault of the picture, the shape of a face belongs to the scene; see ``axis.py``.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class Axis:
         if severity in (0.0, 1.0):
             return self.hardest if severity else self.harmless
         if self.spacing == "geometric":
-            return self.harmless * (self.hardest / self.harmless) ** severity
+            return float(self.harmless * (self.hardest / self.harmless) ** severity)
         return self.harmless + (self.hardest - self.harmless) * severity
 
     def severity_of(self, value: float) -> float:

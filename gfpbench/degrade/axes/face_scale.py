@@ -49,9 +49,9 @@ class FaceScale:
         return np.asarray((points + 0.5 - frame / 2) * small / frame + frame / 2 - 0.5)
 
 
-def _beyond(side: int, small: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _beyond(side: int, small: int) -> Points:
     """How far each pixel of a side lies outside the small crop in its middle."""
-    return np.maximum(np.abs(np.arange(side) - (side - 1) / 2) - (small - 1) / 2, 0)
+    return np.asarray(np.maximum(np.abs(np.arange(side) - (side - 1) / 2) - (small - 1) / 2, 0))
 
 
 FACE_SCALE = Axis(

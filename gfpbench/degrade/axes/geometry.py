@@ -5,7 +5,7 @@ Fractions of the crop: (0, 0) is the upper left corner, (1, 1) the lower right; 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,8 @@ def smooth_step(position: Grid) -> Grid:
 
 
 def _weights(offset: Floats) -> tuple[Floats, ...]:
-    t, t2, t3 = offset, offset * offset, offset * offset * offset
+    t: NDArray[Any] = offset  # whole-number factors keep float32; numpy's annotations do not know
+    t2, t3 = t * t, t * t * t
     return (-t3 + 2 * t2 - t) / 2, (3 * t3 - 5 * t2 + 2) / 2, (-3 * t3 + 4 * t2 + t) / 2, (t3 - t2) / 2
 
 

@@ -1,12 +1,12 @@
 """Out-of-plane pose: the head turned or nodded, through a proxy for its depth that knows no face in particular.
 
 The head is an ellipsoid that fills its outline in an FFHQ crop, with a bump for the nose. A point at the angle phi on
-it, seen at x = centre + w sin(phi), goes to the angle phi + theta (1 - (2 phi / pi)^2): the middle of the face turns by
+it, seen at x = centre + w sin(phi), goes to the angle phi + theta (1 - (2 phi / pi)^2). The middle of the face turns by
 exactly the degrees said, and points towards the outline by less and less, so that the outline stays where it is,
-nothing outside it moves and the map can be inverted. The bump shifts the nose by height x sin(theta) further, as parallax does.
+nothing outside it moves and the map can be inverted. The nose shifts by height x sin(theta) more, as parallax does.
 
-What a photograph does not show cannot appear: the ear and the cheek that come into view are stretched. Up to 40 degrees
-the stretching stays below a factor of four; a profile is out of reach. Degrees add to the pose that a face has.
+What a photograph does not show cannot appear: the ear and the cheek that come into view are stretched, less than four
+times up to 40 degrees; a profile is out of reach. Degrees add to the pose that a face has already.
 """
 
 from __future__ import annotations

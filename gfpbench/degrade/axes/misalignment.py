@@ -35,7 +35,7 @@ class Misalignment:
         return bgr[rows[:, None], columns[None, :]]
 
     def moved(self, points: Points, record: Parameters, size_px: tuple[int, int]) -> Points:
-        return points + np.array([record["shift_x_px"], record["shift_y_px"]])
+        return np.asarray(points + np.array([record["shift_x_px"], record["shift_y_px"]]))
 
 
 MISALIGNMENT = Axis(

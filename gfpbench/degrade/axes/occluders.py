@@ -17,7 +17,7 @@ from gfpbench.images import Floats
 from gfpbench.types import Parameters
 
 Levels: TypeAlias = Callable[[Grid, Grid, Parameters], Grid]
-Paint: TypeAlias = Callable[[Floats, Grid, Grid, Parameters], Floats]
+Paint: TypeAlias = Callable[[Floats, Grid, Grid, Parameters, float], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Occluder:
 
     Args:
         levels: x, y, record -> (H, W), finite; the record's side (-1 left, 1 right) and angle turn it.
-        paint: picture, x, y, record -> what broadcasts to (H, W, 3): the surface wherever the shape may reach.
+        paint: picture, x, y, record, level up to which it has grown -> its surface, broadcasting to (H, W, 3).
     """
 
     levels: Levels
@@ -39,7 +39,7 @@ def _superellipse(x: Grid, y: Grid, centre: tuple[float, float], aspect: float, 
 
 
 def _eyes(x: Grid, y: Grid, record: Parameters) -> Grid:
-    return np.abs(y - EYE_LEFT[1]) + 0 * x
+    return np.asarray(np.abs(y - EYE_LEFT[1]) + 0 * x)
 
 
 def _nose(x: Grid, y: Grid, record: Parameters) -> Grid:
@@ -51,12 +51,12 @@ def _mouth(x: Grid, y: Grid, record: Parameters) -> Grid:
 
 
 def _half(x: Grid, y: Grid, record: Parameters) -> Grid:
-    return -record["occlusion_side"] * (x - 0.5) + 0 * y
+    return np.asarray(-record["occlusion_side"] * (x - 0.5) + 0 * y)
 
 
 def _bar(x: Grid, y: Grid, record: Parameters) -> Grid:
     angle = record["occlusion_angle_rad"]
-    return np.abs((x - FACE_CENTRE[0]) * math.sin(angle) - (y - FACE_CENTRE[1]) * math.cos(angle))
+    return np.asarray(np.abs((x - FACE_CENTRE[0]) * math.sin(angle) - (y - FACE_CENTRE[1]) * math.cos(angle)))
 
 
 def _glasses(x: Grid, y: Grid, record: Parameters) -> Grid:
@@ -69,13 +69,16 @@ _EYES = ((-1, EYE_LEFT), (1, EYE_RIGHT))
 
 
 def _mask(x: Grid, y: Grid, record: Parameters) -> Grid:
-    # The upper edge rises over the bridge of the nose.
-    return _superellipse(x, y + 0.16 * (x - 0.5) ** 2 / 0.07 * (y < 0.76), (0.5, 0.76), 1.3, 3)
+    up = 0.76 - y
+    # The upper edge is highest on the bridge of the nose and falls towards the ears.
+    up = up + 1.3 * (x - 0.5) ** 2 * np.clip(up / 0.1, 0, 1)
+    return _superellipse(x, up, (0.5, 0.0), 1.25, 3)
 
 
 _FINGERS = ((-0.117, 0.25, 0.034), (-0.039, 0.31, 0.038), (0.041, 0.29, 0.037), (0.115, 0.21, 0.032))
-_THUMB = (0.215, -0.1, 0.042)
+_THUMB = (0.212, -0.06, 0.042)
 """Place across the hand, length beyond the palm, half width: a middle finger of 8 cm where eyes are 6.3 cm apart."""
+_PALM_HALF_WIDTH, _WEB, _CUFF = 0.15, -0.24, -0.45
 
 
 def _hand_axes(x: Grid, y: Grid, record: Parameters) -> tuple[Grid, Grid]:
@@ -87,42 +90,48 @@ def _hand_axes(x: Grid, y: Grid, record: Parameters) -> tuple[Grid, Grid]:
 
 
 def _hand(x: Grid, y: Grid, record: Parameters) -> Grid:
-    """How far the hand has to slide in along its fingers until it covers a place; the arm follows it."""
+    """How far the hand has to slide in along its fingers until it covers a place; the arm in its sleeve follows it."""
     along, across = _hand_axes(x, y, record)
-    # Between fingers the hand begins at the palm; beside it only a sleeve that widens comes, and late.
-    top = np.where(np.abs(across) < 0.15, -0.02 - 2.0 * np.maximum(np.abs(across) - 0.12, 0), -0.6 - 6 * np.abs(across))
+    beside = _CUFF - 4 * np.maximum(np.abs(across) - 0.25, 0)
+    top = np.where((across > 0) & (across < _THUMB[0] + _THUMB[2]), _WEB, beside)
+    top = np.where(np.abs(across) < _PALM_HALF_WIDTH, -0.01, top)
     for place, length, radius in (*_FINGERS, _THUMB):
         off = np.abs(across - place)
         tip = length - radius + np.sqrt(np.maximum(radius**2 - off**2, 0))
         top = np.where(off < radius, np.maximum(top, tip), top)
-    return along - top
+    return np.asarray(along - top)
 
 
 def _plain(*bgr: float) -> Paint:
-    return lambda picture, x, y, record: np.array(bgr, dtype=np.float32)
+    return lambda picture, x, y, record, level: np.array(bgr, dtype=np.float32)
 
 
-def _skin(picture: Floats, x: Grid, y: Grid, record: Parameters) -> Floats:
-    """The median colour of the face, rounded off towards the edges of each finger."""
+def _skin(picture: Floats, x: Grid, y: Grid, record: Parameters, level: float) -> Floats:
+    """The median colour of the face, fingers rounded off towards their edges, and a grey sleeve."""
     inside = ((x - FACE_CENTRE[0]) / FACE_RADII[0]) ** 2 + ((y - FACE_CENTRE[1]) / FACE_RADII[1]) ** 2 < 0.5
     tone = np.median(picture[inside], axis=0)
-    _, across = _hand_axes(x, y, record)
-    round_off = np.full(across.shape, 0.93)
+    along, across = _hand_axes(x, y, record)
+    along = along - level  # from the knuckles of the hand where it is now
+    shade = 0.92 - 1.5 * across**2
     for place, _, radius in (*_FINGERS, _THUMB):
         off = np.abs(across - place)
-        round_off = np.where(off < radius, 0.7 + 0.25 * np.sqrt(np.maximum(1 - (off / radius) ** 2, 0)), round_off)
-    return (tone * round_off[..., None]).astype(np.float32)
+        rounded = 0.68 + 0.26 * np.sqrt(np.maximum(1 - (off / radius) ** 2, 0))
+        finger = np.clip((along - (_WEB if place == _THUMB[0] else -0.03)) / 0.05, 0, 1) * (off < radius)
+        shade = shade * (1 - finger) + rounded * finger
+    skin = tone * np.clip(shade, 0.5, 1)[..., None]
+    return np.where((along < _CUFF)[..., None], np.array([0.3, 0.27, 0.25]), skin).astype(np.float32)
 
 
-def _cloth(picture: Floats, x: Grid, y: Grid, record: Parameters) -> Floats:
+def _cloth(picture: Floats, x: Grid, y: Grid, record: Parameters, level: float) -> Floats:
     """Pale blue with pleats, darker towards the ears."""
     folds = 1 - 0.07 * (np.sin(2 * math.pi * y / 0.075) > 0.8) - 0.9 * (x - 0.5) ** 2
-    return (folds[..., None] * np.array([0.84, 0.78, 0.66])).astype(np.float32)
+    return np.asarray(folds[..., None] * np.array([0.84, 0.78, 0.66]), dtype=np.float32)
 
 
-def _lens(picture: Floats, x: Grid, y: Grid, record: Parameters) -> Floats:
+def _lens(picture: Floats, x: Grid, y: Grid, record: Parameters, level: float) -> Floats:
     """Nearly black, a little lighter downwards, as tinted glass is."""
-    return ((0.05 + 0.25 * np.clip(y - 0.42, 0, 0.3) + 0 * x)[..., None] * np.ones(3)).astype(np.float32)
+    shade = 0.05 + 0.25 * np.clip(y - 0.42, 0, 0.3) + 0 * x
+    return np.asarray(shade[..., None] * np.ones(3), dtype=np.float32)
 
 
 OCCLUDERS: Mapping[str, Occluder] = {

@@ -29,17 +29,19 @@ def face_mask(size_px: tuple[int, int]) -> Mask:
     return np.asarray(((x - FACE_CENTRE[0]) / FACE_RADII[0]) ** 2 + ((y - FACE_CENTRE[1]) / FACE_RADII[1]) ** 2 <= 1)
 
 
-def covered(size_px: tuple[int, int], record: Parameters) -> Mask:
-    """(H, W): the pixels behind the occluder, the stated share of the face to the nearest pixel; hard-edged.
+def grown(size_px: tuple[int, int], record: Parameters) -> tuple[Mask, float]:
+    """(H, W): the pixels behind the occluder, with the level up to which it has grown.
 
-    At a larger share the same shape covers these pixels and more. It reaches beyond the face as far as it grew.
+    They are the stated share of the face to the nearest pixel, hard-edged. At a larger share the same shape covers
+    them and more. It reaches beyond the face as far as it grew.
     """
     x, y = fractions(size_px)
     levels: Grid = OCCLUDERS[record["occlusion_shape"]].levels(x, y, record)
     levels = levels + (x + y / 7) * 1e-6  # whole rows of equal level would come all at once
     on_face = np.sort(levels[face_mask(size_px)])
     count = round(record["occlusion_fraction"] * on_face.size)
-    return np.asarray(levels <= on_face[count - 1]) if count else np.zeros(size_px, dtype=np.bool_)
+    level = float(on_face[count - 1]) if count else -math.inf
+    return np.asarray(levels <= level), level
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,11 @@ class Occlusion:
 
     def apply(self, bgr: Floats, record: Parameters) -> Floats:
         size = bgr.shape[0], bgr.shape[1]
-        surface = OCCLUDERS[record["occlusion_shape"]].paint(bgr, *fractions(size), record)
-        return np.where(covered(size, record)[..., None], surface, bgr).astype(np.float32)
+        mask, level = grown(size, record)
+        if not mask.any():
+            return bgr
+        surface = OCCLUDERS[record["occlusion_shape"]].paint(bgr, *fractions(size), record, level)
+        return np.where(mask[..., None], surface, bgr).astype(np.float32)
 
 
 def _axis(shape: str, summary: str, hardest: float) -> Axis:
@@ -86,4 +91,4 @@ HALF = _axis("half", "a board from one side", 75.0)
 BAR = _axis("bar", "a bar across the face at any angle", 75.0)
 GLASSES = _axis("glasses", "dark glasses", 45.0)
 MASK = _axis("mask", "a surgical mask", 70.0)
-HAND = _axis("hand", "a hand before mouth and cheek", 70.0)
+HAND = _axis("hand", "a hand before mouth and cheek", 60.0)
