@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import types
 import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,9 @@ def inception_weights(folder: Path) -> Path:
     from torchvision.models import inception_v3
 
     path = folder / "inception.pth"
-    torch.save(seeded(inception_v3(num_classes=1008, aux_logits=False, weights=None, init_weights=False)), path)
+    with torch.device("meta"):  # shapes only
+        bare = inception_v3(num_classes=1008, aux_logits=False, weights=None, init_weights=False)
+    torch.save(seeded(bare), path)
     return path
 
 
@@ -102,6 +105,13 @@ def arcface_weights(folder: Path) -> Path:
     path = folder / "arcface.pth"
     torch.save(seeded(gfpgan_arcface()("IRBlock", [2, 2, 2, 2], use_se=False)), path)
     return path
+
+
+def gfpgans_network(weights: Path) -> nn.Module:
+    """gfpgan's identity network with the weights of a file."""
+    network: nn.Module = gfpgan_arcface()("IRBlock", [2, 2, 2, 2], use_se=False)
+    network.load_state_dict(torch.load(weights, weights_only=True), strict=False)
+    return network.eval()
 
 
 @cache
@@ -134,3 +144,33 @@ def lpips_network(backbone: str, folder: Path) -> nn.Module:
             assert layer.bias is not None
             layer.bias.copy_(next(values))
     return network.eval()
+
+
+@cache
+def basicsr_features(weights: Path) -> torch.Tensor:
+    with torch.no_grad():
+        features: torch.Tensor = basicsr_inception(weights)(photographs().pixels * 2 - 1)[0].flatten(1)
+    return features
+
+
+def same_features_as_basicsr(extract: Callable[[ImageBatch], torch.Tensor], weights: Path) -> None:
+    """Legacy FID features of 8-bit pictures, from the same file."""
+    ours, theirs = extract(photographs()), basicsr_features(weights)
+    assert ours.shape == (3, 2048)
+    assert ours.dtype == torch.float64
+    assert float(ours.std(0).mean()) > 1e-3  # the pictures are told apart, so equality means something
+    assert float((ours - theirs).abs().max()) < 1e-5
+
+
+def same_as_the_lpips_package(
+    score: Callable[[ImageBatch, ImageBatch], torch.Tensor], backbone: str, folder: Path
+) -> None:
+    """The same distances from the same weights, the package turning [0, 1] to [-1, 1] itself."""
+    restored, truth = noisy(side=64), photographs(64)
+    ours = score(restored, truth)
+    rounded = (restored.pixels * 255).round() / 255
+    with torch.no_grad():
+        theirs = lpips_network(backbone, folder)(rounded, truth.pixels, normalize=True).flatten()
+    assert float((ours - theirs).abs().max()) < 1e-6
+    assert len(set(ours.tolist())) == 3
+    assert float(ours.min()) > 1e-4

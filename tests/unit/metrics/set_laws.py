@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,6 +89,17 @@ def a_shift_of_both_changes_nothing(distance: Distance, bound: float = 1e-8) -> 
 def scale_goes_squared(distance: Distance, bound: float = 1e-8) -> None:
     for a, b in pairs():
         near(distance(3 * a, 3 * b), 9 * distance(a, b), bound)
+
+
+def moments_of_a_stream(make: Callable[[], Any]) -> None:
+    """Batches of any size, far from 0, give numpy's mean and covariance of the whole."""
+    whole = normal(50, 17, d=5, shift=1e4)
+    for cuts in ([50], [1, 7, 42], [10] * 5, [49, 1]):
+        moments = make()
+        for part in torch.split(whole, cuts):
+            moments.add(part)
+        np.testing.assert_allclose(moments.mean.numpy(), whole.numpy().mean(0), rtol=1e-12)
+        np.testing.assert_allclose(moments.covariance.numpy(), np.cov(whole.numpy(), rowvar=False), rtol=1e-9)
 
 
 FRECHET = (

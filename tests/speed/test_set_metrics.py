@@ -1,0 +1,109 @@
+"""Seconds for one Frechet distance, beside scipy's matrix root; for intervals; for a picture's features.
+
+The default sizes take a second; ``slow`` has the real ones: 2048 dimensions, 300 and 5,000 pictures.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import linalg
+
+from gfpbench.images import batch_from_uint8
+from gfpbench.metrics.feature_sets import FeatureSet, Moments, gather
+from gfpbench.metrics.fid import frechet_distance, frechet_from_features, influence
+from gfpbench.metrics.identity import deg_dlib
+from gfpbench.metrics.inception import FidInception, extract
+from gfpbench.metrics.intervals import bootstrap_mean
+
+SIZES = [
+    pytest.param(512, 100, id="512d-100"),
+    pytest.param(512, 1200, id="512d-1200"),
+    pytest.param(2048, 300, id="2048d-300", marks=pytest.mark.slow),
+    pytest.param(2048, 5000, id="2048d-5000", marks=pytest.mark.slow),
+]
+
+
+@cache
+def pair(d: int, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(d)
+    mix = torch.randn(d, d, generator=generator, dtype=torch.float64) / d**0.5
+    return tuple(  # type: ignore[return-value]
+        torch.randn(n, d, generator=generator, dtype=torch.float64) @ mix + shift for shift in (0, 0.1)
+    )
+
+
+@cache
+def moments(d: int, n: int) -> tuple[FeatureSet, FeatureSet]:
+    a, b = pair(d, n)
+    return gather([a]), gather([b])
+
+
+def scipys(a: Moments, b: Moments) -> float:
+    """As pytorch-fid, BasicSR and clean-fid compute it, from moments."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # singular where pictures are few: that is what is measured
+        root = linalg.sqrtm(a.covariance.numpy() @ b.covariance.numpy())
+    step = (a.mean - b.mean).numpy()
+    return float(step @ step + np.trace(a.covariance.numpy() + b.covariance.numpy() - 2 * root.real))
+
+
+def rounds(d: int) -> dict[str, Any]:
+    return {"rounds": 1 if d == 2048 else 5, "iterations": 1, "warmup_rounds": 0 if d == 2048 else 1}
+
+
+@pytest.mark.parametrize(("d", "n"), SIZES)
+def test_distance_from_features(benchmark: Any, d: int, n: int) -> None:
+    benchmark.group = f"FID, {d} dimensions, {n} pictures"
+    value = benchmark.pedantic(frechet_from_features, pair(d, n), rounds=5, iterations=1, warmup_rounds=1)
+    a, b = moments(d, n)
+    # The other route is exact for many pictures; for few, its rank-deficient roots cost half the digits.
+    assert value == pytest.approx(frechet_distance(a.moments, b.moments), rel=1e-9 if n > d else 1e-5)
+
+
+@pytest.mark.parametrize(("d", "n"), SIZES)
+def test_distance_from_moments(benchmark: Any, d: int, n: int) -> None:
+    benchmark.group = f"FID, {d} dimensions, {n} pictures"
+    a, b = moments(d, n)
+    benchmark.pedantic(frechet_distance, (a.moments, b.moments), rounds=5, iterations=1, warmup_rounds=1)
+
+
+@pytest.mark.parametrize(("d", "n"), SIZES)
+def test_distance_by_scipys_sqrtm(benchmark: Any, d: int, n: int) -> None:
+    benchmark.group = f"FID, {d} dimensions, {n} pictures"
+    a, b = moments(d, n)
+    value = benchmark.pedantic(scipys, (a.moments, b.moments), **rounds(d))
+    assert value == pytest.approx(frechet_from_features(*pair(d, n)), rel=1e-6)
+
+
+@pytest.mark.parametrize(("d", "n"), SIZES)
+def test_influence(benchmark: Any, d: int, n: int) -> None:
+    benchmark.group = "intervals"
+    restored, reference = moments(d, n)
+    benchmark.pedantic(influence, (restored.features, reference), rounds=3, iterations=1, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("n", [20, 3000])
+def test_bootstrap_of_2000_resamples(benchmark: Any, n: int) -> None:
+    benchmark.group = "intervals"
+    benchmark(bootstrap_mean, np.random.default_rng(0).normal(size=n))
+
+
+def test_inception_features_per_picture(benchmark: Any) -> None:
+    benchmark.group = "networks, one picture"
+    picture = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    network = FidInception().eval()
+    benchmark.pedantic(extract, (network, batch_from_uint8([picture], ("one",)), "legacy"), rounds=3, warmup_rounds=1)
+
+
+def test_dlib_angle_with_the_truth_known(benchmark: Any) -> None:
+    from skimage import data
+
+    benchmark.group = "networks, one picture"
+    face = batch_from_uint8([np.ascontiguousarray(data.astronaut()[10:250, 100:340])], ("one",))
+    benchmark.pedantic(deg_dlib, (face, face), rounds=3, warmup_rounds=1)

@@ -1,0 +1,49 @@
+"""What an interval, a paired test and a correction for many questions have to obey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def coverage(interval: Callable[..., Any], n: int, trials: int = 400) -> float:
+    """Share of intervals that hold the true mean 25 of normal samples of n, from fixed seeds."""
+    rng = np.random.default_rng(n)
+    return sum(25.0 in interval(rng.normal(25, 3, n), seed=trial, resamples=800) for trial in range(trials)) / trials
+
+
+def covers_as_often_as_promised(interval: Callable[..., Any], n: int) -> None:
+    assert 0.90 <= coverage(interval, n) <= 0.98
+
+
+def alarms_falsely_as_rarely_as_promised(paired: Callable[..., Any]) -> None:
+    rng = np.random.default_rng(7)
+    p_values = [
+        paired(rng.normal(size=25), rng.normal(size=25), seed=trial, resamples=400).p_value for trial in range(400)
+    ]
+    assert 0.02 <= np.mean([p <= 0.05 for p in p_values]) <= 0.085
+
+
+def sees_a_small_steady_difference(paired: Callable[..., Any]) -> None:
+    """Half a dB on faces that differ by 5 dB among themselves: only pairs can show it."""
+    rng = np.random.default_rng(6)
+    hardness = rng.normal(25, 5, 40)
+    got = paired(hardness + rng.normal(0.5, 0.1, 40), hardness)
+    assert 0.4 < got.interval.low < got.mean < got.interval.high < 0.6
+    assert got.p_value < 0.001
+
+
+def rejects_what_the_step_down_rule_rejects(correct: Callable[[Sequence[float]], Sequence[float]]) -> None:
+    """Holm's rule as he states it: smallest first, each against level / (number left), stop at the first failure."""
+    rng = np.random.default_rng(9)
+    for level in (0.01, 0.05, 0.2):
+        for _ in range(50):
+            p_values = rng.uniform(0, 0.3, 6) ** 2
+            rejected = set()
+            for k, index in enumerate(np.argsort(p_values)):
+                if p_values[index] > level / (6 - k):
+                    break
+                rejected.add(int(index))
+            assert {index for index, p in enumerate(correct(list(p_values))) if p <= level} == rejected
