@@ -109,19 +109,18 @@ def run(
 
     if report.exists() and not report.is_dir():
         raise BadInput(f"--report {report}: is a file; give a folder")
-    names = tuple(dict.fromkeys(["input", *(restorer or ["nano"]), "truth"]))
+    cases = [
+        Case(faces, degradation, name, seed=seed, size_px=size, limit=limit, draws=draws)
+        for name in dict.fromkeys(["input", *(restorer or ["nano"]), "truth"])
+    ]
+    where = devices.resolve(device)
+    # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
+    parts = [engine.load(case, device=where, metrics=metric) for case in cases]
     store = report / "cases"
     with progress_bar() as progress:
         results = tuple(
-            engine.measure(
-                Case(faces, degradation, name, seed=seed, size_px=size, limit=limit, draws=draws),
-                store=store,
-                device=devices.resolve(device),
-                metrics=metric,
-                batch_size=batch_size,
-                progress=progress,
-            )
-            for name in names
+            engine.run_case(case, part, store=store, device=where, batch_size=batch_size, progress=progress)
+            for case, part in zip(cases, parts, strict=True)
         )
     page = reports.write_report(results, report, store=store)
     reports.write_junit(results, report / "junit.xml")
@@ -155,6 +154,40 @@ def report_(
     stores = [file.parent / "cases" for file in files]
     page = reports.write_report(read, to, store=[store for store in stores if store.is_dir()] or None)
     print("\n".join(reports.terminal_lines(read, page)))
+
+
+@app.command()
+def compare(
+    result: Annotated[Path, typer.Argument(help="A results.json, or a folder that holds one.")],
+    baseline: Annotated[Path, typer.Argument(help="A baseline, another results.json, or a folder of either.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare results with a baseline, another checkpoint's or another machine's. Exit code 1 where something is worse.
+
+    Cases are paired by name; where each side holds one other case (two checkpoints), these two are compared.
+    """
+    from gfpbench import baselines
+    from gfpbench import report as reports
+
+    pairs, alone = baselines.paired_cases(result, baseline)
+    compared = [baselines.compare(now, before, cases=len(pairs)) for now, before in pairs]
+    if as_json:
+        cases = [comparison.to_json() for comparison in compared]
+        print(json.dumps({"cases": cases, "only_in_one": list(alone)}, indent=2, allow_nan=False))
+    else:
+        for comparison in compared:
+            out.print(*map(escape, reports.comparison_lines(comparison)), sep="\n")
+            head, *rows = reports.comparison_table(comparison)
+            table = Table(box=None, pad_edge=False, header_style="bold")
+            for column in head:
+                table.add_column(column, no_wrap=True)
+            for row in rows:
+                table.add_row(*map(escape, row))
+            Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+        for line in alone:
+            out.print(escape(line))
+    if not all(comparison.passed for comparison in compared):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from gfpbench.baselines import Comparison
     from gfpbench.types import Case, Result
 
 _KEY: pytest.StashKey[Bench] = pytest.StashKey()
@@ -47,6 +48,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--report", metavar="DIR", help="leave index.html, junit.xml and results.json in DIR")
     group.addoption(
+        "--baselines", metavar="DIR", help="where baselines lie (default: baselines/quality below pytest's root folder)"
+    )
+    group.addoption(
+        "--baseline-update", action="store_true", help="rewrite the baseline of every case that a test compares"
+    )
+    group.addoption(
+        "--baseline-update-new", action="store_true", help="write baselines where there is none, and touch no other"
+    )
+    group.addoption(
         "--strict-assets", action="store_true", help="a test that would skip for want of an asset or a GPU fails"
     )
 
@@ -80,6 +90,8 @@ class Bench:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.results: dict[str, Result] = {}
+        self.comparisons: dict[str, Comparison] = {}
+        self.written: set[Path] = set()
         self.store: Path | None = Path(config.getoption("--report")) / "cases" if config.getoption("--report") else None
 
     @property
@@ -117,6 +129,45 @@ class Bench:
                 self.results[case.id] = run.measure(case, store=self.store, device=device, progress=progress)
         return self.results[case.id]
 
+    @property
+    def baselines(self) -> Path:
+        """The folder of the stored baselines."""
+        from gfpbench.baselines.store import FOLDER
+
+        return Path(self.config.getoption("--baselines") or self.config.rootpath / FOLDER)
+
+    def baseline(self, result: Result) -> tuple[Result, str]:
+        """The stored baseline of a Result and a note on it; written first where an option asks for that.
+
+        Fails the test where there is none.
+        """
+        from gfpbench import baselines, devices
+
+        option = self.config.getoption
+        path = baselines.baseline_path(self.baselines, result)
+        missing = option("--baseline-update-new") and not path.exists()
+        if (option("--baseline-update") or missing) and path not in self.written:
+            self.written.add(baselines.create(self.baselines, result, device=devices.resolve(option("--device"))))
+        found = baselines.find(self.baselines, result)
+        if found is None:
+            pytest.fail(
+                f"missing: there is no baseline for {result.case.id} ({path}); where this Result is as it should be, "
+                f"make it one:\n{baselines.command_to_create(result.case)}",
+                pytrace=False,
+            )
+        return found
+
+    def compare(self, result: Result) -> Comparison:
+        """A Result beside its stored baseline; compared once, and listed at the end of the run."""
+        from gfpbench import baselines
+
+        if result.case.id not in self.comparisons:
+            baseline, note = self.baseline(result)
+            comparison = baselines.compare(result, baseline, cases=max(1, len(self.restorers)))
+            notes = (note, *comparison.notes) if note else comparison.notes
+            self.comparisons[result.case.id] = dataclasses.replace(comparison, notes=notes)
+        return self.comparisons[result.case.id]
+
 
 @pytest.fixture(scope="session")
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
@@ -145,6 +196,18 @@ def degraded_input(bench: Bench) -> Result:
 def ground_truth(bench: Bench) -> Result:
     """The Result of the clean faces against themselves: the best any restorer could score."""
     return bench.measure(bench.case("truth"))
+
+
+@pytest.fixture(scope="session")
+def baseline(restoration: Result, bench: Bench) -> Result:
+    """The stored Result that ``restoration`` is compared with; the test fails where there is none."""
+    return bench.baseline(restoration)[0]
+
+
+@pytest.fixture(scope="session")
+def comparison(restoration: Result, bench: Bench) -> Comparison:
+    """``restoration`` beside its stored baseline: verdicts, what changed, how surely, and what it looks like."""
+    return bench.compare(restoration)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -221,3 +284,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("gfpbench")
     for line in report.terminal_lines(results, page):
         terminalreporter.write_line(line)
+    for path in sorted(session.written):
+        terminalreporter.write_line(f"baseline written: {path}")
+    changed = [compared for compared in session.comparisons.values() if compared.kind != "same"]
+    if len(session.comparisons) > len(changed):
+        count = len(session.comparisons) - len(changed)
+        terminalreporter.write_line(f"same as the baseline: {count} case{'s' * (count > 1)}")
+    for compared in changed:
+        for line in report.comparison_lines(compared):
+            terminalreporter.write_line(line)

@@ -5,5 +5,17 @@ from gfpbench.report.model import Summary
 from gfpbench.report.page import write_report
 from gfpbench.report.summary import summary
 from gfpbench.report.text import markdown, terminal_lines
+from gfpbench.report.verdicts import comparison_lines, comparison_markdown, comparison_table
 
-__all__ = ["Summary", "junit_properties", "markdown", "summary", "terminal_lines", "write_junit", "write_report"]
+__all__ = [
+    "Summary",
+    "comparison_lines",
+    "comparison_markdown",
+    "comparison_table",
+    "junit_properties",
+    "markdown",
+    "summary",
+    "terminal_lines",
+    "write_junit",
+    "write_report",
+]

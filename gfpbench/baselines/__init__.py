@@ -1,0 +1,23 @@
+"""Did anything change? Results kept on disk, their numerical noise, and the decision between same, better and worse."""
+
+from __future__ import annotations
+
+from gfpbench.baselines.comparison import FAILING, Comparison, MetricComparison
+from gfpbench.baselines.decide import compare
+from gfpbench.baselines.envelope import measure_envelope
+from gfpbench.baselines.pairing import paired_cases
+from gfpbench.baselines.store import baseline_path, command_to_create, create, find, leftovers
+
+__all__ = [
+    "FAILING",
+    "Comparison",
+    "MetricComparison",
+    "baseline_path",
+    "command_to_create",
+    "compare",
+    "create",
+    "find",
+    "leftovers",
+    "measure_envelope",
+    "paired_cases",
+]

@@ -1,0 +1,115 @@
+"""What a comparison of a Result with its baseline found: one record for each metric, and the verdicts that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from gfpbench.types import Better, Case, Json, Verdict, VerdictKind
+
+FAILING: tuple[VerdictKind, ...] = ("worse", "missing", "changed")
+"""Verdicts that fail a test. ``better`` passes, and the baseline is named as stale."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChange:
+    """One image's score in the baseline and now."""
+
+    image: str
+    expected: float | None
+    got: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricComparison:
+    """One metric over the images that can be compared.
+
+    Args:
+        n: images behind the numbers.
+        expected, got: means over these images in the baseline and now.
+        difference: got - expected, with the interval [low, high] over images.
+        p_value: how often chance alone gives as much, corrected for the number of questions asked.
+        slack: how far numerical noise may move one image.
+        largest: how far the image that moved most has moved.
+        moved: images that moved beyond the slack.
+        worst: the three that lost most, worst first.
+    """
+
+    metric: str
+    unit: str
+    better: Better
+    n: int
+    expected: float
+    got: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    slack: float
+    largest: float
+    moved: int
+    worst: tuple[ImageChange, ...]
+    kind: VerdictKind
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A Result beside its baseline.
+
+    Args:
+        case, baseline_case: what each of them measured.
+        metrics: one record for each metric that both hold.
+        verdicts: one for each metric, and one for each other finding.
+        notes: what differs and is no failure (versions, weights, threads), each in one line.
+        likely: what kind of change it looks like, in one line; empty where nothing changed.
+        same_machine: versions, processor and device are those of the baseline.
+        same_model: the restorer is the one of the baseline, by name and hash.
+        images: how many images could be compared.
+        command: shows the pictures.
+    """
+
+    case: Case
+    baseline_case: Case
+    metrics: tuple[MetricComparison, ...]
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
+    likely: str
+    same_machine: bool
+    same_model: bool
+    images: int
+    command: str
+
+    @property
+    def failures(self) -> tuple[Verdict, ...]:
+        """The verdicts that fail."""
+        return tuple(verdict for verdict in self.verdicts if verdict.kind in FAILING)
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    @property
+    def stale(self) -> bool:
+        """Better than the baseline, and nothing worse: the baseline should be renewed."""
+        return self.passed and any(verdict.kind == "better" for verdict in self.verdicts)
+
+    @property
+    def kind(self) -> VerdictKind:
+        """The gravest verdict."""
+        order: tuple[VerdictKind, ...] = ("worse", "changed", "missing", "better", "same")
+        return next((kind for kind in order if any(verdict.kind == kind for verdict in self.verdicts)), "same")
+
+    def to_json(self) -> dict[str, Json]:
+        """Plain JSON values; an infinite number becomes the text "inf"."""
+        record: dict[str, Json] = _finite(asdict(self))
+        return record | {"kind": self.kind, "passed": self.passed, "stale": self.stale}
+
+
+def _finite(value: Json) -> Json:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)
+    return value

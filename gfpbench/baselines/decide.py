@@ -1,0 +1,149 @@
+"""The decision: is a Result the same as its baseline, better, worse, or not the same measurement at all?
+
+A verdict on a metric's mean needs size and evidence: beyond what numerical noise does to a single image, and beyond
+chance (interval clear of zero and p < 0.05, corrected for the number of metrics and cases). Two more rules see what a
+mean hides. On the same model every image has to stay within the noise, because nothing else may move it. And one image
+that falls far out of line is a failure of its own, however small its share of the mean.
+"""
+
+from __future__ import annotations
+
+from gfpbench.baselines import inputs
+from gfpbench.baselines.comparison import Comparison, MetricComparison
+from gfpbench.baselines.looks import looks, same_bytes
+from gfpbench.baselines.pictures import beyond, pictures
+from gfpbench.baselines.scores import scores
+from gfpbench.baselines.setting import Setting
+from gfpbench.baselines.store import options
+from gfpbench.types import BadInput, Result, Verdict
+
+
+def compare(result: Result, baseline: Result, *, cases: int = 1) -> Comparison:
+    """Compare a Result with its baseline, image by image, paired by name.
+
+    Args:
+        result: as measured now.
+        baseline: as stored. Its envelope says how far numerical noise goes; without one, the metrics' tolerances do.
+        cases: how many cases are judged together; the evidence asked for grows with it.
+
+    Raises:
+        BadInput: where the two have no image in common.
+    """
+    rows = {row.id: row for row in result.rows}
+    shared = tuple((row, rows[row.id]) for row in baseline.rows if row.id in rows)
+    if not shared:
+        raise BadInput(
+            f"{result.case.id} and {baseline.case.id} have no image in common: the first holds "
+            f"{result.image_ids[0] if result.rows else 'nothing'!r}, the other "
+            f"{baseline.image_ids[0] if baseline.rows else 'nothing'!r}"
+        )
+    machine = inputs.environment_notes(result, baseline)
+    model, another = inputs.model_notes(result, baseline)
+    envelope = baseline.envelope.get("elsewhere" if machine else "repeat", {})
+    setting = Setting(result.case.id, shared, not machine, not another, envelope, max(1, cases))
+    verdicts = _only_in_one(setting, result, baseline)
+    setting, changed = _same_question(setting, result, baseline)
+    verdicts += changed
+    notes = machine + inputs.code_note(result, baseline) + model
+    metrics: tuple[MetricComparison, ...] = ()
+    likely = "degradation or faces: another thing was measured" if changed else ""
+    if setting.pairs:
+        verdicts += _failures(setting)
+        names, found, more = _names(setting, result, baseline)
+        verdicts, notes = verdicts + found, notes + more
+        metrics, judged = scores(setting, names, result, baseline)
+        verdicts += judged
+        looked, guess = pictures(setting, judged)
+        verdicts += looked
+        likely = likely or guess
+    return Comparison(
+        case=result.case,
+        baseline_case=baseline.case,
+        metrics=metrics,
+        verdicts=tuple(verdicts),
+        notes=tuple(notes),
+        likely=likely,
+        same_machine=setting.same_machine,
+        same_model=setting.same_model,
+        images=len(setting.pairs),
+        command=f"gfpbench run {options(result.case)} --report report",
+    )
+
+
+def _only_in_one(setting: Setting, result: Result, baseline: Result) -> list[Verdict]:
+    """Images that only one of the two holds: a verdict of the same case, a difference of plan between two cases."""
+    found = []
+    for one, other, said in ((baseline, result, "the baseline holds"), (result, baseline, "the baseline lacks")):
+        theirs = set(other.image_ids)
+        only = [image for image in one.image_ids if image not in theirs]
+        if only:
+            listed = ", ".join(only[:3]) + (f" and {len(only) - 3:,} more" if len(only) > 3 else "")
+            planned = (one.case.limit, one.case.draws) != (other.case.limit, other.case.draws)
+            found.append(setting.verdict("images", "same" if planned else "missing", f"only {said} {listed}", only[0]))
+    return found
+
+
+def _same_question(setting: Setting, result: Result, baseline: Result) -> tuple[Setting, list[Verdict]]:
+    """Leave out images that are not the same measurement, and say so."""
+    pairs = setting.pairs
+    findings = [inputs.faces_changed(pairs), inputs.draws_changed(pairs), inputs.ranges_changed(result, baseline)]
+    out = {image for finding in findings if finding for image in finding.images}
+    pairs = tuple(pair for pair in pairs if pair[1].id not in out)
+    before, now = (looks([pair[side] for pair in pairs], "degraded") for side in (0, 1))
+    if before is not None and now is not None:
+        moved = ~same_bytes(before, now)
+        if not setting.same_machine:
+            moved &= beyond(before, now, setting.envelope.get("degraded", {}))[0]
+        if moved.any():
+            images = tuple(pair[1].id for pair, is_moved in zip(pairs, moved, strict=True) if is_moved)
+            reason = f"the degradation changed: from the same draw, image {images[0]} is degraded into another picture"
+            findings.append(inputs.Changed("degradation", images, reason))
+            pairs = tuple(pair for pair in pairs if pair[1].id not in images)
+    changed = [
+        setting.verdict(finding.subject, "changed", finding.line, finding.images[0] if finding.images else None)
+        for finding in findings
+        if finding
+    ]
+    same = setting.same_machine, setting.same_model
+    return Setting(setting.case, pairs, *same, setting.envelope, setting.questions), changed
+
+
+def _failures(setting: Setting) -> list[Verdict]:
+    """Restorations that fail now and did not, and the other way round."""
+    new = [now for before, now in setting.pairs if now.failure is not None and before.failure is None]
+    mended = [now for before, now in setting.pairs if now.failure is None and before.failure is not None]
+    found = []
+    if new:
+        more = f" (and {len(new) - 1:,} more)" if len(new) > 1 else ""
+        found.append(
+            setting.verdict("restoration", "worse", f"{new[0].id} fails now: {new[0].failure}{more}", new[0].id)
+        )
+    if mended:
+        found.append(setting.verdict("restoration", "better", f"{len(mended)} failed and do no longer", mended[0].id))
+    return found
+
+
+def _names(setting: Setting, result: Result, baseline: Result) -> tuple[list[str], list[Verdict], list[str]]:
+    """Metrics that both hold under one convention; what is missing, and what could not be measured."""
+    names, verdicts, notes = [], [], []
+    for name in dict.fromkeys((*baseline.metrics, *result.metrics, *baseline.not_measured, *result.not_measured)):
+        blank = result.not_measured.get(name), baseline.not_measured.get(name)
+        if name in result.metrics and name in baseline.metrics:
+            now, before = result.metrics[name], baseline.metrics[name]
+            if (now["better"], now["unit"]) != (before["better"], before["unit"]):
+                verdicts.append(setting.verdict(name, "changed", f"{name} has another unit or direction than before"))
+                continue
+            if blank[0] and not blank[1] and any(row.scores.get(name) is not None for row in setting.rows(0)):
+                notes.append(f"not compared: {name}: {blank[0]}")
+            names.append(name)
+        elif name in baseline.metrics and not blank[1]:
+            if blank[0]:
+                notes.append(f"not compared: {name}: {blank[0]}")
+            else:
+                verdicts.append(setting.verdict(name, "missing", f"{name} is in the baseline and was not measured"))
+        elif name in result.metrics and not blank[0]:
+            if blank[1]:
+                notes.append(f"not compared: {name}: the baseline lacks it: {blank[1]}")
+            else:
+                verdicts.append(setting.verdict(name, "missing", f"{name} was measured, and the baseline lacks it"))
+    return names, verdicts, notes

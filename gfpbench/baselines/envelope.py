@@ -1,0 +1,137 @@
+"""How far scores and pictures move when nothing changed: measured once, and stored with the baseline."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gfpbench import images, run
+from gfpbench.baselines.looks import FEATURES, apart, looks, same_bytes
+from gfpbench.types import Degradation, ImageBatch, Json, Parameters, Result
+
+IMAGES = 16
+DITHERED_SHARE = 0.1
+
+
+@dataclass(slots=True)
+class Dithered:
+    """A degradation, one value in ten of whose pictures is off by one grey level, as if another library had rounded.
+
+    Measured with OpenCV 4.9 and 5.0, NumPy 1.26 and 2.4, the embedded faces and every preset, not one value differs: a
+    tenth is far more than releases differ by, and stands for what no one machine can measure.
+    """
+
+    inner: Degradation
+    name: str = "dithered"
+
+    def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
+        return self.inner.draw(face_id, seed, size)
+
+    def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
+        degraded = images.quantized(self.inner.apply(batch, parameters))
+        steps = torch.stack([_steps(name, batch.size) for name in degraded.ids]).to(degraded.pixels.device)
+        return images.quantized(ImageBatch((degraded.pixels + steps / 255).clamp(0, 1), degraded.ids))
+
+    def describe(self) -> Mapping[str, Json]:
+        return self.inner.describe()
+
+
+def _steps(name: str, size: tuple[int, int]) -> torch.Tensor:
+    """(3, H, W) of -1, 0 and 1, always the same for a name."""
+    key = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+    rng = np.random.default_rng(key)
+    chosen = rng.random((3, *size)) < DITHERED_SHARE
+    return torch.from_numpy(np.where(chosen, rng.choice([-1.0, 1.0], (3, *size)), 0.0).astype(np.float32))
+
+
+def measure_envelope(
+    result: Result, *, device: str = "cpu", parts: run.Parts | None = None, images_at_most: int = IMAGES
+) -> dict[str, Json]:
+    """Measure a Result's case again under innocent changes, and say how far its images move.
+
+    Two envelopes: ``repeat`` for the same machine (threads 1 and 2, batches of 1, 3 and 8, once more as it was), and
+    ``elsewhere`` for other versions and processors (the degradation by another implementation where there is one, and
+    its pictures dithered).
+
+    Args:
+        result: as measured; the first ``images_at_most`` of its images are measured again.
+        device: where the restorer works.
+        parts: already loaded; loaded by the names in the case where None.
+
+    Returns:
+        ``images`` and, for both envelopes, ``how``, ``exact`` (not one byte of a restored picture moved), the largest
+        move of one image in each metric (``scores``), and in each feature of ``degraded`` and ``restored`` pictures.
+    """
+    limit = min(len(result.rows), images_at_most)
+    case = replace(result.case, limit=limit)
+    parts = parts or run.load(case, device=device, metrics=tuple(result.metrics))
+    once = [("batches of 1", parts, 1), ("batches of 3", parts, 3), ("once more", parts, 8)]
+    other = [("dithered", replace(parts, degradation=Dithered(parts.degradation)), 8)]
+    using = getattr(parts.degradation, "using", None)
+    if using is not None:
+        other.append(("the degradation in torch", replace(parts, degradation=using("tensor")), 8))
+
+    def again(variants: Sequence[tuple[str, run.Parts, int]]) -> Iterator[tuple[str, Result]]:
+        for how, with_parts, batch_size in variants:
+            with tempfile.TemporaryDirectory() as folder:
+                yield (
+                    how,
+                    run.run_case(
+                        case, with_parts, store=Path(folder), device=device, batch_size=batch_size, keep_images=0
+                    ),
+                )
+
+    repeats = list(again(once))
+    for threads in (1, 2):
+        with _threads(threads):
+            repeats += [(f"{threads} threads", again_result) for _, again_result in again([("", parts, 8)])]
+    return {
+        "images": limit,
+        "repeat": _extent(result, repeats),
+        "elsewhere": _extent(result, [*repeats, *again(other)]),
+    }
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _extent(result: Result, repeats: Sequence[tuple[str, Result]]) -> dict[str, Json]:
+    """The largest moves over all repeats."""
+    scores = dict.fromkeys(sorted(result.metrics), 0.0)
+    pictures = {kind: dict.fromkeys(FEATURES, 0.0) for kind in ("degraded", "restored")}
+    exact = True
+    rows = {row.id: row for row in result.rows}
+    for _, repeat in repeats:
+        pairs = [(rows[row.id], row) for row in repeat.rows if row.id in rows]
+        for before, after in pairs:
+            for metric in scores:
+                a, b = before.scores.get(metric), after.scores.get(metric)
+                if a is not None and b is not None and a != b and np.isfinite(a - b):
+                    scores[metric] = max(scores[metric], abs(a - b))
+        for kind, extent in pictures.items():
+            one, other = (looks([pair[side] for pair in pairs], kind) for side in (0, 1))
+            if one is None or other is None:
+                continue
+            for name, distance in apart(one, other).items():
+                extent[name] = max(extent[name], round(float(distance.max()), 4))
+            exact = exact and (kind == "degraded" or bool(same_bytes(one, other).all()))
+    return {
+        "how": ", ".join(how for how, _ in repeats),
+        "exact": exact,
+        "scores": {metric: float(f"{value:.3g}") for metric, value in scores.items()},
+        **pictures,
+    }

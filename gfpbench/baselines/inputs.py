@@ -1,0 +1,112 @@
+"""Was the same thing measured? Faces, drawn parameters and degraded pictures of two Results, image by image."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gfpbench.types import Json, Result, Row
+
+_NOT_OF_THE_MACHINE = frozenset({"gfpbench", "code_sha256", "python", "torch_threads"})
+_ANOTHER_MODEL = re.compile(r"(^|\.)(precision|[a-z_]*(weights|checkpoint|model|file|names)[a-z_]*sha256)$")
+_RELATIVE = 1e-9  # numbers drawn on another platform may differ in the last bit of a logarithm
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One way in which what was measured changed, for all images that it concerns."""
+
+    subject: str  # faces, degradation
+    images: tuple[str, ...]  # of which the first is described
+    reason: str
+
+    @property
+    def line(self) -> str:
+        more = len(self.images) - 1
+        return self.reason + (f" (and so in {more:,} more image{'s' * (more > 1)})" if more > 0 else "")
+
+
+def environment_notes(result: Result, baseline: Result) -> list[str]:
+    """What differs in versions, device and processor; empty on the machine of the baseline as it was."""
+    return [
+        f"{name}: {now!r}, baseline {before!r}"
+        for name, before, now in _different(baseline.environment, result.environment)
+        if name not in _NOT_OF_THE_MACHINE
+    ]
+
+
+def code_note(result: Result, baseline: Result) -> list[str]:
+    """One line where gfpbench's own code is not the baseline's."""
+    now, before = (str(one.environment.get("code_sha256", "")) for one in (result, baseline))
+    return [] if now == before else [f"gfpbench's code: {now[:8]}, baseline {before[:8]}"]
+
+
+def model_notes(result: Result, baseline: Result) -> tuple[list[str], bool]:
+    """What differs in the restorer's record, and whether it is another model: other weights, precision or name."""
+    if result.case.restorer != baseline.case.restorer:
+        return [f"restorer: {result.case.restorer}, baseline {baseline.case.restorer}"], True
+    differs = list(_different(baseline.restorer, result.restorer))
+    notes = [f"restorer's {name}: {_short(now)}, baseline {_short(before)}" for name, before, now in differs]
+    return notes, any(_ANOTHER_MODEL.search(name) for name, _, _ in differs)
+
+
+def faces_changed(pairs: Sequence[tuple[Row, Row]]) -> Changed | None:
+    """Images whose clean picture is another one. ``pairs`` are (baseline, now)."""
+    other = [now.id for before, now in pairs if before.face_sha256 != now.face_sha256 or before.size_px != now.size_px]
+    if not other:
+        return None
+    return Changed("faces", tuple(other), f"image {other[0]} is another picture than the baseline's")
+
+
+def draws_changed(pairs: Sequence[tuple[Row, Row]]) -> Changed | None:
+    """Images for which something else was drawn."""
+    other: list[str] = []
+    first = ""
+    for before, now in pairs:
+        if before.parameters == now.parameters:
+            continue
+        differs = list(_different(before.parameters, now.parameters))
+        if differs and not other:
+            drew = "; ".join(f"{name} {_short(got)}, baseline {_short(was)}" for name, was, got in differs[:3])
+            first = f"the degradation changed: image {now.id} drew {drew}" + ("; ..." if len(differs) > 3 else "")
+        other += [now.id] * bool(differs)
+    return Changed("degradation", tuple(other), first) if other else None
+
+
+def ranges_changed(result: Result, baseline: Result) -> Changed | None:
+    """The degradation's description: its ranges, not its prose."""
+    differs = [
+        (name, was, got)
+        for name, was, got in _different(baseline.degradation, result.degradation)
+        if name not in ("summary", "source")
+    ]
+    if not differs:
+        return None
+    said = "; ".join(f"{name} {_short(got)}, baseline {_short(was)}" for name, was, got in differs[:3])
+    return Changed("degradation", (), f"the degradation's description changed: {said}")
+
+
+def _different(before: Mapping[str, Json], now: Mapping[str, Json], prefix: str = "") -> list[tuple[str, Json, Json]]:
+    """Fields that differ, with dots in the names of nested ones: (name, before, now)."""
+    found: list[tuple[str, Json, Json]] = []
+    for key in sorted({*before, *now}):
+        was, got = before.get(key), now.get(key)
+        if isinstance(was, Mapping) and isinstance(got, Mapping):
+            found += _different(was, got, f"{prefix}{key}.")
+        elif not _equal(was, got):
+            found.append((f"{prefix}{key}", was, got))
+    return found
+
+
+def _equal(one: Json, other: Json) -> bool:
+    numbers = [value for value in (one, other) if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) == 2:
+        return math.isclose(one, other, rel_tol=_RELATIVE, abs_tol=1e-12)
+    return bool(one == other)
+
+
+def _short(value: Json) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else f"{text[:16]}..."

@@ -1,0 +1,67 @@
+"""Fingerprints of many pictures as arrays, and how far two sets of them lie apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpbench.metrics.intervals import Floats
+from gfpbench.types import Row
+
+FEATURES: Mapping[str, float] = {
+    "mean_levels": 0.02,
+    "std_levels": 0.02,
+    "lowest_levels": 1.0,
+    "highest_levels": 1.0,
+    "sharpness_levels": 0.01,
+    "noise_levels": 0.01,
+    "thumbnail_rgb": 1.0,
+}
+"""What is compared, in grey levels, with the difference that is the same in any case: rounding of the stored numbers,
+and one level where a number is a single pixel's or a rounded mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The fingerprints of n pictures of one kind.
+
+    Args:
+        sha256: of each picture.
+        values: for each feature (n, its length); ``thumbnail_rgb`` is (n, 192).
+    """
+
+    sha256: tuple[str, ...]
+    values: Mapping[str, Floats]
+
+    def thumbnails(self) -> Floats:
+        """(n, 8, 8, 3) grey levels."""
+        return self.values["thumbnail_rgb"].reshape(len(self.sha256), 8, 8, 3)
+
+
+def looks(rows: Sequence[Row], kind: str) -> Looks | None:
+    """The ``degraded`` or ``restored`` pictures of some rows; None where one of the rows has no such fingerprint."""
+    records = [row.fingerprint.get(kind) for row in rows]
+    if not records or any(record is None for record in records):
+        return None
+    there = [record for record in records if record is not None]
+    values: dict[str, Floats] = {
+        name: np.array([record[name] for record in there], dtype=np.float64).reshape(len(there), -1)
+        for name in FEATURES
+        if name != "thumbnail_rgb"
+    }
+    pixels = np.frombuffer(bytes.fromhex("".join(record["thumbnail_rgb"] for record in there)), np.uint8)
+    values["thumbnail_rgb"] = pixels.astype(np.float64).reshape(len(there), -1)
+    return Looks(tuple(record["sha256"] for record in there), values)
+
+
+def apart(one: Looks, other: Looks) -> dict[str, Floats]:
+    """For each feature, how far each picture is from its counterpart: (n,) grey levels, the largest of its numbers."""
+    return {name: np.abs(one.values[name] - other.values[name]).max(axis=1) for name in FEATURES}
+
+
+def same_bytes(one: Looks, other: Looks) -> NDArray[np.bool_]:
+    """(n,) whether each picture is its counterpart, byte for byte."""
+    return np.array([a == b for a, b in zip(one.sha256, other.sha256, strict=True)], dtype=np.bool_)

@@ -1,0 +1,86 @@
+"""What the pictures themselves tell, beyond their scores: from fingerprints, without the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpbench.baselines.likely import likely_change
+from gfpbench.baselines.looks import FEATURES, Looks, apart, looks, same_bytes
+from gfpbench.baselines.setting import SAFETY, Setting
+from gfpbench.types import Json, Row, Verdict
+
+
+def same_pictures(setting: Setting) -> NDArray[np.bool_]:
+    """(n,) whether the restored picture is the baseline's, byte for byte; False where nobody knows."""
+    before, now = (looks(setting.rows(side), "restored") for side in (0, 1))
+    if before is None or now is None:
+        return np.zeros(len(setting.pairs), dtype=np.bool_)
+    return same_bytes(before, now)
+
+
+def pictures(setting: Setting, judged: Sequence[Verdict]) -> tuple[list[Verdict], str]:
+    """What the restored pictures tell beyond their scores, and the likely kind of change."""
+    whole = [pair for pair in setting.pairs if pair[0].failure is None and pair[1].failure is None]
+    before, now = (looks([pair[side] for pair in whole], "restored") for side in (0, 1))
+    if before is None or now is None:
+        return [], ""
+    ids = [pair[1].id for pair in whole]
+    verdicts = _given_away(setting, whole, before, now)
+    if setting.same_model:
+        moved, feature = beyond(before, now, setting.envelope.get("restored", {}))
+        said = f"differ in {feature.removesuffix('_levels').removesuffix('_rgb')} by more than numerical noise"
+        if setting.same_machine and setting.envelope.get("exact") is True and not moved.any():
+            moved, said = ~same_bytes(before, now), "are other bytes, and this restorer gives the same ones every time"
+        # An improvement is a change of the pictures too: where the scores have said so, nothing is added.
+        if moved.any() and not any(verdict.kind in ("better", "worse") for verdict in judged):
+            reason = f"the restored pictures changed: {int(moved.sum())} of {len(ids)} {said}"
+            verdicts.append(setting.verdict("pictures", "changed", reason, ids[int(np.flatnonzero(moved)[0])]))
+    if any("the metric changed" in verdict.reason for verdict in judged):
+        return verdicts, "metric: the same pictures score differently"
+    different = [verdict for verdict in (*verdicts, *judged) if verdict.kind != "same"]
+    return verdicts, likely_change(before, now, min(whole[0][1].size_px)) if different else ""
+
+
+def _given_away(setting: Setting, whole: Sequence[tuple[Row, Row]], before: Looks, now: Looks) -> list[Verdict]:
+    """Restored pictures that are the truth, or their own input, where the baseline's were not: no restoration."""
+    found = []
+    degraded = looks([pair[1] for pair in whole], "degraded")
+    for said, places in (
+        (
+            "is the ground truth itself: the restorer has seen it",
+            [
+                i
+                for i, (old, new) in enumerate(whole)
+                if new.face_sha256.startswith(now.sha256[i]) and not old.face_sha256.startswith(before.sha256[i])
+            ],
+        ),
+        (
+            "is its own input: nothing was restored",
+            [
+                i
+                for i in range(len(whole))
+                if degraded is not None and now.sha256[i] == degraded.sha256[i] and before.sha256[i] != now.sha256[i]
+            ],
+        ),
+    ):
+        if places:
+            image = whole[places[0]][1].id
+            reason = f"the restored picture of {image} {said} ({len(places)} of {len(whole)} images)"
+            found.append(setting.verdict("pictures", "worse", reason, image))
+    return found
+
+
+def beyond(before: Looks, now: Looks, envelope: Mapping[str, Json]) -> tuple[NDArray[np.bool_], str]:
+    """(n,) whether a picture differs by more than noise in any feature, and the feature that differs most."""
+    moved = np.zeros(len(now.sha256), dtype=np.bool_)
+    most, feature = 0.0, "thumbnail_rgb"
+    for name, distance in apart(before, now).items():
+        slack = max(FEATURES[name], SAFETY * float(envelope.get(name, 0.0)))
+        moved |= distance > slack
+        share = float(distance.max()) / slack
+        if share > most:
+            most, feature = share, name
+    return moved, feature

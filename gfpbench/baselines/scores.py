@@ -1,0 +1,157 @@
+"""The verdict on each metric: the mean by size and evidence, single images by noise and by falling out of line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpbench.baselines.comparison import ImageChange, MetricComparison
+from gfpbench.baselines.evidence import paired_evidence
+from gfpbench.baselines.pictures import same_pictures
+from gfpbench.baselines.setting import SAFETY, Setting
+from gfpbench.metrics.intervals import Floats, holm
+from gfpbench.types import Result, Row, Verdict, VerdictKind
+
+LEVEL = 0.05
+UNMEASURED = 10.0
+"""Between machines, without a measured envelope, so many tolerances are allowed (measured there: one to three)."""
+FEW = 6
+"""Of fewer images every sign pattern is too likely: 2 in 2^5 is above 0.05."""
+SAME_PICTURE = 1e-5
+"""Relative; the same bytes on the same machine may score so differently: float32 networks sum in another order."""
+OUT_OF_LINE = 8.0
+"""A fall so many robust standard deviations beyond the median of all images is out of line: at ten thousand normal
+differences that happens once in 10^11 runs; beyond it stands the demand that no image rises a third as far, which
+differences with heavy tails on both sides fail."""
+
+
+def _array(rows: Sequence[Row], names: Sequence[str]) -> Floats:
+    """(n, m) scores; NaN where there is none."""
+    return np.array(
+        [[math.nan if (s := row.scores.get(name)) is None else s for name in names] for row in rows]
+    ).reshape(len(rows), len(names))
+
+
+def scores(
+    setting: Setting, names: list[str], result: Result, baseline: Result
+) -> tuple[tuple[MetricComparison, ...], list[Verdict]]:
+    """One record and at least one verdict for each metric."""
+    before, now = _array(setting.rows(0), names), _array(setting.rows(1), names)
+    verdicts = _blanks(setting, names, before, now, result)
+    names = [name for column, name in enumerate(names) if (~np.isnan(before + now) | (before == now))[:, column].any()]
+    if not names:
+        return (), verdicts
+    before, now = _array(setting.rows(0), names), _array(setting.rows(1), names)
+    evidence = paired_evidence(now, before)
+    # Holm's correction over the metrics of this case, Bonferroni's over the cases.
+    p_values = [min(1.0, p * setting.questions) for p in holm([float(p) for p in evidence.p_value])]
+    same = same_pictures(setting)
+    metrics = []
+    for column, name in enumerate(names):
+        record = result.metrics[name]
+        sign = 1.0 if record["better"] == "higher" else -1.0
+        there = ~np.isnan(before[:, column]) & ~np.isnan(now[:, column])
+        a, b = before[there, column], now[there, column]
+        with np.errstate(invalid="ignore"):
+            gain = np.where(a == b, 0.0, sign * (b - a))
+        noise = float(setting.envelope.get("scores", {}).get(name, 0.0))
+        factor = 1.0 if setting.envelope or setting.same_machine else UNMEASURED
+        slack = max(factor * float(record["tolerance"]), SAFETY * noise)
+        images = [image for image, is_there in zip(setting.ids, there, strict=True) if is_there]
+        sure = p_values[column] < LEVEL and not evidence.low[column] <= 0 <= evidence.high[column]
+        mean = sign * float(evidence.mean[column])
+        kind, said = _judged(setting, gain, a, mean, slack, sure)
+        rescored = there & same & ~_close(before[:, column], now[:, column], slack, setting.same_machine)
+        worst = np.argsort(gain, kind="stable")[:3]
+        verdict_image = images[int(worst[0])] if kind != "same" and len(images) else None
+        if rescored.any():
+            kind = "changed"
+            verdict_image = setting.ids[int(np.flatnonzero(rescored)[0])]
+            said = f"the metric changed: {int(rescored.sum())} pictures are the same bytes and score differently"
+        metrics.append(
+            MetricComparison(
+                metric=name,
+                unit=str(record["unit"]),
+                better=record["better"],
+                n=len(a),
+                expected=float(a.mean()),
+                got=float(b.mean()),
+                difference=float(evidence.mean[column]),
+                low=float(evidence.low[column]),
+                high=float(evidence.high[column]),
+                p_value=p_values[column],
+                slack=slack,
+                largest=float(np.abs(gain).max()),
+                moved=int((np.abs(gain) > slack).sum()),
+                worst=tuple(ImageChange(images[i], float(a[i]), float(b[i])) for i in worst if gain[i] < 0),
+                kind=kind,
+            )
+        )
+        numbers = metrics[-1].expected, metrics[-1].got
+        verdicts.append(setting.verdict(name, kind, said, verdict_image, numbers))
+    return tuple(metrics), verdicts
+
+
+def _judged(
+    setting: Setting, gain: Floats, before: Floats, mean: float, slack: float, sure: bool
+) -> tuple[VerdictKind, str]:
+    """The verdict on one metric. ``gain`` is positive where an image is better than in the baseline."""
+    moved = int((np.abs(gain) > slack).sum())
+    fallen = _fallen(gain, before, slack, setting.same_model)
+    if sure and mean < -slack:
+        return "worse", "the mean is worse by more than noise and chance"
+    if fallen is not None:
+        return (
+            "worse",
+            f"one image falls out of line: {gain[fallen]:+.4g} where half of all move {np.median(gain):+.4g}",
+        )
+    if sure and mean > slack:
+        return "better", "the mean is better by more than noise and chance: the baseline is stale"
+    if moved and setting.same_model:
+        return "changed", f"{moved} of {len(gain)} images moved by more than numerical noise, neither better nor worse"
+    if not moved:
+        return "same", "within numerical noise"
+    few = "" if len(gain) >= FEW else f": {len(gain)} are too few for evidence, which takes {FEW}"
+    return "same", f"neither better nor worse, as far as these images tell{few}"
+
+
+def _fallen(gain: Floats, before: Floats, slack: float, same_model: bool) -> int | None:
+    """The image that went wrong while the others did not, or None.
+
+    It fell by more than the noise, farther than OUT_OF_LINE allows, and three times as far as any image rose. Between
+    two models images move anyway: there it must also have fallen as far as the baseline's images lie apart.
+    """
+    place = int(np.argmin(gain))
+    fall = -float(gain[place])
+    middle = float(np.median(gain))
+    spread = 1.4826 * float(np.median(np.abs(gain - middle))) if np.isfinite(middle) else math.inf
+    if len(gain) < 3 and not same_model:
+        return None
+    if not (fall > slack and fall > 3 * max(0.0, float(gain.max())) and -fall < middle - OUT_OF_LINE * spread):
+        return None
+    finite = before[np.isfinite(before)]
+    if not same_model and len(finite) > 1 and fall <= float(finite.std()):
+        return None
+    return place
+
+
+def _blanks(setting: Setting, names: list[str], before: Floats, now: Floats, result: Result) -> list[Verdict]:
+    """Scores that were there and are not, of pictures that were restored."""
+    found = []
+    restored = np.array([row.failure is None for row in setting.rows(1)])
+    for column, name in enumerate(names):
+        lost = np.flatnonzero(restored & np.isnan(now[:, column]) & ~np.isnan(before[:, column]))
+        if len(lost) and name not in result.not_measured:
+            image = setting.ids[int(lost[0])]
+            found.append(setting.verdict(name, "missing", f"{len(lost)} images have no score any more", image))
+    return found
+
+
+def _close(a: Floats, b: Floats, slack: float, same_machine: bool) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        distance = np.where(a == b, 0.0, np.abs(a - b))
+    finite = np.where(np.isfinite(a), np.abs(a), 0.0)
+    return np.asarray(distance <= (np.maximum(SAME_PICTURE * finite, 1e-9) if same_machine else slack))

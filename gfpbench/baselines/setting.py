@@ -1,0 +1,43 @@
+"""What is compared, and how strictly: passed from one step of a comparison to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gfpbench.types import Json, Row, Verdict, VerdictKind
+
+SAFETY = 2.0
+"""Noise of sixteen images and a few settings is measured; twice its largest move is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Rows in pairs (baseline, now), the envelope that applies, and how many cases are judged together.
+
+    Between machines the envelope of other machines applies; on another model images may move, on the same one not.
+    """
+
+    case: str
+    pairs: tuple[tuple[Row, Row], ...]
+    same_machine: bool
+    same_model: bool
+    envelope: Mapping[str, Json]
+    questions: int
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(now.id for _, now in self.pairs)
+
+    def rows(self, side: int) -> list[Row]:
+        return [pair[side] for pair in self.pairs]
+
+    def verdict(
+        self,
+        subject: str,
+        kind: VerdictKind,
+        reason: str,
+        image: str | None = None,
+        numbers: tuple[float | None, float | None] = (None, None),
+    ) -> Verdict:
+        return Verdict(self.case, subject, image, *numbers, kind=kind, reason=reason)

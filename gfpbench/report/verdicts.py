@@ -1,0 +1,92 @@
+"""A comparison with a baseline as text: what failed and why, and the table of all metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gfpbench.baselines import FAILING, Comparison, MetricComparison
+from gfpbench.report.names import decimals_for, markdown_text, plural, printable, shown
+from gfpbench.types import Verdict
+
+_NOTED = 4
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """One line where nothing changed; otherwise what did, how much, in which images, what it looks like, how to see it.
+
+    Plain text without colour; nothing in a name can drive the terminal.
+    """
+    head = f"{printable(comparison.case.id)}: {_headline(comparison)}"
+    if comparison.kind == "same":
+        return [head]
+    lines = [head]
+    metrics = {metric.metric: metric for metric in comparison.metrics}
+    for verdict in comparison.verdicts:
+        if verdict.kind != "same":
+            lines.append(f"  {verdict.kind}: {_verdict_text(verdict, metrics.get(verdict.metric))}")
+    if comparison.likely:
+        lines.append(f"  likely kind: {printable(comparison.likely)}")
+    for note in comparison.notes[:_NOTED]:
+        lines.append(f"  differs: {printable(note, 200)}")
+    if len(comparison.notes) > _NOTED:
+        lines.append(f"  differs: and {plural(len(comparison.notes) - _NOTED, 'more field')}")
+    lines.append(f"  see the pictures: {printable(comparison.command)}")
+    return lines
+
+
+def comparison_table(comparison: Comparison) -> list[list[str]]:
+    """Rows of text for a table: metric, baseline, now, difference, interval, p, images that moved, verdict."""
+    rows = [["metric", "baseline", "now", "difference", "95 % interval", "p", "moved", "verdict"]]
+    for metric in comparison.metrics:
+        digits = max(decimals_for([metric.expected, metric.got]), decimals_for([metric.difference]))
+        rows.append(
+            [
+                metric.metric,
+                shown(metric.expected, digits),
+                shown(metric.got, digits),
+                shown(metric.difference, digits),
+                f"[{shown(metric.low, digits)}, {shown(metric.high, digits)}]",
+                f"{metric.p_value:.2g}",
+                f"{metric.moved:,} of {metric.n:,}",
+                metric.kind,
+            ]
+        )
+    return rows
+
+
+def comparison_markdown(comparisons: Sequence[Comparison]) -> str:
+    """The comparisons for a pull-request comment: one line for each case, the findings below those that failed."""
+    parts = []
+    for comparison in comparisons:
+        parts.append(f"- **{markdown_text(comparison.case.id)}**: {markdown_text(_headline(comparison))}")
+        if comparison.kind != "same":
+            parts += [f"  - {markdown_text(line.strip(), 300)}" for line in comparison_lines(comparison)[1:]]
+    return "\n".join(parts) + "\n" if parts else ""
+
+
+def _headline(comparison: Comparison) -> str:
+    over = f"{plural(comparison.images, 'image')}, {plural(len(comparison.metrics), 'metric')}"
+    if comparison.stale:
+        return f"better than the baseline, which is stale ({over}); renew it with --baseline-update"
+    if comparison.passed:
+        return f"same as the baseline ({over})"
+    kinds = [kind for kind in FAILING if any(verdict.kind == kind for verdict in comparison.failures)]
+    return f"not the baseline any more: {', '.join(kinds)} ({over} compared)"
+
+
+def _verdict_text(verdict: Verdict, metric: MetricComparison | None) -> str:
+    reason = printable(verdict.reason, 300)
+    if metric is None:
+        return f"{printable(verdict.metric, 40)}: {reason}"
+    digits = max(decimals_for([metric.expected, metric.got]), decimals_for([metric.difference]))
+    unit = f" {metric.unit}" if metric.unit else ""
+    said = (
+        f"{metric.metric} {shown(metric.expected, digits)} -> {shown(metric.got, digits)}{unit}, "
+        f"by {shown(metric.difference, digits)} [{shown(metric.low, digits)}, {shown(metric.high, digits)}], "
+        f"p {metric.p_value:.2g}: {reason}"
+    )
+    worst = [
+        f"{printable(change.image, 60)} {shown(change.expected, digits)} -> {shown(change.got, digits)}"
+        for change in metric.worst
+    ]
+    return said + (f"; worst: {', '.join(worst)}" if worst else "")

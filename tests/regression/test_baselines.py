@@ -1,0 +1,39 @@
+"""Nothing changed since the baselines were made. To make them: pytest tests/regression --baseline-update"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from gfpbench.baselines import Comparison, leftovers
+from gfpbench.plugin import Bench
+from gfpbench.report import comparison_lines
+from gfpbench.types import Case
+
+EMBEDDED = (
+    *(
+        Case("embedded", degradation, restorer)
+        for degradation, restorer in product(("paper", "upstream", "report"), ("input", "bicubic", "classical", "nano"))
+    ),
+    *(Case("embedded", "none", restorer) for restorer in ("classical", "nano")),
+)
+"""Everything that needs no download: these baselines come with gfpbench."""
+
+
+def check(comparison: Comparison) -> None:
+    """Worse, missing and changed fail; better passes and is listed as stale at the end of the run."""
+    assert comparison.passed, "\n" + "\n".join(comparison_lines(comparison))
+
+
+def test_restoration_is_as_its_baseline(comparison: Comparison) -> None:
+    check(comparison)
+
+
+@pytest.mark.parametrize("case", EMBEDDED, ids=lambda case: case.id)
+def test_embedded_case_is_as_its_baseline(bench: Bench, case: Case) -> None:
+    check(bench.compare(bench.measure(case)))
+
+
+def test_no_baseline_is_left_over(bench: Bench) -> None:
+    assert leftovers(bench.baselines, cases=EMBEDDED) == ()
