@@ -1,0 +1,143 @@
+"""The command as a person meets it: what it prints, where it writes, and what it says of bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gfpbench import cli
+from gfpbench.types import GfpbenchError
+
+COMMON = ("--limit", "2", "--metric", "psnr_rgb", "--device", "cpu")
+
+
+def gfpbench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the real command in a process of its own."""
+    command = [sys.executable, "-m", "gfpbench", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+def complaint(*arguments: str) -> str:
+    """The one line a bad call ends with; fails where it does not end with one."""
+    outcome = CliRunner().invoke(cli.app, arguments)
+    assert isinstance(outcome.exception, GfpbenchError), outcome.output
+    line = str(outcome.exception)
+    assert line
+    assert "\n" not in line
+    return line
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder in which one small run has been made."""
+    path = tmp_path_factory.mktemp("work")
+    done = gfpbench("run", *COMMON, cwd=path)
+    assert done.returncode == 0, done.stderr
+    assert "nano" in done.stdout
+    assert "report: " in done.stdout.splitlines()[-1]
+    return path
+
+
+def test_a_run_leaves_the_three_files(folder: Path) -> None:
+    assert {"index.html", "junit.xml", "results.json"} <= {file.name for file in (folder / "report").iterdir()}
+
+
+def test_report_reads_results_again(folder: Path) -> None:
+    outcome = CliRunner().invoke(cli.app, ["report", str(folder / "report"), "--to", str(folder / "again")])
+    assert outcome.exit_code == 0, outcome.output
+    first, again = (json.loads((folder / name / "results.json").read_text()) for name in ("report", "again"))
+    assert first == again
+
+
+def test_markdown_holds_the_table(folder: Path) -> None:
+    outcome = CliRunner().invoke(cli.app, ["report", str(folder / "report"), "--markdown"])
+    assert outcome.exit_code == 0
+    assert "| nano |" in outcome.output
+
+
+def test_json_is_json(folder: Path) -> None:
+    outcome = CliRunner().invoke(cli.app, ["report", str(folder / "report"), "--json"])
+    rows = json.loads(outcome.output)
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize("what", ["restorers", "faces", "degradations", "metrics", "assets"])
+def test_lists_are_for_people_and_for_machines(what: str) -> None:
+    shown = CliRunner().invoke(cli.app, ["list", what])
+    machine = CliRunner().invoke(cli.app, ["list", what, "--json"])
+    assert shown.exit_code == machine.exit_code == 0
+    for row in json.loads(machine.output):
+        assert str(row["name"]) in shown.output
+
+
+def test_doctor_finds_nothing_broken() -> None:
+    outcome = CliRunner().invoke(cli.app, ["doctor", "--json"])
+    broken = [finding for finding in json.loads(outcome.output) if finding["state"] == "broken"]
+    assert broken == []
+    assert outcome.exit_code == 0
+
+
+def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gfpbench import doctor
+
+    broken = doctor.Finding(subject="nano", state="broken", says="its weights are damaged")
+    monkeypatch.setattr(doctor, "examine", lambda: [broken])
+    outcome = CliRunner().invoke(cli.app, ["doctor"])
+    assert outcome.exit_code == 1
+    assert "its weights are damaged" in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("run", "--restorer", "nanoo", "--report", "r"), ("'nanoo'", "'nano'")),
+        (("run", "--faces", "nowhere", "--report", "r"), ("'nowhere'", "embedded")),
+        (("run", "--degradation", "papr", "--report", "r"), ("'papr'", "'paper'")),
+        (("run", "--metric", "psnr", "--report", "r"), ("'psnr'", "'psnr_rgb'")),
+        (("run", "--device", "tpu", "--report", "r"), ("'tpu'", "cuda")),
+        (("report", "no/such.json"), ("no/such.json",)),
+        (("list", "restorer"), ("'restorer'", "restorers")),
+        (("fetch",), ("--all",)),
+        (("fetch", "gfpgan-9"), ("'gfpgan-9'", "gfpgan-1")),
+    ],
+)
+def test_bad_input_gets_one_clear_line(
+    arguments: tuple[str, ...], names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = complaint(*arguments)
+    for name in names:
+        assert name in line
+    assert list(tmp_path.glob("r/*.html")) == []
+
+
+def test_a_misspelt_restorer_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    complaint("run", "--restorer", "nano", "--restorer", "nanoo", "--report", "r")
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_process_ends_with_2_and_no_traceback(tmp_path: Path) -> None:
+    done = gfpbench("run", "--restorer", "nanoo", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("gfpbench: no restorer named 'nanoo'")
+
+
+def test_a_failing_restorer_ends_with_1_and_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("def restorer(batch):\n    raise ValueError('out of paint')\n")
+    done = gfpbench("run", "--restorer", "python:broken:restorer", *COMMON, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "out of paint" in done.stdout
+    assert (tmp_path / "report" / "index.html").exists()
+
+
+def test_a_report_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    assert "taken" in complaint("run", "--report", str(taken))
