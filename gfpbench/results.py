@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -137,7 +137,7 @@ def write(results: Sequence[Result], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(_lines(to_json(result) for result in results))
+            file.writelines(_lines(results))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -186,14 +186,24 @@ def dumps(value: Json) -> str:
     return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
-def _lines(results: Iterable[dict[str, Json]]) -> Iterator[str]:
-    """The text of the file: rows, problems and metrics one a line, everything else one field a line."""
+def _lines(results: Iterable[Result]) -> Iterator[str]:
+    """The text of the file: rows, problems and metrics one a line, everything else one field a line.
+
+    Rows are made into text one at a time, so that writing ten thousand takes no more memory than holding them.
+    """
     yield '{\n"results": [\n'
     for number, result in enumerate(results):
         yield f"{',' if number else ''}{{\n"
-        for position, (name, value) in enumerate(sorted(result.items())):
+        if len(set(result.image_ids)) != len(result.rows):
+            raise BadInput(f"{result.case.id}: rows: an image is listed twice")
+        for position, (name, value) in enumerate(sorted(to_json(replace(result, rows=())).items())):
             yield f'{"," if position else ""}"{name}": '
-            if name in ("rows", "problems") and value:
+            if name == "rows":
+                yield "["
+                for place, row in enumerate(result.rows):
+                    yield f"{',' if place else ''}\n{dumps(row_to_json(row))}"
+                yield "\n]\n"
+            elif name == "problems" and value:
                 yield "[\n" + ",\n".join(map(dumps, value)) + "\n]\n"
             elif name in ("metrics", "not_measured") and value:
                 yield "{\n" + ",\n".join(f"{dumps(key)}: {dumps(value[key])}" for key in sorted(value)) + "\n}\n"

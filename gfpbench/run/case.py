@@ -129,6 +129,7 @@ class _Run:
         results.write([result], self.folder / RESULT)
         self._write_timing(time.monotonic() - started, len(result.rows), complete)
         journal.end()
+        del result  # not two copies of ten thousand rows
         # Read back: what the caller gets is what is on the disk, in the form any later reader gets.
         return results.read(self.folder / RESULT)[0]
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from gfpbench import devices, images
 from gfpbench.restorers.checked import ignores_input
+from gfpbench.run.fingerprint import fingerprints
 from gfpbench.run.parts import Parts, load, plain, repeatable
 from gfpbench.run.pictures import picture_path
 from gfpbench.types import (
@@ -206,6 +207,9 @@ def _made_again(
         stage = "degrade" if isinstance(error, GfpbenchError) else "restore"
         return [Problem(stage, row.id, f"cannot be made again: {type(error).__name__}: {error}")]
     problems = []
+    recorded = row.fingerprint.get("degraded")
+    if recorded is not None and recorded != fingerprints(again.degraded)[0]:
+        problems.append(Problem("degrade", row.id, "made again alone, the degraded picture is another"))
     if folder is not None:
         for kind, batch, slack in (("degraded", again.degraded, 0.0), ("restored", again.restored, GREY_LEVELS)):
             path = picture_path(folder, row.id, kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def some_results(draw: st.DrawFn) -> Result:
         failure = draw(st.none() | texts)
         values = {metric: None if failure is not None else draw(scores) for metric in NAMES}
         size = (draw(st.integers(1, 4096)), draw(st.integers(1, 4096)))
-        rows.append(Row(name, draw(texts), size, draw(records), draw(records), values, failure))
+        rows.append(Row(name, draw(texts), size, draw(records), draw(records), values, failure, draw(records)))
     metric = st.fixed_dictionaries({"best": scores, "tolerance": st.floats(0, 1), "unit": texts})
     return Result(
         case=draw(cases),
@@ -51,6 +52,7 @@ def some_results(draw: st.DrawFn) -> Result:
         environment=draw(records),
         problems=tuple(draw(st.lists(st.builds(Problem, texts, texts, texts), max_size=3))),
         not_measured=draw(st.dictionaries(texts, texts, max_size=2)),
+        envelope=draw(records),
     )
 
 
@@ -219,6 +221,18 @@ def test_what_must_not_be_stored_is_refused_and_the_old_file_stays(tmp_path: Pat
         results.write([example(), result], path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_an_image_listed_twice_is_not_written(tmp_path: Path) -> None:
+    twice = replace(example(), rows=example().rows[:1] * 2)
+    with pytest.raises(BadInput, match="r-f-d-s0: rows: an image is listed twice"):
+        results.write([twice], tmp_path / "r.json")
+
+
+def test_what_is_written_is_what_to_json_gives(tmp_path: Path) -> None:
+    results.write([example(), example()], tmp_path / "r.json")
+    stored = json.loads((tmp_path / "r.json").read_text())
+    assert stored == {"schema": results.SCHEMA, "results": [results.to_json(example())] * 2}
 
 
 def test_what_the_disk_refuses_is_one_line(tmp_path: Path) -> None:

@@ -447,7 +447,7 @@ def test_what_the_disk_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_memory_does_not_grow_with_the_number_of_faces(tmp_path: Path) -> None:
-    """Rows are kept at the end and take about 3 KB each while the Result is written; pictures are not kept."""
+    """Rows are held at the end, a few KB each; pictures (a 16-px one takes 3 KB as float32, thrice) are not."""
     peaks = {}
     for count in (100, 2000):
         toy = Toy(ToyFaces(count), batch_size=50, keep_images=2)
@@ -455,7 +455,7 @@ def test_memory_does_not_grow_with_the_number_of_faces(tmp_path: Path) -> None:
         toy.measure(tmp_path / str(count))
         peaks[count] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert (peaks[2000] - peaks[100]) / 1900 < 12_000, peaks
+    assert (peaks[2000] - peaks[100]) / 1900 < 8_000, peaks
 
 
 def test_tensors_do_not_pile_up(tmp_path: Path) -> None:

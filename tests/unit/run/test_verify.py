@@ -152,7 +152,7 @@ def test_parts_that_cannot_be_repeated_are_noticed(tmp_path: Path, name: str) ->
     assert toy.problems(toy.measure(tmp_path), tmp_path) != []
 
 
-@pytest.mark.parametrize("name", [name for name in PARTS if not name.startswith("noise")])
+@pytest.mark.parametrize("name", PARTS)
 def test_it_is_noticed_without_the_pictures_too(tmp_path: Path, name: str) -> None:
     toy = Toy().but(**PARTS[name])
     assert toy.problems(toy.measure(tmp_path), None) != []
