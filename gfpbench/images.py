@@ -91,6 +91,41 @@ def to_gray_255(batch: ImageBatch) -> torch.Tensor:
     return _cached(batch, "gray", make)
 
 
+def to_full_range_luma_255(batch: ImageBatch) -> torch.Tensor:
+    """(B, 1, H, W) float64 0.299 R + 0.587 G + 0.114 B of the 8-bit picture, 0..255, not rounded: the Y of YIQ. Shared.
+
+    Not the luma of BT.601 as MATLAB scales it (``to_luma_255``, 16..235), though the weights are the same.
+    """
+
+    def make() -> torch.Tensor:
+        red, green, blue = to_255(batch).unbind(1)
+        return (red * 299).add_(green, alpha=587).add_(blue, alpha=114).div_(1000).unsqueeze(1)
+
+    return _cached(batch, "full-range luma", make)
+
+
+def with_red_and_blue_exchanged(batch: ImageBatch) -> ImageBatch:
+    """What a script measures that reads BGR files and takes them for RGB. Made once for each batch."""
+    pixels = _cached(batch, "bgr", lambda: batch.pixels.flip(1))
+    return ImageBatch(pixels, batch.ids)
+
+
+_XYZ_FROM_RGB = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+_D65 = (0.95047, 1.0, 1.08883)
+
+
+def to_lab(rgb: torch.Tensor) -> torch.Tensor:
+    """(..., 3, H, W) float64 sRGB in [0, 1] to CIE L*a*b* (L 0..100), white D65, 2 degree observer.
+
+    IEC 61966-2-1 undone, the sRGB primaries with six digits, then CIE 15:2004, Eqs. 8.3 to 8.8.
+    """
+    linear = torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    red, green, blue = linear.unbind(-3)
+    ratios = [(r * red + g * green + b * blue) / w for (r, g, b), w in zip(_XYZ_FROM_RGB, _D65, strict=True)]
+    fx, fy, fz = (torch.where(t > 0.008856, t.clamp_min(1e-12) ** (1 / 3), 7.787 * t + 16 / 116) for t in ratios)
+    return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], dim=-3)
+
+
 def quantized(batch: ImageBatch) -> ImageBatch:
     """The same pictures with 8-bit values, as they would be saved and read again."""
     return ImageBatch(to_uint8(batch).to(torch.float32) / 255, batch.ids)

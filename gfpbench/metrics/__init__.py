@@ -15,11 +15,29 @@ METRICS: dict[str, str] = {
     "ms_ssim": "gfpbench.metrics.ms_ssim:ms_ssim",
     "gmsd": "gfpbench.metrics.gmsd:gmsd",
     "niqe": "gfpbench.metrics.niqe:niqe",
+    "lpips_alex": "gfpbench.metrics.lpips:lpips_alex",
+    "lpips_vgg": "gfpbench.metrics.lpips:lpips_vgg",
+    "deg_arcface": "gfpbench.metrics.identity:deg_arcface",
+    "deg_dlib": "gfpbench.metrics.identity:deg_dlib",
+    "lmd_dlib": "gfpbench.metrics.landmarks:lmd_dlib",
+    "eye_mismatch": "gfpbench.metrics.eye_mismatch:eye_mismatch",
+    "hallucination": "gfpbench.metrics.hallucination:hallucination",
+    "colour_shift": "gfpbench.metrics.colour_shift:colour_shift",
+    # The same under the conventions of single papers and packages (see protocols.py).
+    "psnr_rgb_fitted": "gfpbench.metrics.colour_fit:psnr_rgb_fitted",
+    "ssim_rgb_fitted": "gfpbench.metrics.colour_fit:ssim_rgb_fitted",
+    "psnr_rgb_cap80": "gfpbench.metrics.pyiqa_defaults:psnr_rgb_cap80",
+    "psnr_yiq_cap80": "gfpbench.metrics.pyiqa_defaults:psnr_yiq_cap80",
+    "ssim_yiq": "gfpbench.metrics.pyiqa_defaults:ssim_yiq",
+    "lpips_vgg_bgr": "gfpbench.metrics.bgr:lpips_vgg_bgr",
+    "lpips_vgg_bgr_01": "gfpbench.metrics.bgr:lpips_vgg_bgr_01",
+    "deg_arcface_vqfr": "gfpbench.metrics.identity:deg_arcface_vqfr",
+    "rad_arcface_bgr": "gfpbench.metrics.bgr:rad_arcface_bgr",
 }
 """Name with its convention -> "module:attribute". One file per metric, read only when asked for."""
 
 DEFAULT: tuple[str, ...] = ("psnr_rgb", "psnr_y", "ssim_rgb", "ssim_y", "ms_ssim", "gmsd", "niqe")
-"""What a run measures unless told otherwise: everything that needs no download."""
+"""What a run measures unless told otherwise: the pixel metrics, which need no face and no download."""
 
 
 def load(names: Sequence[str] | None = None) -> tuple[Metric, ...]:

@@ -15,7 +15,7 @@ PEAK = 255.0
 _EXACT_RUN = 256
 
 
-def _decibels(mean_squared_error: torch.Tensor) -> torch.Tensor:
+def decibels(mean_squared_error: torch.Tensor) -> torch.Tensor:
     """10 log10(255^2 / MSE): inf for 0."""
     return 10 * torch.log10(PEAK**2 / mean_squared_error)
 
@@ -24,13 +24,13 @@ def _psnr_of_bytes(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Of two (3, H, W) uint8 pictures; the sum of squares is exact."""
     error = restored.to(torch.int16).sub_(truth).to(torch.float32).flatten()
     runs = F.pad(error, (0, -len(error) % _EXACT_RUN)).view(-1, _EXACT_RUN)
-    return _decibels(runs.mul_(runs).sum(1).to(torch.float64).sum() / len(error))
+    return decibels(runs.mul_(runs).sum(1).to(torch.float64).sum() / len(error))
 
 
 def _psnr_of_luma(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Of two (1, H, W) float64 planes."""
     error = restored - truth
-    return _decibels(mean_of(error.mul_(error)))
+    return decibels(mean_of(error.mul_(error)))
 
 
 def _psnr_rgb(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:

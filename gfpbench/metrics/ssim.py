@@ -41,8 +41,8 @@ def weighted_mean(plane: torch.Tensor) -> torch.Tensor:
     return F.conv2d(rows, taps.view(1, 1, 1, -1))[0, 0]
 
 
-def similarity(restored: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean SSIM and mean contrast-structure term of two (H, W) float64 planes with values 0..255.
+def similarity_maps(restored: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The luminance and the contrast-structure term of two (H, W) float64 planes on the 255 scale, (H - 10, W - 10).
 
     SSIM = l cs with l = (2 m1 m2 + C1) / (m1^2 + m2^2 + C1) and cs = (2 s12 + C2) / (s1^2 + s2^2 + C2)
     (Wang et al. 2004, Eq. 13), population moments. Only the sum s1^2 + s2^2 is needed: four filterings, not five.
@@ -55,23 +55,28 @@ def similarity(restored: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tenso
     means_product = mean_1 * mean_2
     means_squares = (mean_1 * mean_1).add_(mean_2 * mean_2)
     cs = product.sub(means_product).mul_(2).add_(C2).div_(squares.sub(means_squares).add_(C2))
-    luminance = means_product.mul_(2).add_(C1).div_(means_squares.add_(C1))
+    return means_product.mul_(2).add_(C1).div_(means_squares.add_(C1)), cs
+
+
+def similarity(restored: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean SSIM and mean contrast-structure term of two (H, W) float64 planes with values 0..255."""
+    luminance, cs = similarity_maps(restored, truth)
     return mean_of(luminance.mul_(cs)), mean_of(cs)
 
 
-def _ssim(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+def ssim_of_planes(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Mean over the channels of two (C, H, W) pictures."""
     return torch.stack([similarity(*planes)[0] for planes in zip(restored, truth, strict=True)]).mean()
 
 
 def _ssim_rgb(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
     """(B,) mean over the three channels of the 8-bit RGB pictures."""
-    return image_by_image(_ssim, to_255(restored), to_255(truth))
+    return image_by_image(ssim_of_planes, to_255(restored), to_255(truth))
 
 
 def _ssim_y(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
     """(B,) on BT.601 luma, 16..235, not rounded."""
-    return image_by_image(_ssim, to_luma_255(restored), to_luma_255(truth))
+    return image_by_image(ssim_of_planes, to_luma_255(restored), to_luma_255(truth))
 
 
 _TOLERANCE = 5e-5

@@ -1,0 +1,102 @@
+"""Numbers for a whole set by name: which features, which distance, and against which reference set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gfpbench import assets
+from gfpbench.metrics.feature_sets import FeatureSet, load_reference
+from gfpbench.tables import resolve, unknown
+from gfpbench.types import BadInput, Json, SetMetric
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the restored faces of a run are compared with as a set.
+
+    Args:
+        what: in words.
+        asset: the file that holds its statistics; None for the truth of the run itself.
+        n: how many pictures it was made from; None for the truth.
+    """
+
+    what: str
+    asset: str | None
+    n: int | None
+
+    def load(self, needed_by: str) -> FeatureSet:
+        """Its statistics from the file. Raises AssetMissing where that is not here, BadInput for the truth."""
+        if self.asset is None or self.n is None:
+            raise BadInput(f"{needed_by} is measured against the run's own truth, which no file holds")
+        return load_reference(assets.path(self.asset, needed_by), self.n)
+
+
+TRUTH = Reference("the truth of the same run", None, None)
+
+REFERENCES: dict[str, Reference] = {
+    "truth": TRUTH,
+    "ffhq50k": Reference(
+        "50,000 pictures of FFHQ at 512 px, BasicSR's inception_FFHQ_512.pth", "ffhq-inception-stats-512", 50_000
+    ),
+    "ffhq70k": Reference(
+        "70,000 pictures of FFHQ at 512 px, clean-fid's ffhq_clean_trainval70k_512.npz", "ffhq-clean-stats-512", 70_000
+    ),
+}
+"""Name -> reference set."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetMeasure:
+    """A set metric against one reference; its name says both: ``fid_legacy_vs_ffhq50k``."""
+
+    name: str
+    metric: SetMetric
+    reference: Reference
+
+    @property
+    def against_truth(self) -> bool:
+        """Whether the run's own clean pictures are the reference, so that their features are needed too."""
+        return self.reference.asset is None
+
+    def record(self) -> dict[str, Json]:
+        """What a Result keeps about it, so that it can be read without the code that measured it."""
+        metric = self.metric
+        return {
+            "unit": metric.unit,
+            "better": metric.better,
+            "best": metric.best,
+            "tolerance": metric.tolerance,
+            "tolerance_reason": metric.tolerance_reason,
+            "minimum_side_px": metric.minimum_side_px,
+            "minimum_images": metric.minimum_images,
+            "features": metric.features_name,
+            "reference": self.reference.what,
+            "source": metric.source,
+        }
+
+
+SET_METRICS: dict[str, tuple[str, str]] = {
+    "fid_legacy_vs_ffhq50k": ("gfpbench.metrics.fid:fid_legacy", "ffhq50k"),
+    "fid_legacy_vs_truth": ("gfpbench.metrics.fid:fid_legacy", "truth"),
+    "fid_clean_vs_ffhq70k": ("gfpbench.metrics.fid:fid_clean", "ffhq70k"),
+    "fid_clean_vs_truth": ("gfpbench.metrics.fid:fid_clean", "truth"),
+    "kid_legacy_vs_truth": ("gfpbench.metrics.kid:kid_legacy", "truth"),
+    "kid_clean_vs_truth": ("gfpbench.metrics.kid:kid_clean", "truth"),
+    "precision_legacy_vs_truth": ("gfpbench.metrics.precision_recall:precision_legacy", "truth"),
+    "recall_legacy_vs_truth": ("gfpbench.metrics.precision_recall:recall_legacy", "truth"),
+    "frechet_dlib_vs_truth": ("gfpbench.metrics.frechet_dlib:frechet_dlib", "truth"),
+}
+"""Name -> ("module:attribute" of the metric, name of the reference)."""
+
+NAMES: Mapping[str, str] = {name: row[0] for name, row in SET_METRICS.items()}
+
+
+def load(names: Sequence[str]) -> tuple[SetMeasure, ...]:
+    """The set measures of these names, in this order. Raises BadInput for a name no measure has."""
+    wrong = next((name for name in names if name not in SET_METRICS), None)
+    if wrong is not None:
+        raise unknown("set metric", wrong, SET_METRICS)
+    return tuple(
+        SetMeasure(name, resolve("set metric", NAMES, name), REFERENCES[SET_METRICS[name][1]]) for name in names
+    )

@@ -1,0 +1,100 @@
+"""Every protocol against its script; the table against itself."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gfpbench.metrics import METRICS, load, protocols, set_measures
+from gfpbench.metrics.fid import Fid
+from gfpbench.types import AssetMissing, BadInput
+
+
+def _laws() -> Any:
+    spec = importlib.util.spec_from_file_location("protocol_laws", Path(__file__).with_name("protocol_laws.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+laws = _laws()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("weights")
+
+
+PROOFS = laws.different_proofs()
+
+
+@pytest.mark.parametrize(("protocol", "figure"), PROOFS, ids=[f"{figure} @ {name}" for name, figure in PROOFS])
+def test_figure_is_what_the_script_gives(protocol: str, figure: str, folder: Path) -> None:
+    laws.same_as_the_script(protocol, figure, folder)
+
+
+def test_every_per_image_figure_has_its_script() -> None:
+    assert sorted(laws.per_image_figures()) == sorted(laws.SCRIPTS)
+
+
+def test_the_tables_fit_together() -> None:
+    assert protocols.unknown_metrics() == []
+    assert set(protocols.CONVENTIONS) <= {*METRICS, *set_measures.SET_METRICS}
+    for name, protocol in protocols.PROTOCOLS.items():
+        assert protocol.name == name
+        assert protocol.steps
+        assert len(protocol.source) > 20
+        assert not set(protocol.figures) & set(protocol.absent)
+    assert protocols.DEFAULT in protocols.PROTOCOLS
+
+
+def test_one_metric_is_measured_once_for_all_protocols() -> None:
+    names = protocols.metrics_of(["gfpgan-paper", "vqfr", "pyiqa-default"])
+    assert len(set(names)) == len(names)
+    assert {"psnr_rgb", "psnr_rgb_fitted", "psnr_yiq_cap80", "lpips_alex", "lpips_vgg"} <= set(names)
+
+
+def test_a_gap_is_explained_by_the_steps_that_differ() -> None:
+    assert protocols.differences("psnr_rgb", "psnr_rgb") == {}
+    gap = protocols.differences("psnr_rgb", "psnr_rgb_fitted")
+    assert list(gap) == ["colours"]
+    assert "fitted" in gap["colours"][1]
+    assert set(protocols.differences("lpips_vgg", "lpips_vgg_bgr_01")) == {"channel order", "range"}
+    assert list(protocols.differences("fid_legacy_vs_ffhq50k", "fid_legacy_vs_truth")) == ["reference"]
+
+
+def test_unknown_names_are_answered_with_near_ones() -> None:
+    with pytest.raises(BadInput, match="gfpgan-paper"):
+        protocols.find("gfpgan_paper")
+    with pytest.raises(BadInput, match="fid_legacy_vs_truth"):
+        set_measures.load(["fid_legacy_vs_thruth"])
+    with pytest.raises(BadInput, match="named once"):
+        protocols.metrics_of(["vqfr", "vqfr"])
+
+
+def test_set_measures_are_what_their_names_say() -> None:
+    for measure in set_measures.load(list(set_measures.SET_METRICS)):
+        metric, _, reference = measure.name.partition("_vs_")
+        assert measure.metric.name == metric
+        assert measure.against_truth == (reference == "truth")
+        assert isinstance(measure.record()["reference"], str)
+        if isinstance(measure.metric, Fid):
+            assert measure.metric.resize in metric
+
+
+def test_a_reference_that_is_not_here_says_which_asset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
+    measure = set_measures.load(["fid_legacy_vs_ffhq50k"])[0]
+    with pytest.raises(AssetMissing, match="ffhq-inception-stats-512"):
+        measure.reference.load(measure.name)
+    with pytest.raises(BadInput, match="own truth"):
+        set_measures.TRUTH.load("fid_legacy_vs_truth")
+
+
+def test_every_metric_of_the_table_loads_under_its_name() -> None:
+    assert [metric.name for metric in load(list(METRICS))] == list(METRICS)
