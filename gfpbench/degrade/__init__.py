@@ -17,12 +17,17 @@ DEGRADATIONS: Mapping[str, str] = {
     "upstream": "gfpbench.degrade.presets:UPSTREAM",
     "report": "gfpbench.degrade.presets:REPORT",
     "none": "gfpbench.degrade.presets:NONE",
+    "stored": "gfpbench.degrade.stored:STORED",
 }
 """Name -> "module:attribute" of a Degradation."""
 
 
 def load(name: str) -> Degradation:
-    """The degradation of that name. Raises BadInput with the nearest names for one the table does not hold."""
+    """The degradation of that name, or of ``stored:PATH``. Raises BadInput with the nearest names for an unknown one."""
+    if name.startswith("stored:"):
+        from gfpbench.degrade.stored import stored_in
+
+        return stored_in(name.removeprefix("stored:"))
     return cast(Degradation, resolve("degradation", DEGRADATIONS, name))
 
 

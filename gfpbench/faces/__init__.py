@@ -14,7 +14,14 @@ from gfpbench.types import BadInput, FaceSet
 FACES: dict[str, str] = {
     "embedded": "gfpbench.faces.embedded:Embedded",
     "portraits": "gfpbench.faces.portraits:portraits",
+    "celeba-test": "gfpbench.faces.celeba_test:celeba_test",
+    "celeba": "gfpbench.faces.celeba:celeba",
+    "utkface": "gfpbench.faces.utkface:utkface",
+    "wider": "gfpbench.faces.wider:wider",
 }
+
+PLACED = ("celeba-test", "celeba", "utkface", "wider")
+"""Sets to be had from their authors only: ``NAME`` looks in GFPBENCH_HOME/faces/NAME, ``NAME:PATH`` in that folder."""
 
 MINIMUM_SIZE_PX, MAXIMUM_SIZE_PX = 32, 2048
 MAXIMUM_DRAWS = 10_000
@@ -24,7 +31,8 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
     """Open a set of faces by its name or by a folder's path; nothing is decoded yet.
 
     Args:
-        name_or_path: a name in ``FACES``, or an existing folder (write ``./portraits`` for a folder named like a set).
+        name_or_path: a name in ``FACES``, one of ``PLACED`` with its folder (``celeba:PATH``), or an existing folder
+            (write ``./portraits`` for a folder named like a set).
         size_px: side in pixels, 32 to 2048. None: 128 for ``embedded``, pictures as they are elsewhere.
         draws: differently degraded copies of each face. More than 1 names them ``name~0``, ``name~1``, ...
             None: 8 for ``embedded``, 1 elsewhere.
@@ -50,6 +58,10 @@ def _open(name_or_path: str, size_px: int | None) -> FaceSet:
     if name_or_path in FACES:
         known: FaceSet = resolve("face set", FACES, name_or_path)(size_px)
         return known
+    name, colon, path = name_or_path.partition(":")
+    if colon and name in PLACED:
+        placed: FaceSet = resolve("face set", FACES, name)(size_px, Path(path))
+        return placed
     if not _exists(name_or_path):
         raise unknown(
             "face set", name_or_path[:200], FACES, also="the path of an existing folder of pictures works too"

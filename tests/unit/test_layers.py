@@ -7,10 +7,10 @@ from pathlib import Path
 
 FLOORS = (
     {"types"},
-    {"images", "assets", "tables", "results", "devices"},
+    {"images", "assets", "tables", "results", "devices", "datasets"},
     {"faces", "degrade", "restorers", "metrics"},
     {"run"},
-    {"collapse", "claims", "baselines"},
+    {"collapse", "claims", "baselines", "explain"},
     {"report", "catalogue", "fetching"},
     {"doctor"},
     {"plugin", "cli"},

@@ -1,0 +1,64 @@
+"""CelebA-Test: the 3,000 pairs of 512 px on which GFP-GAN and its successors publish their tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gfpbench.assets.store import home
+from gfpbench.datasets import DEGRADED_FOLDERS, TRUTH_FOLDERS, folder_named, place_of
+from gfpbench.faces.align import Square
+from gfpbench.faces.dataset import Dataset
+from gfpbench.faces.folder import find_pictures, named
+from gfpbench.types import BadInput, Json
+
+PAIRS = 3000
+SHOWN = 3  # names in an error line
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """A picture that is a face crop already."""
+
+    file: Path
+    square: Square | None = None
+
+    def attributes(self) -> dict[str, Json]:
+        return {}
+
+
+def celeba_test(size_px: int | None = None, path: Path | None = None) -> Dataset:
+    """3,000 aligned faces of CelebA-HQ, 512 px, with their published degraded pictures (degradation `stored`).
+
+    The folder holds ``celeba_512_validation`` and ``celeba_512_validation_lq`` as published (``gt`` or ``hq`` and
+    ``lq`` are understood too), each with ``00000000.png`` and so on. Pairs match by name. The faces are aligned by
+    their authors and used as they are.
+
+    Raises:
+        DatasetMissing: where it is not here.
+        BadInput: for folders that are missing or do not pair.
+    """
+    root = place_of("celeba-test", path, home(), "the face set 'celeba-test'")
+    truth = folder_named(root, TRUTH_FOLDERS, "the clean pictures")
+    degraded = folder_named(root, DEGRADED_FOLDERS, "the degraded pictures")
+    files = named(truth, find_pictures(truth))
+    pairs = named(degraded, find_pictures(degraded))
+    for lacking, where in ((files.keys() - pairs.keys(), degraded), (pairs.keys() - files.keys(), truth)):
+        if lacking:
+            names = ", ".join(sorted(lacking)[:SHOWN])
+            raise BadInput(
+                f"{where}: {len(lacking)} pictures are missing ({names}{', ...' if len(lacking) > SHOWN else ''}): "
+                "each clean picture has one degraded picture of its name"
+            )
+    return Dataset(
+        "celeba-test" if path is None else f"celeba-test:{path}",
+        {face_id: Aligned(file) for face_id, file in files.items()},
+        size_px,
+        {
+            "from": str(root),
+            "what": "CelebA-Test as published with GFP-GAN (Wang et al. 2021)",
+            "licence": "CelebA's: non-commercial research only",
+            "alignment": "by its authors at 512 px, used as it is",
+            "complete": len(files) == PAIRS,
+        },
+    )

@@ -1,0 +1,122 @@
+"""What the downloaded datasets share: an order that makes any limit a fair sample, crops, a hash of what was used."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from gfpbench import images
+from gfpbench.faces.align import Square, crop
+from gfpbench.faces.decode import read_rgb
+from gfpbench.faces.folder import to_square
+from gfpbench.images import Bytes
+from gfpbench.types import BadInput, Face, Json
+
+ORDER = "by the SHA-256 of 'gfpbench sample 0' and the id, so that the first N are a seeded sample of N"
+
+
+def sampled(ids: Iterable[str]) -> tuple[str, ...]:
+    """Names in an order drawn once and for all: the first 100 are the 100-picture sample, the first 1,000 contain it.
+
+    A name's place depends on the name alone, so a picture more or less changes nothing for the others.
+    """
+    return tuple(sorted(ids, key=lambda name: (hashlib.sha256(f"gfpbench sample 0\0{name}".encode()).digest(), name)))
+
+
+class Member(Protocol):
+    """One face of a dataset: its file, what is known of it, and the square to cut out of the picture."""
+
+    @property
+    def file(self) -> Path: ...
+
+    @property
+    def square(self) -> Square | None: ...
+
+    def attributes(self) -> Mapping[str, Json]: ...
+
+
+class Dataset:
+    """Faces of an unpacked dataset (``gfpbench.types.FaceSet``); one file is decoded at a time.
+
+    Args:
+        name: as in the table of faces, or with its path.
+        members: id -> face, in any order.
+        size_px: side of the crops; None keeps the size each crop has.
+        facts: what ``source`` says beside counts and hashes: where from, licence, alignment, what was left out.
+        labels: annotation files that were read; their content is part of the hash.
+
+    Raises:
+        BadInput: where there are no faces.
+    """
+
+    default_draws = 1
+
+    def __init__(
+        self,
+        name: str,
+        members: Mapping[str, Member],
+        size_px: int | None,
+        facts: Mapping[str, Json],
+        labels: Iterable[Path] = (),
+    ) -> None:
+        if not members:
+            raise BadInput(f"{name}: {facts.get('from')} holds no faces that can be used")
+        self.name = name
+        self.size_px = size_px
+        self._members = members
+        self._ids = sampled(members)
+        self._facts = facts
+        self._labels = tuple(labels)
+        self._sha256: str | None = None
+
+    def ids(self) -> tuple[str, ...]:
+        """Names in sampled order."""
+        return self._ids
+
+    def load(self, face_id: str) -> Face:
+        """Decode and crop one face. Raises UnreadableFace with the reason, BadInput for an unknown id."""
+        if face_id not in self._members:
+            raise BadInput(f"{self.name}: has no face {face_id!r}")
+        member = self._members[face_id]
+        rgb = self._cut(read_rgb(member.file), member.square)
+        return Face(face_id, images.from_uint8(rgb), dict(member.attributes()), images.pixels_sha256(rgb))
+
+    def source(self) -> Mapping[str, Json]:
+        """Where it is from, its licence, its alignment, and a hash over labels, names and lengths of files."""
+        if self._sha256 is None:  # two hundred thousand files are asked for their length once, not for every record
+            self._sha256 = self._hash()
+        return {
+            "name": self.name,
+            "count": len(self._ids),
+            "size_px": self.size_px,
+            "order": ORDER,
+            **self._facts,
+            "files_sha256": self._sha256,
+        }
+
+    def _cut(self, rgb: Bytes, square: Square | None) -> Bytes:
+        if square is not None:
+            return crop(rgb, square, self.size_px or max(32, round(square.side_px)))
+        return rgb if self.size_px is None else to_square(rgb, self.size_px)
+
+    def _hash(self) -> str:
+        whole = hashlib.sha256()
+        for file in self._labels:
+            whole.update(hashlib.sha256(file.read_bytes()).digest())
+        lengths: dict[Path, int] = {}
+        for face_id in self._ids:
+            file = self._members[face_id].file
+            if file not in lengths:  # a photograph of many faces is asked once
+                lengths[file] = file.stat().st_size if file.is_file() else -1
+            whole.update(f"{face_id}\t{lengths[file]}\n".encode())
+        return whole.hexdigest()
+
+
+def text_lines(path: Path) -> list[str]:
+    """The lines of an annotation file, without line ends of any kind. Raises BadInput naming the file."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as text: {error}") from error
