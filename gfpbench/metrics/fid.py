@@ -57,8 +57,9 @@ def frechet_from_features(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def distance(restored: FeatureSet, reference: FeatureSet) -> float:
-    """The distance of two sets, from features where both have them and it pays, else from moments."""
-    if restored.features is not None and reference.features is not None:
+    """The distance of two sets: from features where there are fewer of them than dimensions, else from moments."""
+    few = min(restored.n, reference.n) < restored.moments.dimension
+    if few and restored.features is not None and reference.features is not None:
         return frechet_from_features(restored.features, reference.features)
     return frechet_distance(restored.moments, reference.moments)
 
