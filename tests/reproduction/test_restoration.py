@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from gfpbench import devices, run
 from gfpbench.plugin import Bench
 from gfpbench.types import Result
 
@@ -55,6 +56,11 @@ def test_ground_truth_scores_best(ground_truth: Result) -> None:
 
 
 def test_images_can_be_made_again(bench: Bench, restoration: Result) -> None:
-    from gfpbench import devices, run
+    """Four images remade from their records, by code that shares nothing with the engine, score the same."""
+    device = devices.resolve(bench.config.getoption("--device"))
+    assert run.verify(restoration, store=bench.store, device=device) == ()
 
-    run.verify(restoration, device=devices.resolve(bench.config.getoption("--device")))
+
+def test_reference_rows_can_be_made_again(bench: Bench, degraded_input: Result, ground_truth: Result) -> None:
+    assert run.verify(degraded_input, store=bench.store) == ()
+    assert run.verify(ground_truth, store=bench.store) == ()
