@@ -65,7 +65,7 @@ class Options:
         """A whole number between two others, both included."""
         self._known[key] = f"{low}..{high}"
         text = self.given.get(key, str(default))
-        if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
             raise self._wrong(key)
         return int(text)
 

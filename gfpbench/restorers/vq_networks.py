@@ -26,7 +26,6 @@ def restoreformer(
     from spandrel.architectures.RestoreFormer import RestoreFormerArch
 
     network = _loaded(RestoreFormerArch(), path, weights, settings, options)
-    _keep_float32(network.get_submodule("quantize"))
 
     def forward(pixels: torch.Tensor) -> torch.Tensor:
         picture: torch.Tensor = network(pixels)[0]
@@ -67,6 +66,9 @@ def codeformer_architecture() -> Any:
 
 
 def _loaded(architecture: Any, path: Path, weights: Weights, settings: Settings, options: Options) -> torch.nn.Module:
+    if settings.precision == "bf16":
+        reason = "changes which code is nearest, and with it whole patches of the picture"
+        raise BadInput(f"{options.spelled}: dtype=bf16 {reason}: use dtype=fp32")
     if settings.channels_last:
         raise BadInput(f"{options.spelled}: the code of {architecture.id} cannot run channels-last: leave layout away")
     refuse_other(path, weights, architecture.id)
@@ -78,17 +80,6 @@ def _loaded(architecture: Any, path: Path, weights: Weights, settings: Settings,
         raise BadInput(f"{path} does not fit {architecture.id}: {line}") from error
     network: torch.nn.Module = descriptor.model
     return placed(network, settings)
-
-
-def _keep_float32(quantizer: torch.nn.Module) -> None:
-    """Look codes up in float32 whatever surrounds it: in bfloat16 the nearest of 1024 codes is often another one."""
-    original = quantizer.forward
-
-    def forward(z: torch.Tensor) -> Any:
-        with torch.autocast(z.device.type, enabled=False):
-            return original(z.float())
-
-    quantizer.forward = forward
 
 
 def _restorer(options: Options, forward: Any, settings: Settings, identity: Mapping[str, Json]) -> FaceNetwork:

@@ -1,7 +1,8 @@
-"""The authors' own networks and picture handling (gfpgan 1.3.8, basicsr 1.4.2), and seeded weights in their file format."""
+"""The authors' own networks and picture handling (gfpgan 1.3.8, basicsr 1.4.2); seeded weights in their file format."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 import warnings
@@ -53,20 +54,29 @@ def upstream() -> SimpleNamespace:
             from gfpgan.utils import GFPGANer
     finally:
         del sys.modules[GONE]
-    return SimpleNamespace(**locals())
+    return SimpleNamespace(
+        GFPGANv1=GFPGANv1,
+        GFPGANv1Clean=GFPGANv1Clean,
+        GFPGANer=GFPGANer,
+        RestoreFormer=RestoreFormer,
+        fused_act=fused_act,
+        img2tensor=img2tensor,
+        normalize=normalize,
+        stylegan2_arch=stylegan2_arch,
+        tensor2img=tensor2img,
+    )
 
 
 @contextmanager
 def native_operations() -> Iterator[None]:
-    """basicsr's compiled operations replaced by what they compute: bias, leaky relu, gain; and its own native upfirdn2d."""
+    """basicsr's compiled operations replaced by what they compute: bias, leaky relu, gain; its own native upfirdn2d."""
     theirs = upstream()
-    from basicsr.ops.upfirdn2d import upfirdn2d as module
 
     def activated(x: torch.Tensor, bias: torch.Tensor, slope: float = 0.2, scale: float = 2**0.5) -> torch.Tensor:
         return F.leaky_relu(x + bias.view(1, -1, *[1] * (x.ndim - 2)), slope) * scale
 
     def resampled(x: torch.Tensor, kernel: torch.Tensor, up: int = 1, down: int = 1, pad: Any = (0, 0)) -> torch.Tensor:
-        native = sys.modules[module.__module__].upfirdn2d_native if callable(module) else module.upfirdn2d_native
+        native = importlib.import_module("basicsr.ops.upfirdn2d.upfirdn2d").upfirdn2d_native
         return native(x, kernel, up, up, down, down, pad[0], pad[1], pad[0], pad[1])
 
     with (
