@@ -138,7 +138,12 @@ def to_rgb_arrays(batch: ImageBatch) -> list[Bytes]:
 
 def to_bgr_arrays(batch: ImageBatch) -> list[Bytes]:
     """B arrays (H, W, 3) uint8 BGR, for OpenCV."""
-    return [np.ascontiguousarray(rgb[..., ::-1]) for rgb in to_rgb_arrays(batch)]
+    return [to_bgr(rgb) for rgb in to_rgb_arrays(batch)]
+
+
+def to_bgr(rgb: Bytes) -> Bytes:
+    """One (H, W, 3) uint8 RGB picture as BGR, for what was written against OpenCV's reader."""
+    return np.ascontiguousarray(rgb[..., ::-1])
 
 
 def from_bgr_arrays(bgr: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
@@ -181,7 +186,7 @@ def from_signed(pixels: torch.Tensor, ids: tuple[str, ...]) -> ImageBatch:
 
 
 def resized(batch: ImageBatch, size: tuple[int, int]) -> ImageBatch:
-    """To (height, width): pixel areas averaged when both sides shrink, antialiased bicubic otherwise; clamped to [0, 1]."""
+    """To (height, width): areas averaged when both sides shrink, antialiased bicubic otherwise; clamped to [0, 1]."""
     if batch.size == size:
         return batch
     shrinks = size[0] <= batch.size[0] and size[1] <= batch.size[1]

@@ -40,6 +40,7 @@ class Asset:
 _GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download"
 _FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
 _PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
+_OPENCV_ZOO = "https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models"
 _STYLEGAN2 = "trained from StyleGAN2 on FFHQ; NVIDIA's and the data's own terms are non-commercial"
 _TORCHVISION = "BSD-3-Clause (torchvision); no licence of its own is stated for the weights"
 
@@ -134,6 +135,21 @@ _ROWS = (
         source="xinntao/facexlib@v0.2.2",
         needed_by=("whole-photo",),
         note="facexlib took the network from PSFR-GAN, whose own terms apply as well",
+    ),
+    Asset(
+        name="yunet",
+        filename="face_detection_yunet_2023mar.onnx",
+        urls=(
+            # The folder of files kept by Git LFS: the plain address gives a pointer of 131 bytes.
+            f"{_OPENCV_ZOO}/face_detection_yunet/face_detection_yunet_2023mar.onnx",
+            "https://huggingface.co/opencv/face_detection_yunet/resolve/main/face_detection_yunet_2023mar.onnx",
+        ),
+        sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+        size_bytes=232_589,
+        licence="MIT",
+        source="https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet",
+        needed_by=("whole-photo",),
+        note="a small detector for whole photos where neither RetinaFace nor dlib is here",
     ),
     Asset(
         name="arcface-resnet18",

@@ -71,7 +71,7 @@ def load(case: Case, *, device: str, metrics: Sequence[str] | None = None) -> Pa
         AssetMissing: where the faces or the restorer need something that is not here.
     """
     # Imported here so that a run with parts of one's own needs none of the tables.
-    from gfpbench import degrade, faces, restorers
+    from gfpbench import degrade, faces
     from gfpbench import metrics as metric_table
 
     loaded: list[Metric] = []
@@ -86,10 +86,18 @@ def load(case: Case, *, device: str, metrics: Sequence[str] | None = None) -> Pa
     return Parts(
         faces=faces.load(case.faces, size_px=case.size_px, draws=case.draws),
         degradation=degrade.load(case.degradation),
-        restorer=None if case.restorer == TRUTH else restorers.load(case.restorer, device=devices.resolve(device)),
+        restorer=None if case.restorer == TRUTH else _restorer(case.restorer, devices.resolve(device)),
         metrics=tuple(loaded),
         unavailable=unavailable,
     )
+
+
+def _restorer(spec: str, device: str) -> Restorer:
+    from gfpbench import photos, restorers
+
+    if photos.is_whole_photo(spec):
+        return photos.load_whole_photo(spec, device=device)
+    return restorers.load(spec, device=device)
 
 
 def metric_record(metric: Metric) -> dict[str, Json]:

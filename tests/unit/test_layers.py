@@ -9,6 +9,7 @@ FLOORS = (
     {"types"},
     {"images", "assets", "tables", "results", "devices", "datasets"},
     {"faces", "degrade", "restorers", "metrics"},
+    {"photos"},
     {"run"},
     {"collapse", "claims", "baselines", "explain"},
     {"report", "catalogue", "fetching"},

@@ -19,9 +19,9 @@ ROWS = [pytest.param(asset, id=name) for name, asset in ASSETS.items()]
 def test_a_row_makes_sense(asset: Asset) -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*", asset.name)
     assert re.fullmatch(r"[A-Za-z0-9._-]+", asset.filename)
-    assert asset.filename.endswith((".pth", ".npz", ".safetensors"))
+    assert asset.filename.endswith((".pth", ".npz", ".safetensors", ".onnx"))
     assert asset.sha256 is None or re.fullmatch(r"[0-9a-f]{8,63}|[0-9a-f]{64}", asset.sha256)
-    assert asset.size_bytes is None or asset.size_bytes > 1_000_000
+    assert asset.size_bytes is None or asset.size_bytes > 100_000
     assert asset.licence
     assert asset.source
     assert asset.needed_by
@@ -63,7 +63,7 @@ def test_every_published_restorer_has_its_weights() -> None:
     for restorer in RESTORERS:
         assert assets.for_restorer(restorer) == [restorer]
     assert assets.for_restorer("input") == assets.for_restorer("checkpoint:gfpgan-1.4") == []
-    assert assets.needed_for("whole-photo") == ["retinaface-resnet50", "parsing-parsenet"]
+    assert assets.needed_for("whole-photo") == ["retinaface-resnet50", "parsing-parsenet", "yunet"]
 
 
 def test_a_misspelt_name_is_answered_with_near_ones() -> None:

@@ -1,0 +1,29 @@
+"""Photographs with faces anywhere in them: find each face, restore it upright at 512 px, put it back where it was.
+
+To add a detector: a file here with a factory ``(*, device: str) -> Detector``, and a row in ``detect.DETECTORS``.
+"""
+
+from __future__ import annotations
+
+from gfpbench.photos.detect import DETECTORS, Detector, Found
+from gfpbench.photos.detect import load as load_detector
+from gfpbench.photos.masks import load as load_mask
+from gfpbench.photos.paths import restore_paths
+from gfpbench.photos.photo import FaceRecord, PhotoResult, Pipeline, restore_photo
+from gfpbench.photos.whole_photo import WholePhoto, is_whole_photo, load_whole_photo
+
+__all__ = [
+    "DETECTORS",
+    "Detector",
+    "FaceRecord",
+    "Found",
+    "PhotoResult",
+    "Pipeline",
+    "WholePhoto",
+    "is_whole_photo",
+    "load_detector",
+    "load_mask",
+    "load_whole_photo",
+    "restore_paths",
+    "restore_photo",
+]

@@ -1,0 +1,88 @@
+"""A restorer of faces as a restorer of whole photos, so that a run can measure what a person with a photo gets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from gfpbench.images import batch_from_uint8, moved, to_rgb_arrays
+from gfpbench.photos.detect import AUTO
+from gfpbench.photos.detect import load as load_detector
+from gfpbench.photos.masks import load as load_mask
+from gfpbench.photos.photo import PhotoResult, Pipeline, detected, restore_photo
+from gfpbench.restorers import load as load_restorer
+from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed, Restorer
+
+FORM = "photo:RESTORER"
+_SPEC = re.compile(r"photo(?:@(?P<detector>[^:]*))?:(?P<restorer>.*)", re.DOTALL)
+
+
+class WholePhoto:
+    """Photos of any size in, the same photos with their faces restored out: same ids, same size.
+
+    Faces are looked for in the degraded photo, as they would be in use: nothing is known of the clean one. A photo in
+    which no face is found, or one of whose faces cannot be restored, has failed. Faces left out (eyes under 5 px
+    apart, landmarks that are no face) stay as they are where others were restored.
+
+    Args:
+        pipeline: with ``upscale=1``, because a restored photo has the size of the degraded one.
+        name: under which it is listed.
+    """
+
+    def __init__(self, pipeline: Pipeline, name: str | None = None) -> None:
+        if pipeline.upscale != 1:
+            raise BadInput("a restored photo is measured against the photo it was made from: upscale has to be 1")
+        self.name = name or f"photo@{pipeline.detector.name}:{pipeline.restorer.name}"
+        self.pipeline = pipeline
+        self.results: dict[str, PhotoResult] = {}
+        """The records of the last batch, without its pictures."""
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        """Restore (B, 3, H, W) photos. Raises RestorationFailed naming the first photo that cannot be restored."""
+        photos = to_rgb_arrays(degraded)
+        for name, rgb in zip(degraded.ids, photos, strict=True) if len(photos) > 1 else ():
+            # Before anything is restored: where one photo fails, its batch is asked for again photo by photo.
+            if not detected(self.pipeline.detector, rgb, name):
+                raise RestorationFailed(f"{name}: no face was found by {self.pipeline.detector.name}")
+        restored = []
+        self.results = {}
+        for name, rgb in zip(degraded.ids, photos, strict=True):
+            result = restore_photo(rgb, self.pipeline, name)
+            if result.restored is None or not result.ok:
+                raise RestorationFailed(f"{name}: {'; '.join(result.problems)}")
+            restored.append(result.restored)
+            self.results[name] = result
+        return moved(batch_from_uint8(restored, degraded.ids), degraded.pixels.device)
+
+    def provenance(self) -> Mapping[str, Json]:
+        """The pipeline's record: restorer, detector, mask; ``identity`` where the restorer of faces says so."""
+        record = self.pipeline.record()
+        identity = {"identity": True} if record["restorer"].get("identity") is True else {}
+        return {**record, **identity, "restorer": self.name, "faces_restored_by": record["restorer"]}
+
+
+def is_whole_photo(spec: str) -> bool:
+    """Whether a restorer's name asks for whole photos: ``photo:gfpgan-1.4``, ``photo@dlib:gfpgan-1.4``."""
+    return _SPEC.fullmatch(spec) is not None
+
+
+def whole_photo(
+    restorer: Restorer, detector: str = AUTO, *, device: str = "cpu", name: str | None = None
+) -> WholePhoto:
+    """Wrap a restorer of faces. Raises AssetMissing where no detector is here."""
+    pipeline = Pipeline(restorer, load_detector(detector, device=device), load_mask(device=device), device=device)
+    return WholePhoto(pipeline, name)
+
+
+def load_whole_photo(spec: str, *, device: str = "cpu") -> WholePhoto:
+    """What ``photo:RESTORER`` and ``photo@DETECTOR:RESTORER`` name.
+
+    Raises:
+        BadInput: for another form, an unknown restorer or detector.
+        AssetMissing: where weights, or every detector, are missing.
+    """
+    parts = _SPEC.fullmatch(spec)
+    if parts is None or not parts["restorer"]:
+        raise BadInput(f"restorer {spec!r} is not of the form {FORM}, as in photo:gfpgan-1.4 or photo@dlib:gfpgan-1.4")
+    restorer = load_restorer(parts["restorer"], device=device)
+    return whole_photo(restorer, parts["detector"] or AUTO, device=device, name=spec)
