@@ -97,6 +97,9 @@ def run(
     metric: Annotated[list[str] | None, typer.Option(help="Measure only these; repeatable.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
+    whole_photo: Annotated[
+        bool, typer.Option("--whole-photo", help="--faces holds photos: find, restore and paste back their faces.")
+    ] = False,
     report: Annotated[Path, typer.Option(help="Where index.html, junit.xml and results.json go.")] = Path("report"),
     as_json: AsJson = False,
 ) -> None:
@@ -104,14 +107,18 @@ def run(
     from gfpbench import devices
     from gfpbench import report as reports
     from gfpbench import run as engine
+    from gfpbench.photos import of_photos
     from gfpbench.report.progress import progress_bar
     from gfpbench.types import BadInput, Case
 
     if report.exists() and not report.is_dir():
         raise BadInput(f"--report {report}: is a file; give a folder")
+    if whole_photo and size is not None:
+        raise BadInput("--size makes square crops, and --whole-photo wants photos as they are: leave one of them away")
+    wanted = [of_photos(name) if whole_photo else name for name in restorer or ["nano"]]
     cases = [
         Case(faces, degradation, name, seed=seed, size_px=size, limit=limit, draws=draws)
-        for name in dict.fromkeys(["input", *(restorer or ["nano"]), "truth"])
+        for name in dict.fromkeys(["input", *wanted, "truth"])
     ]
     where = devices.resolve(device)
     # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
@@ -129,6 +136,37 @@ def run(
     else:
         print("\n".join(reports.terminal_lines(results, page)))
     if any(row.failure for result in results for row in result.rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def photos(
+    paths: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
+    restorer: Annotated[str, typer.Option(help="What restores each face.")] = "nano",
+    to: Annotated[Path, typer.Option("--out", help="Folder for the restored photos and photos.json.")] = Path("photos"),
+    detector: Annotated[str, typer.Option(help="auto, retinaface, dlib or opencv.")] = "auto",
+    mask: Annotated[str, typer.Option(help="What is pasted: auto, square or parsed.")] = "auto",
+    upscale: Annotated[int, typer.Option(min=1, max=4, help="How many times larger the result is.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Restore whole photos: find each face, restore it, paste it back. Exit code 1 where a photo was not restored."""
+    from gfpbench.photos import load_pipeline, restore_paths
+
+    pipeline = load_pipeline(
+        restorer, detector=detector, mask=mask, device=device, upscale=upscale, batch_size=batch_size
+    )
+
+    def told(name: str, line: str, ok: bool) -> None:
+        print(f"{name}: {line}", file=sys.stderr if as_json or not ok else sys.stdout, flush=True)
+
+    record = restore_paths(paths, to, pipeline, told)
+    if as_json:
+        print(json.dumps(record, indent=1, allow_nan=False))
+    else:
+        print(f"{to}: faces found by {pipeline.detector.name}, restored by {restorer}, pasted {pipeline.mask.name}")
+    if not all(photo["ok"] for photo in record["photos"]):
         raise typer.Exit(1)
 
 

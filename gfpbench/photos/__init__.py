@@ -10,7 +10,14 @@ from gfpbench.photos.detect import load as load_detector
 from gfpbench.photos.masks import load as load_mask
 from gfpbench.photos.paths import restore_paths
 from gfpbench.photos.photo import FaceRecord, PhotoResult, Pipeline, restore_photo
-from gfpbench.photos.whole_photo import WholePhoto, is_whole_photo, load_whole_photo
+from gfpbench.photos.whole_photo import (
+    WholePhoto,
+    is_whole_photo,
+    load_pipeline,
+    load_whole_photo,
+    of_photos,
+    whole_photo,
+)
 
 __all__ = [
     "DETECTORS",
@@ -23,7 +30,10 @@ __all__ = [
     "is_whole_photo",
     "load_detector",
     "load_mask",
+    "load_pipeline",
     "load_whole_photo",
+    "of_photos",
     "restore_paths",
     "restore_photo",
+    "whole_photo",
 ]

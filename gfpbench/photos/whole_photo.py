@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from gfpbench import devices
 from gfpbench.images import batch_from_uint8, moved, to_rgb_arrays
 from gfpbench.photos.detect import AUTO
 from gfpbench.photos.detect import load as load_detector
@@ -66,6 +67,26 @@ def is_whole_photo(spec: str) -> bool:
     return _SPEC.fullmatch(spec) is not None
 
 
+def of_photos(spec: str) -> str:
+    """The name under which a restorer of faces restores whole photos; one that does already keeps its name."""
+    return spec if is_whole_photo(spec) else f"photo:{spec}"
+
+
+def load_pipeline(
+    restorer: str,
+    *,
+    detector: str = AUTO,
+    mask: str = "auto",
+    device: str = "auto",
+    upscale: int = 1,
+    batch_size: int = 8,
+) -> Pipeline:
+    """Everything a photo goes through, by name. Raises BadInput for unknown names, AssetMissing for absent weights."""
+    where = devices.resolve(device)
+    loaded = load_detector(detector, device=where), load_mask(mask, device=where)
+    return Pipeline(load_restorer(restorer, device=where), *loaded, upscale, where, batch_size)
+
+
 def whole_photo(
     restorer: Restorer, detector: str = AUTO, *, device: str = "cpu", name: str | None = None
 ) -> WholePhoto:
@@ -84,5 +105,4 @@ def load_whole_photo(spec: str, *, device: str = "cpu") -> WholePhoto:
     parts = _SPEC.fullmatch(spec)
     if parts is None or not parts["restorer"]:
         raise BadInput(f"restorer {spec!r} is not of the form {FORM}, as in photo:gfpgan-1.4 or photo@dlib:gfpgan-1.4")
-    restorer = load_restorer(parts["restorer"], device=device)
-    return whole_photo(restorer, parts["detector"] or AUTO, device=device, name=spec)
+    return WholePhoto(load_pipeline(parts["restorer"], detector=parts["detector"] or AUTO, device=device), spec)
