@@ -255,4 +255,4 @@ def needed_for(subject: str) -> list[str]:
 
 def for_restorer(name: str) -> list[str]:
     """Names of the assets that a restorer needs; empty where it brings its own (``checkpoint:PATH``)."""
-    return needed_for(name.partition(":")[0])
+    return needed_for(name.partition("?")[0].partition(":")[0])

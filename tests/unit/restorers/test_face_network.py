@@ -114,7 +114,7 @@ def test_arithmetic_is_decided_inside_and_put_back() -> None:
                     torch.backends.cudnn.enabled,
                     torch.backends.cudnn.deterministic,
                     torch.backends.cudnn.benchmark,
-                    torch.is_autocast_enabled("cpu"),
+                    (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.bfloat16,
                     torch.is_grad_enabled(),
                 )
             )

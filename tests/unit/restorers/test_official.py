@@ -24,7 +24,7 @@ def test_missing_weights_name_the_command_that_brings_them(
     with pytest.raises(AssetMissing, match=f"run `gfpbench fetch {name}`") as caught:
         load(f"{name}?batch=2")
     assert not isinstance(caught.value, PackageMissing)
-    assert assets.for_restorer(name) == [name]
+    assert assets.for_restorer(name) == assets.for_restorer(f"{name}?dtype=fp32") == [name]
     assert name in RESTORERS
 
 

@@ -123,15 +123,16 @@ def saved(network: torch.nn.Module, path: Path, key: str = "params_ema") -> Path
     return path
 
 
-def by_functions(network: Callable[..., Any], batch: ImageBatch, **options: Any) -> ImageBatch:
+def by_functions(network: torch.nn.Module, batch: ImageBatch, **options: Any) -> ImageBatch:
     """What GFPGANer.enhance does with aligned faces, one by one, through the authors' functions, at any size."""
     theirs = upstream()
+    device = next(network.parameters()).device
     restored: list[NDArray[np.uint8]] = []
     for bgr in to_bgr_arrays(batch):
         tensor = theirs.img2tensor(bgr / 255.0, bgr2rgb=True, float32=True)
         theirs.normalize(tensor, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), inplace=True)
         with torch.no_grad():
-            answer = network(tensor.unsqueeze(0), **options)[0]
+            answer = network(tensor.unsqueeze(0).to(device), **options)[0]
         restored.append(theirs.tensor2img(answer.squeeze(0), rgb2bgr=True, min_max=(-1, 1)).astype("uint8"))
     return from_bgr_arrays(restored, batch.ids)
 
