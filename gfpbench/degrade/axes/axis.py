@@ -6,7 +6,9 @@ the scene and the file, not to change the scene:
 - ``picture``: camera and file (blur, noise, compression, sampling, exposure, colour cast). The truth is the clean face.
   GFP-GAN's paper trains colour jitter against an untouched target ("color enhancement"), so it counts colour here too.
 - ``scene``: what was before the camera and how it was framed (pose, framing, occluders, light falling on the face).
-  The truth is changed alike: a restorer is right to keep a mask, and wrong to smear the cheek beside it.
+  The truth is changed alike: a restorer is right to keep a mask, and wrong to smear the cheek beside it. The
+  scene itself may be easier to reproduce (a dark half, a flat mask), so a score along such an axis means something
+  beside the score of the degraded input at the same severity, and little alone.
 """
 
 from __future__ import annotations
@@ -174,6 +176,9 @@ class Axis:
             lacking = [key for key in self.effect.keys if key not in record]
             if lacking:
                 raise BadInput(f"the {self.name} record of {name!r} lacks {lacking[0]!r}: draw it again with draw()")
+            for key in self.effect.keys:
+                if isinstance(record[key], float) and not math.isfinite(record[key]):
+                    raise BadInput(f"the {self.name} record of {name!r} has {key} = {record[key]}: it must be finite")
         pictures = [self.effect.apply(bgr, record) for bgr, record in zip(to_bgr_floats(batch), records, strict=True)]
         return moved(from_bgr_floats(pictures, batch.ids), batch.pixels.device)
 

@@ -18,7 +18,7 @@ from gfpbench.degrade.axes.geometry import FACE_CENTRE, FACE_RADII, Grid, fracti
 from gfpbench.degrade.axes.occluders import OCCLUDERS
 from gfpbench.degrade.keyed import uniform
 from gfpbench.images import Floats
-from gfpbench.types import Parameters
+from gfpbench.types import BadInput, Parameters
 
 Mask: TypeAlias = NDArray[np.bool_]
 
@@ -35,11 +35,16 @@ def grown(size_px: tuple[int, int], record: Parameters) -> tuple[Mask, float]:
     They are the stated share of the face to the nearest pixel, hard-edged. At a larger share the same shape covers
     them and more. It reaches beyond the face as far as it grew.
     """
+    shape, fraction = record["occlusion_shape"], record["occlusion_fraction"]
+    if shape not in OCCLUDERS or not 0 <= fraction <= 1:
+        raise BadInput(
+            f"no occluder {shape!r} covers {fraction} of a face: shapes are {', '.join(OCCLUDERS)}, shares 0 to 1"
+        )
     x, y = fractions(size_px)
-    levels: Grid = OCCLUDERS[record["occlusion_shape"]].levels(x, y, record)
+    levels: Grid = OCCLUDERS[shape].levels(x, y, record)
     levels = levels + (x + y / 7) * 1e-6  # whole rows of equal level would come all at once
     on_face = np.sort(levels[face_mask(size_px)])
-    count = round(record["occlusion_fraction"] * on_face.size)
+    count = round(fraction * on_face.size)
     level = float(on_face[count - 1]) if count else -math.inf
     return np.asarray(levels <= level), level
 
