@@ -19,6 +19,7 @@ _T = TypeVar("_T")
 _RESULT = ("case", "degradation", "environment", "faces", "metrics", "not_measured", "problems", "restorer", "rows")
 _CASE = ("degradation", "draws", "faces", "limit", "restorer", "seed", "size_px")
 _ROW = ("attributes", "face_sha256", "failure", "id", "parameters", "scores", "size_px")
+_OPTIONAL = ("envelope", "protocols", "set_scores")
 _PROBLEM = ("reason", "stage", "subject")
 _NUMBERS = ("best", "tolerance")  # the fields of a metric's record that may be infinite
 
@@ -42,13 +43,17 @@ def to_json(result: Result) -> dict[str, Json]:
     }
     if result.envelope:
         data["envelope"] = _plain(result.envelope, "envelope")
+    if result.set_scores:
+        data["set_scores"] = {name: metric_to_json(name, record) for name, record in result.set_scores.items()}
+    if result.protocols:
+        data["protocols"] = {name: _plain(figures, f"protocols.{name}") for name, figures in result.protocols.items()}
     from_json(data)  # what is written can be read again
     return data
 
 
 def from_json(data: Json) -> Result:
     """The Result that ``to_json`` wrote. Raises BadInput naming the field for anything else."""
-    fields = _fields(data, _RESULT, "result", also="envelope")
+    fields = _fields(data, _RESULT, "result", also=_OPTIONAL)
     rows = tuple(row_from_json(row, f"rows[{number}]") for number, row in enumerate(_list(fields["rows"], "rows")))
     if len({row.id for row in rows}) != len(rows):
         raise BadInput("rows: an image is listed twice")
@@ -70,6 +75,17 @@ def from_json(data: Json) -> Result:
             for name, reason in _mapping(fields["not_measured"], "not_measured").items()
         },
         envelope=_mapping(fields.get("envelope", {}), "envelope"),
+        set_scores={
+            name: _set_score_from_json(name, record)
+            for name, record in _mapping(fields.get("set_scores", {}), "set_scores").items()
+        },
+        protocols={
+            name: {
+                figure: _text(metric, f"protocols.{name}.{figure}")
+                for figure, metric in _mapping(figures, f"protocols.{name}").items()
+            }
+            for name, figures in _mapping(fields.get("protocols", {}), "protocols").items()
+        },
     )
 
 
@@ -92,7 +108,7 @@ def row_to_json(row: Row) -> dict[str, Json]:
 
 def row_from_json(data: Json, where: str = "row") -> Row:
     """One image of a Result. Raises BadInput naming the field."""
-    fields = _fields(data, _ROW, where, also="fingerprint")
+    fields = _fields(data, _ROW, where, also=("fingerprint",))
     scores = {
         name: _number(score, f"{where}.scores.{name}")
         for name, score in _mapping(fields["scores"], f"{where}.scores").items()
@@ -205,7 +221,7 @@ def _lines(results: Iterable[Result]) -> Iterator[str]:
                 yield "\n]\n"
             elif name == "problems" and value:
                 yield "[\n" + ",\n".join(map(dumps, value)) + "\n]\n"
-            elif name in ("metrics", "not_measured") and value:
+            elif name in ("metrics", "not_measured", "set_scores", "protocols") and value:
                 yield "{\n" + ",\n".join(f"{dumps(key)}: {dumps(value[key])}" for key in sorted(value)) + "\n}\n"
             else:
                 yield f"{dumps(value)}\n"
@@ -235,6 +251,18 @@ def metric_to_json(name: str, record: Mapping[str, Json]) -> dict[str, Json]:
 def _metric_from_json(name: str, data: Json) -> dict[str, Json]:
     record = dict(_mapping(data, f"metrics.{name}"))
     return record | {key: _number(record[key], f"metrics.{name}.{key}") for key in _NUMBERS if key in record}
+
+
+def _set_score_from_json(name: str, data: Json) -> dict[str, Json]:
+    record = _metric_from_json(name, data)
+    value = _number(record.get("value"), f"set_scores.{name}.value")
+    if value is None:
+        raise BadInput(f"set_scores.{name}.value: is missing; what was not measured belongs to not_measured")
+    for bound in ("low", "high", "extrapolated"):
+        _number(record.get(bound), f"set_scores.{name}.{bound}")
+    for count in ("n", "n_reference"):
+        _whole(record.get(count), f"set_scores.{name}.{count}")
+    return record
 
 
 def _number_to_json(value: object, where: str) -> Json:
@@ -269,10 +297,10 @@ def _no_constant(name: str) -> float:
     raise BadInput(f'{name} is not JSON: a score that is undefined is null, and infinity is the text "inf"')
 
 
-def _fields(data: Json, names: Sequence[str], where: str, also: str = "") -> Mapping[str, Json]:
-    """An object with these fields, no others, and perhaps the one named ``also``."""
+def _fields(data: Json, names: Sequence[str], where: str, also: Sequence[str] = ()) -> Mapping[str, Json]:
+    """An object with these fields, no others, and perhaps those named in ``also``."""
     fields = _mapping(data, where)
-    missing, strange = sorted(set(names) - set(fields)), sorted(set(fields) - {*names, also})
+    missing, strange = sorted(set(names) - set(fields)), sorted(set(fields) - {*names, *also})
     if missing or strange:
         wrong = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(strange)}"] * bool(strange)
         raise BadInput(f"{where}: {' and '.join(wrong)}")

@@ -297,6 +297,8 @@ class Result:
 
     ``envelope`` says how far its scores move under changes that should change nothing (threads, batch size, a re-run,
     another machine's rounding); empty where that was not measured, as in an ordinary run.
+    ``set_scores`` holds numbers of the whole set (FID and its like), which no single row has. ``protocols`` are those
+    it was measured under: "PSNR @ vqfr" is the metric ``protocols["vqfr"]["PSNR"]``.
     """
 
     case: Case
@@ -309,6 +311,8 @@ class Result:
     problems: tuple[Problem, ...] = ()  # unreadable faces, failed restorations
     not_measured: Mapping[str, str] = field(default_factory=dict)  # metric -> why it is blank, and what it needs
     envelope: Mapping[str, Json] = field(default_factory=dict)
+    set_scores: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)  # metric -> a SetScore and its metric
+    protocols: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # protocol -> its figure -> the metric
 
     @property
     def image_ids(self) -> tuple[str, ...]:

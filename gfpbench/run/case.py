@@ -19,6 +19,7 @@ from gfpbench.run.environment import environment
 from gfpbench.run.journal import HeaderDiffers, Journal, disk, locked
 from gfpbench.run.parts import Parts, load, repeatable
 from gfpbench.run.pictures import Kept
+from gfpbench.run.sets import Features, score_sets
 from gfpbench.types import BadInput, Case, GfpbenchError, Json, Problem, Progress, Result, Row
 
 RESULT = "result.json"
@@ -34,6 +35,7 @@ def measure(
     store: Path,
     device: str = "cpu",
     metrics: Sequence[str] | None = None,
+    protocols: Sequence[str] = (),
     batch_size: int = 8,
     keep_images: int = 24,
     progress: Progress | None = None,
@@ -45,7 +47,8 @@ def measure(
         store: a folder; the run works in ``store / case.id`` and leaves ``result.json``, ``timing.json`` and pictures.
         device: where the restorer works: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Degradations and metrics run on the
             CPU, so that two devices differ by what the restorer did and nothing else.
-        metrics: names; the default set where None.
+        metrics: names; the default ones where None and no protocol is named.
+        protocols: names of ``gfpbench list protocols``; all of them are measured in one pass over the pictures.
         batch_size: how many pictures of equal size the restorer is given at once. Part of the record.
         keep_images: how many pictures from the start are kept as PNG, besides the eight worst.
         progress: told how many faces are done.
@@ -59,7 +62,7 @@ def measure(
         GfpbenchError: where a part breaks its contract, another run works on the case, or the disk refuses.
     """
     device = devices.resolve(device)
-    parts = load(case, device=device, metrics=metrics)
+    parts = load(case, device=device, metrics=metrics, protocols=protocols)
     return run_case(
         case, parts, store=store, device=device, batch_size=batch_size, keep_images=keep_images, progress=progress
     )
@@ -108,9 +111,14 @@ class _Run:
     keep_images: int
     progress: Progress | None
 
+    @property
+    def features(self) -> Features:
+        return Features(self.folder)
+
     def whole(self, header: Mapping[str, Json]) -> Result:
         """Go on with an unfinished run of the same thing, or start anew; then write the Result."""
         started, journal = time.monotonic(), Journal(self.folder)
+        self.features.tidy()
         for leaving in self.folder.glob(".*.part"):  # of a run killed between writing a file and renaming it
             leaving.unlink()
         try:
@@ -122,6 +130,7 @@ class _Run:
             _log.warning("%s: cannot go on with the unfinished run (%s): starting over", self.folder, stale)
         if complete is None or stale is not None:
             complete = 0
+            self.features.clear()
             journal.begin(header)
             (self.folder / RESULT).unlink(missing_ok=True)
             self.batches(journal, 0)
@@ -129,6 +138,7 @@ class _Run:
         results.write([result], self.folder / RESULT)
         self._write_timing(time.monotonic() - started, len(result.rows), complete)
         journal.end()
+        self.features.clear()
         del result  # not two copies of ten thousand rows
         # Read back: what the caller gets is what is on the disk, in the form any later reader gets.
         return results.read(self.folder / RESULT)[0]
@@ -153,12 +163,16 @@ class _Run:
                     return f"the last batch, {_names(fresh)}, is measured differently now"
                 kept.add(measured.rows)
                 kept.write(measured)
+                if self.parts.sets:
+                    self.features.write(batch.start, measured.features)
                 if line is None:
                     journal.append(fresh)
             else:
                 hashes = [(row["id"], row["face_sha256"]) for row in line["rows"]]
                 if hashes != [(face.id, face.sha256) for face in batch.faces]:
                     return f"the pictures of {_names(line)} have changed"
+                if self.parts.sets and not self.features.has(batch.start):
+                    return f"the features of {_names(line)} are gone"
                 kept.add(results.row_from_json(row) for row in line["rows"])
                 seen.pictures.update({key: (value[0], value[1]) for key, value in line["seen"].items()})
             if number >= complete - 1:  # before that, the pictures of later batches are there and not yet accounted for
@@ -189,6 +203,7 @@ class _Run:
             reason = "belongs to no picture of this run: misnamed, or left over from another run"
             problems += [Problem("restore", file, reason) for file in unused(self.parts.faces.ids())]
         records = self.parts.records()
+        set_scores, no_score = score_sets(self.parts.sets, self.features, blank)
         return Result(
             case=self.case,
             rows=tuple(rows),
@@ -198,7 +213,9 @@ class _Run:
             faces=records["faces"],
             environment=header["environment"],
             problems=tuple(problems),
-            not_measured={**_undefined(rows, records["metrics"]), **blank, **self.parts.unavailable},
+            not_measured={**_undefined(rows, records["metrics"]), **blank, **no_score, **self.parts.unavailable},
+            set_scores=set_scores,
+            protocols=records.get("protocols", {}),
         )
 
     def _write_timing(self, seconds: float, images: int, resumed_batches: int) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 
 from gfpbench import images
+from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import Batch
 from gfpbench.run.fingerprint import fingerprints
@@ -40,6 +41,7 @@ class Measured:
     degraded: ImageBatch | None = None
     restored: ImageBatch | None = None
     truth: ImageBatch | None = None
+    features: Mapping[str, torch.Tensor] = field(default_factory=dict)  # "restored/inception_clean" -> (B, D)
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
     scores: dict[str, dict[str, float]] = {metric.name: {} for metric in parts.metrics}
     if restored is not None:
         scores = score_all(parts.metrics, restored, only(truth, restored.ids), notes)
+    features = features_of(parts.sets, restored, truth, notes)
     looks = {"degraded": described(degraded), "restored": described(restored)}
     rows = tuple(
         Row(
@@ -89,7 +92,7 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
         )
         for face in batch.faces
     )
-    return Measured(rows, tuple(notes.problems), notes.blank, degraded, restored, truth)
+    return Measured(rows, tuple(notes.problems), notes.blank, degraded, restored, truth, features)
 
 
 def degrade(
@@ -198,6 +201,40 @@ def scored(metric: Metric, restored: ImageBatch, truth: ImageBatch) -> dict[str,
             f"{what} returned NaN for {', '.join(bad)}; it has to raise BadInput for what it cannot score"
         )
     return dict(zip(restored.ids, numbers, strict=True))
+
+
+def features_of(
+    sets: Sequence[SetMeasure], restored: ImageBatch | None, truth: ImageBatch, notes: _Notes
+) -> dict[str, torch.Tensor]:
+    """What set metrics need of this batch, each kind of features computed once: of the restored pictures, and of all
+    true ones where the run's own truth is a reference. Keyed ``restored/NAME`` and ``truth/NAME``."""
+    found: dict[str, torch.Tensor] = {}
+    for measure in sets:
+        small = f"undefined below {measure.metric.minimum_side_px} px on the shorter side; some pictures are smaller"
+        if min(truth.size) < measure.metric.minimum_side_px:
+            notes.blank[measure.name] = small
+            continue
+        wanted = {"restored": restored, **({"truth": truth} if measure.against_truth else {})}
+        for kind, batch in wanted.items():
+            key = f"{kind}/{measure.metric.features_name}"
+            if batch is None or key in found:
+                continue
+            same = found.get(f"restored/{measure.metric.features_name}") if batch is restored else None
+            try:
+                found[key] = _features(measure, batch) if same is None else same
+            except (AssetMissing, BadInput) as error:
+                notes.blank[measure.name] = str(error)
+                break
+    return found
+
+
+def _features(measure: SetMeasure, batch: ImageBatch) -> torch.Tensor:
+    what = f"set metric {measure.name!r}"
+    features = _called(what, measure.metric.features, batch)
+    right = isinstance(features, torch.Tensor) and features.ndim == 2 and features.dtype == torch.float64
+    if not right or len(features) != len(batch) or not bool(torch.isfinite(features).all()):
+        raise GfpbenchError(f"{what} must give finite float64 features, a row for each of {len(batch)} pictures")
+    return features
 
 
 def described(batch: ImageBatch | None) -> dict[str, Json]:

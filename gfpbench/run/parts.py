@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
-from gfpbench import devices
+from gfpbench import assets, devices
+from gfpbench.metrics import set_measures
+from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.results import dumps
 from gfpbench.types import AssetMissing, BadInput, Case, Degradation, FaceSet, Json, Metric, Restorer
 
@@ -28,6 +30,8 @@ class Parts:
         restorer: degraded to restored; None where the truth itself is scored.
         metrics: what is measured.
         unavailable: metrics that were asked for and cannot be loaded here, with the reason.
+        sets: numbers of the whole set that are measured.
+        protocols: those the metrics were asked for by: name -> its figure -> the metric.
     """
 
     faces: FaceSet
@@ -35,6 +39,8 @@ class Parts:
     restorer: Restorer | None
     metrics: tuple[Metric, ...]
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    sets: tuple[SetMeasure, ...] = ()
+    protocols: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def ids(self, case: Case) -> tuple[str, ...]:
         """The faces of the case, in order. Raises BadInput where there are none."""
@@ -50,7 +56,10 @@ class Parts:
     def records(self) -> dict[str, Json]:
         """What is kept in a Result about each part, keyed by the Result's fields."""
         provenance = self.restorer.provenance() if self.restorer is not None else {"kind": TRUTH}
+        sets = {measure.name: measure.record() for measure in self.sets}
         return {
+            **({"set_metrics": sets} if sets else {}),
+            **({"protocols": plain(self.protocols, "the protocols")} if self.protocols else {}),
             "metrics": {metric.name: metric_record(metric) for metric in self.metrics},
             "restorer": plain(provenance, "the restorer's provenance"),
             "degradation": plain(self.degradation.describe(), "the degradation's description"),
@@ -58,13 +67,15 @@ class Parts:
         }
 
 
-def load(case: Case, *, device: str, metrics: Sequence[str] | None = None) -> Parts:
+def load(case: Case, *, device: str, metrics: Sequence[str] | None = None, protocols: Sequence[str] = ()) -> Parts:
     """Load everything a Case names.
 
     Args:
         case: what is measured.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        metrics: names; the default set where None. One that lacks an asset is left out and named in ``unavailable``.
+        metrics: names, of sets too; the default ones where None and no protocol is named. One that lacks an asset is
+            left out and named in ``unavailable``.
+        protocols: names; what they need is measured once for all of them, beside ``metrics``.
 
     Raises:
         BadInput: for a name that nobody knows.
@@ -73,23 +84,41 @@ def load(case: Case, *, device: str, metrics: Sequence[str] | None = None) -> Pa
     # Imported here so that a run with parts of one's own needs none of the tables.
     from gfpbench import degrade, faces
     from gfpbench import metrics as metric_table
+    from gfpbench.metrics import protocols as protocol_table
 
     loaded: list[Metric] = []
+    sets: list[SetMeasure] = []
     unavailable: dict[str, str] = {}
-    if metrics is None:
+    if metrics is None and not protocols:
         loaded = list(metric_table.load(None))
-    for name in metrics or ():
+    for name in dict.fromkeys([*(metrics or ()), *protocol_table.metrics_of(protocols)]):
         try:
-            loaded += metric_table.load([name])
+            if name in set_measures.SET_METRICS:
+                sets += _set_measure(name)
+            else:
+                loaded += metric_table.load([name])
         except AssetMissing as error:
             unavailable[name] = str(error)
+    for name in protocols:
+        unavailable |= protocol_table.find(name).not_measured
     return Parts(
         faces=faces.load(case.faces, size_px=case.size_px, draws=case.draws),
         degradation=degrade.load(case.degradation),
         restorer=None if case.restorer == TRUTH else _restorer(case.restorer, devices.resolve(device)),
         metrics=tuple(loaded),
         unavailable=unavailable,
+        sets=tuple(sets),
+        protocols={name: dict(protocol_table.find(name).figures) for name in protocols},
     )
+
+
+def _set_measure(name: str) -> tuple[SetMeasure, ...]:
+    """The measure, once it is sure that its reference is here: features are not computed to be thrown away."""
+    measures = set_measures.load([name])
+    for measure in measures:
+        if measure.reference.asset is not None:
+            assets.path(measure.reference.asset, name)
+    return measures
 
 
 def _restorer(spec: str, device: str) -> Restorer:

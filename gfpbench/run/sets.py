@@ -1,0 +1,86 @@
+"""Numbers of a whole set: features kept on disk batch by batch while a run is unfinished, then one score for all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gfpbench.metrics.set_measures import SetMeasure
+from gfpbench.types import BadInput, Json
+
+
+class Features:
+    """The features of a run's batches: one file for each, written before the batch is committed to the journal.
+
+    Args:
+        folder: of the case.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "features"
+
+    def write(self, start: int, features: Mapping[str, torch.Tensor]) -> None:
+        """Keep what one batch gave, whole or not at all; ``start`` is the batch's place in the run."""
+        self.folder.mkdir(exist_ok=True)
+        path = self._path(start)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        with partial.open("wb") as file:
+            np.savez(file, **{key.replace("/", ":"): value.numpy() for key, value in features.items()})  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+    def has(self, start: int) -> bool:
+        """Whether that batch's features are kept."""
+        return self._path(start).is_file()
+
+    def read(self, key: str) -> Iterator[torch.Tensor]:
+        """The features of one kind (``restored/inception_clean``), batch by batch, in the order of the run."""
+        for path in sorted(self.folder.glob("*.npz")):
+            with np.load(path, allow_pickle=False) as held:
+                if key.replace("/", ":") in held:
+                    yield torch.from_numpy(held[key.replace("/", ":")])
+
+    def clear(self) -> None:
+        """Remove all of them."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Remove what a killed run left half written."""
+        for leaving in self.folder.glob(".*.part"):
+            leaving.unlink()
+
+    def _path(self, start: int) -> Path:
+        return self.folder / f"{start:09d}.npz"
+
+
+def score_sets(
+    sets: Sequence[SetMeasure], features: Features, blank: Mapping[str, str]
+) -> tuple[dict[str, dict[str, Json]], dict[str, str]]:
+    """Every set metric's score with its record, and why the others have none.
+
+    Args:
+        blank: measures that some batch had no features for, with the reason: they get no score from the others.
+    """
+    scores: dict[str, dict[str, Json]] = {}
+    reasons: dict[str, str] = {}
+    for measure in sets:
+        if measure.name in blank:
+            continue
+        metric, name = measure.metric, measure.metric.features_name
+        try:
+            restored = metric.statistics(features.read(f"restored/{name}"))
+            if measure.against_truth:
+                reference = metric.statistics(features.read(f"truth/{name}"))
+            else:
+                reference = measure.reference.load(measure.name)
+            scores[measure.name] = {**measure.record(), **asdict(metric.score(restored, reference))}
+        except BadInput as error:
+            reasons[measure.name] = str(error)
+    return scores, reasons
