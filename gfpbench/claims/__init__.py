@@ -1,0 +1,27 @@
+"""Published tables as data, and what they claim, held against measured Results.
+
+Adding a paper: one ``.toml`` file in this folder. See ``gfpgan-2021.toml`` for every field.
+"""
+
+from gfpbench.claims.judge import Outcome, Status, judge, judge_all, judge_row
+from gfpbench.claims.published import Claim, Paper, Row, Table, claims, papers, read, row, tables
+from gfpbench.claims.waits import open_outcome, waits_for
+
+__all__ = [
+    "Claim",
+    "Outcome",
+    "Paper",
+    "Row",
+    "Status",
+    "Table",
+    "claims",
+    "judge",
+    "judge_all",
+    "judge_row",
+    "open_outcome",
+    "papers",
+    "read",
+    "row",
+    "tables",
+    "waits_for",
+]

@@ -1,0 +1,210 @@
+"""Hold a claim or a published row against measured Results: held, failed, or open with what it waits for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from gfpbench.claims.published import Claim, Row, Table
+from gfpbench.metrics.intervals import bootstrap_mean, paired_difference
+from gfpbench.metrics.protocols import Protocol
+from gfpbench.types import BadInput, Json, Result
+
+Status: TypeAlias = Literal["held", "failed", "open"]
+
+MINIMUM_IMAGES = 5
+"""Below this an interval over images says too little to call anything clear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one claim.
+
+    Args:
+        id: of the claim, or ``paper/table/method/figure``.
+        source, words: who says what.
+        status: ``open`` is never ``held``: it could not be measured here.
+        reason: why, in one line; for ``open`` what it waits for.
+        expected, got: published and measured; for a change, restored minus its rival.
+        low, high: 95 % interval of ``got`` over images.
+        images: how many stand behind it.
+        restorer: that was judged.
+    """
+
+    id: str
+    source: str
+    words: str
+    status: Status
+    reason: str
+    expected: float | None = None
+    got: float | None = None
+    low: float | None = None
+    high: float | None = None
+    images: int = 0
+    restorer: str = ""
+
+
+def judge(claim: Claim, restored: Result, degraded: Result, truth: Result) -> Outcome:
+    """Hold one claim against what was measured of a restorer, its input and the truth on the same faces.
+
+    A restorer that failed on any face fails every claim, and so does one whose pictures cannot be scored where the
+    degraded ones can: a mean over the faces that happened to work would flatter it.
+
+    Raises:
+        BadInput: where the three were not measured on the same faces.
+    """
+    if not restored.image_ids == degraded.image_ids == truth.image_ids:
+        raise BadInput(f"{claim.id}: the restorer, its input and the truth were not measured on the same faces")
+
+    def outcome(status: Status, reason: str, **numbers: float | int | None) -> Outcome:
+        return Outcome(
+            claim.id, claim.source, claim.words, status, reason,
+            claim.change, restorer=restored.case.restorer, **numbers,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    failures = sum(row.failure is not None for row in restored.rows)
+    if failures:
+        return outcome("failed", f"{failures} of {len(restored.rows)} restorations failed")
+    rival = degraded if claim.says not in ("beats-truth", "truth-is-best") else truth
+    missing = not_measured(claim.protocol, claim.figure, rival)
+    if missing:
+        return outcome("open", missing)
+    if claim.says == "truth-is-best":
+        return _truth_is_best(claim, truth, outcome)
+    metric = claim.protocol.figures[claim.figure]
+    if metric in rival.set_scores:
+        missing = not_measured(claim.protocol, claim.figure, restored)
+        if missing:
+            return outcome("open", missing)
+        holds, why, numbers = _change_of_sets(claim, restored.set_scores[metric], rival.set_scores[metric])
+        return outcome("held" if holds else "failed", why, **numbers)
+    pairs = [(a, b) for a, b in zip(restored.scores(metric), rival.scores(metric), strict=True) if b is not None]
+    blank = sum(a is None for a, _ in pairs)
+    if blank:
+        return outcome(
+            "failed", f"{blank} of {len(pairs)} restored pictures have no {metric} where {rival.case.restorer} has"
+        )
+    if len(pairs) < MINIMUM_IMAGES:
+        return outcome("open", f"waits for {MINIMUM_IMAGES} images or more: {len(pairs)} are measured")
+    change = paired_difference([a for a, _ in pairs if a is not None], [b for _, b in pairs]).interval
+    holds, why = _holds(claim, change.mean, change.low, change.high, restored.metrics[metric]["better"])
+    numbers = {"got": change.mean, "low": change.low, "high": change.high, "images": len(pairs)}
+    return outcome("held" if holds else "failed", why, **numbers)
+
+
+def _change_of_sets(
+    claim: Claim, restored: Mapping[str, Json], rival: Mapping[str, Json]
+) -> tuple[bool, str, dict[str, float | int]]:
+    """A change of two numbers of whole sets: their intervals, taken as independent, make its interval.
+
+    Restored and degraded are the same faces, so the true interval is shorter: what is clear here is clear.
+    """
+    change = float(restored["value"]) - float(rival["value"])
+
+    def room(score: Mapping[str, Json], bound: str) -> float:
+        # A score without an interval moves by its tolerance at least.
+        told = score.get(bound)
+        return float(score.get("tolerance") or 0) if told is None else abs(float(told) - float(score["value"]))
+
+    low = change - math.hypot(room(restored, "low"), room(rival, "high"))
+    high = change + math.hypot(room(restored, "high"), room(rival, "low"))
+    holds, why = _holds(claim, change, low, high, str(restored["better"]))
+    return holds, why, {"got": change, "low": low, "high": high, "images": int(restored["n"])}
+
+
+def _holds(claim: Claim, mean: float, low: float, high: float, better: str) -> tuple[bool, str]:
+    said = f"{claim.protocol.figures[claim.figure]} changes by {mean:+.4g} [{low:+.4g}, {high:+.4g}]"
+    if claim.says in ("improves", "beats-truth"):
+        clear = low > 0 if better == "higher" else high < 0
+        return clear, said + ("" if clear else f": not clearly {better}")
+    if claim.says == "does-not-fall":
+        return high >= 0, said + ("" if high >= 0 else ": it falls")
+    floor = -math.inf if claim.falls_by_at_most is None else -claim.falls_by_at_most
+    if low > 0:
+        return False, said + ": it rises"
+    return high >= floor, said + ("" if high >= floor else f": it falls by more than {-floor:.4g}")
+
+
+def _truth_is_best(claim: Claim, truth: Result, outcome: object) -> Outcome:
+    assert callable(outcome)
+    metric = claim.protocol.figures[claim.figure]
+    best = truth.metrics[metric]["best"]
+    scores = [score for score in truth.scores(metric) if score is not None]
+    away = [score for score in scores if score != best and not math.isclose(score, float(best), abs_tol=1e-9)]
+    told: Outcome = outcome(
+        "failed" if away else "held",
+        f"{len(away)} of {len(scores)} score something else than {best:g}, first {away[0]:.6g}"
+        if away
+        else f"{len(scores)} of {len(scores)} score {best:g}",
+        got=away[0] if away else float(best),
+        images=len(scores),
+    )
+    return told
+
+
+def judge_row(table: Table, row: Row, figure: str, result: Result) -> Outcome:
+    """Hold one published number against a Result that was measured on the table's faces in the table's way.
+
+    It is held where the mean lies within the table's stated tolerance; the interval over images is told beside it.
+
+    Raises:
+        BadInput: where the Result is of other faces, another degradation or another restorer.
+    """
+    expected = row.figures[figure]
+    case = result.case
+    measured = (case.faces.partition(":")[0], case.degradation.partition(":")[0], case.restorer)
+    if measured != (table.faces, table.degradation, row.restorer):
+        raise BadInput(f"{row.id}: is not about {', '.join(measured)}")
+
+    def outcome(status: Status, reason: str, **numbers: float | int | None) -> Outcome:
+        words = f"{row.method}: {figure} {expected:g} @ {table.protocol.name}"
+        return Outcome(
+            f"{row.id}/{figure}", table.source, words, status, reason,
+            expected, restorer=case.restorer, **numbers,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    failures = sum(one.failure is not None for one in result.rows)
+    if failures:
+        return outcome("failed", f"{failures} of {len(result.rows)} restorations failed")
+    missing = not_measured(table.protocol, figure, result, table.undefined)
+    if missing:
+        return outcome("open", missing)
+    if result.case.size_px is not None:
+        return outcome("open", f"waits for the faces at their own size, not {result.case.size_px} px")
+    metric = table.protocol.figures[figure]
+    if metric in result.set_scores:
+        score = result.set_scores[metric]
+        value, low, high, images = float(score["value"]), score["low"], score["high"], int(score["n"])
+    else:
+        mean = bootstrap_mean([score for score in result.scores(metric) if score is not None])
+        value, low, high, images = mean.mean, mean.low, mean.high, mean.n
+    if images != table.images:
+        return outcome("open", f"waits for all {table.images} images: {images} have a score")
+    away = 0.0 if value == expected else abs(value - expected)
+    holds = away <= table.tolerance[figure]
+    said = f"{value:.4f} is {away:.4g} away, {'within' if holds else 'beyond'} {table.tolerance[figure]:g}"
+    return outcome("held" if holds else "failed", said, got=value, low=low, high=high, images=images)
+
+
+def not_measured(
+    protocol: Protocol, figure: str, result: Result, undefined: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Why a figure has no value in a Result, and what it waits for; empty where it has one."""
+    metric = protocol.figures.get(figure)
+    if metric is None:
+        return f"waits for {figure} @ {protocol.name}: {dict(undefined, **protocol.absent)[figure]}"
+    if metric in result.set_scores or any(score is not None for score in result.scores(metric)):
+        return ""
+    if metric in result.not_measured:
+        return f"waits for {metric}: {result.not_measured[metric]}"
+    return f"waits for {metric}, which this run did not measure"
+
+
+def judge_all(claims: Sequence[Claim], restored: Result, degraded: Result, truth: Result) -> tuple[Outcome, ...]:
+    """Every claim that the restorer makes, judged."""
+    return tuple(
+        judge(claim, restored, degraded, truth) for claim in claims if claim.is_made_by(restored.case.restorer)
+    )
