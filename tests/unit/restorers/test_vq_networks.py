@@ -72,7 +72,7 @@ def codeformer() -> Any:
 def test_codeformer_is_called_as_its_authors_do(
     codeformer: torch.nn.Module, one: ImageBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its real weights and a forward that only weighs its input: the real one takes half a minute (``-m gpu`` runs it)."""
+    """With a forward that only weighs its input: the real one takes half a minute (``-m gpu`` runs it)."""
     path = upstream.saved(codeformer, tmp_path / "codeformer.pth")
     restorer = load(f"checkpoint:{path}?w=0.9")
     monkeypatch.setattr(type(codeformer), "forward", lambda self, x, weight=0.5: (x * weight, None))
