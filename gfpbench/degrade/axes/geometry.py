@@ -59,9 +59,13 @@ def sampled(bgr: Floats, x: Grid, y: Grid) -> Floats:
     across, down = _weights((x - left).astype(np.float32)), _weights((y - top).astype(np.float32))
     flat = np.ascontiguousarray(bgr).reshape(-1, 3)
     total = np.zeros((*x.shape, 3), np.float32)
+    # Whole places leave one of four weights: a map along one axis alone costs a quarter.
+    used_columns = [(column, weight) for column, weight in zip(columns, across, strict=True) if weight.any()]
     for row, weight_y in zip(rows, down, strict=True):
+        if not weight_y.any():
+            continue
         line = np.zeros_like(total)
-        for column, weight_x in zip(columns, across, strict=True):
+        for column, weight_x in used_columns:
             line += weight_x[..., None] * flat[row + column]
         total += weight_y[..., None] * line
     return np.clip(total, 0, 1)
