@@ -48,7 +48,7 @@ def restoreformer(*, device: str = "cpu", **given: str) -> FaceNetwork:
 
 
 def codeformer(*, device: str = "cpu", **given: str) -> FaceNetwork:
-    """CodeFormer (512 px); ``codeformer?w=0.7`` sets its fidelity weight: 0 quality, 1 fidelity, 0.5 by default.
+    """CodeFormer (512 px); codeformer?w=0.7 sets its fidelity weight: 0 quality, 1 fidelity, 0.5 by default.
 
     Options: ``w``, ``dtype``, ``batch``, ``compile``. Raises AssetMissing where its weights were not fetched, and
     PackageMissing without spandrel-extra-arches, which holds its code (S-Lab licence, non-commercial).

@@ -17,7 +17,7 @@ _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwork:
-    """A network in an ONNX file, run by onnxruntime; in [-1, 1] unless ``onnx:PATH?range=unit`` says [0, 1].
+    """A network in an ONNX file, run by onnxruntime; in [-1, 1] unless onnx:PATH?range=unit says [0, 1].
 
     It takes one (B, 3, H, W) float tensor of RGB pictures and returns the same (or a multiple of the size). A side that
     the file leaves open takes pictures as they come; ``size=512`` fixes it. A file says nothing about its range, and
