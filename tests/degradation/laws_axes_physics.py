@@ -363,6 +363,9 @@ def masks_cover_what_they_say(axis: Axis, severity: float | None = None, size: t
             share = masks[0][on_face].mean()
             assert abs(share - wanted) <= 1 / on_face.sum(), f"{share:.4f} of the face is covered, not {wanted:.4f}"
             assert not (masks[1] & ~masks[0]).any(), "something outside the mask changes"
+            pieces = scipy.ndimage.label(masks[0], np.ones((3, 3)))[1]
+            several = {"glasses": 5, "hand": 8}.get(plain(axis).removeprefix("occlusion-"), 1)
+            assert one < 0.3 or pieces <= several, f"something beside the mask changes: {pieces} pieces"
             assert masks[1].sum() >= 0.97 * masks[0].sum(), "the mask depends on the picture"
             if one in (0.1, 0.4) and share > 0:
                 weight = masks[0] & on_face

@@ -113,7 +113,8 @@ def shape_at(name: str, levels: Any) -> dict[str, Any]:
 
 def stray_pixel(original: Any, bgr: Any, record: Any) -> Any:
     got = original(bgr, record).copy()
-    got[0, 0] = 1 - got[0, 0]
+    if record["occlusion_fraction"] > 0.02:
+        got[0, 0] = 1 - got[0, 0]
     return got
 
 
@@ -142,7 +143,7 @@ SABOTAGE: dict[str, Broken] = {
     "severity reversed": changed("noise", harmless=120.0, hardest=0.0),
     "the hardest value is not reached": changed("blur", hardest=20.0),
     "the trained range is another": changed("jpeg", trained_range=(30.0, 100.0)),
-    "linear where it is geometric, with the ends swapped": changed("downscale", harmless=32.0, hardest=1.0),
+    "the ends of a geometric axis swapped": changed("downscale", harmless=32.0, hardest=1.0),
     "a scene whose truth stays clean": changed("occlusion-mask", acts_on="picture"),
     "a fault whose truth is changed alike": changed("gamma-dark", acts_on="scene"),
     "severity reversed in the draw": effect("motion-blur", draw=lambda old, v, s, z: old(120 - v, s, z)),
@@ -180,7 +181,7 @@ SABOTAGE: dict[str, Broken] = {
     "a mask that wanders": effect(
         "occlusion-bar", apply=lambda old, b, r: old(b, {**r, "occlusion_angle_rad": r["occlusion_fraction"] * 9})
     ),
-    "something outside the mask changes": effect("occlusion-hand", apply=stray_pixel),
+    "something outside the mask changes": effect("occlusion-nose", apply=stray_pixel),
     "gamma the wrong way": effect("gamma-dark", apply=read_as(gamma=lambda gamma: 1 / gamma)),
     "gamma of the square": effect("gamma-bright", apply=read_as(gamma=lambda gamma: gamma**1.2)),
     "a cast on BGR for RGB": effect("colour-warm", apply=swapped_channels),
