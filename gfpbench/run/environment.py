@@ -31,7 +31,7 @@ def environment(device: str) -> dict[str, Json]:
         "numpy": np.__version__,
         "opencv": cv2.__version__,
         "pillow": PIL.__version__,
-        "device": device,
+        "device": device.partition(":")[0],  # which of several equal GPUs it was changes nothing
         "device_name": _processor(),
         "torch_threads": torch.get_num_threads(),
         "vector_unit": torch.backends.cpu.get_cpu_capability(),  # AVX2 and AVX-512 add in another order

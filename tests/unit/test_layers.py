@@ -7,7 +7,7 @@ from pathlib import Path
 
 FLOORS = (
     {"types"},
-    {"images", "assets", "tables", "results", "devices", "datasets"},
+    {"images", "assets", "tables", "results", "devices", "datasets", "workers"},
     {"faces", "degrade", "restorers", "metrics"},
     {"photos"},
     {"run"},
