@@ -40,17 +40,48 @@ def degradations() -> Rows:
 
 def metrics() -> Rows:
     """Metrics with their unit, direction and the size below which they are undefined."""
-    from gfpbench.metrics import METRICS, load
+    from gfpbench.metrics import METRICS, load, set_measures
+    from gfpbench.metrics.set_measures import SET_METRICS
 
-    return [
+    per_image: Rows = [
         {
             "name": metric.name,
             "unit": metric.unit,
             "better": metric.better,
+            "of": "each picture",
             "from_px": metric.minimum_side_px,
             "source": metric.source,
         }
         for metric in load(tuple(METRICS))
+    ]
+    sets: Rows = [
+        {
+            "name": measure.name,
+            "unit": measure.metric.unit,
+            "better": measure.metric.better,
+            "of": "the whole set",
+            "from_px": measure.metric.minimum_side_px,
+            "source": f"{measure.metric.source}; against {measure.reference.what}",
+        }
+        for measure in set_measures.load(tuple(SET_METRICS))
+    ]
+    return per_image + sets
+
+
+def protocols() -> Rows:
+    """Protocols: how each source measures, and which metrics that takes."""
+    from gfpbench.metrics.protocols import PROTOCOLS
+
+    return [
+        {
+            "name": protocol.name,
+            "what": protocol.what,
+            "figures": [f"{figure} = {metric}" for figure, metric in protocol.figures.items()],
+            "absent": dict(protocol.absent),
+            "steps": list(protocol.steps),
+            "source": protocol.source,
+        }
+        for protocol in PROTOCOLS.values()
     ]
 
 
@@ -66,10 +97,15 @@ CATALOGUE: dict[str, Callable[[], Rows]] = {
     "faces": faces,
     "degradations": degradations,
     "metrics": metrics,
+    "protocols": protocols,
     "assets": assets,
 }
 
-ON_A_SCREEN: dict[str, tuple[str, ...]] = {"assets": ("name", "state", "bytes_expected", "licence", "needed_by")}
+ON_A_SCREEN: dict[str, tuple[str, ...]] = {
+    "assets": ("name", "state", "bytes_expected", "licence", "needed_by"),
+    "metrics": ("name", "unit", "better", "of", "from_px", "source"),
+    "protocols": ("name", "what", "figures"),
+}
 """Columns a person is shown where the rows hold more than fits; --json always has all."""
 
 

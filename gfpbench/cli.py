@@ -63,7 +63,7 @@ def root(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="restorers, faces, degradations, metrics or assets")],
+    what: Annotated[str, typer.Argument(help="restorers, faces, degradations, metrics, protocols or assets")],
     as_json: AsJson = False,
 ) -> None:
     """Show what there is to choose from."""
@@ -94,7 +94,11 @@ def run(
     draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
     seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
-    metric: Annotated[list[str] | None, typer.Option(help="Measure only these; repeatable.")] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="Measure these; repeatable.")] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure as a paper does, `gfpbench list protocols`; repeatable. [default: ours]"),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
     whole_photo: Annotated[
@@ -107,6 +111,7 @@ def run(
     from gfpbench import devices
     from gfpbench import report as reports
     from gfpbench import run as engine
+    from gfpbench.metrics.protocols import DEFAULT
     from gfpbench.photos import of_photos
     from gfpbench.report.progress import progress_bar
     from gfpbench.types import BadInput, Case
@@ -121,8 +126,9 @@ def run(
         for name in dict.fromkeys(["input", *wanted, "truth"])
     ]
     where = devices.resolve(device)
+    protocols = tuple(dict.fromkeys(protocol or (() if metric else (DEFAULT,))))
     # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
-    parts = [engine.load(case, device=where, metrics=metric) for case in cases]
+    parts = [engine.load(case, device=where, metrics=metric, protocols=protocols) for case in cases]
     store = report / "cases"
     with progress_bar() as progress:
         results = tuple(

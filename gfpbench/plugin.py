@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from gfpbench.workers import Shared, device_of, scheduler_by_case
 
 if TYPE_CHECKING:
     from gfpbench.baselines import Comparison
@@ -36,6 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="clean faces: a name of `gfpbench list faces` or a folder",
     )
     group.addoption("--degradation", default="paper", metavar="NAME", help="a name of `gfpbench list degradations`")
+    group.addoption(
+        "--protocol",
+        action="append",
+        metavar="NAME",
+        help="measure as a paper does, repeatable: a name of `gfpbench list protocols` (default: ours)",
+    )
     group.addoption("--limit", type=int, metavar="N", help="use the first N faces only")
     group.addoption("--seed", type=int, default=0, metavar="N", help="the seed every draw is keyed by (default: 0)")
     group.addoption("--device", default="auto", metavar="auto|cpu|cuda", help="where restorers run (default: auto)")
@@ -93,11 +104,24 @@ class Bench:
         self.comparisons: dict[str, Comparison] = {}
         self.written: set[Path] = set()
         self.store: Path | None = Path(config.getoption("--report")) / "cases" if config.getoption("--report") else None
+        self.shared: Shared | None = None
+        worker: dict[str, Any] = getattr(config, "workerinput", {})  # what pytest-xdist hands to a worker
+        self.worker = str(worker.get("workerid", ""))
+        if "gfpbench" in worker:
+            self.shared = Shared(Path(worker["gfpbench"]["folder"]))
+            self.store = Path(worker["gfpbench"]["store"])
 
     @property
     def restorers(self) -> tuple[str, ...]:
         """The names given with --restorer, in order, each once."""
         return tuple(dict.fromkeys(self.config.getoption("--restorer") or ["nano"]))
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The names given with --protocol, in order, each once; what gfpbench recommends where none is."""
+        from gfpbench.metrics.protocols import DEFAULT
+
+        return tuple(dict.fromkeys(self.config.getoption("--protocol") or [DEFAULT]))
 
     def case(self, restorer: str, **changes: Any) -> Case:
         """The Case that the command line describes, for one restorer; ``changes`` replace its fields."""
@@ -115,19 +139,71 @@ class Bench:
         )
         return dataclasses.replace(case, **changes)
 
-    def measure(self, case: Case) -> Result:
-        """The Result of a case, measured now or earlier in this session."""
-        if case.id not in self.results:
-            from gfpbench import devices, run
-            from gfpbench.report.progress import progress_bar
+    @property
+    def device(self) -> str:
+        """Where restorers run in this process: with several workers (pytest -n), each has a GPU of its own."""
+        from gfpbench import devices
 
-            if self.store is None:
-                raise pytest.UsageError("the bench has no folder to work in")
-            capture = self.config.pluginmanager.getplugin("capturemanager")
-            with capture.global_and_fixture_disabled(), progress_bar() as progress:
-                device = devices.resolve(self.config.getoption("--device"))
-                self.results[case.id] = run.measure(case, store=self.store, device=device, progress=progress)
+        device = devices.resolve(self.config.getoption("--device"))
+        if not self.worker or device != "cuda":
+            return device
+        import torch
+
+        return device_of(self.worker, device, torch.cuda.device_count())
+
+    def measure(self, case: Case) -> Result:
+        """The Result of a case, measured now or earlier in this session, here or by another worker."""
+        if case.id not in self.results:
+            with self._once("measured", case.id) as mine:
+                self.results[case.id] = self._measured_now(case) if mine else self._measured_elsewhere(case.id)
         return self.results[case.id]
+
+    def _measured_now(self, case: Case) -> Result:
+        from gfpbench import run
+        from gfpbench.report.progress import progress_bar
+
+        if self.store is None:
+            raise pytest.UsageError("the bench has no folder to work in")
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled(), progress_bar() as progress:
+            return run.measure(case, store=self.store, device=self.device, protocols=self.protocols, progress=progress)
+
+    def _measured_elsewhere(self, case_id: str) -> Result:
+        from gfpbench import results
+        from gfpbench.run.case import RESULT
+
+        assert self.store is not None
+        return results.read(self.store / case_id / RESULT)[0]
+
+    def _once(self, kind: str, name: str) -> AbstractContextManager[bool]:
+        return self.shared.once(kind, name) if self.shared is not None else nullcontext(True)
+
+    def share(self) -> dict[str, str]:
+        """What every worker has to know; called in the process that starts them."""
+        if self.shared is None:
+            self.shared = Shared(Path(tempfile.mkdtemp(prefix="gfpbench-")))
+        self.store = self.store or self.shared.folder / "cases"
+        return {"folder": str(self.shared.folder), "store": str(self.store.resolve())}
+
+    def gather(self) -> tuple[Result, ...]:
+        """All Results of this session, also those of the workers, in an order that does not depend on who measured."""
+        if self.shared is not None and not self.worker:
+            for case_id in self.shared.done("measured"):
+                self.results.setdefault(case_id, self._measured_elsewhere(case_id))
+            self.written.update(map(Path, self.shared.done("baseline")))
+            for case_id in self.shared.done("compared"):
+                self.compare(self.results[case_id])
+        return tuple(sorted(self.results.values(), key=lambda result: self._place(result.case)))
+
+    def _place(self, case: Case) -> tuple[Any, ...]:
+        """Tables one after the other, that of the command line first; in each the input, restorers as named, truth."""
+        places = {name: place for place, name in enumerate(self.restorers)} | {
+            "input": -1,
+            "truth": len(self.restorers) + 1,
+        }
+        table = (case.faces, case.degradation, case.seed, case.size_px or 0, case.limit or 0, case.draws or 0)
+        other = dataclasses.replace(case, restorer="") != self.case("")
+        return other, table, places.get(case.restorer, len(self.restorers)), case.restorer
 
     @property
     def baselines(self) -> Path:
@@ -141,13 +217,16 @@ class Bench:
 
         Fails the test where there is none.
         """
-        from gfpbench import baselines, devices
+        from gfpbench import baselines
 
         option = self.config.getoption
         path = baselines.baseline_path(self.baselines, result)
         missing = option("--baseline-update-new") and not path.exists()
         if (option("--baseline-update") or missing) and path not in self.written:
-            self.written.add(baselines.create(self.baselines, result, device=devices.resolve(option("--device"))))
+            self.written.add(path)
+            with self._once("baseline", str(path)) as mine:
+                if mine:
+                    baselines.create(self.baselines, result, device=self.device)
         found = baselines.find(self.baselines, result)
         if found is None:
             pytest.fail(
@@ -165,7 +244,8 @@ class Bench:
             baseline, note = self.baseline(result)
             comparison = baselines.compare(result, baseline, cases=max(1, len(self.restorers)))
             notes = (note, *comparison.notes) if note else comparison.notes
-            self.comparisons[result.case.id] = dataclasses.replace(comparison, notes=notes)
+            with self._once("compared", result.case.id):
+                self.comparisons[result.case.id] = dataclasses.replace(comparison, notes=notes)
         return self.comparisons[result.case.id]
 
 
@@ -273,11 +353,11 @@ def pytest_exception_interact(call: pytest.CallInfo[Any], report: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     session = config.stash.get(_KEY, None)
-    if session is None or not session.results:
+    results = session.gather() if session is not None else ()
+    if session is None or not results:
         return
     from gfpbench import report
 
-    results = tuple(session.results.values())
     page: Path | None = None
     if config.getoption("--report"):
         page = report.write_report(results, Path(config.getoption("--report")), store=session.store)
@@ -293,3 +373,24 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for compared in changed:
         for line in report.comparison_lines(compared):
             terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """pytest-xdist: every worker learns where all of them keep what they measure."""
+    node.workerinput["gfpbench"] = node.config.stash[_KEY].share()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """pytest-xdist: with several restorers named, all tests of one go to one worker, and none waits for another."""
+    session = config.stash[_KEY]
+    if config.getoption("dist") != "load" or len(session.restorers) < 2:
+        return None
+    return scheduler_by_case(config, log, [session.case(name).id for name in session.restorers])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    session = config.stash.get(_KEY, None)
+    if session is not None and session.shared is not None and not session.worker:
+        shutil.rmtree(session.shared.folder, ignore_errors=True)

@@ -14,6 +14,7 @@ from gfpbench import assets, devices
 from gfpbench.metrics import set_measures
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.results import dumps
+from gfpbench.tables import unknown
 from gfpbench.types import AssetMissing, BadInput, Case, Degradation, FaceSet, Json, Metric, Restorer
 
 TRUTH = "truth"
@@ -93,6 +94,8 @@ def load(case: Case, *, device: str, metrics: Sequence[str] | None = None, proto
         loaded = list(metric_table.load(None))
     for name in dict.fromkeys([*(metrics or ()), *protocol_table.metrics_of(protocols)]):
         try:
+            if name not in {*metric_table.METRICS, *set_measures.SET_METRICS}:
+                raise unknown("metric", name, {*metric_table.METRICS, *set_measures.SET_METRICS})
             if name in set_measures.SET_METRICS:
                 sets += _set_measure(name)
             else:
