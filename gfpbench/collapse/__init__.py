@@ -1,0 +1,39 @@
+"""Where quality collapses: any restorer, pushed along an axis of severity until it is of no use any more.
+
+``definition.py`` says what that means, ``search.py`` finds it, ``point.py`` answers the question for names.
+"""
+
+from __future__ import annotations
+
+from gfpbench.collapse.definition import CRITERIA, DEFAULT, Criterion
+from gfpbench.collapse.groups import GroupDifference, group_difference
+from gfpbench.collapse.point import DEFAULT_AXES, DEFAULT_DRAWS, axis_of, collapse_point
+from gfpbench.collapse.record import Collapse, Question, Step, from_json, read, to_json, write
+from gfpbench.collapse.search import RESOLUTION, Found, find
+from gfpbench.collapse.text import collapse_lines, worst_faces_command
+from gfpbench.collapse.worst import at_severity
+
+__all__ = [
+    "CRITERIA",
+    "DEFAULT",
+    "DEFAULT_AXES",
+    "DEFAULT_DRAWS",
+    "RESOLUTION",
+    "Collapse",
+    "Criterion",
+    "Found",
+    "GroupDifference",
+    "Question",
+    "Step",
+    "at_severity",
+    "axis_of",
+    "collapse_lines",
+    "collapse_point",
+    "find",
+    "from_json",
+    "group_difference",
+    "read",
+    "to_json",
+    "worst_faces_command",
+    "write",
+]

@@ -1,0 +1,145 @@
+"""What it means that a restorer has collapsed: the one place where that is decided.
+
+A restoration is useful while it is better than the picture it was made of, and still of this face. A restorer has
+**collapsed** at the first severity, from the one on at which it is useful, where the mean over images of either fails:
+
+``input``: the restored picture is no closer to the truth than its own input.
+    Whoever looks at it instead of the input is worse off. It needs no threshold, and compares each image with itself,
+    so that hard faces do not count as bad restorations. Alone it is not enough: against noise of 120 grey levels the
+    mean face of any crowd is an improvement, so a restorer that never looks at its input would never collapse.
+
+``face``: less than a quarter is left of what tells this face from another.
+    ``own``: how close the restored picture is to its own truth; ``other``: how close it is to the truth of another
+    face of the set; ``reference``: what own - other is for the perfect answer. It fails where own - other falls below
+    a quarter of the reference. Faces are paired with others by a permutation, so that for an answer that does not
+    depend on the input the mean of own - other is exactly 0, whatever the metric: the mean face collapses at once.
+    Alone it is not enough either: it would praise a restorer for returning its input.
+    The quarter is a convention with a reason. With ``ssim_rgb`` on the embedded faces it is where the degraded and
+    restored pictures are some 28 degrees from the truth in dlib's embedding on blur, noise, downscale and all steps
+    together alike; 30 degrees is a stranger there (``metrics.identity``). A half is reached inside the range that
+    GFP-GAN is trained on (at half of it, all steps together), where nobody would speak of a collapse.
+
+``identity``: a face network takes the restored face for a stranger's: its angle to the truth is 30 degrees or more.
+    For identity metrics in degrees. Wants a network; the angle is dlib's, and stands for nothing with other networks.
+
+Why not the change point of the curve, which the eye looks for? A smooth curve has none: the broken line that fits a
+falling straight line best breaks anywhere, so the "point" says more about where one measured than about the restorer.
+The curve is drawn in the report for the eye to judge.
+
+Where the input is already perfect (severity 0 of axes without a base) nothing can be better than it. So a search
+starts from the first severity at which the restorer is useful, its **onset**, and says so where that is not 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpbench.tables import unknown
+from gfpbench.types import BadInput, Metric
+
+Floats: TypeAlias = NDArray[np.float64]
+
+QUARTER = 0.25
+STRANGER_DEGREES = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of n images at one severity; every array is (n,) and higher is better.
+
+    Args:
+        own: score of the restored picture against its truth.
+        given: score of the degraded picture against the same truth.
+        other: score of the restored picture against the truth of another face.
+        reference: what own - other is for the perfect answer.
+    """
+
+    own: Floats
+    given: Floats
+    other: Floats | None = None
+    reference: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One way to have collapsed: ``margin`` gives one number for each image, and fails where their mean is not above 0.
+
+    ``refuses`` says why a metric cannot be judged by it, or returns an empty text.
+    """
+
+    name: str
+    says: str
+    margin: Callable[[Evidence], Floats]
+    refuses: Callable[[Metric], str]
+    needs_other: bool = False
+
+
+def _gain(evidence: Evidence) -> Floats:
+    with np.errstate(invalid="ignore"):  # equal infinities differ by nothing
+        return np.where(evidence.own == evidence.given, 0.0, evidence.own - evidence.given)
+
+
+def _face_left(evidence: Evidence) -> Floats:
+    if evidence.other is None or evidence.reference is None:
+        raise BadInput("the criterion 'face' needs the scores against another face")
+    return np.asarray(evidence.own - evidence.other - QUARTER * evidence.reference)
+
+
+def _recognised(evidence: Evidence) -> Floats:
+    return np.asarray(STRANGER_DEGREES + evidence.own)  # own is minus the angle
+
+
+def _face_refuses(metric: Metric) -> str:
+    if not metric.needs_truth:
+        return f"{metric.name} looks at no truth, so it cannot tell one face from another"
+    if metric.best is None or not np.isfinite(metric.best):
+        return f"{metric.name} has no finite best value, so no quarter of it"
+    return ""
+
+
+CRITERIA: Mapping[str, Criterion] = {
+    "input": Criterion("input", "no better than its own input", _gain, lambda metric: ""),
+    "face": Criterion(
+        "face", "under a quarter is left of what tells this face from another", _face_left, _face_refuses, True
+    ),
+    "identity": Criterion(
+        "identity",
+        f"{STRANGER_DEGREES:g} degrees from the true face, a stranger",
+        _recognised,
+        lambda metric: "" if metric.unit == "degrees" else f"{metric.name} is no angle between faces: use deg_dlib",
+    ),
+}
+"""Name -> criterion."""
+
+DEFAULT = ("input", "face")
+"""Useful means better than the input and still this face; see the module's text."""
+
+
+def criteria_for(metric: Metric, names: Sequence[str] | None) -> tuple[tuple[Criterion, ...], str]:
+    """The criteria of these names for a metric, and a note on any that had to be left out.
+
+    Args:
+        names: ``DEFAULT`` where None; of those, one that the metric cannot be judged by is left out and noted.
+
+    Raises:
+        BadInput: for an unknown name, none at all, or a criterion asked for that the metric cannot be judged by.
+    """
+    chosen, notes = [], []
+    for name in dict.fromkeys(DEFAULT if names is None else names):
+        if name not in CRITERIA:
+            raise unknown("criterion", name, CRITERIA)
+        why = CRITERIA[name].refuses(metric)
+        if why and names is not None:
+            raise BadInput(f"criterion {name!r}: {why}")
+        if why:
+            notes.append(f"criterion {name!r} left out: {why}")
+        else:
+            chosen.append(CRITERIA[name])
+    if not chosen:
+        raise BadInput(f"no criterion of collapse to judge {metric.name} by")
+    return tuple(chosen), "; ".join(notes)

@@ -1,0 +1,90 @@
+"""Groups of faces as an axis of their own: does a restorer serve one group worse than another, and how surely."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from gfpbench.metrics.intervals import expanded_percentiles
+from gfpbench.types import BadInput, Result
+
+RESAMPLES = 2000
+FEWEST = 2
+"""Faces a group needs before it has a spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDifference:
+    """Mean of one group less mean of another, in the metric's own direction, with a bootstrap interval."""
+
+    attribute: str
+    groups: tuple[str, str]
+    means: tuple[float, float]
+    counts: tuple[int, int]
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def sure(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+def group_difference(
+    result: Result, metric: str, attribute: str, *, level: float = 0.95, seed: int = 0
+) -> tuple[GroupDifference, ...]:
+    """Every pair of groups of faces compared by the mean of a metric.
+
+    Copies of one face (draws) count as one face with their mean: only different faces tell of a group. Groups are
+    independent samples, so each is resampled by itself; the interval is the percentile bootstrap of the difference
+    with tails widened for the smaller group (``metrics.intervals``).
+
+    Args:
+        result: rows with the attribute; a row without it, without a score or with an infinite one is left out.
+        metric: a name in the Result.
+        attribute: such as ``age``, ``gender``, ``group``; its values name the groups.
+
+    Returns:
+        One difference for each pair of groups of two faces or more, in order of their names; empty for fewer than two
+        such groups.
+
+    Raises:
+        BadInput: where the Result has no such metric.
+    """
+    if metric not in result.metrics:
+        raise BadInput(f"{result.case.id}: {metric!r} was not measured")
+    faces: dict[tuple[str, str], list[float]] = {}
+    for row in result.rows:
+        value, score = row.attributes.get(attribute), row.scores.get(metric)
+        if isinstance(value, str | int | float) and score is not None and math.isfinite(score):
+            faces.setdefault((str(value), row.face_sha256), []).append(score)
+    groups: dict[str, list[float]] = {}
+    for (name, _), scores in sorted(faces.items()):
+        groups.setdefault(name, []).append(math.fsum(scores) / len(scores))
+    large = {name: np.sort(np.array(values)) for name, values in sorted(groups.items()) if len(values) >= FEWEST}
+    found = []
+    for one, other in combinations(large, 2):
+        rng = np.random.default_rng(seed)
+        drawn = [
+            values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
+            for values in (large[one], large[other])
+        ]
+        smaller = min(len(large[one]), len(large[other]))
+        low, high = expanded_percentiles(drawn[0] - drawn[1], smaller, level)
+        means = [math.fsum(large[name]) / len(large[name]) for name in (one, other)]
+        found.append(
+            GroupDifference(
+                attribute=attribute,
+                groups=(one, other),
+                means=(means[0], means[1]),
+                counts=(len(large[one]), len(large[other])),
+                difference=means[0] - means[1],
+                low=low,
+                high=high,
+            )
+        )
+    return tuple(found)

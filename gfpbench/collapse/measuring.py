@@ -1,0 +1,184 @@
+"""One severity after another through the engine: the same faces, degraded along an axis, restored and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from gfpbench import faces, metrics, restorers, results, run
+from gfpbench.collapse.definition import Criterion, Evidence, Floats
+from gfpbench.collapse.other_face import PERFECT, RESTORED, AgainstOther, pair_with_others
+from gfpbench.collapse.record import Question
+from gfpbench.degrade.axes import Axis
+from gfpbench.run.parts import Parts
+from gfpbench.types import BadInput, Case, FaceSet, Metric, Restorer, Result
+
+INPUT = "input"
+KEPT_PICTURES = 24
+
+
+@dataclass
+class Bench:
+    """Everything that stays the same from severity to severity, and the Results so far.
+
+    A severity measured before, by this search or an earlier one in the same ``store``, is read back instead of
+    measured, if it was measured with the same restorer, faces, metric, code and machine. The engine writes each Result
+    whole or not at all and goes on with an unfinished one, so a killed search ends in the same bytes.
+
+    Args:
+        question: what is asked; its names are not looked up here.
+        axis: along which.
+        clean: the clean faces.
+        restorer: what is tested; ``given`` is the degraded picture itself.
+        metric: by which quality is measured.
+        needs_other: whether scores against other faces are needed.
+        store: the folder of the cases.
+    """
+
+    question: Question
+    axis: Axis
+    clean: FaceSet
+    restorer: Restorer
+    given: Restorer
+    metric: Metric
+    needs_other: bool
+    store: Path
+    device: str = "cpu"
+    batch_size: int = 8
+    ids: tuple[str, ...] = ()
+    others: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ids = self.clean.ids()[: self.question.limit]
+        if not self.ids:
+            raise BadInput(f"faces {self.question.faces!r}: there are none")
+        self.others = pair_with_others(self.clean, self.ids) if self.needs_other else {}
+
+    def case(self, severity: float, restorer: str) -> Case:
+        """The case of one severity; faces of scene axes are changed as its degradation's name says."""
+        asked = self.question
+        degradation = self.axis.at(severity).name
+        return Case(asked.faces, degradation, restorer, asked.seed, asked.size_px, asked.limit, asked.draws)
+
+    def parts(self, severity: float, restorer: Restorer | None, extra: Sequence[Metric] = ()) -> Parts:
+        """What meets at one severity; the truth itself is scored where ``restorer`` is None."""
+        truths = self.axis.faces(self.clean, severity, self.question.seed)
+        scored: list[Metric] = [self.metric]
+        if self.needs_other:
+            scored.append(cast(Metric, AgainstOther(self.metric, truths, self.others)))
+            scored.append(cast(Metric, AgainstOther(self.metric, truths, self.others, of_truth=True)))
+        return Parts(truths, self.axis.at(severity), restorer, (*scored, *extra))
+
+    def result(self, severity: float, restorer: Restorer, name: str, extra: Sequence[Metric] = ()) -> Result:
+        """The Result of one severity, from the store where it is there."""
+        case, parts = self.case(severity, name), self.parts(severity, restorer, extra)
+        known = stored(self.store, case, parts, self.device)
+        if known is not None:
+            return known
+        return run.run_case(
+            case,
+            parts,
+            store=self.store,
+            device=self.device,
+            batch_size=self.batch_size,
+            keep_images=KEPT_PICTURES,
+        )
+
+    def both(self, severity: float) -> tuple[Result, Result]:
+        """The Results of the restorer and of its input."""
+        given = self.result(severity, self.given, INPUT)
+        if self.question.restorer == INPUT:
+            return given, given
+        return self.result(severity, self.restorer, self.question.restorer), given
+
+
+def open_bench(
+    question: Question,
+    axis: Axis,
+    metric: Metric,
+    criteria: Sequence[Criterion],
+    *,
+    store: Path,
+    device: str = "cpu",
+    batch_size: int = 8,
+    restorer: Restorer | None = None,
+) -> Bench:
+    """Load what a question names. ``restorer`` takes the place of the one it names, where it is at hand already."""
+    return Bench(
+        question=question,
+        axis=axis,
+        clean=faces.load(question.faces, size_px=question.size_px, draws=question.draws),
+        restorer=restorer or restorers.load(question.restorer, device=device),
+        given=restorers.load(INPUT),
+        metric=metric,
+        needs_other=any(criterion.needs_other for criterion in criteria),
+        store=store,
+        device=device,
+        batch_size=batch_size,
+    )
+
+
+def load_metric(name: str) -> Metric:
+    """The metric of that name. Raises BadInput for an unknown one, AssetMissing for one that lacks its network."""
+    return metrics.load([name])[0]
+
+
+def stored(store: Path, case: Case, parts: Parts, device: str) -> Result | None:
+    """A Result measured before with the same of everything; None where there is none."""
+    path = store / case.id / "result.json"
+    if not path.exists():
+        return None
+    try:
+        (result,) = results.read(path)
+    except (BadInput, ValueError):  # of another schema, or broken by hand: measured again
+        return None
+    records = parts.records()
+    same = (
+        result.case == case
+        and result.restorer == records["restorer"]
+        and result.degradation == records["degradation"]
+        and result.faces == records["faces"]
+        and result.metrics == records["metrics"]
+        and result.environment == run.environment(device)
+        and set(result.image_ids) <= set(parts.ids(case))
+    )
+    return result if same else None
+
+
+def evidence(metric: Metric, own: Result, given: Result, ids: Sequence[str], needs_other: bool) -> Evidence:
+    """Scores of these images as evidence: higher is better, in the order of ``ids``.
+
+    Raises:
+        BadInput: where one of them has no score.
+    """
+    sign = 1.0 if metric.better == "higher" else -1.0
+
+    def scores(result: Result, name: str) -> Floats:
+        values = {row.id: row.scores.get(name) for row in result.rows}
+        blank = [image for image in ids if values.get(image) is None]
+        if blank:
+            raise BadInput(f"{result.case.id}: {blank[0]!r} has no {name}")
+        return sign * np.array([values[image] for image in ids], dtype=np.float64)
+
+    restored = scores(own, metric.name)
+    if not needs_other:
+        return Evidence(restored, scores(given, metric.name))
+    perfect = np.full(len(ids), sign * float(metric.best or 0.0))
+    return Evidence(
+        own=restored,
+        given=scores(given, metric.name),
+        other=scores(own, metric.name + RESTORED),
+        reference=perfect - scores(given, metric.name + PERFECT),
+    )
+
+
+def without_score(metric: Metric, result: Result, needs_other: bool) -> tuple[set[str], set[str]]:
+    """The images that failed to be restored, and those that were restored but lack a score."""
+    names = [metric.name, *([metric.name + RESTORED, metric.name + PERFECT] if needs_other else [])]
+    failed = {row.id for row in result.rows if row.failure is not None}
+    blank = {row.id for row in result.rows if any(row.scores.get(name) is None for name in names)}
+    return failed, blank - failed

@@ -1,0 +1,155 @@
+"""What a search for a collapse point leaves behind: a record that can be stored, compared and drawn."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from gfpbench.results import dumps
+from gfpbench.types import BadInput, GfpbenchError, Json
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: where on an axis a restorer collapses, by which metric and criteria, on which faces.
+
+    ``axis`` is a name with its base (``noise+middle``); ``criteria`` None for the default ones.
+    """
+
+    restorer: str
+    axis: str
+    metric: str = "ssim_rgb"
+    criteria: tuple[str, ...] | None = None
+    faces: str = "embedded"
+    size_px: int | None = None
+    limit: int | None = None
+    draws: int | None = None
+    seed: int = 0
+    resolution: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One severity that was measured; means over the images, intervals of the margins."""
+
+    severity: float
+    value: float
+    restored: float | None
+    given: float | None
+    margins: Mapping[str, tuple[float | None, float | None, float | None]]  # criterion -> mean, low, high
+    failed: int
+    case: str  # folder of its Result; empty where none was kept
+
+
+@dataclass(frozen=True, slots=True)
+class Collapse:
+    """The answer to a Question. Severities lie in [0, 1]; values are what they mean in the axis's unit.
+
+    Args:
+        kind: ``collapses``, ``never``, ``at once`` or ``not monotone`` (see ``search.Found``).
+        severity, value: of the collapse point; None for ``never`` and ``at once``.
+        interval, value_interval: its confidence interval over images; an end of None lies beyond the axis.
+        onset: the severity from which on it is useful; None where it never is.
+        recovers: where it is surely useful again after the collapse; None where it is not.
+        fails: the criteria that fail there.
+        restorations: pictures that the restorer was given; ``grid_restorations``: what a grid of the same resolution
+            would have given it.
+    """
+
+    question: Question
+    kind: str
+    severity: float | None
+    value: float | None
+    interval: tuple[float, float | None]
+    value_interval: tuple[float, float | None]
+    onset: float | None
+    recovers: float | None
+    fails: tuple[str, ...]
+    unit: str
+    trained: tuple[float, float] | None
+    steps: tuple[Step, ...]
+    images: int
+    faces: int
+    restorations: int
+    grid_restorations: int
+    better: str
+    notes: tuple[str, ...] = ()
+    environment: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def saved(self) -> float:
+        """How many times as many restorations a grid of the same resolution takes."""
+        return self.grid_restorations / self.restorations
+
+    @property
+    def order(self) -> float:
+        """For comparing restorers: the severity of the point, 0 for ``at once``, beyond 1 for ``never``."""
+        if self.severity is not None:
+            return self.severity
+        return 0.0 if self.kind == "at once" else float("inf")
+
+
+def to_json(collapse: Collapse) -> dict[str, Json]:
+    """Plain JSON values. Raises BadInput for NaN or an infinity, which no field may hold."""
+    try:
+        plain: dict[str, Json] = json.loads(dumps(asdict(collapse)))
+    except ValueError as error:
+        raise BadInput(f"{collapse.question.restorer} on {collapse.question.axis}: {error}") from error
+    return plain
+
+
+def from_json(data: Json, where: str = "collapse") -> Collapse:
+    """What ``to_json`` wrote. Raises BadInput naming what is missing or strange."""
+    values = _checked(data, Collapse, where)
+    question = _checked(values["question"], Question, f"{where}.question")
+    question["criteria"] = None if question["criteria"] is None else tuple(question["criteria"])
+    steps = []
+    for number, item in enumerate(values["steps"]):
+        step = _checked(item, Step, f"{where}.steps[{number}]")
+        step["margins"] = {name: tuple(margin) for name, margin in step["margins"].items()}
+        steps.append(Step(**step))
+    for name in ("interval", "value_interval", "fails", "notes"):
+        values[name] = tuple(values[name])
+    values["trained"] = None if values["trained"] is None else tuple(values["trained"])
+    return Collapse(**{**values, "question": Question(**question), "steps": tuple(steps)})
+
+
+def write(collapses: Sequence[Collapse], path: Path) -> None:
+    """Write records to one file, whole or not at all. Equal records give equal bytes."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = ",\n".join(dumps(to_json(collapse)) for collapse in collapses)
+        partial.write_text(f'{{"collapses": [\n{lines}\n], "schema": {SCHEMA}}}\n', encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise GfpbenchError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path: Path) -> tuple[Collapse, ...]:
+    """The records of a file. Raises BadInput naming the file where it is missing, broken or of another schema."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            raise BadInput(f"is not a file of collapse points of schema {SCHEMA}")
+        return tuple(from_json(item, f"collapses[{number}]") for number, item in enumerate(data["collapses"]))
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, BadInput) as error:
+        raise BadInput(f"{path}: {error}") from error
+
+
+def _checked(data: Json, kind: type[Any], where: str) -> dict[str, Any]:
+    names = {item.name for item in fields(kind)}
+    if not isinstance(data, dict) or set(data) != names:
+        strange = sorted(names ^ set(data)) if isinstance(data, dict) else [type(data).__name__]
+        raise BadInput(f"{where}: missing or unknown: {', '.join(strange)}; measure it again")
+    return dict(data)
