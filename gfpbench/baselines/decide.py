@@ -13,6 +13,7 @@ from gfpbench.baselines.comparison import Comparison, MetricComparison
 from gfpbench.baselines.looks import looks, same_bytes
 from gfpbench.baselines.pictures import beyond, pictures
 from gfpbench.baselines.scores import scores
+from gfpbench.baselines.set_scores import set_scores
 from gfpbench.baselines.setting import Setting
 from gfpbench.baselines.store import options
 from gfpbench.types import BadInput, Result, Verdict
@@ -52,10 +53,12 @@ def compare(result: Result, baseline: Result, *, cases: int = 1) -> Comparison:
         names, found, more = _names(setting, result, baseline)
         verdicts, notes = verdicts + found, notes + more
         metrics, judged = scores(setting, names, result, baseline)
+        judged += set_scores(setting, result, baseline)
         verdicts += judged
         looked, guess = pictures(setting, judged)
         verdicts += looked
-        likely = likely or guess
+        failing = any(verdict.metric == "restoration" and verdict.kind == "worse" for verdict in verdicts)
+        likely = likely or guess or ("failure: the restorer did not restore" if failing else "")
     return Comparison(
         case=result.case,
         baseline_case=baseline.case,

@@ -31,9 +31,9 @@ def likely_change(before: Looks, now: Looks, side_px: int) -> str:
     if len(new) > 2 and new.std(axis=0).mean() < 0.2 * old.std(axis=0).mean():
         return "identity: every image gives nearly the same picture"
     if energy > 0.5:  # less is rounding
-        for said, moved in _rearranged(old).items():
-            if _energy(new - moved) < (1 - _EXPLAINED) * energy:
-                return said
+        left, said = min((_energy(new - moved), said) for said, moved in _rearranged(old).items())
+        if left < (1 - _EXPLAINED) * energy:
+            return said
         colour, left = _colour(old, new)
         if left < (1 - _EXPLAINED) * energy:
             return colour
@@ -83,7 +83,8 @@ def _shift(old: Floats, new: Floats, side_px: int) -> str:
     left = max(0.0, float(((change - design @ answer) ** 2).mean()) - _ROUNDING / 3)
     cell_px = side_px / old.shape[1]
     right, down = (-float(part) * cell_px for part in answer)  # content that moves right takes the value from its left
-    if total < 0.05 or left > (1 - _EXPLAINED) * total or np.hypot(right, down) < 0.1:
+    # Half is enough: the slope between two cells of a thumbnail is a coarse guess of the slopes within them.
+    if total < 0.05 or left > 0.5 * total or np.hypot(right, down) < 0.1:
         return ""
     return f"geometry: moved by about {right:+.1f} px to the right and {down:+.1f} px down"
 
@@ -99,12 +100,23 @@ def _texture(before: Looks, now: Looks, energy: float) -> str:
         return f"sharpness: {sharpness - 1:+.0%}"
     if energy > 4:
         return "identity: the content changed, not its colour, place or sharpness"
-    highest, lowest = (
-        float((now.values[name] - before.values[name]).mean()) for name in ("highest_levels", "lowest_levels")
-    )
+    highest = float((now.values["highest_levels"] - before.values["highest_levels"]).min())
+    lowest = float((now.values["lowest_levels"] - before.values["lowest_levels"]).max())
     if highest < -2 or lowest > 2:
-        return f"colour: range cut, brightest value {highest:+.0f}, darkest {lowest:+.0f} grey levels"
-    return "detail: small changes that keep colour, place and sharpness"
+        return f"colour: range cut, brightest value {min(highest, 0):+.0f}, darkest {max(lowest, 0):+.0f} grey levels"
+    return _tint(before, now) or "detail: small changes that keep colour, place and sharpness"
+
+
+def _tint(before: Looks, now: Looks) -> str:
+    """A shift of a channel's mean, or a factor of its spread, that is alike in all images."""
+    shift = now.values["mean_levels"] - before.values["mean_levels"]
+    if (np.abs(shift.mean(axis=0)) > np.maximum(0.2, 2 * shift.std(axis=0))).any():
+        said = ", ".join(f"{name} {value:+.2f}" for name, value in zip("RGB", shift.mean(axis=0), strict=True))
+        return f"colour: mean {said} grey levels"
+    factor = now.values["std_levels"].mean(axis=1) / np.maximum(before.values["std_levels"].mean(axis=1), 1e-9) - 1
+    if abs(factor.mean()) > max(0.003, 2 * float(factor.std())):
+        return f"colour: contrast {factor.mean():+.1%}"
+    return ""
 
 
 def _ratio(before: Looks, now: Looks, feature: str) -> float:

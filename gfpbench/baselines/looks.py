@@ -36,6 +36,11 @@ class Looks:
     sha256: tuple[str, ...]
     values: Mapping[str, Floats]
 
+    def only(self, chosen: NDArray[np.bool_]) -> Looks:
+        """The fingerprints of some pictures."""
+        sha256 = tuple(hashed for hashed, wanted in zip(self.sha256, chosen, strict=True) if wanted)
+        return Looks(sha256, {name: value[chosen] for name, value in self.values.items()})
+
     def thumbnails(self) -> Floats:
         """(n, 8, 8, 3) grey levels."""
         return self.values["thumbnail_rgb"].reshape(len(self.sha256), 8, 8, 3)

@@ -29,8 +29,9 @@ def pictures(setting: Setting, judged: Sequence[Verdict]) -> tuple[list[Verdict]
         return [], ""
     ids = [pair[1].id for pair in whole]
     verdicts = _given_away(setting, whole, before, now)
+    moved, feature = beyond(before, now, setting.envelope.get("restored", {}))
+    visible = moved if moved.any() else ~same_bytes(before, now)
     if setting.same_model:
-        moved, feature = beyond(before, now, setting.envelope.get("restored", {}))
         said = f"differ in {feature.removesuffix('_levels').removesuffix('_rgb')} by more than numerical noise"
         if setting.same_machine and setting.envelope.get("exact") is True and not moved.any():
             moved, said = ~same_bytes(before, now), "are other bytes, and this restorer gives the same ones every time"
@@ -41,7 +42,9 @@ def pictures(setting: Setting, judged: Sequence[Verdict]) -> tuple[list[Verdict]
     if any("the metric changed" in verdict.reason for verdict in judged):
         return verdicts, "metric: the same pictures score differently"
     different = [verdict for verdict in (*verdicts, *judged) if verdict.kind != "same"]
-    return verdicts, likely_change(before, now, min(whole[0][1].size_px)) if different else ""
+    if not different or not visible.any():
+        return verdicts, ""
+    return verdicts, likely_change(before.only(visible), now.only(visible), min(whole[0][1].size_px))
 
 
 def _given_away(setting: Setting, whole: Sequence[tuple[Row, Row]], before: Looks, now: Looks) -> list[Verdict]:

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from gfpbench.baselines.comparison import ImageChange, MetricComparison
 from gfpbench.baselines.evidence import paired_evidence
 from gfpbench.baselines.pictures import same_pictures
-from gfpbench.baselines.setting import SAFETY, Setting
+from gfpbench.baselines.setting import SAFETY, UNMEASURED, Setting
 from gfpbench.metrics.intervals import Floats, holm
 from gfpbench.types import Result, Row, Verdict, VerdictKind
 
 LEVEL = 0.05
-UNMEASURED = 10.0
-"""Between machines, without a measured envelope, so many tolerances are allowed (measured there: one to three)."""
 FEW = 6
 """Of fewer images every sign pattern is too likely: 2 in 2^5 is above 0.05."""
 SAME_PICTURE = 1e-5
 """Relative; the same bytes on the same machine may score so differently: float32 networks sum in another order."""
+FEW_FOR_A_LINE = 10
+"""Of fewer images the spread is too uncertain to call one of them out of line."""
 OUT_OF_LINE = 8.0
 """A fall so many robust standard deviations beyond the median of all images is out of line: at ten thousand normal
 differences that happens once in 10^11 runs; beyond it stands the demand that no image rises a third as far, which
@@ -111,7 +111,10 @@ def _judged(
     if sure and mean > slack:
         return "better", "the mean is better by more than noise and chance: the baseline is stale"
     if moved and setting.same_model:
-        return "changed", f"{moved} of {len(gain)} images moved by more than numerical noise, neither better nor worse"
+        said = f"{moved} of {len(gain)} images moved by more than numerical noise"
+        if mean < -slack and not (gain > slack).any():
+            return "worse", f"{said}, all of them down"
+        return "changed", f"{said}, neither surely better nor surely worse"
     if not moved:
         return "same", "within numerical noise"
     few = "" if len(gain) >= FEW else f": {len(gain)} are too few for evidence, which takes {FEW}"
@@ -128,7 +131,7 @@ def _fallen(gain: Floats, before: Floats, slack: float, same_model: bool) -> int
     fall = -float(gain[place])
     middle = float(np.median(gain))
     spread = 1.4826 * float(np.median(np.abs(gain - middle))) if np.isfinite(middle) else math.inf
-    if len(gain) < 3 and not same_model:
+    if len(gain) < FEW_FOR_A_LINE:
         return None
     if not (fall > slack and fall > 3 * max(0.0, float(gain.max())) and -fall < middle - OUT_OF_LINE * spread):
         return None

@@ -9,6 +9,8 @@ from gfpbench.types import Json, Row, Verdict, VerdictKind
 
 SAFETY = 2.0
 """Noise of sixteen images and a few settings is measured; twice its largest move is allowed."""
+UNMEASURED = 10.0
+"""Between machines, without a measured envelope, so many tolerances are allowed (measured there: one to three)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,293 @@
+"""What fails, what passes, and what is said about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import gate_sample as sample
+import numpy as np
+import pytest
+from gate_sample import baseline, each, result, with_scores
+
+from gfpbench.baselines import Comparison, compare
+from gfpbench.baselines.scores import _fallen
+from gfpbench.types import BadInput, Result, Row
+
+OTHER_WEIGHTS = {"restorer": "model", "weights_sha256": "def"}
+OTHER_TORCH = {**sample.ENVIRONMENT, "torch": "2.4.0"}
+
+
+def kinds(comparison: Comparison) -> dict[str, str]:
+    return {verdict.metric: verdict.kind for verdict in comparison.verdicts if verdict.kind != "same"}
+
+
+def psnr(moves: object, now: Result | None = None) -> Result:
+    return with_scores(now or result(), "psnr_rgb", np.broadcast_to(np.asarray(moves, dtype=float), 16).tolist())
+
+
+def test_the_same_is_the_same() -> None:
+    comparison = compare(result(), baseline())
+    assert (comparison.kind, comparison.passed, comparison.stale, comparison.notes) == ("same", True, False, ())
+    assert comparison.images == 16
+    assert [metric.difference for metric in comparison.metrics] == [0, 0]
+
+
+def test_noise_within_the_envelope_is_the_same() -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, 16)
+    assert compare(psnr(0.0009 * noise), baseline()).kind == "same"
+    assert compare(psnr(0.019 * noise, result(environment=OTHER_TORCH)), baseline()).kind == "same"
+
+
+def test_noise_beyond_the_envelope_is_a_change_on_the_same_model() -> None:
+    noise = np.resize([1.0, -1.0], 16)
+    assert kinds(compare(psnr(0.002 * noise), baseline())) == {"psnr_rgb": "changed"}
+    assert kinds(compare(psnr(0.021 * noise, result(environment=OTHER_TORCH)), baseline())) == {"psnr_rgb": "changed"}
+
+
+def test_without_an_envelope_the_tolerance_decides() -> None:
+    assert compare(psnr(-0.0009), result()).passed
+    assert not compare(psnr(-0.0011), result()).passed
+    assert compare(psnr(-0.009, result(environment=OTHER_TORCH)), result()).passed
+    assert not compare(psnr(-0.011, result(environment=OTHER_TORCH)), result()).passed
+
+
+def test_a_worse_mean_fails_and_a_better_one_is_stale() -> None:
+    worse = compare(psnr(-0.05), baseline())
+    assert kinds(worse) == {"psnr_rgb": "worse"}
+    metric = worse.metrics[0]
+    assert metric.difference == pytest.approx(-0.05)
+    assert metric.low == pytest.approx(-0.05)
+    assert metric.p_value < 0.001
+    assert len(metric.worst) == 3
+    better = compare(psnr(0.05), baseline())
+    assert (better.kind, better.passed, better.stale) == ("better", True, True)
+
+
+def test_lower_is_better_where_the_metric_says_so() -> None:
+    up = with_scores(result(), "error", [0.05] * 16)
+    assert kinds(compare(up, baseline())) == {"error": "worse"}
+    assert compare(with_scores(result(), "error", [-0.05] * 16), baseline()).stale
+
+
+def test_between_two_models_only_size_and_evidence_count() -> None:
+    other = result(restorer=OTHER_WEIGHTS)
+    noise = np.random.default_rng(2).normal(0, 0.3, 16)
+    comparison = compare(psnr(noise - noise.mean(), other), baseline())
+    assert comparison.kind == "same"
+    assert any("weights_sha256" in note for note in comparison.notes)
+    assert kinds(compare(psnr(noise - noise.mean() - 0.5, other), baseline())) == {"psnr_rgb": "worse"}
+    assert compare(psnr(-0.0005, other), baseline()).kind == "same"  # sure, and too small to matter
+
+
+def test_more_cases_ask_for_more_evidence() -> None:
+    other = result(restorer=OTHER_WEIGHTS)
+    noise = np.random.default_rng(2).normal(0, 0.3, 16)
+    moves = noise - noise.mean() - 0.2
+    assert kinds(compare(psnr(moves, other), baseline())) == {"psnr_rgb": "worse"}
+    assert compare(psnr(moves, other), baseline(), cases=1000).passed
+
+
+def test_too_few_images_for_evidence_are_said_to_be() -> None:
+    other = with_scores(result(4, restorer=OTHER_WEIGHTS), "psnr_rgb", [-1, -1.1, -0.9, -1])
+    comparison = compare(other, baseline(4))
+    assert comparison.passed
+    assert any("4 are too few" in verdict.reason for verdict in comparison.verdicts)
+
+
+@pytest.mark.parametrize("restorer", [OTHER_WEIGHTS, sample.result().restorer])
+def test_one_image_that_goes_wrong_is_seen(restorer: dict[str, str]) -> None:
+    moves = np.random.default_rng(4).normal(0, 0.0002 if restorer is not OTHER_WEIGHTS else 0.2, 16)
+    moves[7] = -9
+    comparison = compare(psnr(moves, result(restorer=restorer)), baseline())
+    assert kinds(comparison) == {"psnr_rgb": "worse"}
+    verdict = next(verdict for verdict in comparison.verdicts if verdict.kind == "worse")
+    assert verdict.image == "face 07"
+    assert comparison.metrics[0].worst[0].image == "face 07"
+
+
+@pytest.mark.parametrize("tails", ["normal", "laplace", "student"])
+def test_images_out_of_line_are_rare_where_nothing_is_wrong(tails: str) -> None:
+    rng = np.random.default_rng(0)
+    draw = {
+        "normal": lambda: rng.normal(0, 0.3, 16),
+        "laplace": lambda: rng.laplace(0, 0.3, 16),
+        "student": lambda: 0.3 * rng.standard_t(3, 16),
+    }[tails]
+    scores = rng.normal(24, 2.5, 16)
+    assert sum(_fallen(draw(), scores, 0.002, False) is not None for _ in range(1000)) <= 20
+
+
+def changed(row: Row, **changes: object) -> Row:
+    return dataclasses.replace(row, **changes)
+
+
+def test_another_draw_is_named_and_never_compared() -> None:
+    now = each(result(), lambda i, row: changed(row, parameters={**row.parameters, "jpeg_quality": 55 + i}))
+    comparison = compare(now, baseline())
+    assert kinds(comparison) == {"degradation": "changed"}
+    reason = comparison.failures[0].reason
+    assert "image face 00 drew jpeg_quality 55, baseline 60" in reason
+    assert "15 more" in reason
+    assert comparison.metrics == ()
+
+
+def test_the_last_bit_of_a_drawn_number_is_no_change() -> None:
+    now = each(
+        result(), lambda i, row: changed(row, parameters={**row.parameters, "noise_std": 3.25 * i * (1 + 1e-15)})
+    )
+    assert compare(now, baseline()).kind == "same"
+
+
+def test_another_face_is_named_and_left_out() -> None:
+    now = each(result(), lambda i, row: changed(row, face_sha256="0" * 64) if i == 3 else row)
+    comparison = compare(now, baseline())
+    assert kinds(comparison) == {"faces": "changed"}
+    assert "face 03 is another picture" in comparison.failures[0].reason
+    assert comparison.metrics[0].n == 15
+
+
+def test_another_description_of_the_degradation_is_named() -> None:
+    now = result(degradation={"name": "noise", "jpeg": {"quality": [55, 100]}})
+    assert kinds(compare(now, baseline())) == {"degradation": "changed"}
+    assert compare(result(degradation={"name": "noise", "summary": "reworded"}), baseline()).kind == "same"
+
+
+def test_another_degraded_picture_from_the_same_draw_is_seen() -> None:
+    def repainted(i: int, row: Row) -> Row:
+        prints = sample.looks(sample.picture(1000 + i), np.roll(sample.picture(2000 + i), 1, 1))
+        return changed(row, fingerprint=prints)
+
+    for environment in (sample.ENVIRONMENT, OTHER_TORCH):
+        comparison = compare(each(result(environment=environment), repainted), baseline())
+        assert kinds(comparison) == {"degradation": "changed"}
+        assert "from the same draw" in comparison.failures[0].reason
+
+
+def test_one_byte_of_a_degraded_picture_counts_here_and_not_elsewhere() -> None:
+    def tipped(i: int, row: Row) -> Row:
+        degraded = sample.picture(2000 + i)
+        degraded[5, 5, 1] += 1
+        return changed(row, fingerprint=sample.looks(sample.picture(1000 + i), degraded))
+
+    assert kinds(compare(each(result(), tipped), baseline())) == {"degradation": "changed"}
+    assert compare(each(result(environment=OTHER_TORCH), tipped), baseline()).kind == "same"
+
+
+def test_the_same_picture_with_another_score_is_the_metrics_fault() -> None:
+    now = each(
+        result(),
+        lambda i, row: changed(row, scores={**row.scores, "psnr_rgb": row.scores["psnr_rgb"] + 1.8}),  # type: ignore[operator]
+    )
+    comparison = compare(now, baseline())
+    assert kinds(comparison) == {"psnr_rgb": "changed"}
+    assert comparison.likely.startswith("metric")
+
+
+def test_pictures_that_change_behind_equal_scores_are_seen() -> None:
+    def mirrored(i: int, row: Row) -> Row:
+        return changed(row, fingerprint=sample.looks(sample.picture(1000 + i)[:, ::-1], sample.picture(2000 + i)))
+
+    comparison = compare(each(result(), mirrored), baseline())
+    assert kinds(comparison) == {"pictures": "changed"}
+    assert comparison.likely == "geometry: mirrored left to right"
+
+
+def test_one_byte_counts_where_bytes_never_move() -> None:
+    def tipped(i: int, row: Row) -> Row:
+        restored = sample.picture(1000 + i)
+        restored[5, 5, 1] += 1
+        return changed(row, fingerprint=sample.looks(restored, sample.picture(2000 + i)))
+
+    exact = {**sample.ENVELOPE, "repeat": {**sample.ENVELOPE["repeat"], "exact": True}}
+    now = each(result(), tipped)
+    assert compare(now, baseline()).kind == "same"
+    assert kinds(compare(now, dataclasses.replace(baseline(), envelope=exact))) == {"pictures": "changed"}
+    assert compare(dataclasses.replace(now, environment=OTHER_TORCH), baseline()).kind == "same"
+
+
+def test_the_truth_given_back_is_no_improvement() -> None:
+    def truth(i: int, row: Row) -> Row:
+        prints = sample.looks(sample.picture(i), sample.picture(2000 + i))
+        return changed(row, scores={"psnr_rgb": float("inf"), "error": 0.0}, fingerprint=prints)
+
+    comparison = compare(each(result(), truth), baseline())
+    assert kinds(comparison)["pictures"] == "worse"
+    assert "ground truth itself" in next(v for v in comparison.failures if v.metric == "pictures").reason
+
+
+def test_the_input_given_back_is_seen() -> None:
+    def untouched(i: int, row: Row) -> Row:
+        return changed(row, fingerprint={**row.fingerprint, "restored": row.fingerprint["degraded"]})
+
+    failures = compare(each(result(), untouched), baseline()).failures
+    assert [verdict.kind for verdict in failures if "its own input" in verdict.reason] == ["worse"]
+
+
+def test_a_failure_is_worse() -> None:
+    now = each(
+        result(),
+        lambda i, row: changed(row, failure="out of memory", scores=dict.fromkeys(row.scores)) if i == 2 else row,
+    )
+    comparison = compare(now, baseline())
+    assert kinds(comparison) == {"restoration": "worse"}
+    assert "face 02 fails now: out of memory" in comparison.failures[0].reason
+    assert kinds(compare(result(), dataclasses.replace(now, envelope=sample.ENVELOPE))) == {"restoration": "better"}
+
+
+def test_a_lost_score_is_missing_and_an_absent_asset_is_a_note() -> None:
+    lost = each(result(), lambda i, row: changed(row, scores={**row.scores, "error": None}) if i else row)
+    assert kinds(compare(lost, baseline())) == {"error": "missing"}
+    blank = each(result(), lambda i, row: changed(row, scores={**row.scores, "error": None}))
+    comparison = compare(dataclasses.replace(blank, not_measured={"error": "needs the asset 'x'"}), baseline())
+    assert comparison.passed
+    assert "not compared: error: needs the asset 'x'" in comparison.notes
+
+
+def test_a_metric_that_only_one_has_is_missing() -> None:
+    less = dataclasses.replace(
+        each(result(), lambda i, row: changed(row, scores={"psnr_rgb": row.scores["psnr_rgb"]})),
+        metrics={"psnr_rgb": sample.METRICS["psnr_rgb"]},
+    )
+    assert kinds(compare(less, baseline())) == {"error": "missing"}
+    assert kinds(compare(result(), dataclasses.replace(less, envelope=sample.ENVELOPE))) == {"error": "missing"}
+
+
+def _fid(value: float, n: int = 16) -> dict[str, dict[str, object]]:
+    record = {"value": value, "low": value - 5, "high": value + 5, "n": n, "n_reference": 50, "better": "lower"}
+    return {"fid": {**record, "tolerance": 0.01}}
+
+
+def test_set_scores_are_judged_by_tolerance_or_by_their_intervals() -> None:
+    def judged(now: Result, before: float = 50.0) -> dict[str, str]:
+        return kinds(compare(now, baseline(set_scores=_fid(before))))
+
+    assert judged(result(set_scores=_fid(50.005))) == {}
+    assert judged(result(set_scores=_fid(50.02))) == {"fid": "changed"}
+    assert judged(result(set_scores=_fid(50.02), environment=OTHER_TORCH)) == {}
+    assert judged(result(set_scores=_fid(54), restorer=OTHER_WEIGHTS)) == {}
+    assert judged(result(set_scores=_fid(61), restorer=OTHER_WEIGHTS)) == {"fid": "worse"}
+    assert judged(result(set_scores=_fid(39), restorer=OTHER_WEIGHTS)) == {"fid": "better"}
+    assert judged(result(set_scores=_fid(90, n=15))) == {}
+    assert judged(result()) == {"fid": "missing"}
+    assert judged(result(not_measured={"fid": "needs the asset 'inception'"})) == {}
+
+
+def test_images_are_paired_by_name() -> None:
+    backwards = dataclasses.replace(result(), rows=result().rows[::-1])
+    assert compare(backwards, baseline()).kind == "same"
+    fewer = dataclasses.replace(result(), rows=result().rows[1:])
+    comparison = compare(fewer, baseline())
+    assert kinds(comparison) == {"images": "missing"}
+    assert comparison.failures[0].image == "face 00"
+    limited = dataclasses.replace(fewer, case=dataclasses.replace(sample.CASE, limit=15))
+    assert compare(limited, baseline()).passed
+    strangers = each(result(), lambda i, row: changed(row, id=f"stranger {i}"))
+    with pytest.raises(BadInput, match="no image in common"):
+        compare(strangers, baseline())
+
+
+def test_a_comparison_is_plain_json() -> None:
+    now = each(result(), lambda i, row: changed(row, scores={**row.scores, "psnr_rgb": float("inf")}))
+    record = compare(now, baseline()).to_json()
+    assert json.loads(json.dumps(record, allow_nan=False))["metrics"][0]["got"] == "inf"

@@ -1,0 +1,70 @@
+"""The likely kind of a change, guessed from fingerprints of real changes to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import gate_sample as sample
+import numpy as np
+import pytest
+
+from gfpbench.baselines.likely import likely_change
+from gfpbench.baselines.looks import Looks, looks
+from gfpbench.images import Bytes
+from gfpbench.types import Row
+
+COUNT, SIDE = 12, 128
+
+
+def textured(number: int) -> Bytes:
+    """A smooth picture with some fine detail on it."""
+    detail = np.random.default_rng((number, 1)).normal(0, 6, (SIDE, SIDE, 1))
+    return np.clip(sample.picture(number, SIDE) + cv2.GaussianBlur(detail, (0, 0), 1)[..., None], 0, 255).astype(
+        np.uint8
+    )
+
+
+def seen(pictures: list[Bytes]) -> Looks:
+    rows = [Row(str(i), "", (SIDE, SIDE), {}, {}, {}, None, sample.looks(rgb, rgb)) for i, rgb in enumerate(pictures)]
+    found = looks(rows, "restored")
+    assert found is not None
+    return found
+
+
+def _noisy(rgb: Bytes) -> Bytes:
+    noise = np.random.default_rng(int(rgb[0, 0, 0])).normal(0, 4, rgb.shape)
+    return np.clip(rgb + noise, 0, 255).astype(np.uint8)
+
+
+def _moved(rgb: Bytes) -> Bytes:
+    matrix = np.array([[1, 0, 2.0], [0, 1, 0]])
+    return cv2.warpAffine(rgb, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+CHANGES: dict[str, tuple[Callable[[Bytes], Bytes], str]] = {
+    "mirror": (lambda rgb: rgb[:, ::-1], "geometry: mirrored"),
+    "turned over": (lambda rgb: rgb[::-1], "geometry: upside down"),
+    "channels": (lambda rgb: rgb[..., ::-1], "colour: channels exchanged, RGB is now BGR"),
+    "inverted": (lambda rgb: 255 - rgb, "colour: inverted"),
+    "gamma": (lambda rgb: (255 * (rgb / 255) ** 0.8).astype(np.uint8), "colour: brightness or contrast"),
+    "brighter": (lambda rgb: np.clip(rgb.astype(int) + 12, 0, 255).astype(np.uint8), "colour: brightness"),
+    "one level": (lambda rgb: rgb + np.array([1, 0, 0], np.uint8), "colour: mean R +1.00, G +0.00"),
+    "moved": (_moved, "geometry: moved by about +"),
+    "blur": (lambda rgb: cv2.GaussianBlur(rgb, (0, 0), 1), "blur: -"),
+    "noise": (_noisy, "noise: +"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_named(name: str) -> None:
+    change, said = CHANGES[name]
+    before = [textured(i) for i in range(COUNT)]
+    now = [np.ascontiguousarray(change(rgb)) for rgb in before]
+    assert likely_change(seen(before), seen(now), SIDE).startswith(said)
+
+
+def test_exchanged_pictures_and_a_constant_are_named() -> None:
+    before = [textured(i) for i in range(COUNT)]
+    assert likely_change(seen(before), seen(before[1:] + before[:1]), SIDE).startswith("pairing: 12 pictures")
+    assert likely_change(seen(before), seen([textured(99)] * COUNT), SIDE).startswith("identity: every image")

@@ -1,0 +1,129 @@
+"""Baselines on disk: names, refusals, files that belong to nothing, and what two files have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import gate_sample as sample
+import pytest
+
+from gfpbench import baselines, results, run
+from gfpbench.baselines import store
+from gfpbench.types import BadInput, Case, Result
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    return run.measure(Case("embedded", "paper", "classical", draws=1), store=tmp_path_factory.mktemp("run"))
+
+
+def test_a_baseline_is_a_result_with_an_envelope(tmp_path: Path, measured: Result) -> None:
+    path = baselines.create(tmp_path, measured)
+    assert path == tmp_path / "classical-embedded-paper-s0-d1.json"
+    found = baselines.find(tmp_path, measured)
+    assert found is not None
+    stored, note = found
+    assert note == ""
+    assert dataclasses.replace(stored, envelope={}) == measured
+    assert stored.envelope["repeat"]["exact"] is True  # OpenCV's bilateral filter on one machine
+    assert set(stored.envelope["repeat"]["scores"].values()) == {0.0}
+    assert 0 < stored.envelope["elsewhere"]["scores"]["psnr_rgb"] < 0.05
+    assert stored.envelope["elsewhere"]["degraded"]["sharpness_levels"] > 0
+    assert baselines.compare(measured, stored).kind == "same"
+    rows = [line for line in path.read_text().splitlines() if line.startswith('{"attributes"')]
+    assert len(rows) == len(measured.rows)  # one image a line
+
+
+def test_a_gpu_has_a_folder_of_its_own_and_falls_back_to_the_cpu(tmp_path: Path) -> None:
+    gpu = {"device": "cuda", "device_name": "NVIDIA H100 80GB HBM3", "torch": "2.15.0+cu132"}
+    result = sample.result(environment=gpu)
+    own = tmp_path / "nvidia_h100_80gb_hbm3-torch2.15" / "model-some-noise-s0.json"
+    assert baselines.baseline_path(tmp_path, result) == own
+    assert baselines.find(tmp_path, result) is None
+    results.write([sample.baseline()], tmp_path / "model-some-noise-s0.json")
+    found = baselines.find(tmp_path, result)
+    assert found is not None
+    assert "compared with the CPU's" in found[1]
+    results.write([sample.baseline(environment=gpu)], own)
+    found = baselines.find(tmp_path, result)
+    assert found is not None
+    assert (found[0].environment, found[1]) == (gpu, "")
+
+
+def test_a_failure_never_becomes_the_standard(tmp_path: Path) -> None:
+    rows = list(sample.result().rows)
+    rows[3] = dataclasses.replace(rows[3], failure="broke", scores={})
+    with pytest.raises(BadInput, match="1 of 16 restorations failed"):
+        baselines.create(tmp_path, sample.result(rows=tuple(rows)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_another_case_is_refused(tmp_path: Path) -> None:
+    other = dataclasses.replace(sample.CASE, seed=1)
+    results.write([sample.baseline(case=other)], tmp_path / "model-some-noise-s0.json")
+    with pytest.raises(BadInput, match="holds the case model-some-noise-s1, not model-some-noise-s0"):
+        baselines.find(tmp_path, sample.result())
+    results.write([sample.baseline()] * 2, tmp_path / "two.json")
+    with pytest.raises(BadInput, match="holds one Result, not 2"):
+        store.read(tmp_path / "two.json")
+
+
+def test_the_command_names_the_whole_case() -> None:
+    case = Case("my faces", "paper", "python:model:restore", seed=3, size_px=256, limit=9, draws=2)
+    assert baselines.command_to_create(case) == (
+        "pytest tests/regression --restorer python:model:restore --faces 'my faces' --degradation paper --seed 3 "
+        "--size 256 --limit 9 --draws 2 --baseline-update-new"
+    )
+
+
+def test_leftovers_are_named(tmp_path: Path, measured: Result) -> None:
+    def put(result: Result, name: str | None = None) -> Path:
+        path = tmp_path / (name or f"{result.case.id}.json")
+        results.write([result], path)
+        return path
+
+    def cased(**changes: object) -> Result:
+        return dataclasses.replace(measured, case=dataclasses.replace(measured.case, **changes))
+
+    put(measured)
+    put(cased(faces="my-own-folder"))
+    assert baselines.leftovers(tmp_path) == ()
+    strange = {
+        put(cased(restorer="gone")): "its restorer 'gone' is not known any more",
+        put(cased(degradation="gone")): "no degradation named 'gone'",
+        put(measured, "renamed.json"): "is not where the baseline of classical-embedded-paper-s0-d1 belongs",
+        put(cased(draws=2)): "its images are not those of its faces any more",
+    }
+    (tmp_path / "torn.json").write_text("{")
+    strange[tmp_path / "torn.json"] = "is not the JSON that gfpbench writes"
+    found = baselines.leftovers(tmp_path)
+    assert len(found) == len(strange)
+    for path, reason in strange.items():
+        assert [reason in line for line in found if line.startswith(f"{path}: ")] == [True]
+    assert any("no test asks for" in line for line in baselines.leftovers(tmp_path, cases=[]))
+
+
+def test_cases_of_two_files_are_paired(tmp_path: Path) -> None:
+    one, other, third = (
+        sample.result(case=dataclasses.replace(sample.CASE, restorer=name)) for name in ("input", "a", "b")
+    )
+    results.write([one, other], tmp_path / "now.json")
+    results.write([one, third], tmp_path / "before.json")
+    pairs, alone = baselines.paired_cases(tmp_path / "now.json", tmp_path / "before.json")
+    assert [(now.case.restorer, before.case.restorer) for now, before in pairs] == [("input", "input"), ("a", "b")]
+    assert alone == ()
+    results.write([one], tmp_path / "one.json")
+    pairs, alone = baselines.paired_cases(tmp_path / "now.json", tmp_path / "one.json")
+    assert len(pairs) == 1
+    assert len(alone) == 1
+    assert alone[0].endswith("a-some-noise-s0")
+    folder = tmp_path / "baselines"
+    results.write([other], folder / f"{other.case.id}.json")
+    pairs, _ = baselines.paired_cases(tmp_path / "now.json", folder)
+    assert [now.case.restorer for now, _ in pairs] == ["a"]
+    results.write([other, third], tmp_path / "others.json")
+    with pytest.raises(BadInput, match="no case in common"):
+        baselines.paired_cases(tmp_path / "one.json", tmp_path / "others.json")
+    with pytest.raises(BadInput, match=r"holds no results\.json and no baseline of"):
+        baselines.paired_cases(tmp_path / "one.json", tmp_path / "baselines")
