@@ -85,6 +85,33 @@ def protocols() -> Rows:
     ]
 
 
+def claims() -> Rows:
+    """Published rows, by which `gfpbench explain` knows them, and claims about any faces."""
+    from gfpbench import claims as published
+
+    rows: Rows = [
+        {
+            "name": row.id,
+            "says": ", ".join(f"{figure} {value:g}" for figure, value in row.figures.items()),
+            "protocol": table.protocol.name,
+            "source": table.source,
+        }
+        for table in published.tables()
+        for row in table.rows
+    ]
+    return rows + [
+        {"name": claim.id, "says": claim.words, "protocol": claim.protocol.name, "source": claim.source}
+        for claim in published.claims()
+    ]
+
+
+def hypotheses() -> Rows:
+    """What `gfpbench explain` tries."""
+    from gfpbench.explain import HYPOTHESES
+
+    return [{"name": one.name, "step": one.step, "what": one.words} for one in HYPOTHESES]
+
+
 def assets() -> Rows:
     """Everything that has to be downloaded, and whether it is here."""
     from gfpbench import assets as table
@@ -99,9 +126,12 @@ CATALOGUE: dict[str, Callable[[], Rows]] = {
     "metrics": metrics,
     "protocols": protocols,
     "assets": assets,
+    "claims": claims,
+    "hypotheses": hypotheses,
 }
 
 ON_A_SCREEN: dict[str, tuple[str, ...]] = {
+    "claims": ("name", "says", "protocol"),
     "assets": ("name", "state", "bytes_expected", "licence", "needed_by"),
     "metrics": ("name", "unit", "better", "of", "from_px", "source"),
     "protocols": ("name", "what", "figures"),

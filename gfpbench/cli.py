@@ -235,6 +235,30 @@ def compare(
 
 
 @app.command()
+def explain(
+    row: Annotated[str, typer.Argument(help="A row of `gfpbench list claims`, or figures: PSNR=14.4,SSIM=0.53")],
+    faces: Annotated[str, typer.Option(help="Clean faces like the published ones: a name or a folder.")] = "embedded",
+    size: Annotated[int | None, typer.Option(min=32, help="Side of the face crops in pixels.")] = None,
+    limit: Annotated[int | None, typer.Option(min=5, help="Use the first N faces only.")] = None,
+    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+    hypothesis: Annotated[
+        list[str] | None, typer.Option(help="Try only these of `gfpbench list hypotheses`; repeatable.")
+    ] = None,
+    report: Annotated[Path, typer.Option(help="Where explain.md, explain.json and pictures go.")] = Path("explanation"),
+    as_json: AsJson = False,
+) -> None:
+    """Rank what may have gone wrong by how near it brings a measured input row to a published one."""
+    from gfpbench.explaining import explained
+    from gfpbench.report.explanation import explanation_lines
+
+    told, page = explained(row, faces, report, size_px=size, limit=limit, seed=seed, wanted=hypothesis)
+    if as_json:
+        print((report / "explain.json").read_text())
+    else:
+        print("\n".join([*explanation_lines(told), f"report: {page}"]))
+
+
+@app.command()
 def fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Assets, as `gfpbench list assets` names them.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Everything in the table.")] = False,

@@ -13,7 +13,7 @@ FLOORS = (
     {"run"},
     {"collapse", "claims", "baselines", "explain"},
     {"report", "catalogue", "fetching"},
-    {"doctor"},
+    {"doctor", "explaining"},
     {"plugin", "cli"},
     {"__main__"},
 )

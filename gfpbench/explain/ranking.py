@@ -1,0 +1,107 @@
+"""How near each hypothesis comes to the published row, with intervals over faces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores: TypeAlias = Mapping[str, list[float]]
+
+RESAMPLES = 1000
+Z = 1.959963984540054  # of a normal distribution, 95 % two-sided
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measured mean and where the published number would lie if this were how it came about.
+
+    The interval is for a mean of ``images`` pictures drawn from the same source as the faces at hand: mean +- 1.96 s
+    sqrt(1/n + 1/images). It does not cover that the faces are of another source.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one hypothesis, or two together, give.
+
+    Args:
+        names, words: of the hypotheses.
+        figures: figure -> measured.
+        distance: root mean square over figures of what is left of the gap; 1 as described, 0 at the published row.
+        distance_low, distance_high: 95 % interval over faces.
+        reaches: every published figure lies inside its interval.
+        picture: degraded and truth as compared, for the first face.
+    """
+
+    names: tuple[str, ...]
+    words: str
+    figures: Mapping[str, Figure]
+    distance: float
+    distance_low: float
+    distance_high: float
+    reaches: bool
+    picture: Path | None = field(default=None, compare=False)
+
+
+def figure_of(scores: list[float], images: int) -> Figure:
+    """The mean with its interval for a row of so many images."""
+    values = np.asarray(scores, dtype=np.float64)
+    n = len(values)
+    mean = float(values.mean())
+    if not math.isfinite(mean):
+        return Figure(mean, mean, mean)
+    half = Z * float(values.std(ddof=1)) * math.sqrt(1 / n + 1 / images)
+    return Figure(mean, mean - half, mean + half)
+
+
+def scales_of(published: Mapping[str, float], described: Mapping[str, Figure]) -> dict[str, float]:
+    """Figure -> the gap that has to be explained: published from described, or the interval where that is wider."""
+    return {
+        name: max(abs(described[name].mean - value), described[name].high - described[name].mean, 1e-9)
+        for name, value in published.items()
+    }
+
+
+def finding(
+    names: tuple[str, ...],
+    words: str,
+    scores: Scores,
+    published: Mapping[str, float],
+    scales: Mapping[str, float],
+    images: int,
+) -> Finding:
+    """Rank one hypothesis: how much of the gap is left, and how sure that is."""
+    figures = {name: figure_of(scores[name], images) for name in published}
+    table = np.array([scores[name] for name in published], dtype=np.float64)  # (figures, faces)
+    goal = np.array(list(published.values()))[:, None]
+    scale = np.array([scales[name] for name in published])[:, None]
+    # The same resamples for every hypothesis: they are compared on the same faces.
+    draws = np.random.default_rng(0).integers(0, table.shape[1], (RESAMPLES, table.shape[1]))
+    low, high = np.quantile(_distance(table[:, draws].mean(axis=2), goal, scale), (0.025, 0.975))
+    return Finding(
+        names,
+        words,
+        figures,
+        float(_distance(table.mean(axis=1, keepdims=True), goal, scale)[0]),
+        float(low),
+        float(high),
+        all(value in figures[name] for name, value in published.items()),
+    )
+
+
+def _distance(means: NDArray[np.float64], goal: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    distance: NDArray[np.float64] = np.sqrt((((means - goal) / scale) ** 2).mean(axis=0))
+    return distance
