@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from gfpbench.baselines.setting import UNMEASURED, Setting
-from gfpbench.types import Json, Result, Verdict
+from gfpbench.types import Json, Result, Verdict, VerdictKind
 
 
 def set_scores(setting: Setting, result: Result, baseline: Result) -> list[Verdict]:
@@ -40,7 +39,7 @@ def _judged(setting: Setting, name: str, before: Mapping[str, Json], now: Mappin
     if abs(gain) <= slack:
         return setting.verdict(name, "same", "within tolerance", None, numbers)
     if _apart(before, now):
-        kind = "better" if gain > 0 else "worse"
+        kind: VerdictKind = "better" if gain > 0 else "worse"
         return setting.verdict(name, kind, "by more than the intervals of both", None, numbers)
     if setting.same_model:
         return setting.verdict(
@@ -51,7 +50,8 @@ def _judged(setting: Setting, name: str, before: Mapping[str, Json], now: Mappin
 
 def _apart(before: Mapping[str, Json], now: Mapping[str, Json]) -> bool:
     """Whether the two intervals do not touch; False where one is unknown."""
-    bounds = [record.get(side) for record in (before, now) for side in ("low", "high")]
-    if any(bound is None or math.isnan(bound) for bound in bounds):
+    known = [record[side] for record in (before, now) for side in ("low", "high") if record.get(side) is not None]
+    if len(known) < 4:
         return False
-    return bool(bounds[1] < bounds[2] or bounds[3] < bounds[0])
+    low, high, now_low, now_high = map(float, known)
+    return high < now_low or now_high < low
