@@ -119,10 +119,29 @@ def assets() -> Rows:
     return table.describe()
 
 
+def axes() -> Rows:
+    """Axes of severity: from harmless to beyond anything trained on."""
+    from gfpbench.degrade.axes import AXES, load_axis
+
+    return [
+        {
+            "name": axis.name,
+            "unit": axis.unit,
+            "from": axis.harmless,
+            "to": axis.hardest,
+            "trained": list(axis.trained_range) if axis.trained_range else None,
+            "changes": axis.acts_on,
+            "what": axis.summary,
+        }
+        for axis in map(load_axis, AXES)
+    ]
+
+
 CATALOGUE: dict[str, Callable[[], Rows]] = {
     "restorers": restorers,
     "faces": faces,
     "degradations": degradations,
+    "axes": axes,
     "metrics": metrics,
     "protocols": protocols,
     "assets": assets,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from gfpbench.tables import resolve
-from gfpbench.types import Degradation
+from gfpbench.types import BadInput, Degradation
 
 DEGRADATIONS: Mapping[str, str] = {
     "paper": "gfpbench.degrade.presets:PAPER",
@@ -23,12 +23,21 @@ DEGRADATIONS: Mapping[str, str] = {
 
 
 def load(name: str) -> Degradation:
-    """The degradation of that name, or of ``stored:PATH``. Raises BadInput with the nearest names for an unknown one."""
+    """The degradation of that name, of ``stored:PATH``, or of an axis at a severity from 0 to 1, such as ``noise@0.25``.
+
+    Raises BadInput with the nearest names for an unknown one.
+    """
     if name.startswith("stored:"):
         from gfpbench.degrade.stored import stored_in
 
         return stored_in(name.removeprefix("stored:"))
-    return cast(Degradation, resolve("degradation", DEGRADATIONS, name))
+    if "@" in name:
+        from gfpbench.degrade.axes import load_at, load_axis
+
+        if load_axis(name.rpartition("@")[0]).acts_on == "scene":
+            raise BadInput(f"{name!r} changes the scene and its truth, not the picture: use `gfpbench collapse --axis`")
+        return load_at(name)
+    return cast(Degradation, resolve("degradation", DEGRADATIONS, name, also="or an axis at a severity: noise@0.25"))
 
 
 def describe(name: str) -> str:

@@ -66,7 +66,7 @@ def test_json_is_json(folder: Path) -> None:
     assert len(rows) == 3
 
 
-@pytest.mark.parametrize("what", ["restorers", "faces", "degradations", "metrics", "assets"])
+@pytest.mark.parametrize("what", ["restorers", "faces", "degradations", "axes", "metrics", "assets"])
 def test_lists_are_for_people_and_for_machines(what: str) -> None:
     shown = CliRunner().invoke(cli.app, ["list", what])
     machine = CliRunner().invoke(cli.app, ["list", what, "--json"])
