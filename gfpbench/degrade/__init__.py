@@ -23,7 +23,7 @@ DEGRADATIONS: Mapping[str, str] = {
 
 
 def load(name: str) -> Degradation:
-    """The degradation of that name, of ``stored:PATH``, or of an axis at a severity from 0 to 1, such as ``noise@0.25``.
+    """The degradation of that name, of ``stored:PATH``, or of an axis at a severity from 0 to 1 such as ``noise@0.25``.
 
     Raises BadInput with the nearest names for an unknown one.
     """
