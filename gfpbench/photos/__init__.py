@@ -5,12 +5,7 @@ To add a detector: a file here with a factory ``(*, device: str) -> Detector``, 
 
 from __future__ import annotations
 
-from gfpbench.photos.detect import DETECTORS, Detector, Found
-from gfpbench.photos.detect import load as load_detector
-from gfpbench.photos.masks import load as load_mask
-from gfpbench.photos.paths import restore_paths
-from gfpbench.photos.photo import FaceRecord, PhotoResult, Pipeline, restore_photo
-from gfpbench.photos.whole_photo import (
+from gfpbench.photos.as_restorer import (
     WholePhoto,
     is_whole_photo,
     load_pipeline,
@@ -18,6 +13,11 @@ from gfpbench.photos.whole_photo import (
     of_photos,
     whole_photo,
 )
+from gfpbench.photos.detect import DETECTORS, Detector, Found
+from gfpbench.photos.detect import load as load_detector
+from gfpbench.photos.masks import load as load_mask
+from gfpbench.photos.paths import restore_paths
+from gfpbench.photos.photo import FaceRecord, PhotoResult, Pipeline, restore_photo
 
 __all__ = [
     "DETECTORS",

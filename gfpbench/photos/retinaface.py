@@ -40,6 +40,8 @@ class RetinaFace:
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
         weights = {key.removeprefix("module."): value for key, value in assets.load_weights(path).items()}
+        if "body.conv1.weight" not in weights:  # told before ten million weights are drawn for nothing
+            raise BadInput(f"{path} does not hold the weights of RetinaFace with a ResNet-50")
         self._network = _network(device)
         try:
             self._network.load_state_dict(weights, strict=True)

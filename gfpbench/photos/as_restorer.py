@@ -25,6 +25,10 @@ class WholePhoto:
     which no face is found, or one of whose faces cannot be restored, has failed. Faces left out (eyes under 5 px
     apart, landmarks that are no face) stay as they are where others were restored.
 
+    The lengths of a degradation belong to the shorter side of what is degraded. A face that fills a third of its photo
+    is therefore blurred three times as strongly as it would be in a crop of its own: choose photos, or a degradation,
+    accordingly.
+
     Args:
         pipeline: with ``upscale=1``, because a restored photo has the size of the degraded one.
         name: under which it is listed.
@@ -39,7 +43,7 @@ class WholePhoto:
         """The records of the last batch, without its pictures."""
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
-        """Restore (B, 3, H, W) photos. Raises RestorationFailed naming the first photo that cannot be restored."""
+        """Restore (B, 3, H, W) photos. Raises RestorationFailed for the first that cannot be restored."""
         photos = to_rgb_arrays(degraded)
         for name, rgb in zip(degraded.ids, photos, strict=True) if len(photos) > 1 else ():
             # Before anything is restored: where one photo fails, its batch is asked for again photo by photo.
@@ -50,7 +54,7 @@ class WholePhoto:
         for name, rgb in zip(degraded.ids, photos, strict=True):
             result = restore_photo(rgb, self.pipeline, name)
             if result.restored is None or not result.ok:
-                raise RestorationFailed(f"{name}: {'; '.join(result.problems)}")
+                raise RestorationFailed("; ".join(result.problems))
             restored.append(result.restored)
             self.results[name] = result
         return moved(batch_from_uint8(restored, degraded.ids), degraded.pixels.device)
@@ -83,8 +87,9 @@ def load_pipeline(
 ) -> Pipeline:
     """Everything a photo goes through, by name. Raises BadInput for unknown names, AssetMissing for absent weights."""
     where = devices.resolve(device)
-    loaded = load_detector(detector, device=where), load_mask(mask, device=where)
-    return Pipeline(load_restorer(restorer, device=where), *loaded, upscale, where, batch_size)
+    loaded = load_restorer(restorer, device=where)
+    found_by, shown = load_detector(detector, device=where), load_mask(mask, device=where)
+    return Pipeline(loaded, found_by, shown, upscale, where, batch_size)
 
 
 def whole_photo(

@@ -1,0 +1,167 @@
+"""Small honest bugs in the handling of whole photos, each of which a law has to notice."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from gfpbench.photos import align, paste, photo
+from gfpbench.types import BadInput
+
+UNIT = Path(__file__).parents[1] / "unit" / "photos"
+laws = SimpleNamespace(**runpy.run_path(str(UNIT / "laws.py")))
+Patch = pytest.MonkeyPatch
+# Kept before anything is patched: saboteurs wrap them.
+similarity, crop_face, placed, paste_back = align.similarity, align.crop_face, paste.placed, paste.paste_back
+
+
+def unchecked(landmarks):
+    """The transform without looking whether left and right are swapped."""
+    return np.asarray(cv2.estimateAffinePartial2D(landmarks, align.TEMPLATE, method=cv2.LMEDS)[0])
+
+
+def shifted_by(pixels: float) -> Callable:
+    def wrong(matrix, upscale):
+        back = placed(matrix, upscale)
+        back[:, 2] += pixels
+        return back
+
+    return wrong
+
+
+def mirrored_points_are_taken(patch: Patch) -> None:
+    patch.setattr(photo, "similarity", unchecked)
+
+
+def not_feathered(patch: Patch) -> None:
+    patch.setattr(paste, "feathered", lambda inside: inside)
+
+
+def feather_of_three_pixels(patch: Patch) -> None:
+    patch.setattr(paste, "feathered", lambda inside: cv2.GaussianBlur(cv2.erode(inside, np.ones((3, 3))), (3, 3), 0))
+
+
+def half_a_pixel_off(patch: Patch) -> None:
+    patch.setattr(paste, "placed", shifted_by(0.5))
+
+
+def faces_swapped(patch: Patch) -> None:
+    def wrong(canvas, faces, matrices, masks, upscale):
+        return paste_back(canvas, faces[::-1], matrices, masks, upscale)
+
+    patch.setattr(photo, "paste_back", wrong)
+
+
+def bgr_to_the_restorer(patch: Patch) -> None:
+    patch.setattr(photo, "crop_face", lambda rgb, matrix: np.ascontiguousarray(crop_face(rgb, matrix)[..., ::-1]))
+
+
+def bgr_pasted(patch: Patch) -> None:
+    def wrong(canvas, faces, matrices, masks, upscale):
+        return paste_back(canvas, [np.ascontiguousarray(face[..., ::-1]) for face in faces], matrices, masks, upscale)
+
+    patch.setattr(photo, "paste_back", wrong)
+
+
+def template_of_1024(patch: Patch) -> None:
+    patch.setattr(align, "TEMPLATE", align.TEMPLATE * 2)
+
+
+def template_of_another_family(patch: Patch) -> None:
+    # ArcFace's five points at 112 px, stretched to 512.
+    arcface = np.array(
+        [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
+    )
+    patch.setattr(align, "TEMPLATE", arcface * 512 / 112)
+
+
+def grey_of_bgr(patch: Patch) -> None:
+    patch.setattr(align, "BEYOND_RGB", align.BEYOND_RGB[::-1])
+
+
+def border_replicated(patch: Patch) -> None:
+    def wrong(rgb, matrix):
+        return cv2.warpAffine(rgb, matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+
+    patch.setattr(photo, "crop_face", wrong)
+
+
+def nearest_neighbour(patch: Patch) -> None:
+    def wrong(rgb, matrix):
+        return cv2.warpAffine(rgb, matrix, (512, 512), flags=cv2.INTER_NEAREST, borderValue=align.BEYOND_RGB)
+
+    patch.setattr(photo, "crop_face", wrong)
+
+
+def only_the_surest_face(patch: Patch) -> None:
+    patch.setattr(photo, "detected", lambda detector, rgb, name: list(detector(rgb))[:1])
+
+
+def pasted_beside_the_photo_twice_as_large(patch: Patch) -> None:
+    patch.setattr(paste, "placed", lambda matrix, upscale: placed(matrix, 2 * upscale))
+
+
+def whole_frame_blended(patch: Patch) -> None:
+    def wrong(canvas, faces, matrices, masks, upscale):
+        out = paste_back(canvas, faces, matrices, masks, upscale)
+        return cv2.GaussianBlur(out, (3, 3), 0)
+
+    patch.setattr(photo, "paste_back", wrong)
+
+
+CASES = [
+    (mirrored_points_are_taken, "check_mirrored_landmarks_are_refused"),
+    (not_feathered, "check_edges_are_soft"),
+    (feather_of_three_pixels, "check_edges_are_soft"),
+    (half_a_pixel_off, "check_marks_land_where_they_belong"),
+    (half_a_pixel_off, "check_like_facexlib"),
+    (faces_swapped, "check_each_face_goes_back_to_its_own_place"),
+    (faces_swapped, "check_identity"),
+    (bgr_to_the_restorer, "check_identity"),
+    (bgr_pasted, "check_identity"),
+    (template_of_1024, "check_marks_land_where_they_belong"),
+    (template_of_another_family, "check_marks_land_where_they_belong"),
+    (grey_of_bgr, "check_like_facexlib"),
+    (border_replicated, "check_like_facexlib"),
+    (nearest_neighbour, "check_like_facexlib"),
+    (only_the_surest_face, "check_each_face_goes_back_to_its_own_place"),
+    (pasted_beside_the_photo_twice_as_large, "check_marks_land_where_they_belong"),
+    (whole_frame_blended, "check_identity"),
+]
+
+
+@pytest.mark.parametrize(("sabotage", "law"), CASES, ids=lambda value: getattr(value, "__name__", value))
+def test_is_caught(sabotage: Callable[[Patch], None], law: str, monkeypatch: Patch) -> None:
+    if law == "check_like_facexlib":
+        pytest.importorskip("facexlib", reason="the oracle is facexlib: pip install 'gfpbench[upstream]'")
+    sabotage(monkeypatch)
+    with pytest.raises((AssertionError, BadInput)):
+        getattr(laws, law)()
+
+
+def test_the_laws_hold_without_sabotage() -> None:
+    for law in {law for _, law in CASES} - {"check_like_facexlib"}:
+        getattr(laws, law)()
+
+
+def test_a_detector_that_swaps_left_and_right_is_caught() -> None:
+    """dlib's 68 landmarks read with the person's left for the viewer's."""
+    from gfpbench.photos.dlib_hog import five_of_68
+
+    upright = np.zeros((68, 2))
+    upright[36:42], upright[42:48], upright[30], upright[48], upright[54] = (
+        (40, 40),
+        (80, 40),
+        (60, 60),
+        (45, 80),
+        (75, 80),
+    )
+    assert align.scale_of(align.similarity(five_of_68(upright))) > 0
+    with pytest.raises(BadInput, match="swapped"):
+        align.similarity(five_of_68(upright)[[1, 0, 2, 4, 3]])
