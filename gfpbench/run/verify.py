@@ -20,6 +20,7 @@ from gfpbench.run.fingerprint import fingerprints
 from gfpbench.run.parts import Parts, load, plain, repeatable
 from gfpbench.run.pictures import picture_path
 from gfpbench.types import (
+    AssetMissing,
     BadInput,
     Case,
     GfpbenchError,
@@ -249,7 +250,7 @@ def _scored_again(
         try:
             small = min(truth.size) < metric.minimum_side_px
             now = None if small else float(metric(restored, truth)[0])
-        except BadInput:
+        except (AssetMissing, BadInput):  # a metric that lacks its weights has no score in the Result either
             now = None
         tolerated = metric.tolerance if slack == SAME_RECORD else 0.0
         if stored is None or now is None:

@@ -252,3 +252,16 @@ def test_a_damaged_set_score_is_refused(tmp_path: Path, field_name: str, value: 
     with pytest.raises(BadInput, match=line):
         results.write([replace(result, set_scores={"quarters_vs_truth": broken})], tmp_path / "x.json")
     assert not (tmp_path / "x.json").exists()
+
+
+def test_a_metric_without_its_weights_verifies_as_blank(tmp_path: Path) -> None:
+    class WithoutWeights(laws.ToyMetric):
+        def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
+            raise AssetMissing("vgg16", "lpips_toy")
+
+    toy = Toy(metrics=(*laws.toy_metrics(), WithoutWeights("lpips_toy", laws.mae)))  # type: ignore[arg-type]
+    result = toy.measure(tmp_path)
+    assert "vgg16" in result.not_measured["lpips_toy"]
+    assert toy.problems(result, tmp_path) == []
+    invented = replace(result, rows=tuple(replace(r, scores={**r.scores, "lpips_toy": 0.1}) for r in result.rows))
+    assert any("lpips_toy is 0.1 in the Result and None" in line for line in toy.problems(invented, None))
