@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -79,22 +78,16 @@ def test_other_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         masks.Parsed(tmp_path / "other.pth")
 
 
-@pytest.mark.slow
 def test_parsenet_itself(tmp_path: Path) -> None:
+    """facexlib's own network: its file is read, and its first answer is the 19 classes (at 512 px it takes seconds)."""
     module = pytest.importorskip("facexlib.parsing.parsenet", reason="needs facexlib: pip install 'gfpbench[upstream]'")
     torch.manual_seed(5)
     saved = module.ParseNet(in_size=512, out_size=512, parsing_ch=19).eval()
     torch.save(saved.state_dict(), tmp_path / "parsing_parsenet.pth")
-    rgb = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    network = masks.Parsed(tmp_path / "parsing_parsenet.pth")._network
+    pixels = torch.rand(1, 3, 64, 64) * 2 - 1
     with torch.no_grad():
-        theirs = saved(torch.from_numpy(rgb.transpose(2, 0, 1))[None] / 127.5 - 1)[0].argmax(1)[0].numpy()
-    mask = masks.Parsed(tmp_path / "parsing_parsenet.pth")(rgb)
-    assert mask is not None
-    # Far from any change of class the blurred mask is what the class says.
-    hidden = np.isin(theirs, [0, 14, 16, 17, 18]).astype(np.uint8)
-    for value, expected in ((hidden, 0.0), (1 - hidden, 1.0)):
-        inner = cv2.erode(value, np.ones((141, 141), np.uint8))
-        inner[:10] = inner[-10:] = inner[:, :10] = inner[:, -10:] = 0
-        assert mask[inner > 0] == pytest.approx(expected, abs=0.01)
-    blurred = cv2.GaussianBlur(cv2.GaussianBlur(1.0 - hidden, (101, 101), 11), (101, 101), 11)
-    assert np.abs(mask - blurred)[10:-10, 10:-10].mean() < 0.01
+        ours, theirs = network(pixels)[0], saved(pixels)[0]
+    assert ours.shape == (1, 19, 64, 64)
+    assert torch.equal(ours, theirs)
+    assert not network.training
