@@ -71,6 +71,7 @@ def explain(
     images: int = 3000,
     limit: int | None = None,
     seed: int = 0,
+    together: bool = True,
     pictures: Path | None = None,
     progress: Progress | None = None,
 ) -> Explanation:
@@ -84,6 +85,7 @@ def explain(
         images: how many pictures the published row is said to be a mean of.
         limit: use the first faces only.
         seed: of every draw.
+        together: try pairs where none reaches the row alone.
         pictures: a folder for one PNG per finding: degraded beside truth, as compared.
         progress: told how many hypotheses are done.
 
@@ -108,7 +110,7 @@ def explain(
             progress(number, len(tested), "hypotheses")
     singles.sort(key=lambda one: one.distance)
     combined: list[Finding] = []
-    if not any(one.reaches for one in singles):
+    if together and not any(one.reaches for one in singles):
         quick = []
         for number, pair in enumerate(pairs, 1):
             found = search.find(pair, only(loaded, PAIR_FACES))

@@ -54,7 +54,8 @@ def explanation_markdown(told: Explanation, title: str) -> str:
     parts = [
         f"# {markdown_text(title)}\n",
         f"{plural(told.count, 'face')} of {markdown_text(told.faces, 80)}, {size}. Distance: 1 is the row as "
-        "described, 0 the published row, with its 95 % interval over faces. In brackets: where the published mean would lie.\n",
+        "described, 0 the published row, with its 95 % interval over faces. In brackets: where the published mean "
+        "would lie.\n",
         f"| | reaches it | distance | {' | '.join(figures)} |",
         f"|:--|:--|--:|{'--:|' * len(figures)}",
         f"| published | | 0 | {' | '.join(f'{told.published[name]:.4g}' for name in figures)} |",
