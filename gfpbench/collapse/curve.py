@@ -70,9 +70,8 @@ class Curve:
     @cached_property
     def resampled(self) -> Floats:
         """(R, C, S) means over images drawn with replacement; one draw serves every severity and criterion."""
-        rng = np.random.default_rng(self.seed)
-        drawn = rng.integers(0, self.images, (RESAMPLES, self.images))
-        weights = np.stack([np.bincount(row, minlength=self.images) for row in drawn]) / self.images
+        shares = np.full(self.images, 1 / self.images)
+        weights = np.random.default_rng(self.seed).multinomial(self.images, shares, size=RESAMPLES) / self.images
         return np.asarray(np.einsum("rn,cns->rcs", weights, self.finite))
 
     def onset(self) -> float | None:
@@ -81,11 +80,15 @@ class Curve:
         if not useful.any():
             return None
         first = int(np.argmax(useful))
-        return 0.0 if first == 0 else self._crossing(self.means, first - 1, first)
+        if first == 0:
+            return 0.0
+        high, low = self.means[:, first], self.means[:, first - 1]
+        share = min(float(h / (h - m)) for h, m in zip(high, low, strict=True) if m <= 0)
+        return float(self.severities[first] - share * (self.severities[first] - self.severities[first - 1]))
 
     def point(self) -> float | None:
         """Where it collapses: ``BEYOND`` where it does not, None where it never was useful."""
-        return self._point(self.means)
+        return float(self._points(self.means[None])[0]) if self.useful.any() else None
 
     def interval(self) -> tuple[float, float]:
         """Where the point would lie for other images of the same kind; ``BEYOND`` for an open end.
@@ -95,8 +98,7 @@ class Curve:
         """
         if self.images < 2:
             return 0.0, BEYOND
-        draws = np.array([self._point(means) or 0.0 for means in self.resampled])
-        return expanded_percentiles(draws, self.images, self.level)
+        return expanded_percentiles(self._points(self.resampled), self.images, self.level)
 
     def surely_useful(self) -> NDArray[np.bool_]:
         """(S,) whether it is useful in all but the unlikeliest resamples."""
@@ -131,22 +133,23 @@ class Curve:
         later = np.flatnonzero(self.surely_useful()[bracket[1] :])
         return float(self.severities[bracket[1] + later[0]]) if later.size else None
 
-    def _point(self, means: Floats) -> float | None:
-        useful = np.asarray((means > 0).all(axis=0))
-        if not useful.any():
-            return None
-        bracket = _bracket(useful)
-        return BEYOND if bracket is None else self._crossing(means, *reversed(bracket))
+    def _points(self, means: Floats) -> Floats:
+        """(R,) collapse points of (R, C, S) means: 0 where never useful, ``BEYOND`` where it does not collapse.
 
-    def _crossing(self, means: Floats, failing: int, useful: int) -> float:
-        """Where the straight lines between two neighbouring places first meet 0, seen from the useful one."""
-        here, there = self.severities[useful], self.severities[failing]
-        shares = [
-            means[c, useful] / (means[c, useful] - means[c, failing])
-            for c in range(len(means))
-            if means[c, failing] <= 0
-        ]
-        return float(here + (there - here) * min(shares))
+        Between neighbouring severities means go in straight lines; the first to meet 0 makes the point.
+        """
+        useful = np.asarray((means > 0).all(axis=1), dtype=np.bool_)
+        rows, places = np.arange(len(means)), np.arange(means.shape[2])
+        lost = ~useful & (places > np.argmax(useful, axis=1)[:, None])
+        after = np.argmax(lost, axis=1)
+        before = np.maximum(after - 1, 0)
+        high, low = means[rows, :, before], means[rows, :, after]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = high / (high - low)
+        share = np.where((low <= 0) & np.isfinite(shares), shares, 1.0).min(axis=1)
+        points = self.severities[before] + (self.severities[after] - self.severities[before]) * share
+        points = np.where(np.any(lost, axis=1), points, BEYOND)
+        return np.asarray(np.where(np.any(useful, axis=1), points, 0.0))
 
 
 def _bracket(useful: NDArray[np.bool_]) -> tuple[int, int] | None:

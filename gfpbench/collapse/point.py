@@ -79,12 +79,12 @@ def collapse_point(
         AssetMissing: where restorer, faces or metric need something that is not here.
     """
     device = devices.resolve(device)
-    axis, metric = axis_of(question.axis), load_metric(question.metric)
+    axis, metric, most = axis_of(question.axis), load_metric(question.metric), most_evaluations(question.resolution)
     criteria, note = criteria_for(metric, question.criteria)
     bench = open_bench(
         question, axis, metric, criteria, store=store, device=device, batch_size=batch_size, restorer=restorer
     )
-    search = _Search(bench, criteria, progress, most_evaluations(question.resolution))
+    search = _Search(bench, criteria, progress, most)
     while True:
         try:
             found = find(search.margins, resolution=question.resolution, seed=question.seed)
