@@ -129,6 +129,8 @@ def _failures(setting: Setting) -> list[Verdict]:
 def _names(setting: Setting, result: Result, baseline: Result) -> tuple[list[str], list[Verdict], list[str]]:
     """Metrics that both hold under one convention; what is missing, and what could not be measured."""
     names, verdicts, notes = [], [], []
+    # Measured under other protocols, the two were asked for other metrics.
+    planned = set(result.protocols) != set(baseline.protocols)
     for name in dict.fromkeys((*baseline.metrics, *result.metrics, *baseline.not_measured, *result.not_measured)):
         blank = result.not_measured.get(name), baseline.not_measured.get(name)
         if name in result.metrics and name in baseline.metrics:
@@ -140,12 +142,16 @@ def _names(setting: Setting, result: Result, baseline: Result) -> tuple[list[str
                 notes.append(f"not compared: {name}: {blank[0]}")
             names.append(name)
         elif name in baseline.metrics and not blank[1]:
-            if blank[0]:
+            if planned:
+                notes.append(f"not compared: {name}: not asked for in this run")
+            elif blank[0]:
                 notes.append(f"not compared: {name}: {blank[0]}")
             else:
                 verdicts.append(setting.verdict(name, "missing", f"{name} is in the baseline and was not measured"))
         elif name in result.metrics and not blank[0]:
-            if blank[1]:
+            if planned:
+                notes.append(f"not compared: {name}: not asked for in the baseline")
+            elif blank[1]:
                 notes.append(f"not compared: {name}: the baseline lacks it: {blank[1]}")
             else:
                 verdicts.append(setting.verdict(name, "missing", f"{name} was measured, and the baseline lacks it"))

@@ -56,7 +56,7 @@ def measure_envelope(
 ) -> dict[str, Json]:
     """Measure a Result's case again under innocent changes, and say how far its images move.
 
-    Two envelopes: ``repeat`` for the same machine (threads 1 and 2, batches of 1, 3 and 8, once more as it was), and
+    Two envelopes: ``repeat`` for the same machine (batches of 1, 3 and 8; 1, 2 and all threads), and
     ``elsewhere`` for other versions and processors (the degradation by another implementation where there is one, and
     its pictures dithered).
 
@@ -72,30 +72,25 @@ def measure_envelope(
     limit = min(len(result.rows), images_at_most)
     case = replace(result.case, limit=limit)
     parts = parts or run.load(case, device=device, metrics=tuple(result.metrics))
-    once = [("batches of 1", parts, 1), ("batches of 3", parts, 3), ("once more", parts, 8)]
-    other = [("dithered", replace(parts, degradation=Dithered(parts.degradation)), 8)]
+    now = torch.get_num_threads()
+    settings = (("once more", 8, now), ("batches of 1 on 1 thread", 1, 1), ("batches of 3 on 2 threads", 3, 2))
+    variants: dict[str, Degradation] = {"dithered": Dithered(parts.degradation)}
     using = getattr(parts.degradation, "using", None)
     if using is not None:
-        other.append(("the degradation in torch", replace(parts, degradation=using("tensor")), 8))
+        variants["the degradation in torch"] = using("tensor")
 
-    def again(variants: Sequence[tuple[str, run.Parts, int]]) -> Iterator[tuple[str, Result]]:
-        for how, with_parts, batch_size in variants:
-            with tempfile.TemporaryDirectory() as folder:
-                yield (
-                    how,
-                    run.run_case(
-                        case, with_parts, store=Path(folder), device=device, batch_size=batch_size, keep_images=0
-                    ),
-                )
+    def again(with_parts: run.Parts, batch_size: int = 8, threads: int = now) -> Result:
+        with _threads(threads), tempfile.TemporaryDirectory() as folder:
+            return run.run_case(
+                case, with_parts, store=Path(folder), device=device, batch_size=batch_size, keep_images=0
+            )
 
-    repeats = list(again(once))
-    for threads in (1, 2):
-        with _threads(threads):
-            repeats += [(f"{threads} threads", again_result) for _, again_result in again([("", parts, 8)])]
+    repeats = [(how, again(parts, batch_size, threads)) for how, batch_size, threads in settings]
+    others = [(how, again(replace(parts, degradation=variant))) for how, variant in variants.items()]
     return {
         "images": limit,
         "repeat": _extent(result, repeats),
-        "elsewhere": _extent(result, [*repeats, *again(other)]),
+        "elsewhere": _extent(result, [*repeats, *others]),
     }
 
 

@@ -15,12 +15,13 @@ def set_scores(setting: Setting, result: Result, baseline: Result) -> list[Verdi
     is worse or better where the two intervals are apart; that asks for more than a test of their difference would, and
     nothing less can be asked of two numbers without their features.
     """
-    found = []
+    found: list[Verdict] = []
+    planned = set(result.protocols) != set(baseline.protocols)  # then the two were asked for other metrics
     for name in dict.fromkeys((*baseline.set_scores, *result.set_scores)):
         before, now = baseline.set_scores.get(name), result.set_scores.get(name)
         if before is None or now is None:
             one, lacks = (baseline, result) if now is None else (result, baseline)
-            if name not in lacks.not_measured and len(one.rows) == len(lacks.rows):
+            if not planned and name not in lacks.not_measured and len(one.rows) == len(lacks.rows):
                 found.append(setting.verdict(name, "missing", f"{name} is in one of the two Results only"))
             continue
         if (before["n"], before["n_reference"]) != (now["n"], now["n_reference"]):

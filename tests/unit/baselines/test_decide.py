@@ -253,6 +253,17 @@ def test_a_metric_that_only_one_has_is_missing() -> None:
     assert kinds(compare(result(), dataclasses.replace(less, envelope=sample.ENVELOPE))) == {"error": "missing"}
 
 
+def test_a_metric_that_was_not_asked_for_is_a_note() -> None:
+    less = dataclasses.replace(
+        each(result(), lambda i, row: changed(row, scores={"psnr_rgb": row.scores["psnr_rgb"]})),
+        metrics={"psnr_rgb": sample.METRICS["psnr_rgb"]},
+        protocols={"short": {"PSNR": "psnr_rgb"}},
+    )
+    comparison = compare(less, baseline())
+    assert comparison.passed
+    assert "not compared: error: not asked for in this run" in comparison.notes
+
+
 def _fid(value: float, n: int = 16) -> dict[str, dict[str, object]]:
     record = {"value": value, "low": value - 5, "high": value + 5, "n": n, "n_reference": 50, "better": "lower"}
     return {"fid": {**record, "tolerance": 0.01}}
