@@ -17,9 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gfpbench import results as stored
+from gfpbench.metrics.protocols import DEFAULT
+from gfpbench.report.attributes import GroupLine, group_lines
 from gfpbench.report.charts import Chart, chart_of
 from gfpbench.report.model import Group
 from gfpbench.report.names import plural, printable, shown
+from gfpbench.report.protocols import SetLine, SideBySide, set_lines, side_by_side
 from gfpbench.report.strips import Strips, brief, strips_of
 from gfpbench.report.summary import summary
 from gfpbench.report.text import counted
@@ -36,6 +39,9 @@ class Section:
     strips: Strips
     charts: tuple[Chart, ...]
     command: str
+    sets: tuple[SetLine, ...]
+    protocols: tuple[SideBySide, ...]
+    groups: tuple[GroupLine, ...]
 
 
 def write_report(
@@ -120,12 +126,23 @@ def reproduce(group: Group) -> str:
     words += ["--faces", case.faces, "--degradation", case.degradation, "--seed", str(case.seed)]
     for option, value in (("--limit", case.limit), ("--draws", case.draws), ("--size", case.size_px)):
         words += [option, str(value)] if value is not None else []
+    protocols = dict.fromkeys(name for line in group.lines for name in line.result.protocols)
+    for name in protocols if list(protocols) != [DEFAULT] else ():
+        words += ["--protocol", name]
     return shlex.join(words)
 
 
 def _section(group: Group, stores: Sequence[Path]) -> Section:
     charts = tuple(chart for column in group.columns if (chart := chart_of(group, column)) is not None)
-    return Section(group, strips_of(group, stores), charts, reproduce(group))
+    return Section(
+        group=group,
+        strips=strips_of(group, stores),
+        charts=charts,
+        command=reproduce(group),
+        sets=set_lines(group),
+        protocols=side_by_side(group),
+        groups=group_lines(group),
+    )
 
 
 def _facts(groups: Sequence[Group], stages: Sequence[str]) -> list[tuple[str, str]]:

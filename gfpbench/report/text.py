@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gfpbench.report.model import Cell, Column, Group, Line, Summary
 from gfpbench.report.names import BLANK, markdown_text, plural, printable, shown
+from gfpbench.report.protocols import set_lines
 from gfpbench.report.summary import summary
 from gfpbench.types import Result
 
@@ -62,6 +63,11 @@ def _table_lines(group: Group) -> list[str]:
         first, *rest = row
         padded = [text.rjust(width) for text, width in zip(rest, widths[1:], strict=True)]
         lines.append(("  " + "  ".join([first.ljust(widths[0]), *padded])).rstrip())
+    for score in set_lines(group):
+        interval = f" ({score.interval})" if score.interval else ""
+        note = f"; {printable(score.note, 200)}" if score.note else ""
+        of = f"{printable(score.metric, 40)} {score.arrow} {printable(score.label, 40)}"
+        lines.append(f"  {of}: {score.value}{interval}, {score.counted} images{note}")
     if any(cell.partial for line in group.lines for cell in line.cells):
         lines.append("  * mean over fewer images than another row: not comparable")
     lines += [f"  not comparable: {printable(warning, 200)}" for warning in group.warnings]

@@ -1,0 +1,72 @@
+"""Means by group: what is known of the faces (group, pose, occlusion) splits the table, with intervals of its own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gfpbench.report.model import Group, Line
+from gfpbench.report.summary import interval_of, mean_of, measured
+
+ATTRIBUTES_AT_MOST = 6
+VALUES = range(2, 9)
+"""How many different values an attribute must have to split a table: one splits nothing, many are names."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMean:
+    """The mean of one metric over the faces of one group."""
+
+    metric: str
+    mean: float | None
+    interval: tuple[float, float] | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """One group of faces for one restorer: ``pose = profile``, its means in the order of the table's columns."""
+
+    attribute: str
+    value: str
+    label: str
+    faces: int
+    means: tuple[GroupMean, ...]
+
+
+def categories(line: Line) -> dict[str, dict[str, list[str]]]:
+    """Attributes that split the faces of a row: attribute -> value -> image ids.
+
+    Text and yes/no only; two to eight different values, at least two faces in one of them. At most six attributes,
+    by name.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in line.result.rows:
+        for attribute, value in row.attributes.items():
+            if isinstance(value, str | bool):
+                text = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+                found.setdefault(attribute, {}).setdefault(str(text), []).append(row.id)
+    kept = {
+        attribute: dict(sorted(values.items()))
+        for attribute, values in sorted(found.items())
+        if len(values) in VALUES and max(map(len, values.values())) > 1
+    }
+    return dict(list(kept.items())[:ATTRIBUTES_AT_MOST])
+
+
+def group_lines(group: Group) -> tuple[GroupLine, ...]:
+    """Every group of every restorer; empty where nothing splits the faces. Groups of one face have no interval."""
+    lines = []
+    for line in group.restorers:
+        scores = {column.metric: measured(line.result, column.metric) for column in group.columns}
+        for attribute, values in categories(line).items():
+            for value, ids in values.items():
+                means = tuple(_mean(metric, known, ids) for metric, known in scores.items())
+                lines.append(GroupLine(attribute, value, line.label, len(ids), means))
+    return tuple(lines)
+
+
+def _mean(metric: str, known: dict[str, float], ids: list[str]) -> GroupMean:
+    values = [known[name] for name in ids if name in known]
+    finite = all(map(math.isfinite, values))
+    return GroupMean(metric, mean_of(values), interval_of(values) if finite else None, len(values))

@@ -1,0 +1,134 @@
+"""One restoration under several protocols: their figures side by side, and the step that explains each gap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gfpbench.metrics.protocols import differences
+from gfpbench.report.model import Group, Line
+from gfpbench.report.names import BLANK, decimals_for, shown
+from gfpbench.types import Json
+
+SAME_QUANTITY = {
+    "PSNR-Y": "PSNR",
+    "PSNRY": "PSNR",
+    "SSIM-Y": "SSIM",
+    "LPIPS [0, 1]": "LPIPS",
+    "IDD": "DEG",
+    "IDS": "DEG",
+}
+"""What sources call a quantity that others know by another name; letters large and small are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One protocol's figure: ``PSNR @ vqfr``; ``gap`` names the steps in which it differs from the first of its row."""
+
+    name: str
+    metric: str
+    value: str
+    gap: str
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """All figures of one quantity for one restorer; the first is the one the others are explained against."""
+
+    quantity: str
+    restorer: str
+    unit: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetLine:
+    """A number of a whole set for one row of the table: its value, interval, size and caveats."""
+
+    metric: str
+    arrow: str
+    label: str
+    value: str
+    interval: str
+    counted: str
+    extrapolated: str
+    note: str
+    record: Mapping[str, Json]
+
+
+def set_lines(group: Group) -> tuple[SetLine, ...]:
+    """Every set score of a table, metric by metric, in the order of its rows; empty where none was measured."""
+    names = dict.fromkeys(name for line in group.lines for name in line.result.set_scores)
+    return tuple(
+        _set_line(name, line, line.result.set_scores[name])
+        for name in names
+        for line in group.lines
+        if name in line.result.set_scores
+    )
+
+
+def _set_line(metric: str, line: Line, score: Mapping[str, Json]) -> SetLine:
+    decimals = decimals_for([score["value"]])
+    both = score.get("low") is not None and score.get("high") is not None
+    return SetLine(
+        metric=metric,
+        arrow={"higher": "↑", "lower": "↓"}.get(score.get("better", ""), ""),
+        label=line.label,
+        value=shown(score["value"], decimals),
+        interval=f"{shown(score['low'], decimals)} – {shown(score['high'], decimals)}" if both else "",
+        counted=f"{score['n']:,} against {score['n_reference']:,}",
+        extrapolated=BLANK if score.get("extrapolated") is None else shown(score["extrapolated"], decimals),
+        note=str(score.get("note", "") or ""),
+        record=score,
+    )
+
+
+def side_by_side(group: Group) -> tuple[SideBySide, ...]:
+    """For each restorer and each quantity that two protocols measure by different metrics: all of its figures.
+
+    A quantity that every protocol computes alike is left out: there is no gap to explain.
+    """
+    found = []
+    for line in group.restorers:
+        if len(line.result.protocols) < 2:
+            continue
+        quantities: dict[str, list[tuple[str, str]]] = {}
+        for protocol, figures in line.result.protocols.items():
+            for figure, metric in figures.items():
+                quantity = SAME_QUANTITY.get(figure.upper(), figure.upper())
+                quantities.setdefault(quantity, []).append((f"{figure} @ {protocol}", metric))
+        for quantity, named in quantities.items():
+            if len({metric for _, metric in named}) > 1:
+                found.append(_side_by_side(quantity, line, named))
+    return tuple(found)
+
+
+def _side_by_side(quantity: str, line: Line, named: list[tuple[str, str]]) -> SideBySide:
+    values = {metric: value_of(line, metric) for _, metric in named}
+    # Explained against the first that has a value: a gap to nothing says nothing.
+    first = next((metric for _, metric in named if values[metric] is not None), named[0][1])
+    decimals = decimals_for([value for value in values.values() if value is not None])
+    units = {str(line.result.metrics[metric].get("unit", "")) for metric in values if metric in line.result.metrics}
+    return SideBySide(
+        quantity,
+        line.label,
+        units.pop() if len(units) == 1 else "",
+        tuple(Entry(name, metric, shown(values[metric], decimals), gap(first, metric)) for name, metric in named),
+    )
+
+
+def value_of(line: Line, metric: str) -> float | None:
+    """A metric's mean over faces, or the score of the whole set; None where it was not measured."""
+    cell = next((cell for cell in line.cells if cell.metric == metric), None)
+    if cell is not None:
+        return cell.mean
+    score = line.result.set_scores.get(metric)
+    return None if score is None else float(score["value"])
+
+
+def gap(first: str, other: str) -> str:
+    """The steps that set one metric apart from another, in words; empty for the same metric."""
+    if first == other:
+        return ""
+    steps = differences(first, other)
+    return "; ".join(f"{step}: {there} instead of {here}" for step, (here, there) in steps.items()) or "another metric"

@@ -1,0 +1,129 @@
+"""Set metrics measured wrongly by the engine, and reports that hide a protocol: each fails its check."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import torch
+
+from gfpbench.report import attributes as attributes_file
+from gfpbench.report import protocols as protocols_file
+from gfpbench.report import summary
+from gfpbench.run import engine, sets
+
+UNIT = Path(__file__).parents[1] / "unit"
+
+
+def _loaded(name: str, path: Path) -> Any:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+_loaded("run_laws", UNIT / "run" / "laws.py")
+_loaded("report_sample", UNIT / "report" / "sample.py")
+real = _loaded("sabotaged_run_sets", UNIT / "run" / "test_sets.py")
+told = _loaded("sabotaged_report_protocols", UNIT / "report" / "test_protocols.py")
+
+READ, FEATURES_OF = sets.Features.read, engine.features_of
+
+
+def without_the_first_batch(self: Any, key: str) -> Iterator[torch.Tensor]:
+    parts = READ(self, key)
+    next(parts)
+    return parts
+
+
+def only_the_last_batch(self: Any, key: str) -> Iterator[torch.Tensor]:
+    return iter(list(READ(self, key))[-1:])
+
+
+def the_first_batch_twice(self: Any, key: str) -> Iterator[torch.Tensor]:
+    parts = list(READ(self, key))
+    return iter([parts[0], *parts[:-1]])
+
+
+def truth_for_restored(measures: Any, restored: Any, truth: Any, notes: Any) -> Any:
+    return FEATURES_OF(measures, truth, truth, notes)
+
+
+def exchanged(measures: Any, restored: Any, truth: Any, notes: Any) -> Any:
+    return FEATURES_OF(measures, restored, restored, notes)
+
+
+BROKEN = [
+    (sets.Features, "read", without_the_first_batch),
+    (sets.Features, "read", only_the_last_batch),
+    (sets.Features, "read", the_first_batch_twice),
+    (engine, "features_of", truth_for_restored),
+    (engine, "features_of", exchanged),
+]
+
+
+@pytest.mark.parametrize(("where", "what", "broken"), BROKEN, ids=[broken.__name__ for _, _, broken in BROKEN])
+def test_a_set_score_of_other_pictures_is_noticed(where: Any, what: str, broken: Any, tmp_path: Path) -> None:
+    toy = real.ToyWithSets()
+    with patch.object(where, what, broken):
+        result = toy.measure(tmp_path)
+    with pytest.raises(AssertionError):
+        real.check_score_is_that_of_all_pictures(toy, result)
+
+
+def test_features_written_after_the_commit_are_missed(tmp_path: Path) -> None:
+    """A kill between commit and features: the run must not go on as if they were there."""
+    with (
+        patch.object(sets.Features, "has", lambda self, start: True),
+        patch.object(sets.Features, "write", lambda self, start, features: None),
+        pytest.raises(real.laws.Stopped),
+    ):
+        real.ToyWithSets().measure(tmp_path, progress=real.laws.stop_after(4))
+    result = real.ToyWithSets().measure(tmp_path)
+    real.check_score_is_that_of_all_pictures(real.ToyWithSets(), result)
+
+
+def test_a_gap_without_its_step_is_noticed() -> None:
+    with patch.object(protocols_file, "differences", lambda a, b: {}), pytest.raises(AssertionError):
+        told.test_each_gap_is_named_by_its_step()
+
+
+def test_two_protocols_under_one_metric_are_noticed() -> None:
+    """The figure of one protocol shown under the other's name."""
+    value_of = protocols_file.value_of
+    one = patch.object(protocols_file, "value_of", lambda line, metric: value_of(line, "psnr_rgb"))
+    with one, pytest.raises(AssertionError):
+        told.test_each_gap_is_named_by_its_step()
+
+
+def test_failures_in_a_group_mean_are_noticed() -> None:
+    def counting_failures(result: Any, metric: str) -> dict[str, float]:
+        return {row.id: row.scores[metric] or 0.0 for row in result.rows}
+
+    with patch.object(attributes_file, "measured", counting_failures), pytest.raises(AssertionError):
+        told.test_failed_and_blank_faces_are_in_no_group_mean()
+
+
+def test_group_means_of_all_faces_are_noticed(tmp_path: Path) -> None:
+    def everybody(line: Any) -> Any:
+        ids = list(line.result.image_ids)
+        return {"pose": {"front": ids[:3] + ids[3:], "side": ids[3:]}}
+
+    with patch.object(attributes_file, "categories", everybody), pytest.raises(AssertionError):
+        told.test_groups_have_means_and_intervals_of_their_own(tmp_path)
+
+
+def test_the_checks_pass_unbroken(tmp_path: Path) -> None:
+    toy = real.ToyWithSets()
+    real.check_score_is_that_of_all_pictures(toy, toy.measure(tmp_path))
+    told.test_each_gap_is_named_by_its_step()
+    assert summary([dataclasses.replace(told.measured())]).groups
