@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gfpbench import devices, run
+from gfpbench import run
 from gfpbench.plugin import Bench
 from gfpbench.types import Result
 
@@ -57,7 +57,7 @@ def test_ground_truth_scores_best(ground_truth: Result) -> None:
 
 def test_images_can_be_made_again(bench: Bench, restoration: Result) -> None:
     """Four images remade from their records, by code that shares nothing with the engine, score the same."""
-    device = devices.resolve(bench.config.getoption("--device"))
+    device = bench.device
     assert run.verify(restoration, store=bench.store, device=device) == ()
 
 

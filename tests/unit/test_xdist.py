@@ -1,0 +1,164 @@
+"""Several workers give the bytes of one process, measure nothing twice, and each has a GPU of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gfpbench.workers import Shared, device_of
+
+# PSNR and SSIM only: what is tested here does not depend on how many figures there are.
+OPTIONS = ("--limit", "2", "--device", "cpu", "--protocol", "report-2021", "-p", "no:cacheprovider")
+
+TESTS = """
+    def test_rows(restoration):
+        assert restoration.rows
+
+    def test_references(restoration, degraded_input, ground_truth):
+        assert restoration.image_ids == degraded_input.image_ids == ground_truth.image_ids
+
+    def test_baseline(comparison):
+        assert comparison.passed
+
+    def test_alone(degraded_input):
+        assert degraded_input.rows
+"""
+
+BLUR = """
+    import os
+    from pathlib import Path
+
+    import cv2
+    import numpy as np
+
+    from gfpbench.restorers import from_array_function
+
+    def blur(rgb: np.ndarray) -> np.ndarray:
+        with Path("calls.txt").open("a") as file:
+            file.write(f"{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}\\n")
+        return cv2.GaussianBlur(rgb, (5, 5), 1.5)
+
+    restorer = from_array_function(blur)
+"""
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Everything a run left, but for clocks (timing.json, junit.xml)."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in ("timing.json", "junit.xml"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def figures(junit: Path) -> dict[str, dict[str, str]]:
+    """The properties of every test of a JUnit file."""
+    return {
+        str(case.get("name")): {str(item.get("name")): str(item.get("value")) for item in case.iter("property")}
+        for case in ElementTree.parse(junit).getroot().iter("testcase")
+    }
+
+
+def test_two_workers_leave_the_bytes_of_one_process(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    pytester.makepyfile(mine=BLUR)
+    options = (*OPTIONS, "--restorer", "bicubic", "--restorer", "python:mine:restorer")
+    alone = pytester.runpytest_subprocess(*options, "--report", "alone", "--baseline-update-new")
+    alone.assert_outcomes(passed=7)
+    once = (pytester.path / "calls.txt").read_text().splitlines()
+    (pytester.path / "calls.txt").unlink()
+    baselines = bytes_of(pytester.path / "baselines")
+    assert len(baselines) == 2
+
+    many = pytester.runpytest_subprocess(*options, "--report", "many", "-n", "2")
+    many.assert_outcomes(passed=7)
+    assert bytes_of(pytester.path / "many") == bytes_of(pytester.path / "alone")
+    assert bytes_of(pytester.path / "baselines") == baselines
+    assert figures(pytester.path / "many" / "junit.xml") == figures(pytester.path / "alone" / "junit.xml")
+    workers = (pytester.path / "calls.txt").read_text().splitlines()
+    assert len(set(workers)) == 1  # by one worker
+    assert len(workers) < len(once)  # which made no baseline, and measured no more than the one process did
+    many.stdout.fnmatch_lines(["*= gfpbench =*", "same as the baseline: 2 cases"])
+
+
+def test_workers_that_make_baselines_make_each_once(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_one(comparison):\n    assert comparison.passed\n\n\ntest_two = test_one\n")
+    outcome = pytester.runpytest_subprocess(*OPTIONS, "--restorer", "bicubic", "-n", "2", "--baseline-update")
+    outcome.assert_outcomes(passed=2)
+    outcome.stdout.fnmatch_lines(["baseline written: *bicubic-embedded-paper-s0-n2.json"])
+    assert len(bytes_of(pytester.path / "baselines")) == 1
+
+
+@pytest.mark.parametrize(
+    ("worker", "device", "gpus", "expected"),
+    [
+        ("gw0", "cuda", 2, "cuda:0"),
+        ("gw1", "cuda", 2, "cuda:1"),
+        ("gw5", "cuda", 4, "cuda:1"),
+        ("gw1", "cuda:0", 2, "cuda:0"),
+        ("gw1", "cpu", 2, "cpu"),
+        ("gw1", "cpu", 0, "cpu"),
+        ("", "cuda", 2, "cuda"),
+    ],
+)
+def test_each_worker_has_a_gpu_of_its_own(worker: str, device: str, gpus: int, expected: str) -> None:
+    assert device_of(worker, device, gpus) == expected
+
+
+def once_in_each(folder: Path, once: Callable[..., object], processes: int = 3) -> list[str]:
+    """What is logged when several processes at once are told to do one piece of work once."""
+    context = multiprocessing.get_context("fork")
+    log = folder / "log.txt"
+    log.touch()
+    started = [context.Process(target=_work, args=(folder, log, once)) for _ in range(processes)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(30)
+        assert process.exitcode == 0
+    return log.read_text().splitlines()
+
+
+def _work(folder: Path, log: Path, once: Callable[..., object]) -> None:
+    with once(Shared(folder), "measured", "case") as mine, log.open("a") as file:  # type: ignore[attr-defined]
+        if mine:
+            time.sleep(0.2)
+        file.write("did\n" if mine else "waited\n")
+
+
+def test_work_is_done_once_and_the_others_wait_for_it(tmp_path: Path) -> None:
+    assert once_in_each(tmp_path, Shared.once) == ["did", "waited", "waited"]
+    assert Shared(tmp_path).done("measured") == ("case",)
+    assert Shared(tmp_path).done("compared") == ()
+
+
+def test_without_a_lock_the_same_check_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gfpbench.workers._wait_for", lambda file: None)
+    assert once_in_each(tmp_path, Shared.once).count("did") > 1
+
+
+def test_what_failed_is_tried_by_the_next(tmp_path: Path) -> None:
+    shared = Shared(tmp_path)
+
+    def fail() -> None:
+        with shared.once("measured", "case"):
+            raise ValueError("out of paint")
+
+    with pytest.raises(ValueError, match="out of paint"):
+        fail()
+    assert shared.done("measured") == ()
+    with shared.once("measured", "case") as mine:
+        assert mine
+
+
+def test_the_lock_of_a_process_that_died_is_free(tmp_path: Path) -> None:
+    pid = os.fork()
+    if pid == 0:
+        with Shared(tmp_path).once("measured", "case"):
+            os._exit(9)
+    os.waitpid(pid, 0)
+    with Shared(tmp_path).once("measured", "case") as mine:
+        assert mine
