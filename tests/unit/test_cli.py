@@ -96,7 +96,7 @@ def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "names"),
     [
         (("run", "--restorer", "nanoo", "--report", "r"), ("'nanoo'", "'nano'")),
-        (("run", "--faces", "nowhere", "--report", "r"), ("'nowhere'", "embedded")),
+        (("run", "--faces", "zzz/qqq", "--report", "r"), ("'zzz/qqq'", "embedded")),
         (("run", "--degradation", "papr", "--report", "r"), ("'papr'", "'paper'")),
         (("run", "--metric", "psnr", "--report", "r"), ("'psnr'", "'psnr_rgb'")),
         (("run", "--device", "tpu", "--report", "r"), ("'tpu'", "cuda")),
