@@ -176,6 +176,79 @@ def photos(
         raise typer.Exit(1)
 
 
+@app.command()
+def collapse(
+    restorer: Annotated[list[str] | None, typer.Option(help="What to test; repeatable. [default: nano]")] = None,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(help="Along what; repeatable. `default` is a set of twelve; noise+none leaves out the base."),
+    ] = None,
+    metric: Annotated[str, typer.Option(help="How quality is measured.")] = "ssim_rgb",
+    criterion: Annotated[
+        list[str] | None, typer.Option(help="input, face or identity; repeatable. [default: input and face]")
+    ] = None,
+    faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
+    limit: Annotated[int | None, typer.Option(min=1, help="Use the first N faces only.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times. [default: embedded 4]")] = None,
+    size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
+    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+    resolution: Annotated[int, typer.Option(help="The point is found to 1/N of the axis; a power of two.")] = 64,
+    at: Annotated[
+        float | None, typer.Option(help="Measure this one value of the axis instead, and show its faces.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    report: Annotated[Path, typer.Option(help="Where the report and everything measured go.")] = Path("report"),
+    as_json: AsJson = False,
+) -> None:
+    """Find where restorers collapse: pushed along an axis until they are of no use. Goes on where it was stopped.
+
+    Exit code 1 where restorations failed.
+    """
+    from gfpbench import collapse as search
+    from gfpbench import devices
+    from gfpbench import report as reports
+    from gfpbench.report.progress import progress_bar
+    from gfpbench.types import BadInput
+
+    if report.exists() and not report.is_dir():
+        raise BadInput(f"--report {report}: is a file; give a folder")
+    names = dict.fromkeys(axis or ["noise"])
+    axes = [name for given in names for name in (search.DEFAULT_AXES if given == "default" else (given,))]
+    copies = search.DEFAULT_DRAWS if draws is None and faces == "embedded" else draws
+    asked = [
+        search.Question(
+            one, name, metric, tuple(criterion) if criterion else None, faces, size, limit, copies, seed, resolution
+        )
+        for name in dict.fromkeys(axes)
+        for one in dict.fromkeys(restorer or ["nano"])
+    ]
+    where, store = devices.resolve(device), report / "cases"
+    if at is not None:
+        measured = [result for one in asked for result in search.at_value(one, at, store=store, device=where)]
+        results = tuple({result.case.id: result for result in measured}.values())
+        page = reports.write_report(results, report, store=store)
+        print("\n".join(reports.terminal_lines(results, page)))
+        failed = any(row.failure for result in results for row in result.rows)
+    else:
+        loaded = search.loaded(asked, device=where)  # a misspelt name is told now, not after an hour
+        with progress_bar() as progress:
+            found = [
+                search.collapse_point(one, store=store, device=where, restorer=loaded[one.restorer], progress=progress)
+                for one in asked
+            ]
+        search.write(found, report / "collapse.json")
+        page = reports.write_collapse(found, report, store=store)
+        if as_json:
+            print((report / "collapse.json").read_text())
+        else:
+            for one in found:
+                print("\n".join(search.collapse_lines(one, report=str(report))))
+            print(f"report: {page}")
+        failed = any(step.failed for one in found for step in one.steps)
+    if failed:
+        raise typer.Exit(1)
+
+
 @app.command("report")
 def report_(
     results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold one.")],
@@ -231,6 +304,33 @@ def compare(
         for line in alone:
             out.print(escape(line))
     if not all(comparison.passed for comparison in compared):
+        raise typer.Exit(1)
+
+
+@app.command("claims")
+def claims_(
+    results: Annotated[list[Path] | None, typer.Argument(help="results.json files, or folders that hold one.")] = None,
+    to: Annotated[Path, typer.Option(help="Folder for claims.html.")] = Path("report"),
+    as_json: AsJson = False,
+) -> None:
+    """Hold published tables and claims against Results: held, failed, or open. Exit code 1 where one failed."""
+    from dataclasses import asdict
+
+    from gfpbench import claims as published
+    from gfpbench import results as stored
+    from gfpbench.report.claims import claim_lines, write_claims
+
+    files = [path / "results.json" if path.is_dir() else path for path in results or ()]
+    read = tuple(result for file in files for result in stored.read(file))
+    outcomes = [*published.judge_claims(read), *(told for _, _, told in published.judge_numbers(read))]
+    page = write_claims(read, to)
+    if as_json:
+        # Infinity is written as text, as in results.json.
+        told = [{k: str(v) if v == float("inf") else v for k, v in asdict(one).items()} for one in outcomes]
+        print(json.dumps(told, indent=2, allow_nan=False))
+    else:
+        print("\n".join([*claim_lines(read), f"page: {page}"]))
+    if any(one.status == "failed" for one in outcomes):
         raise typer.Exit(1)
 
 

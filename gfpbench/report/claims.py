@@ -1,0 +1,106 @@
+"""The page a reader of the papers wants: their tables, ours beside them, what holds, what fails and what is open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gfpbench import claims as published
+from gfpbench.claims import Outcome, Row, Table
+from gfpbench.report.names import decimals_for, plural, printable, shown
+from gfpbench.types import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One published table with what was measured of each of its numbers."""
+
+    table: Table
+    cells: Mapping[tuple[str, str], Outcome]
+    decimals: Mapping[str, int]
+
+    def cell(self, row: Row, figure: str) -> Outcome | None:
+        return self.cells.get((row.id, figure))
+
+    @property
+    def waiting(self) -> tuple[tuple[str, str], ...]:
+        """The methods that have no number of ours, and what they wait for."""
+        reasons: dict[str, list[str]] = {}
+        for row in self.table.rows:
+            for figure in row.figures:
+                told = self.cells[row.id, figure]
+                if told.status == "open" and row.method not in reasons.setdefault(told.reason, []):
+                    reasons[told.reason].append(row.method)
+        return tuple((", ".join(methods), reason) for reason, methods in reasons.items())
+
+
+def sheets(results: Sequence[Result]) -> tuple[Sheet, ...]:
+    """Every published table beside the Results that measure the same thing."""
+    cells = {(row.id, told.id.removeprefix(f"{row.id}/")): told for _, row, told in published.judge_numbers(results)}
+    return tuple(
+        Sheet(
+            table,
+            {key: told for key, told in cells.items() if key[0].startswith(f"{table.id}/")},
+            {
+                figure: decimals_for(row.figures[figure] for row in table.rows if figure in row.figures)
+                for figure in table.figures
+            },
+        )
+        for table in published.tables()
+    )
+
+
+def counts(outcomes: Sequence[Outcome]) -> str:
+    """``3 held, 0 failed, 11 open``."""
+    tally = {status: sum(one.status == status for one in outcomes) for status in ("held", "failed", "open")}
+    return ", ".join(f"{count} {status}" for status, count in tally.items())
+
+
+def claim_lines(results: Sequence[Result]) -> list[str]:
+    """Claims and published numbers as lines for a terminal; what is open is counted by what it waits for."""
+    relative = published.judge_claims(results)
+    numbers = [told for _, _, told in published.judge_numbers(results)]
+    lines = [f"claims: {counts(relative)}"]
+    for told in relative:
+        who = f" ({printable(told.restorer, 40)})" if told.restorer else ""
+        lines.append(f"  {told.status:<6} {told.id}{who}: {told.words}: {printable(told.reason, 200)}")
+    lines.append(f"published numbers: {counts(numbers)}")
+    lines += [f"  {told.status:<6} {told.id}: {told.reason}" for told in numbers if told.status != "open"]
+    waiting = [told.reason for told in numbers if told.status == "open"]
+    lines += [f"  open   {waiting.count(why)} x {printable(why, 200)}" for why in dict.fromkeys(waiting)]
+    return lines
+
+
+def write_claims(results: Sequence[Result], directory: Path, title: str = "Published tables and claims") -> Path:
+    """Write ``claims.html`` into a folder, whole or not at all. Returns its path."""
+    environment = Environment(
+        loader=PackageLoader("gfpbench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    )
+    environment.filters.update(shown=shown, plural=plural)
+    relative = published.judge_claims(results)
+    pages = sheets(results)
+    html = environment.get_template("claims.html").render(
+        title=title,
+        style=Markup(resources.files("gfpbench.report").joinpath("templates", "style.css").read_text("utf-8")),  # ours
+        claims=relative,
+        counted=counts(relative),
+        counted_numbers=counts([told for page in pages for told in page.cells.values()]),
+        sheets=pages,
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "claims.html"
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_text(html, encoding="utf-8")
+    partial.replace(path)
+    return path

@@ -1,0 +1,109 @@
+"""The page of published tables: ours beside theirs, what is open never shown as held, hostile names harmless."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from gfpbench import claims
+from gfpbench.report.claims import claim_lines, sheets, write_claims
+from gfpbench.types import Result
+
+made = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "claims" / "results.py")))
+
+
+def measured(psnr: float = 25.1) -> tuple[Result, ...]:
+    """CelebA-Test as three restorers would leave it, with PSNR and SSIM alone."""
+    values = np.random.default_rng(0).normal(0, 2, 3000)
+    values -= values.mean()
+    given = {"faces": "celeba-test", "degradation": "stored"}
+    rows = (("gfpgan-1", psnr, 0.6777), ("input", 25.35, 0.6848), ("truth", float("inf"), 1.0))
+    return tuple(
+        made.result(
+            name,
+            {
+                "psnr_rgb": [mean] * 3000 if np.isinf(mean) else (values + mean).tolist(),
+                "ssim_rgb": [ssim] * 3000,
+            },
+            not_measured={"lpips_vgg": "lpips_vgg needs the asset 'vgg16'"},
+            **given,
+        )
+        for name, mean, ssim in rows
+    )
+
+
+def test_without_results_everything_is_open(tmp_path: Path) -> None:
+    lines = claim_lines(())
+    assert lines[0] == f"claims: 0 held, 0 failed, {len(claims.claims())} open"
+    html = unescape(write_claims((), tmp_path).read_text())
+    assert ">held<" not in html
+    assert ">failed<" not in html
+    for table in claims.tables():
+        assert table.title in html
+        for row in table.rows:
+            assert row.method in html
+
+
+def test_ours_stands_beside_theirs_with_difference_and_interval(tmp_path: Path) -> None:
+    html = write_claims(measured(), tmp_path).read_text()
+    cell = re.search(r"25\.08</span>.{0,200}", html, re.S)
+    assert cell is not None
+    assert "ours 25.10 (25.03 to 25.17)" in cell[0]
+    assert "0.02 away, 0.1 allowed" in cell[0]
+    assert "ours ∞" in html
+    sheet = next(sheet for sheet in sheets(measured()) if sheet.table.id == "gfpgan-2021/celeba-test")
+    statuses = {key: told.status for key, told in sheet.cells.items()}
+    assert statuses["gfpgan-2021/celeba-test/GFP-GAN", "PSNR"] == "held"
+    assert statuses["gfpgan-2021/celeba-test/GFP-GAN", "LPIPS"] == "open"
+    assert any("vgg16" in reason for _, reason in sheet.waiting)
+
+
+def test_a_number_beyond_its_tolerance_is_shown_as_failed(tmp_path: Path) -> None:
+    results = measured(24.0)
+    lines = claim_lines(results)
+    assert any("failed gfpgan-2021/celeba-test/GFP-GAN/PSNR" in line for line in lines)
+    html = write_claims(results, tmp_path).read_text()
+    assert re.search(r'class="bad">ours 24\.00', html)
+
+
+def test_claims_are_judged_for_each_restorer_that_makes_them() -> None:
+    told = {(one.id, one.restorer): one.status for one in claims.judge_claims(measured())}
+    assert told["gfpgan-2021/PSNR-does-not-rise", "gfpgan-1"] == "held"
+    assert told["gfpgan-2021/lowers-LPIPS", "gfpgan-1"] == "open"
+    assert told["gfpgan-2021/truth-PSNR", "truth"] == "held"
+    assert told["nano/raises-SSIM", ""] == "open"
+    # Without its input beside it nothing can be said of a restorer.
+    alone = {(one.id, one.restorer): one.status for one in claims.judge_claims(measured()[:1])}
+    assert alone["gfpgan-2021/PSNR-does-not-rise", ""] == "open"
+
+
+def test_the_page_is_well_formed_and_names_stay_text(tmp_path: Path) -> None:
+    hostile = "checkpoint:<script>alert('gfpgan')</script>\u202e"
+    results = measured()
+    renamed = replace(results[0], case=replace(results[0].case, restorer=hostile))
+    html = write_claims([renamed, *results[1:]], tmp_path).read_text()
+    assert "<script" not in html
+    assert "\u202e" not in html
+    assert "alert" in html  # it is there, as text
+
+    opened: list[str] = []
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag not in ("meta", "br"):
+                opened.append(tag)
+            assert not any(name in ("src", "onclick") for name, _ in attrs)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert opened.pop() == tag
+
+    Parser().feed(html)
+    assert opened == []
+    assert not list(tmp_path.glob(".*.part"))
