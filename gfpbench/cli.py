@@ -224,6 +224,7 @@ def collapse(
     ]
     where, store = devices.resolve(device), report / "cases"
     if at is not None:
+        report, store = report / "at", report / "at" / "cases"  # the search's own cases hold other scores
         measured = [result for one in asked for result in search.at_value(one, at, store=store, device=where)]
         results = tuple({result.case.id: result for result in measured}.values())
         page = reports.write_report(results, report, store=store)
@@ -304,6 +305,42 @@ def compare(
         for line in alone:
             out.print(escape(line))
     if not all(comparison.passed for comparison in compared):
+        raise typer.Exit(1)
+
+
+@app.command("matrix")
+def matrix_(
+    results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold one.")],
+    to: Annotated[Path, typer.Option(help="Folder for matrix.html.")] = Path("report"),
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as markdown instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the same cases under several versions of torch, or on several devices, with the newest.
+
+    Exit code 1 where a version is worse than the newest or measured something else.
+    """
+    from gfpbench import report as reports
+    from gfpbench import results as stored
+
+    files = [path / "results.json" if path.is_dir() else path for path in results]
+    read = tuple(result for file in files for result in stored.read(file))
+    found = reports.matrix(read)
+    if markdown:
+        print(reports.matrix_markdown(found))
+    elif as_json:
+        print(json.dumps(found.to_json(), indent=2, allow_nan=False))
+    else:
+        head, *rows = reports.matrix_table(found)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in head:
+            table.add_column(column, no_wrap=True)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+        for note in found.notes:
+            out.print(escape(note))
+        print(f"report: {reports.write_matrix(read, to)}")
+    if not found.passed:
         raise typer.Exit(1)
 
 
