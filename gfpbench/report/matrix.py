@@ -1,0 +1,280 @@
+"""The same cases under several versions of torch or on several devices: one table of differences against the newest."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gfpbench.baselines import FAILING, Comparison, compare
+from gfpbench.report.names import BLANK, decimals_for, markdown_text, printable, shown
+from gfpbench.report.summary import mean_of, measured
+from gfpbench.types import BadInput, Case, Json, Result, VerdictKind
+
+CellKind: TypeAlias = VerdictKind | Literal["absent"]
+"""``absent``: nobody measured this here, or there is nothing to compare it with."""
+
+IMAGES = "images"
+"""The row of each case that says how many images there are, and how many were restored to the same bytes."""
+
+_Key: TypeAlias = tuple[str, str, str]
+"""torch, device, name of the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixCell:
+    """One version beside the newest, for one metric of one case.
+
+    Args:
+        kind: the verdict, as `gfpbench compare` gives it; ``absent`` where there is none.
+        n: images behind it. In the row ``images``: those restored to the same bytes.
+        difference: of the means, this version less the newest; None in the row ``images``.
+        largest: how far the image that moved most has moved.
+        note: why there is no number, or what the verdict says; empty where nothing is to be said.
+    """
+
+    kind: CellKind
+    n: int = 0
+    difference: float | None = None
+    largest: float | None = None
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """``=`` where not one image differs at all, else the difference of the means to two digits."""
+        if self.kind == "absent":
+            return BLANK
+        if self.difference is None:
+            return f"{self.n:,} alike"
+        if self.largest == 0:
+            return "="
+        return f"{self.difference:+.2g}".replace("-", "−") if math.isfinite(self.difference) else "∞"
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """One metric of one case: its mean under the newest version, and a cell for every other version."""
+
+    case: str
+    metric: str
+    unit: str
+    newest: float | None
+    decimals: int
+    cells: tuple[MatrixCell, ...]
+
+    @property
+    def newest_text(self) -> str:
+        return shown(self.newest, self.decimals)
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The table: ``versions`` are its columns, newest first; ``rows`` come case by case."""
+
+    versions: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+
+    @property
+    def passed(self) -> bool:
+        """No version is worse than the newest, and none measured something else."""
+        return not any(cell.kind in FAILING for row in self.rows for cell in row.cells)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the cells that are not ``same`` say, each once."""
+        said = [
+            f"{version}: {row.case}: {row.metric}: {cell.kind}: {cell.note}"
+            for row in self.rows
+            for version, cell in zip(self.versions[1:], row.cells, strict=True)
+            if cell.kind != "same"
+        ]
+        return tuple(dict.fromkeys(said))
+
+    def to_json(self) -> dict[str, Json]:
+        """Plain JSON values; an infinite number becomes the text "inf"."""
+        rows = [
+            {**asdict(row), "newest": _finite(row.newest), "cells": [_cell_json(cell) for cell in row.cells]}
+            for row in self.rows
+        ]
+        return {"versions": list(self.versions), "rows": rows, "passed": self.passed}
+
+
+def matrix(results: Sequence[Result]) -> Matrix:
+    """Compare every version with the newest, case by case and image by image.
+
+    Args:
+        results: of several versions of torch, or devices; their environment records say which.
+
+    Raises:
+        BadInput: where there are not two versions, or one measured a case twice.
+    """
+    by_key: dict[_Key, dict[Case, Result]] = {}
+    for result in results:
+        cases = by_key.setdefault(_key(result), {})
+        if result.case in cases:
+            raise BadInput(
+                f"{result.case.id}: measured twice with {_label(_key(result), True)}: give one file for each"
+            )
+        cases[result.case] = result
+    keys = sorted(by_key, key=lambda key: (_release(key[0]), key[1] == "cpu"), reverse=True)
+    if len(keys) < 2:
+        only = _label(keys[0], True) if keys else "nothing"
+        raise BadInput(f"a matrix needs results of two versions of torch or two devices, and these hold {only}")
+    devices = len({key[1:] for key in keys}) > 1
+    newest, *others = keys
+    cases = list(dict.fromkeys(case for key in keys for case in by_key[key]))
+    rows: list[MatrixRow] = []
+    for case in cases:
+        reference = by_key[newest].get(case)
+        found = [by_key[key].get(case) for key in others]
+        rows += _rows_of_case(case, reference, found, questions=len(cases) * len(others))
+    return Matrix(tuple(_label(key, devices) for key in keys), tuple(rows))
+
+
+def matrix_table(table: Matrix) -> list[list[str]]:
+    """Rows of text for a terminal, the first of them the heads of the columns."""
+    lines = [["case", "metric", *table.versions]]
+    for row in table.rows:
+        name = f"{row.metric} {row.unit}".strip()
+        cells = [f"{cell.text} {cell.kind}" if cell.kind in (*FAILING, "better") else cell.text for cell in row.cells]
+        lines.append([printable(row.case), name, row.newest_text, *cells])
+    return lines
+
+
+def matrix_markdown(table: Matrix) -> str:
+    """The matrix as a GitHub Markdown table, the findings below it."""
+    head, *rows = matrix_table(table)
+    lines = [f"| {' | '.join(map(markdown_text, head))} |", f"|:--|:--|{'--:|' * len(table.versions)}"]
+    lines += [f"| {' | '.join(map(markdown_text, row))} |" for row in rows]
+    lines += ["", LEGEND, ""] + [f"- {markdown_text(note, 300)}" for note in table.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+LEGEND = (
+    "First column of numbers: the mean under the newest version. Others: difference of the means from it; "
+    "`=` means that not one image differs."
+)
+
+
+def write_matrix(
+    results: Sequence[Result], directory: Path, *, title: str = "The same cases, version by version"
+) -> Path:
+    """Write ``matrix.html`` into a folder, whole or not at all; it asks nothing of the network.
+
+    Raises:
+        BadInput: as ``matrix`` does.
+    """
+    table = matrix(results)
+    environments = {_label(_key(result), True): dict(result.environment) for result in results}
+    pages = Environment(
+        loader=PackageLoader("gfpbench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    )
+    style = resources.files("gfpbench.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
+    page = pages.get_template("matrix.html").render(
+        title=title,
+        style=Markup(style),  # our own file, no name from outside
+        matrix=table,
+        legend=LEGEND.replace("`", ""),
+        records=list(environments.items()),
+    )
+    path = directory / "matrix.html"
+    directory.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_bytes(page.encode("utf-8", "backslashreplace"))
+    partial.replace(path)
+    return path
+
+
+def _rows_of_case(
+    case: Case, reference: Result | None, found: Sequence[Result | None], questions: int
+) -> list[MatrixRow]:
+    compared = [_compared(result, reference, questions) for result in found]
+    known = [result for result in (reference, *found) if result is not None]
+    names = dict.fromkeys(name for result in known for name in result.metrics if measured(result, name))
+    units = {name: str(result.metrics[name].get("unit", "")) for result in known for name in result.metrics}
+    count = float(len(reference.rows)) if reference is not None else None
+    pictures = [_pictures(one, result, reference) for one, result in zip(compared, found, strict=True)]
+    rows = [MatrixRow(case.id, IMAGES, "", count, 0, tuple(pictures))]
+    for name in names:
+        mean = mean_of([*measured(reference, name).values()]) if reference is not None else None
+        decimals = decimals_for([mean] if mean is not None else [])
+        cells = tuple(_cell(one, name) for one in compared)
+        rows.append(MatrixRow(case.id, name, units[name], mean, decimals, cells))
+    return rows
+
+
+def _compared(result: Result | None, reference: Result | None, questions: int) -> Comparison | str:
+    """The comparison, or why there is none."""
+    if result is None:
+        return "this version did not measure the case"
+    if reference is None:
+        return "the newest version did not measure the case"
+    try:
+        return compare(result, reference, cases=questions)
+    except BadInput as error:
+        return str(error)
+
+
+def _cell(compared: Comparison | str, name: str) -> MatrixCell:
+    if isinstance(compared, str):
+        return MatrixCell("absent", note=compared)
+    said = next((verdict for verdict in compared.verdicts if verdict.metric == name), None)
+    for metric in compared.metrics:
+        if metric.metric == name:
+            note = f"by {metric.difference:+.3g}, {metric.moved} of {metric.n} images moved by more than noise"
+            note += f"; {said.reason}" if said is not None and said.reason else ""
+            return MatrixCell(metric.kind, metric.n, metric.difference, metric.largest, note)
+    return MatrixCell("absent", note=said.reason if said is not None else "not measured by both")
+
+
+def _pictures(compared: Comparison | str, result: Result | None, reference: Result | None) -> MatrixCell:
+    """The first row of a case: what is not of one metric (other faces, other degradations, failures)."""
+    if isinstance(compared, str) or result is None or reference is None:
+        return MatrixCell("absent", note=str(compared))
+    whole = [verdict for verdict in compared.verdicts if verdict.metric not in reference.metrics]
+    worst = next((verdict for kind in (*FAILING, "better") for verdict in whole if verdict.kind == kind), None)
+    rows = {row.id: row for row in reference.rows}
+    alike = sum(_same_bytes(rows[row.id].fingerprint, row.fingerprint) for row in result.rows if row.id in rows)
+    return MatrixCell(worst.kind if worst else "same", alike, note=worst.reason if worst else "")
+
+
+def _same_bytes(one: Mapping[str, Json], other: Mapping[str, Json]) -> bool:
+    hashes = [(look.get("restored") or {}).get("sha256") for look in (one, other)]
+    return hashes[0] is not None and hashes[0] == hashes[1]
+
+
+def _key(result: Result) -> _Key:
+    record = result.environment
+    return str(record.get("torch", "")), str(record.get("device", "cpu")), str(record.get("device_name", ""))
+
+
+def _label(key: _Key, with_device: bool) -> str:
+    torch, device, name = key
+    label = f"torch {printable(torch.partition('+')[0] or 'unknown', 30)}"
+    return f"{label}, {printable(f'{device} {name}'.strip(), 50)}" if with_device else label
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """``2.10.0+cu128`` after ``2.9.1``; what is no number counts as the oldest."""
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3])
+
+
+def _finite(value: float | None) -> Json:
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def _cell_json(cell: MatrixCell) -> dict[str, Json]:
+    return {**asdict(cell), "difference": _finite(cell.difference), "largest": _finite(cell.largest)}
