@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from gfpbench.collapse.definition import CRITERIA, DEFAULT, Criterion
 from gfpbench.collapse.groups import GroupDifference, group_difference
-from gfpbench.collapse.point import DEFAULT_AXES, DEFAULT_DRAWS, axis_of, collapse_point
+from gfpbench.collapse.point import DEFAULT_AXES, DEFAULT_DRAWS, axis_of, collapse_point, loaded
 from gfpbench.collapse.record import Collapse, Question, Step, from_json, read, to_json, write
 from gfpbench.collapse.search import RESOLUTION, Found, find
 from gfpbench.collapse.text import collapse_lines, worst_faces_command
-from gfpbench.collapse.worst import at_severity
+from gfpbench.collapse.worst import at_value
 
 __all__ = [
     "CRITERIA",
@@ -25,13 +25,14 @@ __all__ = [
     "GroupDifference",
     "Question",
     "Step",
-    "at_severity",
+    "at_value",
     "axis_of",
     "collapse_lines",
     "collapse_point",
     "find",
     "from_json",
     "group_difference",
+    "loaded",
     "read",
     "to_json",
     "worst_faces_command",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from gfpbench import devices, run
+from gfpbench import devices, restorers, run
 from gfpbench.collapse.definition import Criterion, Floats, criteria_for
 from gfpbench.collapse.measuring import Bench, evidence, load_metric, open_bench, without_score
 from gfpbench.collapse.record import Collapse, Question, Step
@@ -48,6 +49,11 @@ def axis_of(name: str) -> Axis:
         return load_axis(plain).on("none")
     axis = load_axis(name)
     return axis if plus or axis.base != "none" or plain == "all" else axis.on("middle")
+
+
+def axis_name(axis: Axis) -> str:
+    """The name by which ``axis_of`` gives this axis again."""
+    return f"{axis.name}+none" if axis_of(axis.name).base != axis.base else axis.name
 
 
 def collapse_point(
@@ -94,6 +100,19 @@ def collapse_point(
     if progress is not None:
         progress(search.most, search.most, search.what)
     return _record(search, found, (note,) if note else ())
+
+
+def loaded(questions: Sequence[Question], *, device: str = "cpu") -> dict[str, Restorer]:
+    """The restorers of several questions, each loaded once; every name in the questions is looked up.
+
+    Raises:
+        BadInput, AssetMissing: as ``collapse_point`` does, but before anything is measured.
+    """
+    for question in questions:
+        axis_of(question.axis)
+        criteria_for(load_metric(question.metric), question.criteria)
+        most_evaluations(question.resolution)
+    return {name: restorers.load(name, device=device) for name in dict.fromkeys(q.restorer for q in questions)}
 
 
 @dataclass
@@ -168,7 +187,9 @@ def _record(search: _Search, found: Found, notes: tuple[str, ...]) -> Collapse:
     failing = found.curve.failing()
     low, high = found.interval
     return Collapse(
-        question=replace(question, axis=axis.name, criteria=tuple(criterion.name for criterion in search.criteria)),
+        question=replace(
+            question, axis=axis_name(axis), criteria=tuple(criterion.name for criterion in search.criteria)
+        ),
         kind=found.kind,
         severity=found.point,
         value=None if found.point is None else axis.value_at(found.point),

@@ -1,4 +1,4 @@
-"""One severity of an axis, measured like any case: the way to the worst faces at a collapse point."""
+"""One value of an axis, measured like any case: the way to the worst faces at a collapse point."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ from gfpbench.collapse.record import Question
 from gfpbench.types import Restorer, Result
 
 
-def at_severity(
+def at_value(
     question: Question,
-    severity: float,
+    value: float,
     *,
     store: Path,
     device: str = "cpu",
     metrics: Sequence[str] = (),
     restorer: Restorer | None = None,
 ) -> tuple[Result, Result, Result]:
-    """The degraded input, the restorer and the truth at one severity, with pictures kept: what a report shows.
+    """The degraded input, the restorer and the truth at one value of the axis, with pictures kept: what a report shows.
 
     Args:
         question: as for ``collapse_point``; its criteria are not looked at.
+        value: in the axis's unit.
         metrics: measured besides the question's own.
 
     Raises:
-        BadInput, AssetMissing: as ``collapse_point`` does.
+        BadInput, AssetMissing: as ``collapse_point`` does; BadInput for a value that is not on the axis.
     """
     device = devices.resolve(device)
+    axis = axis_of(question.axis)
+    severity = axis.severity_of(value)
     bench = open_bench(
         question,
-        axis_of(question.axis),
+        axis,
         load_metric(question.metric),
         (),
         store=store,

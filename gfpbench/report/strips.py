@@ -67,15 +67,15 @@ def images_of(store: Path, case_id: str, row_id: str) -> dict[Kind, Path]:
     return {kind: path for kind, path in paths.items() if path.is_file()}
 
 
-def data_uri(path: Path) -> str | None:
-    """A picture as text: the file itself up to 160 px, else WebP of at most 512 px a side. None if unreadable."""
+def data_uri(path: Path, exact_side_px: int = EXACT_SIDE_PX) -> str | None:
+    """A picture as text: the file itself up to so many px, else WebP of at most 512 px a side. None if unreadable."""
     encoded = path.read_bytes()
     pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
     if pixels is None:
         return None
     side = max(pixels.shape[:2])
     kind = "png"
-    if side > EXACT_SIDE_PX:
+    if side > exact_side_px:
         if side > EMBEDDED_SIDE_PX:
             scale = EMBEDDED_SIDE_PX / side
             pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
