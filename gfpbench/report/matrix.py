@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gfpbench.baselines import FAILING, Comparison, compare
-from gfpbench.report.names import BLANK, decimals_for, markdown_text, printable, shown
+from gfpbench.report.names import BLANK, decimals_for, markdown_text, plural, printable, shown
 from gfpbench.report.summary import mean_of, measured
 from gfpbench.types import BadInput, Case, Json, Result, VerdictKind
 
@@ -89,14 +89,13 @@ class Matrix:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the cells that are not ``same`` say, each once."""
-        said = [
-            f"{version}: {row.case}: {row.metric}: {cell.kind}: {cell.note}"
-            for row in self.rows
-            for version, cell in zip(self.versions[1:], row.cells, strict=True)
-            if cell.kind != "same"
-        ]
-        return tuple(dict.fromkeys(said))
+        """What the cells that are not ``same`` say, each once, with the versions and cases that it concerns."""
+        said: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+        for row in self.rows:
+            for version, cell in zip(self.versions[1:], row.cells, strict=True):
+                if cell.kind != "same":
+                    said.setdefault((row.metric, cell.kind, cell.note), []).append((version, row.case))
+        return tuple(f"{metric}: {kind}: {note} ({_where(found)})" for (metric, kind, note), found in said.items())
 
     def to_json(self) -> dict[str, Json]:
         """Plain JSON values; an infinite number becomes the text "inf"."""
@@ -211,7 +210,9 @@ def _rows_of_case(
     for name in names:
         mean = mean_of([*measured(reference, name).values()]) if reference is not None else None
         decimals = decimals_for([mean] if mean is not None else [])
-        cells = tuple(_cell(one, name) for one in compared)
+        cells = tuple(
+            _cell(one, name, _blank(name, result, reference)) for one, result in zip(compared, found, strict=True)
+        )
         rows.append(MatrixRow(case.id, name, units[name], mean, decimals, cells))
     return rows
 
@@ -228,7 +229,13 @@ def _compared(result: Result | None, reference: Result | None, questions: int) -
         return str(error)
 
 
-def _cell(compared: Comparison | str, name: str) -> MatrixCell:
+def _blank(name: str, *results: Result | None) -> str:
+    """Why a metric has no number on one side or the other."""
+    reasons = [result.not_measured.get(name) for result in results if result is not None]
+    return next(filter(None, reasons), "not measured by both")
+
+
+def _cell(compared: Comparison | str, name: str, blank: str) -> MatrixCell:
     if isinstance(compared, str):
         return MatrixCell("absent", note=compared)
     said = next((verdict for verdict in compared.verdicts if verdict.metric == name), None)
@@ -237,7 +244,7 @@ def _cell(compared: Comparison | str, name: str) -> MatrixCell:
             note = f"by {metric.difference:+.3g}, {metric.moved} of {metric.n} images moved by more than noise"
             note += f"; {said.reason}" if said is not None and said.reason else ""
             return MatrixCell(metric.kind, metric.n, metric.difference, metric.largest, note)
-    return MatrixCell("absent", note=said.reason if said is not None else "not measured by both")
+    return MatrixCell("absent", note=said.reason if said is not None else blank)
 
 
 def _pictures(compared: Comparison | str, result: Result | None, reference: Result | None) -> MatrixCell:
@@ -254,6 +261,11 @@ def _pictures(compared: Comparison | str, result: Result | None, reference: Resu
 def _same_bytes(one: Mapping[str, Json], other: Mapping[str, Json]) -> bool:
     hashes = [(look.get("restored") or {}).get("sha256") for look in (one, other)]
     return hashes[0] is not None and hashes[0] == hashes[1]
+
+
+def _where(found: Sequence[tuple[str, str]]) -> str:
+    versions, cases = (list(dict.fromkeys(names)) for names in zip(*found, strict=True))
+    return f"{', '.join(versions)}: {cases[0] if len(cases) == 1 else plural(len(cases), 'case')}"
 
 
 def _key(result: Result) -> _Key:
