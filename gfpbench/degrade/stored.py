@@ -22,14 +22,12 @@ class Stored:
     """The degraded half of published pairs: CelebA-Test's, or any folder with ``lq`` in it.
 
     Args:
+        name: ``stored``, or ``stored:PATH`` as it was asked for.
         path: the folder of the dataset, or of the degraded pictures themselves; None for CelebA-Test's own place.
     """
 
+    name: str = "stored"
     path: Path | None = None
-
-    @property
-    def name(self) -> str:
-        return "stored" if self.path is None else f"stored:{self.path}"
 
     def folder(self) -> Path:
         """Where the pictures are. Raises DatasetMissing or BadInput where they are not."""
@@ -84,6 +82,6 @@ STORED = Stored()
 
 def stored_in(path: str) -> Stored:
     """The degradation ``stored:PATH``. Raises BadInput where that is no folder."""
-    degradation = Stored(Path(path).expanduser())
+    degradation = Stored(f"stored:{path}", Path(path).expanduser())
     degradation.folder()
     return degradation
