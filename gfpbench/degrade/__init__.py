@@ -30,7 +30,7 @@ def load(name: str) -> Degradation:
     if name.startswith("stored:"):
         from gfpbench.degrade.stored import stored_in
 
-        return stored_in(name.removeprefix("stored:"))
+        return cast(Degradation, stored_in(name.removeprefix("stored:")))
     if "@" in name:
         from gfpbench.degrade.axes import load_at, load_axis
 
