@@ -310,7 +310,9 @@ def compare(
 
 @app.command("matrix")
 def matrix_(
-    results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold one.")],
+    results: Annotated[
+        list[Path], typer.Argument(help="results.json files, folders that hold one, or folders of such folders.")
+    ],
     to: Annotated[Path, typer.Option(help="Folder for matrix.html.")] = Path("report"),
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as markdown instead.")] = False,
     as_json: AsJson = False,
@@ -322,7 +324,10 @@ def matrix_(
     from gfpbench import report as reports
     from gfpbench import results as stored
 
-    files = [path / "results.json" if path.is_dir() else path for path in results]
+    files: list[Path] = []
+    for path in results:
+        inside = sorted(path.glob("*/results.json")) if not (path / "results.json").exists() else []
+        files += inside or [path / "results.json" if path.is_dir() else path]
     read = tuple(result for file in files for result in stored.read(file))
     found = reports.matrix(read)
     if markdown:
