@@ -20,6 +20,7 @@ from gfpbench import results as stored
 from gfpbench.metrics.protocols import DEFAULT
 from gfpbench.report.attributes import GroupLine, group_lines
 from gfpbench.report.charts import Chart, chart_of
+from gfpbench.report.claims import write_claims
 from gfpbench.report.model import Group
 from gfpbench.report.names import plural, printable, shown
 from gfpbench.report.protocols import SetLine, SideBySide, set_lines, side_by_side
@@ -51,7 +52,7 @@ def write_report(
     store: Path | Sequence[Path] | None,
     title: str = "Face restoration report",
 ) -> Path:
-    """Write ``index.html`` and ``results.json`` into a folder, each whole or not at all.
+    """Write ``index.html``, ``claims.html`` and ``results.json`` into a folder, each whole or not at all.
 
     Args:
         results: rows in the order they shall appear; none at all gives a page that says so.
@@ -66,6 +67,7 @@ def write_report(
     """
     stores = [] if store is None else [store] if isinstance(store, Path) else [*store]
     stored.write(results, directory / "results.json")
+    write_claims(results, directory)
     path = directory / "index.html"
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     partial.write_bytes(render(results, stores, title).encode("utf-8", "backslashreplace"))
