@@ -1,0 +1,25 @@
+"""The gate of a restorer: copy it into the tests of your own project and keep baselines/ in git beside it.
+
+pytest test_gate.py --restorer python:mymodel:restorer                          # the gate
+pytest test_gate.py --restorer python:mymodel:restorer --baseline-update-new    # once, to make the baseline
+"""
+
+from __future__ import annotations
+
+from gfpbench.baselines import Comparison
+from gfpbench.report import comparison_lines
+from gfpbench.types import Result
+
+
+def test_every_face_is_restored(restoration: Result) -> None:
+    assert [f"{row.id}: {row.failure}" for row in restoration.rows if row.failure] == []
+
+
+def test_it_improves_on_its_input(restoration: Result, degraded_input: Result) -> None:
+    pairs = zip(restoration.scores("psnr_rgb"), degraded_input.scores("psnr_rgb"), strict=True)
+    better = [now is not None and before is not None and now > before for now, before in pairs]
+    assert sum(better) > len(better) / 2
+
+
+def test_nothing_changed(comparison: Comparison) -> None:
+    assert comparison.passed, "\n".join(comparison_lines(comparison))

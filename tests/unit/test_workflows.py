@@ -1,0 +1,162 @@
+"""The workflows: least rights, pinned actions, no stranger's code on a machine of one's own, commands that exist."""
+
+from __future__ import annotations
+
+import configparser
+import copy
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from gfpbench.cli import app
+
+ROOT = Path(__file__).parents[2]
+FILES = (*sorted((ROOT / ".github" / "workflows").glob("*.yml")), ROOT / "docs" / "templates" / "gate.yml")
+SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
+
+Workflow = dict[str, Any]
+
+
+def read(path: Path) -> Workflow:
+    workflow: Workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    workflow["on"] = workflow.pop(True)  # YAML 1.1 reads the word `on` as a truth value
+    return workflow
+
+
+def steps(workflow: Workflow) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, job in workflow["jobs"].items():
+        for step in job["steps"]:
+            yield name, step
+
+
+def rights(workflow: Workflow) -> list[str]:
+    """Rights beyond reading the code, other than a job that may write a comment and runs nothing of the repository."""
+    found = [] if workflow.get("permissions") == {"contents": "read"} else ["the workflow may do more than read"]
+    for name, job in workflow["jobs"].items():
+        writes = [right for right, level in job.get("permissions", {}).items() if level != "read"]
+        used = [str(step.get("uses", "")) for step in job["steps"]]
+        if writes and (writes != ["pull-requests"] or any("checkout" in action for action in used)):
+            found.append(f"{name}: may write {', '.join(writes)}")
+    return found + ["runs with the rights of the base branch"] * ("pull_request_target" in workflow["on"])
+
+
+def unpinned(workflow: Workflow) -> list[str]:
+    """Actions that are not named by the hash of a commit."""
+    used = [str(step["uses"]) for _, step in steps(workflow) if "uses" in step]
+    return [action for action in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", action)]
+
+
+def open_doors(workflow: Workflow) -> list[str]:
+    """Text of a pull request in a shell line, a token left in the checkout, a fork's code on one's own machine."""
+    found = [f"{name}: {step['run']}" for name, step in steps(workflow) if "${{ github.event" in step.get("run", "")]
+    for name, step in steps(workflow):
+        kept = step.get("with", {}).get("persist-credentials", True)
+        found += [f"{name}: keeps the token"] * ("actions/checkout" in step.get("uses", "") and kept is not False)
+    for name, job in workflow["jobs"].items():
+        own = "self-hosted" in job["runs-on"] and "pull_request" in workflow["on"]
+        found += [f"{name}: runs a fork's code on your machine"] * (own and SAME_REPOSITORY not in job.get("if", ""))
+    return found
+
+
+def endless(workflow: Workflow) -> list[str]:
+    """Jobs without a limit of time, and a workflow whose older runs go on beside newer ones."""
+    found = [name for name, job in workflow["jobs"].items() if "timeout-minutes" not in job]
+    return found + ["no concurrency"] * (not workflow.get("concurrency", {}).get("cancel-in-progress"))
+
+
+def unknown_commands(workflow: Workflow) -> list[str]:
+    """Commands of gfpbench, options of it and environments of tox that are not there."""
+    known = get_command(app).commands  # type: ignore[attr-defined]
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    sections = " ".join(tox.sections())
+    found = []
+    for _, step in steps(workflow):
+        for command, rest in re.findall(r"(?m)(?:^|\s)gfpbench (\w+)([^\n|>]*)", step.get("run", "")):
+            options = (
+                {option for parameter in known[command].params for option in parameter.opts}
+                if command in known
+                else set()
+            )
+            found += [f"gfpbench {command}"] * (command not in known)
+            found += [option for option in re.findall(r"--[a-z-]+", rest) if command in known and option not in options]
+        for environments in re.findall(r"tox run -e (\S+)", step.get("run", "")):
+            stems = [name.removeprefix("torch-") for name in environments.split(",") if "$" not in name]
+            found += [f"tox: {stem}" for stem in stems if not re.search(rf"\b{re.escape(stem)}\b", sections)]
+    return found
+
+
+LAWS: tuple[Callable[[Workflow], list[str]], ...] = (rights, unpinned, open_doors, endless, unknown_commands)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_workflow_keeps_the_law(path: Path, law: Callable[[Workflow], list[str]]) -> None:
+    assert law(read(path)) == []
+
+
+def test_all_workflows_are_looked_at() -> None:
+    assert [path.name for path in FILES] == ["ci.yml", "gpu.yml", "gate.yml"]
+
+
+def test_every_pin_says_its_version() -> None:
+    for path in FILES:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert "uses:" not in line or re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    command = "python -m pip install tox && tox run -e tests"
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert command in [step.get("run") for _, step in steps(read(FILES[0]))]
+
+
+def test_the_gpu_runner_does_what_it_is_for() -> None:
+    text = FILES[1].read_text(encoding="utf-8")
+    for needed in (
+        "pytest -m gpu --strict-assets",
+        "tests/regression --device cuda",
+        "report/*/junit.xml",
+        "--markdown",
+    ):
+        assert needed in text
+
+
+def _set(workflow: Workflow, path: str, value: object) -> Workflow:
+    broken = copy.deepcopy(workflow)
+    *way, last = path.split(".")
+    place: Any = broken
+    for word in way:
+        place = place[int(word) if word.isdigit() else word]
+    place[last] = value
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("law", "path", "value"),
+    [
+        (rights, "permissions", "write-all"),
+        (rights, "on.pull_request_target", None),
+        (rights, "jobs.gate.permissions", {"contents": "write"}),
+        (unpinned, "jobs.gate.steps.0.uses", "actions/checkout@v6"),
+        (unpinned, "jobs.gate.steps.0.uses", "somebody/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd"),
+        (open_doors, "jobs.gate.if", "${{ true }}"),
+        (open_doors, "jobs.gate.steps.0.with", {}),
+        (open_doors, "jobs.gate.steps.3.run", "echo ${{ github.event.pull_request.title }}"),
+        (endless, "concurrency", {}),
+        (endless, "jobs.gate", {"runs-on": "ubuntu-24.04", "steps": []}),
+        (unknown_commands, "jobs.gate.steps.3.run", "gfpbench fetsch --all"),
+        (unknown_commands, "jobs.gate.steps.3.run", "gfpbench fetch --everything"),
+        (unknown_commands, "jobs.gate.steps.3.run", "tox run -e tests,lints"),
+    ],
+)
+def test_a_broken_workflow_is_seen(law: Callable[[Workflow], list[str]], path: str, value: object) -> None:
+    workflow = read(ROOT / ".github" / "workflows" / "gpu.yml")
+    assert law(workflow) == []
+    assert law(_set(workflow, path, value)) != []
