@@ -19,6 +19,7 @@ from gfpbench.workers import Shared, device_of, scheduler_by_case
 
 if TYPE_CHECKING:
     from gfpbench.baselines import Comparison
+    from gfpbench.collapse import Collapse, Question
     from gfpbench.types import Case, Result
 
 _KEY: pytest.StashKey[Bench] = pytest.StashKey()
@@ -249,6 +250,73 @@ class Bench:
         return self.comparisons[result.case.id]
 
 
+class CollapseBench:
+    """One session's collapse points: each severity of each restorer is measured once and shared by all tests.
+
+    Args:
+        bench: for the device and the options.
+        store: a folder of this process.
+    """
+
+    def __init__(self, bench: Bench, store: Path) -> None:
+        self.bench, self.store = bench, store
+        self._loaded: dict[str, Any] = {}
+
+    def question(self, restorer: str, axis: str, **changes: Any) -> Question:
+        """Embedded faces, four draws each, unless ``changes`` say otherwise."""
+        from gfpbench.collapse import DEFAULT_DRAWS, Question
+
+        return Question(restorer, axis, **{"draws": DEFAULT_DRAWS, **changes})
+
+    def point(self, restorer: str, axis: str, **changes: Any) -> Collapse:
+        """Where a restorer collapses on an axis, searched for now."""
+        from gfpbench.collapse import collapse_point
+
+        return collapse_point(self.question(restorer, axis, **changes), **self._where(restorer))
+
+    def margins(self, restorer: str, axis: str, severity: float, **changes: Any) -> dict[str, float]:
+        """The mean margin of each criterion at one severity: useful where all are above 0."""
+        from gfpbench.collapse import margins_at
+
+        return margins_at(self.question(restorer, axis, **changes), severity, **self._where(restorer))
+
+    def baseline(self, restorer: str, axis: str) -> Collapse:
+        """The stored collapse point; searched for and written first where an option asks for that, else missing."""
+        from gfpbench import collapse
+
+        option, root = self.bench.config.getoption, self.bench.baselines.parent / collapse.FOLDER.name
+        question = self.question(restorer, axis)
+        path = collapse.baseline_path(root, question)
+        missing = option("--baseline-update-new") and not path.exists()
+        if (option("--baseline-update") or missing) and path not in self.bench.written:
+            self.bench.written.add(path)
+            with self.bench._once("collapse baseline", str(path)) as mine:
+                if mine:
+                    collapse.write([self.point(restorer, axis)], path)
+        found = collapse.find_baseline(root, question)
+        if found is None:
+            pytest.fail(
+                f"missing: there is no collapse point stored for {restorer} on {axis} ({path}); to make it: "
+                "pytest tests/robustness --baseline-update-new",
+                pytrace=False,
+            )
+        return found
+
+    def disagreements(self, restorer: str, axis: str) -> tuple[str, ...]:
+        """Where a restorer does not collapse within the stored interval; empty where it does."""
+        from gfpbench.collapse import disagreements
+
+        return disagreements(self.baseline(restorer, axis), **self._where(restorer))
+
+    def _where(self, restorer: str) -> dict[str, Any]:
+        from gfpbench import restorers
+
+        device = self.bench.device
+        if restorer not in self._loaded:
+            self._loaded[restorer] = restorers.load(restorer, device=device)
+        return {"store": self.store, "device": device, "restorer": self._loaded[restorer]}
+
+
 @pytest.fixture(scope="session")
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Measures cases for this session: ``bench.measure(bench.case("nano"))`` gives a Result."""
@@ -288,6 +356,12 @@ def baseline(restoration: Result, bench: Bench) -> Result:
 def comparison(restoration: Result, bench: Bench) -> Comparison:
     """``restoration`` beside its stored baseline: verdicts, what changed, how surely, and what it looks like."""
     return bench.compare(restoration)
+
+
+@pytest.fixture(scope="session")
+def collapse(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> CollapseBench:
+    """Searches for collapse points in this session: ``collapse.point("nano", "noise")`` gives a Collapse."""
+    return CollapseBench(bench, tmp_path_factory.mktemp("collapse"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

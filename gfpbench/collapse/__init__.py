@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from gfpbench.collapse.baseline import FOLDER, baseline_path, disagreements, find_baseline
 from gfpbench.collapse.definition import CRITERIA, DEFAULT, Criterion
 from gfpbench.collapse.groups import GroupDifference, group_difference
-from gfpbench.collapse.point import DEFAULT_AXES, DEFAULT_DRAWS, axis_of, collapse_point, loaded
+from gfpbench.collapse.point import DEFAULT_AXES, DEFAULT_DRAWS, axis_of, collapse_point, loaded, margins_at
 from gfpbench.collapse.record import Collapse, Question, Step, from_json, read, to_json, write
 from gfpbench.collapse.search import RESOLUTION, Found, find
 from gfpbench.collapse.text import collapse_lines, worst_faces_command
@@ -18,6 +19,7 @@ __all__ = [
     "DEFAULT",
     "DEFAULT_AXES",
     "DEFAULT_DRAWS",
+    "FOLDER",
     "RESOLUTION",
     "Collapse",
     "Criterion",
@@ -27,12 +29,16 @@ __all__ = [
     "Step",
     "at_value",
     "axis_of",
+    "baseline_path",
     "collapse_lines",
     "collapse_point",
+    "disagreements",
     "find",
+    "find_baseline",
     "from_json",
     "group_difference",
     "loaded",
+    "margins_at",
     "read",
     "to_json",
     "worst_faces_command",

@@ -115,6 +115,27 @@ def loaded(questions: Sequence[Question], *, device: str = "cpu") -> dict[str, R
     return {name: restorers.load(name, device=device) for name in dict.fromkeys(q.restorer for q in questions)}
 
 
+def margins_at(
+    question: Question,
+    severity: float,
+    *,
+    store: Path,
+    device: str = "cpu",
+    restorer: Restorer | None = None,
+) -> dict[str, float]:
+    """The mean margin of each criterion at one severity: all above 0 means useful. Arguments as ``collapse_point``."""
+    device = devices.resolve(device)
+    axis, metric = axis_of(question.axis), load_metric(question.metric)
+    criteria, _ = criteria_for(metric, question.criteria)
+    bench = open_bench(question, axis, metric, criteria, store=store, device=device, restorer=restorer)
+    search = _Search(bench, criteria, None, 1)
+    try:
+        margins = search.margins(severity)
+    except _Dropped:
+        margins = search.margins(severity)
+    return {criterion.name: float(row.mean()) for criterion, row in zip(criteria, margins, strict=True)}
+
+
 @dataclass
 class _Search:
     bench: Bench
