@@ -188,13 +188,20 @@ class Bench:
 
     def gather(self) -> tuple[Result, ...]:
         """All Results of this session, also those of the workers, in an order that does not depend on who measured."""
+        from gfpbench import results
+
         if self.shared is not None and not self.worker:
             for case_id in self.shared.done("measured"):
                 self.results.setdefault(case_id, self._measured_elsewhere(case_id))
             self.written.update(map(Path, self.shared.done("baseline")))
             for case_id in self.shared.done("compared"):
-                self.compare(self.results[case_id])
+                kept = self._kept_by_a_worker(case_id)
+                self.compare(results.read(kept)[0] if kept.exists() else self.results[case_id])
         return tuple(sorted(self.results.values(), key=lambda result: self._place(result.case)))
+
+    def _kept_by_a_worker(self, case_id: str) -> Path:
+        assert self.shared is not None
+        return self.shared.folder / "compared" / f"{case_id}.json"
 
     def _place(self, case: Case) -> tuple[Any, ...]:
         """Tables one after the other, that of the command line first; in each the input, restorers as named, truth."""
@@ -239,7 +246,7 @@ class Bench:
 
     def compare(self, result: Result) -> Comparison:
         """A Result beside its stored baseline; compared once, and listed at the end of the run."""
-        from gfpbench import baselines
+        from gfpbench import baselines, results
 
         if result.case.id not in self.comparisons:
             baseline, note = self.baseline(result)
@@ -247,6 +254,8 @@ class Bench:
             notes = (note, *comparison.notes) if note else comparison.notes
             with self._once("compared", result.case.id):
                 self.comparisons[result.case.id] = dataclasses.replace(comparison, notes=notes)
+                if self.worker and result.case.id not in self.results:  # measured by a test, without the bench
+                    results.write([result], self._kept_by_a_worker(result.case.id))
         return self.comparisons[result.case.id]
 
 
@@ -440,7 +449,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(line)
     for path in sorted(session.written):
         terminalreporter.write_line(f"baseline written: {path}")
-    changed = [compared for compared in session.comparisons.values() if compared.kind != "same"]
+    comparisons = [session.comparisons[case_id] for case_id in sorted(session.comparisons)]
+    changed = [compared for compared in comparisons if compared.kind != "same"]
     if len(session.comparisons) > len(changed):
         count = len(session.comparisons) - len(changed)
         terminalreporter.write_line(f"same as the baseline: {count} case{'s' * (count > 1)}")

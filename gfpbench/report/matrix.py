@@ -56,6 +56,8 @@ class MatrixCell:
             return f"{self.n:,} alike"
         if self.largest == 0:
             return "="
+        if self.difference == 0:
+            return "±0"  # images differ, their mean does not
         return f"{self.difference:+.2g}".replace("-", "−") if math.isfinite(self.difference) else "∞"
 
 
