@@ -231,7 +231,7 @@ def pictures() -> list[tuple[Any, Any]]:
     whole = zip(laws.as_bytes(laws.restored()), laws.as_bytes(laws.truth()), strict=True)
     pairs = [(ours[:, 4:], theirs[:, 4:]) for ours, theirs in whole]  # 209 x 193
     near = pairs[0][1].copy()
-    near[::40, ::40, 1] ^= 1
+    near[1::40, 1::40, 1] ^= 1
     return [*pairs, (near, pairs[0][1])]
 
 
@@ -244,7 +244,11 @@ def same_as_the_script(protocol: str, figure: str, folder: Path, metric: Metric 
     script, bound = SCRIPTS[protocol, figure]
     with seeded_weights(folder):
         metric = metric or load([protocols.find(protocol).figures[figure]])[0]
-        for place, (restored, truth) in enumerate(pictures()):
+        pairs = pictures()
+        if any(word in figure.lower() for word in ("lpips", "deg", "idd")):
+            # Networks are slow, and these say as much: one pair far apart, one nearly equal, a quarter of the pixels.
+            pairs = [(restored[-96:, -96:], truth[-96:, -96:]) for restored, truth in pairs[2:]]
+        for place, (restored, truth) in enumerate(pairs):
             expected = script(restored, truth, folder)
             ours, theirs = (laws.batch([picture.astype(np.float64)], ("one",)) for picture in (restored, truth))
             try:
