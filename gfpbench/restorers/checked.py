@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from gfpbench.images import select, to_uint8
+from gfpbench.restorers.contained import contained
 from gfpbench.types import ImageBatch, RestorationFailed, Restorer
 
 UNCHANGED_WITHIN_LEVELS = 1
@@ -50,7 +51,7 @@ def checked(
 
     Raises:
         KeyboardInterrupt and the like pass through. SystemExit does not: a model that calls ``sys.exit(0)`` would
-        otherwise end a run as if it had succeeded.
+        otherwise end a run as if it had succeeded; see ``contained`` for what else it may not do.
     """
     returned, failures = _attempted(restorer, degraded)
     failures |= _refused(restorer, degraded, returned)
@@ -99,7 +100,7 @@ def _attempted(restorer: Restorer, degraded: ImageBatch) -> tuple[dict[str, torc
     """Pixels per name as returned, copied; and reasons. Tries pictures alone where the batch raises."""
     given = ImageBatch(degraded.pixels.clone(), degraded.ids)
     try:
-        with torch.no_grad():
+        with contained(), torch.no_grad():
             answer = restorer(given)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model raises is a failed restoration
         if len(degraded) == 1:
@@ -201,7 +202,10 @@ def _hash(pixels: torch.Tensor) -> str:
 
 def _line(error: BaseException) -> str:
     """Type, message and place of an exception, in one line that is the same on every machine."""
-    message = " ".join(str(error).split())[:300] or "no message"
+    try:
+        message = " ".join(str(error).split())[:300] or "no message"
+    except Exception:  # noqa: BLE001 - an exception whose own text raises is still a failed restoration
+        message = "no message that could be read"
     if isinstance(error, RestorationFailed):  # a line made for a person
         return message
     frames = traceback.extract_tb(error.__traceback__)

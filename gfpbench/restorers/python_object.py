@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from gfpbench.restorers.adapt import ModuleRestorer, from_array_function
+from gfpbench.restorers.contained import contained
 from gfpbench.types import BadInput, ImageBatch, Json
 
 ACCEPTED = (
@@ -67,8 +68,9 @@ def _import(name: str) -> ModuleType:
         sys.path.insert(0, folder)  # as `python -m` does; left there, because a model may import its neighbours later
     importlib.invalidate_caches()
     try:
-        return importlib.import_module(name)
-    except Exception as error:
+        with contained():
+            return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
         absent = error.name if isinstance(error, ModuleNotFoundError) else None
         if absent is not None and (name == absent or name.startswith(f"{absent}.")):
             here = [path.stem for path in Path(folder).glob("*.py")]
@@ -123,8 +125,9 @@ def _built(spec: str, found: Any, device: str) -> Any:
         names = ", ".join(parameter.name for parameter in _needed(parameters))
         raise BadInput(f"{spec}: {found.__name__} cannot be built without {names}; name a function that builds it")
     try:
-        return found(device=device) if parameters and _takes_device(parameters) else found()
-    except Exception as error:
+        with contained():
+            return found(device=device) if parameters and _takes_device(parameters) else found()
+    except (Exception, SystemExit) as error:
         line = " ".join(str(error).split())[:300]
         raise BadInput(f"{spec}: building it failed: {type(error).__name__}: {line}") from error
 

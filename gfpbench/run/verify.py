@@ -16,6 +16,7 @@ import numpy as np
 
 from gfpbench import devices, images
 from gfpbench.restorers.checked import ignores_input
+from gfpbench.restorers.contained import contained
 from gfpbench.run.fingerprint import fingerprints
 from gfpbench.run.parts import Parts, load, plain, repeatable
 from gfpbench.run.pictures import picture_path
@@ -81,7 +82,9 @@ def remake(result_or_case: Result | Case, image_id: str, *, parts: Parts | None 
         restored = truth
         if parts.restorer is not None:
             given = ImageBatch(degraded.pixels.clone().to(device), degraded.ids)
-            restored = images.quantized(images.moved(parts.restorer(given), "cpu"))
+            with contained():
+                answer = parts.restorer(given)
+            restored = images.quantized(images.moved(answer, "cpu"))
     return Remade(degraded, restored, truth, parameters)
 
 
@@ -202,7 +205,7 @@ def _made_again(
 ) -> list[Problem]:
     try:
         again = remake(result, row.id, parts=parts, device=device)
-    except Exception as error:  # noqa: BLE001  # whatever a restorer raises is what has to be reported
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a restorer raises is what has to be reported
         if row.failure is not None:
             return []
         stage = "degrade" if isinstance(error, GfpbenchError) else "restore"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 
@@ -114,6 +115,7 @@ SABOTEURS: dict[str, tuple[Function, str, set[str]]] = {
     "asserts": (lambda b: {}["weights"], "^KeyError: 'weights'", ALL),
     "runs out of memory": (lambda b: (_ for _ in ()).throw(MemoryError()), "^MemoryError", ALL),
     "exits": (lambda b: exit(0), "^SystemExit: 0", ALL),
+    "exits without a word": (lambda b: os._exit(0), r"^SystemExit: os._exit\(0\)", ALL),
     "recurses": (lambda b: SABOTEURS["recurses"][0](b), "^RecursionError", ALL),
     "returns None": (lambda b: None, "returned NoneType, not an ImageBatch", ALL),
     "returns a tensor": (lambda b: b.pixels * 0.5, "returned Tensor, not an ImageBatch", ALL),

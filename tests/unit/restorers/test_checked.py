@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 import torch
@@ -89,6 +91,35 @@ def test_a_model_cannot_end_the_run(degraded: ImageBatch) -> None:
     assert restored is None
     assert set(failures) == set(degraded.ids)
     assert failures["astronaut~0"].startswith("SystemExit: 0 (")
+
+
+def test_a_model_is_contained(degraded: ImageBatch, tmp_path: Path) -> None:
+    def leaves_at_once(batch: ImageBatch) -> ImageBatch:
+        os._exit(0)
+
+    def moves(batch: ImageBatch) -> ImageBatch:
+        os.chdir(tmp_path)
+        return darker(batch)
+
+    here = Path.cwd()
+    restored, failures = checked(Made(leaves_at_once), degraded)
+    assert restored is None
+    assert failures["astronaut~7"].startswith("SystemExit: os._exit(0) (")
+    restored, failures = checked(Made(moves), degraded)
+    assert (restored is None, failures, Path.cwd()) == (False, {}, here)
+
+
+def test_an_exception_without_readable_text_is_still_a_failure(degraded: ImageBatch) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def raising(batch: ImageBatch) -> ImageBatch:
+        raise Mute
+
+    restored, failures = checked(Made(raising), degraded)
+    assert restored is None
+    assert failures["astronaut~0"].startswith("Mute: no message that could be read (")
 
 
 def test_gradients_and_inference_tensors_are_accepted(degraded: ImageBatch) -> None:
