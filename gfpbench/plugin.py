@@ -170,11 +170,10 @@ class Bench:
             return run.measure(case, store=self.store, device=self.device, protocols=self.protocols, progress=progress)
 
     def _measured_elsewhere(self, case_id: str) -> Result:
-        from gfpbench import results
         from gfpbench.run.case import RESULT
 
         assert self.store is not None
-        return results.read(self.store / case_id / RESULT)[0]
+        return _read(self.store / case_id / RESULT)
 
     def _once(self, kind: str, name: str) -> AbstractContextManager[bool]:
         return self.shared.once(kind, name) if self.shared is not None else nullcontext(True)
@@ -188,15 +187,13 @@ class Bench:
 
     def gather(self) -> tuple[Result, ...]:
         """All Results of this session, also those of the workers, in an order that does not depend on who measured."""
-        from gfpbench import results
-
         if self.shared is not None and not self.worker:
             for case_id in self.shared.done("measured"):
                 self.results.setdefault(case_id, self._measured_elsewhere(case_id))
             self.written.update(map(Path, self.shared.done("baseline")))
             for case_id in self.shared.done("compared"):
                 kept = self._kept_by_a_worker(case_id)
-                self.compare(results.read(kept)[0] if kept.exists() else self.results[case_id])
+                self.compare(_read(kept) if kept.exists() else self.results[case_id])
         return tuple(sorted(self.results.values(), key=lambda result: self._place(result.case)))
 
     def _kept_by_a_worker(self, case_id: str) -> Path:
@@ -324,6 +321,12 @@ class CollapseBench:
         if restorer not in self._loaded:
             self._loaded[restorer] = restorers.load(restorer, device=device)
         return {"store": self.store, "device": device, "restorer": self._loaded[restorer]}
+
+
+def _read(path: Path) -> Result:
+    from gfpbench import results
+
+    return results.read(path)[0]
 
 
 @pytest.fixture(scope="session")
