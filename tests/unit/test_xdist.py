@@ -17,6 +17,8 @@ from gfpbench.workers import Shared, device_of
 OPTIONS = ("--limit", "2", "--device", "cpu", "--protocol", "report-2021", "-p", "no:cacheprovider")
 
 TESTS = """
+    from gfpbench import run
+
     def test_rows(restoration):
         assert restoration.rows
 
@@ -26,8 +28,9 @@ TESTS = """
     def test_baseline(comparison):
         assert comparison.passed
 
-    def test_alone(degraded_input):
-        assert degraded_input.rows
+    def test_without_the_bench(bench, tmp_path):
+        case = bench.case("input")
+        assert bench.compare(run.measure(case, store=tmp_path, protocols=bench.protocols)).passed
 """
 
 BLUR = """
@@ -71,7 +74,7 @@ def test_two_workers_leave_the_bytes_of_one_process(pytester: pytest.Pytester) -
     once = (pytester.path / "calls.txt").read_text().splitlines()
     (pytester.path / "calls.txt").unlink()
     baselines = bytes_of(pytester.path / "baselines")
-    assert len(baselines) == 2
+    assert len(baselines) == 3
 
     many = pytester.runpytest_subprocess(*options, "--report", "many", "-n", "2")
     many.assert_outcomes(passed=7)
@@ -81,7 +84,7 @@ def test_two_workers_leave_the_bytes_of_one_process(pytester: pytest.Pytester) -
     workers = (pytester.path / "calls.txt").read_text().splitlines()
     assert len(set(workers)) == 1  # by one worker
     assert len(workers) < len(once)  # which made no baseline, and measured no more than the one process did
-    many.stdout.fnmatch_lines(["*= gfpbench =*", "same as the baseline: 2 cases"])
+    many.stdout.fnmatch_lines(["*= gfpbench =*", "same as the baseline: 3 cases"])
 
 
 def test_workers_that_make_baselines_make_each_once(pytester: pytest.Pytester) -> None:
