@@ -90,6 +90,10 @@ def shapes_are_told_apart(find: Find) -> None:
     assert abs(wave.point - 0.25) < STEP
     assert wave.recovers is not None
     assert 0.75 <= wave.recovers <= 0.875
+    waves = kind(lambda s: math.cos(3 * math.pi * s))  # falls at 1/6 and again at 5/6: the first one counts
+    assert waves.kind == "not monotone"
+    assert waves.point is not None
+    assert abs(waves.point - 1 / 6) < STEP
     late = kind(lambda s: 0.3 - abs(s - 0.5))  # useful from 0.2 to 0.8
     assert late.kind == "collapses"
     assert late.point is not None
