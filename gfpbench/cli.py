@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +51,11 @@ def _version(asked: bool) -> None:
     if asked:
         print(f"gfpbench {__version__}")
         raise typer.Exit
+
+
+def _models_talk_to_stderr(as_json: bool) -> AbstractContextManager[object]:
+    """Where standard output is for a machine, what a model prints while it loads and works goes beside it."""
+    return redirect_stdout(sys.stderr) if as_json else nullcontext()
 
 
 @app.callback()
@@ -128,9 +134,10 @@ def run(
     where = devices.resolve(device)
     protocols = tuple(dict.fromkeys(protocol or (() if metric else (DEFAULT,))))
     # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
-    parts = [engine.load(case, device=where, metrics=metric, protocols=protocols) for case in cases]
+    with _models_talk_to_stderr(as_json):
+        parts = [engine.load(case, device=where, metrics=metric, protocols=protocols) for case in cases]
     store = report / "cases"
-    with progress_bar() as progress:
+    with _models_talk_to_stderr(as_json), progress_bar() as progress:
         results = tuple(
             engine.run_case(case, part, store=store, device=where, batch_size=batch_size, progress=progress)
             for case, part in zip(cases, parts, strict=True)

@@ -23,10 +23,13 @@ def progress_bar(console: Console | None = None) -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     tasks: dict[str, TaskID] = {}
     if not console.is_terminal:
+        tenths: dict[str, int] = {}
 
         def log(done: int, total: int, what: str) -> None:
             # A log gets a line at about every tenth, so that a stuck job is seen without flooding the file.
-            if done == total or (total >= 10 and done * 10 // total > (done - 1) * 10 // total):
+            tenth = done * 10 // total
+            if done == total or (total >= 10 and tenth > tenths.get(what, 0)):
+                tenths[what] = tenth
                 console.print(f"{what}: {done}/{total}", highlight=False, markup=False, soft_wrap=True)
 
         yield log

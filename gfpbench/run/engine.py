@@ -73,7 +73,7 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
     if parts.restorer is None:
         restored = None if degraded is None else only(truth, degraded.ids)
     else:
-        restored = restore(parts.restorer, degraded, device, seen, notes)
+        restored = without_the_truth(restore(parts.restorer, degraded, device, seen, notes), degraded, truth, notes)
     scores: dict[str, dict[str, float]] = {metric.name: {} for metric in parts.metrics}
     if restored is not None:
         scores = score_all(parts.metrics, restored, only(truth, restored.ids), notes)
@@ -149,6 +149,26 @@ def restore(
     if restored.size != degraded.size:
         raise GfpbenchError(f"{what} must return the pictures it was given: {_shape(degraded)}, not {_shape(restored)}")
     return images.quantized(images.moved(restored, "cpu"))
+
+
+def without_the_truth(
+    restored: ImageBatch | None, degraded: ImageBatch | None, truth: ImageBatch, notes: _Notes
+) -> ImageBatch | None:
+    """The restored pictures but for those that are the truth itself: these were found somewhere, not restored.
+
+    No restorer undoes a loss to the last bit. Where the degradation changed no more than half of a picture's values
+    (an occluder, nothing at all), it might, and nothing is said.
+    """
+    if restored is None or degraded is None:
+        return restored
+    clean, given = (images.to_uint8(only(batch, restored.ids)) for batch in (truth, degraded))
+    same = (images.to_uint8(restored) == clean).flatten(1).all(1)
+    lost = (given != clean).flatten(1).double().mean(1) > 0.5
+    leaked = [image_id for image_id, found in zip(restored.ids, (same & lost).tolist(), strict=True) if found]
+    for image_id in leaked:
+        notes.failed("restore", image_id, "returned the true picture to the last bit: it was found, not restored")
+    kept = [image_id for image_id in restored.ids if image_id not in leaked]
+    return only(restored, kept) if kept else None
 
 
 def score_all(

@@ -33,6 +33,23 @@ def test_the_authors_functions_make_the_same_bytes_from_our_draws(chain: Chain, 
             assert (got == upstream_oracle.by_functions(rgb, record)).all(), record
 
 
+@pytest.mark.parametrize("sigma", [0.1, 0.2, 0.25, 0.3, 0.35])
+def test_the_weakest_blurs_are_the_authors_too(sigma: float, clean: Any) -> None:
+    """Where a blur moves few values by a level, no law of quality would miss it."""
+    drawn = PAPER.draw("picture 1", 0, clean.size)
+    for shape, across in (("isotropic", sigma), ("anisotropic", 0.2)):
+        record = {
+            **drawn,
+            "blur_shape": shape,
+            "blur_sigma_x_px": sigma,
+            "blur_sigma_y_px": across,
+            "jpeg_quality": 100,
+        }
+        record |= {"downsample_ratio": 1.0, "noise_std_grey_levels": 0.0}
+        for got, rgb in zip(to_rgb_arrays(PAPER.apply(clean, [record, record])), to_rgb_arrays(clean), strict=True):
+            assert (got == upstream_oracle.by_functions(rgb, record)).all()
+
+
 def test_the_authors_functions_make_the_same_bytes_with_every_colour_change(clean: Any) -> None:
     changes = {
         "shift_red_grey_levels": 17.3,

@@ -66,6 +66,27 @@ def test_json_is_json(folder: Path) -> None:
     assert len(rows) == 3
 
 
+def test_a_model_that_prints_leaves_the_json_whole(tmp_path: Path) -> None:
+    source = "print('loading')\nfrom gfpbench.types import ImageBatch\n"
+    source += "def restore(batch):\n    print('working')\n    return ImageBatch(batch.pixels.flip(3), batch.ids)\n"
+    (tmp_path / "talkative.py").write_text(source)
+    done = gfpbench("run", *COMMON, "--restorer", "python:talkative:restore", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["results"]) == 3
+    assert "loading" in done.stderr
+    assert "working" in done.stderr
+
+
+def test_a_model_that_leaves_is_a_failure_of_the_command(tmp_path: Path) -> None:
+    """Silence and exit code 0, without a report, would be taken for a pass."""
+    source = "import os\ndef restore(batch):\n    os.chdir('/')\n    os._exit(0)\n"
+    (tmp_path / "leaving.py").write_text(source)
+    done = gfpbench("run", *COMMON, "--restorer", "python:leaving:restore", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "SystemExit: os._exit(0)" in done.stdout
+    assert (tmp_path / "report" / "index.html").exists()
+
+
 @pytest.mark.parametrize("what", ["restorers", "faces", "degradations", "axes", "metrics", "assets"])
 def test_lists_are_for_people_and_for_machines(what: str) -> None:
     shown = CliRunner().invoke(cli.app, ["list", what])

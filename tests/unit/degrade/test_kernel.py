@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gfpbench.degrade.blur import scaled_kernel_size
+from gfpbench.degrade.blur import Blur, scaled_kernel_size
 from gfpbench.degrade.kernel import gaussian_1d, gaussian_2d
+from gfpbench.degrade.keyed import step_generator
 
 fixed = settings(derandomize=True, deadline=None, max_examples=60)
 sigmas = st.floats(0.1, 10)
@@ -61,6 +62,13 @@ def test_truncation_is_the_windows() -> None:
     kernel = gaussian_2d(41, 10.0, 10.0, 0.0)
     spread = np.sqrt((kernel.sum(0) * np.arange(-20, 21) ** 2).sum())
     assert spread == pytest.approx(8.90, abs=0.01)
+
+
+def test_the_chance_of_an_elongated_blur_is_the_one_stated() -> None:
+    for chance in (0.0, 0.2, 1.0):
+        blur = Blur(sigma_px_at_512=(1.0, 5.0), anisotropic_probability=chance)
+        drawn = [blur.draw(step_generator(seed, "face", "blur"), (512, 512))["blur_shape"] for seed in range(400)]
+        assert abs(drawn.count("anisotropic") / 400 - chance) <= 0.07  # 3.5 standard deviations at 0.2
 
 
 def test_sigma_zero_is_a_spike() -> None:

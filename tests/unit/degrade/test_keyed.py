@@ -21,6 +21,15 @@ def test_parts_do_not_run_together() -> None:
     assert len({key(1, "ab", "c"), key(1, "a", "bc"), key(1, 'a", "b', "c"), key(11, "", ""), key(1, "1", "")}) == 5
 
 
+def test_no_seed_and_no_name_stands_for_another() -> None:
+    seeds = [0, 1, -1, 2**31, -(2**31), 2**32, 2**32 + 1, 2**63, 2**64, 2**128, 10**40]
+    names = ["a", "A", "a~0", "a~1", "b/a", "b", " a", "a ", "\u00e9", "e\u0301", ""]
+    keys = [key(seed, name, step) for seed in seeds for name in names for step in ("blur", "noise")]
+    assert len(set(keys)) == len(keys)
+    assert all(len(one) == 32 for one in keys)
+    assert len({generator(one).random() for one in keys}) == len(keys)
+
+
 def test_a_generator_starts_afresh_each_time() -> None:
     first, again = (step_generator(3, "face", "blur").random(5) for _ in range(2))
     np.testing.assert_array_equal(first, again)

@@ -73,9 +73,22 @@ def test_pictures_of_several_sizes_keep_their_order(tmp_path: Path) -> None:
     assert toy.problems(result, tmp_path, count=None) == []
 
 
-def test_unreadable_faces_are_named_and_the_run_goes_on(tmp_path: Path) -> None:
-    torn = frozenset({"face 0000", "face 0005", "face 0006", "face 0019"})
-    toy = Toy(ToyFaces(unreadable=torn))
+def test_a_degradation_draws_for_height_and_width(tmp_path: Path) -> None:
+    class Sized(ToyNoise):
+        def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
+            return {**super().draw(face_id, seed, size), "height_px": size[0], "width_px": size[1]}
+
+    result = Toy(ToyFaces(10, sizes=((24, 12), (12, 20))), degradation=Sized()).measure(tmp_path)
+    assert [(row.parameters["height_px"], row.parameters["width_px"]) for row in result.rows[::5]] == [
+        (24, 12),
+        (12, 20),
+    ]
+
+
+@pytest.mark.parametrize("sizes", [((16, 16),), ((16, 16), (24, 12))], ids=["one size", "two sizes"])
+def test_unreadable_faces_are_named_and_the_run_goes_on(tmp_path: Path, sizes: tuple[tuple[int, int], ...]) -> None:
+    torn = frozenset({"face 0000", "face 0004", "face 0005", "face 0006", "face 0019"})
+    toy = Toy(ToyFaces(unreadable=torn, sizes=sizes))
     result = toy.measure(tmp_path)
     assert result.image_ids == tuple(name for name in toy.faces.ids() if name not in torn)
     assert [(problem.stage, problem.subject) for problem in result.problems] == [
@@ -123,6 +136,41 @@ def test_one_picture_for_two_inputs_is_noticed_across_batches_and_after_a_stop(t
     assert [row.failure is None for row in result.rows] == [True] + [False] * 19
     assert toy.problems(result, None) != []  # and the first one is found when the Result is verified
     laws.check_resuming_changes_nothing(toy, tmp_path, 5)
+
+
+def test_the_truth_itself_is_no_restoration(tmp_path: Path) -> None:
+    faces, looked_up = ToyFaces(), frozenset({"face 0002", "face 0009"})
+
+    class LooksItUp(Smooth):
+        def __call__(self, degraded: ImageBatch) -> ImageBatch:
+            done = super().__call__(degraded).pixels.clone()
+            for place, name in enumerate(degraded.ids):
+                if name in looked_up:
+                    done[place] = faces.load(name).pixels
+            return ImageBatch(done, degraded.ids)
+
+    class Nothing(ToyNoise):
+        def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
+            return batch
+
+    class Repairs(Smooth):
+        """Undoes a loss that one can undo: a black corner of pictures that it knows to be flat there."""
+
+        def __call__(self, degraded: ImageBatch) -> ImageBatch:
+            return ImageBatch(torch.stack([faces.load(name).pixels for name in degraded.ids]), degraded.ids)
+
+    class Corner(Nothing):
+        def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
+            batch.pixels[:, :, :8, :8] = 0
+            return batch
+
+    toy = Toy(faces, restorer=LooksItUp())
+    result = toy.measure(tmp_path)
+    assert {row.id for row in result.rows if row.failure} == looked_up
+    assert "true picture to the last bit" in result.problems[0].reason
+    assert toy.problems(result, tmp_path) == []
+    small = Toy(faces, degradation=Corner(), restorer=Repairs(), metrics=(ToyMetric("mae_255", mae, best=0.0),))
+    assert [row.failure for row in small.measure(tmp_path / "corner").rows] == [None] * 20
 
 
 def test_a_picture_that_cannot_be_degraded_costs_no_other(tmp_path: Path) -> None:

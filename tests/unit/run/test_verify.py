@@ -152,6 +152,19 @@ def test_parts_that_cannot_be_repeated_are_noticed(tmp_path: Path, name: str) ->
     assert toy.problems(toy.measure(tmp_path), tmp_path) != []
 
 
+def test_a_restorer_that_exits_when_asked_again_is_noticed(tmp_path: Path) -> None:
+    class LeavesLater(Smooth):
+        def __call__(self, degraded: ImageBatch) -> ImageBatch:
+            if self.version == "2":
+                raise SystemExit(0)
+            return super().__call__(degraded)
+
+    toy = Toy(restorer=LeavesLater())
+    result = toy.measure(tmp_path)
+    found = toy.but(restorer=LeavesLater(version="2")).problems(result, tmp_path)
+    assert sum("cannot be made again: SystemExit: 0" in line for line in found) == 4
+
+
 @pytest.mark.parametrize("name", PARTS)
 def test_it_is_noticed_without_the_pictures_too(tmp_path: Path, name: str) -> None:
     toy = Toy().but(**PARTS[name])
