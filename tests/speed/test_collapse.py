@@ -1,0 +1,50 @@
+"""What a search for a collapse point costs: restorations against a grid, and the wall time of all default axes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gfpbench import restorers
+from gfpbench.collapse import DEFAULT_AXES, DEFAULT_DRAWS, Question, collapse_point, find
+
+
+def test_restorations_saved_against_a_grid() -> None:
+    """Over all places a collapse can have, with the default resolution: at worst and on average."""
+    saved = []
+    for place in range(65):
+        found = find(lambda s, point=place / 64 + 1 / 128: np.full((1, 4), point - s))
+        saved.append(found.grid / found.evaluations)
+    print(f"a grid of 65 takes {min(saved):.1f} times as many restorations at worst, {np.mean(saved):.1f} on average")
+    assert min(saved) >= 5
+
+
+def test_the_search_itself_takes_no_time() -> None:
+    """Scan, bisection and the bootstrap over 5,000 images, without a single restoration: below a second or so."""
+    points = np.random.default_rng(0).normal(0.5, 0.1, 5000)
+    begun = time.process_time()
+    found = find(lambda s: (points - s)[None])
+    seconds = time.process_time() - begun
+    print(f"search over 5,000 images: {seconds:.2f} s of processor time, {found.evaluations} severities")
+    assert seconds < 10
+
+
+@pytest.mark.slow
+def test_all_default_axes_of_nano(tmp_path: Path) -> None:
+    """Twelve axes, eight images each: meant to take less than five minutes on two quiet cores."""
+    nano = restorers.load("nano")
+    begun, cpu, restorations, grid = time.perf_counter(), time.process_time(), 0, 0
+    for axis in DEFAULT_AXES:
+        found = collapse_point(Question("nano", axis, draws=DEFAULT_DRAWS), store=tmp_path, restorer=nano)
+        restorations += found.restorations
+        grid += found.grid_restorations
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    print(
+        f"{len(DEFAULT_AXES)} axes of nano: {seconds:.0f} s wall, {cpu:.0f} s of processor time, {restorations} "
+        f"restorations instead of {grid} ({grid / restorations:.1f} times as many)"
+    )
+    assert grid / restorations >= 5
+    assert cpu < 600  # two cores for five minutes; the wall clock of a shared machine proves nothing

@@ -1,0 +1,73 @@
+"""`gfpbench collapse`, run as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gfpbench.cli import app
+from gfpbench.types import BadInput
+
+SMALL = ["--size", "64", "--draws", "2", "--resolution", "4", "--device", "cpu"]
+
+
+def called(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["collapse", *words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout
+
+
+def test_a_point_its_command_and_its_page(tmp_path: Path) -> None:
+    report = tmp_path / "my report"
+    words = ["--restorer", "classical", "--axis", "noise", "--criterion", "face", *SMALL, "--report", str(report)]
+    code, printed = called(*words)
+    assert code == 0
+    assert "classical on noise+middle (ssim_rgb): collapses at" in printed
+    assert "95 % interval" in printed
+    assert "restorations of 4 images" in printed
+    assert (report / "collapse.html").exists()
+    code, again = called(*words, "--json")
+    assert code == 0
+    data = json.loads(again)
+    assert data == json.loads((report / "collapse.json").read_text())
+    assert data["collapses"][0]["unit"] == "grey levels"
+    command = next(line for line in printed.splitlines() if "worst faces:" in line).partition("worst faces: ")[2]
+    first, second, *rest = shlex.split(command)
+    assert (first, second) == ("gfpbench", "collapse")
+    code, printed = called(*rest, "--device", "cpu")
+    assert code == 0
+    assert "ground truth" in printed
+    assert (report / "at" / "index.html").exists()
+    assert (report / "collapse.html").exists()
+
+
+def test_failed_restorations_are_exit_code_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cheat.py").write_text("def copy(rgb):\n    return rgb\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    code, printed = called("--restorer", "python:cheat:copy", *SMALL, "--report", str(tmp_path / "report"))
+    assert code == 1
+    assert "collapses at once" in printed
+    assert "failed" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--restorer", "nona"], "nano"),
+        (["--axis", "nosie"], "noise"),
+        (["--axis", "noise", "--at", "500"], "120"),
+        (["--criterion", "looks"], "criterion"),
+        (["--metric", "psnr"], "psnr_rgb"),
+        (["--resolution", "60"], "power of two"),
+        (["--faces", "nowhere"], "face set"),
+    ],
+)
+def test_bad_usage_is_one_clear_line(tmp_path: Path, words: list[str], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        called(*words, "--report", str(tmp_path / "report"), "--device", "cpu")
+    assert not (tmp_path / "report" / "collapse.html").exists()
