@@ -87,7 +87,7 @@ def scheduler_by_case(config: Any, log: Any, case_ids: Sequence[str]) -> Any:
 
     longest_first = sorted(case_ids, key=len, reverse=True)
 
-    class ByCase(LoadScopeScheduling):
+    class ByCase(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]  # where pytest-xdist carries no types
         def _split_scope(self, nodeid: str) -> str:
             _, _, parameters = nodeid.partition("[")
             return next((case_id for case_id in longest_first if case_id in parameters), nodeid)

@@ -119,12 +119,12 @@ def matrix(results: Sequence[Result]) -> Matrix:
     """
     by_key: dict[_Key, dict[Case, Result]] = {}
     for result in results:
-        cases = by_key.setdefault(_key(result), {})
-        if result.case in cases:
+        measured_by = by_key.setdefault(_key(result), {})
+        if result.case in measured_by:
             raise BadInput(
                 f"{result.case.id}: measured twice with {_label(_key(result), True)}: give one file for each"
             )
-        cases[result.case] = result
+        measured_by[result.case] = result
     keys = sorted(by_key, key=lambda key: (_release(key[0]), key[1] == "cpu"), reverse=True)
     if len(keys) < 2:
         only = _label(keys[0], True) if keys else "nothing"
