@@ -274,7 +274,7 @@ class CollapseBench:
 
         return Question(restorer, axis, **{"draws": DEFAULT_DRAWS, **changes})
 
-    def point(self, restorer: str, axis: str, **changes: Any) -> Collapse:
+    def __call__(self, restorer: str, axis: str, **changes: Any) -> Collapse:
         """Where a restorer collapses on an axis, searched for now."""
         from gfpbench.collapse import collapse_point
 
@@ -298,7 +298,7 @@ class CollapseBench:
             self.bench.written.add(path)
             with self.bench._once("collapse baseline", str(path)) as mine:
                 if mine:
-                    collapse.write([self.point(restorer, axis)], path)
+                    collapse.write([self(restorer, axis)], path)
         found = collapse.find_baseline(root, question)
         if found is None:
             pytest.fail(
@@ -371,8 +371,8 @@ def comparison(restoration: Result, bench: Bench) -> Comparison:
 
 
 @pytest.fixture(scope="session")
-def collapse(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> CollapseBench:
-    """Searches for collapse points in this session: ``collapse.point("nano", "noise")`` gives a Collapse."""
+def collapse_point(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> CollapseBench:
+    """Searches for collapse points in this session: ``collapse_point("nano", "noise")`` gives a Collapse."""
     return CollapseBench(bench, tmp_path_factory.mktemp("collapse"))
 
 

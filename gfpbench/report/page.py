@@ -17,6 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gfpbench import results as stored
+from gfpbench.collapse.point import axis_name
+from gfpbench.degrade.axes import load_axis
 from gfpbench.metrics.protocols import DEFAULT
 from gfpbench.report.attributes import GroupLine, group_lines
 from gfpbench.report.charts import Chart, chart_of
@@ -125,7 +127,11 @@ def reproduce(group: Group) -> str:
     names = dict.fromkeys(line.result.case.restorer for line in group.restorers)
     for name in names or {"input": None}:
         words += ["--restorer", name]
-    words += ["--faces", case.faces, "--degradation", case.degradation, "--seed", str(case.seed)]
+    axis, at, severity = case.degradation.rpartition("@")
+    if at:  # one value of an axis: `run` knows no axes, and could not change a scene along with its truth
+        words[1:2] = ["collapse"]
+        words += ["--axis", axis_name(load_axis(axis)), "--at", f"{load_axis(axis).value_at(float(severity)):.12g}"]
+    words += ["--faces", case.faces, *([] if at else ["--degradation", case.degradation]), "--seed", str(case.seed)]
     for option, value in (("--limit", case.limit), ("--draws", case.draws), ("--size", case.size_px)):
         words += [option, str(value)] if value is not None else []
     protocols = dict.fromkeys(name for line in group.lines for name in line.result.protocols)

@@ -26,43 +26,43 @@ SLACK = 0.01
 
 @pytest.mark.parametrize("axis", DEFAULT_AXES)
 @pytest.mark.parametrize("restorer", RESTORERS)
-def test_it_collapses_where_its_baseline_says(collapse: CollapseBench, restorer: str, axis: str) -> None:
-    assert collapse.disagreements(restorer, axis) == ()
+def test_it_collapses_where_its_baseline_says(collapse_point: CollapseBench, restorer: str, axis: str) -> None:
+    assert collapse_point.disagreements(restorer, axis) == ()
 
 
 @pytest.mark.parametrize("axis", TRAINED)
-def test_no_collapse_inside_the_trained_range(collapse: CollapseBench, axis: str) -> None:
+def test_no_collapse_inside_the_trained_range(collapse_point: CollapseBench, axis: str) -> None:
     low, high = axis_of(axis).trained_severity
     for severity in (max(low, 0.0), high):
-        margins = collapse.margins("nano", axis, severity)
+        margins = collapse_point.margins("nano", axis, severity)
         assert all(mean > 0 for mean in margins.values()), (severity, margins)
-    assert collapse.baseline("nano", axis).order > high
+    assert collapse_point.baseline("nano", axis).order > high
 
 
-def test_no_collapse_on_the_diagonal_up_to_three_quarters(collapse: CollapseBench) -> None:
+def test_no_collapse_on_the_diagonal_up_to_three_quarters(collapse_point: CollapseBench) -> None:
     for extent in (0.5, 0.75):
-        margins = collapse.margins("nano", "all", axis_of("all").severity_of(extent))
+        margins = collapse_point.margins("nano", "all", axis_of("all").severity_of(extent))
         assert all(mean > 0 for mean in margins.values()), (extent, margins)
 
 
 @pytest.mark.parametrize("axis", SOONER)
-def test_the_classical_restorer_collapses_first(collapse: CollapseBench, axis: str) -> None:
-    classical, nano = (collapse.baseline(name, axis) for name in ("classical", "nano"))
+def test_the_classical_restorer_collapses_first(collapse_point: CollapseBench, axis: str) -> None:
+    classical, nano = (collapse_point.baseline(name, axis) for name in ("classical", "nano"))
     assert classical.severity is not None
     assert nano.order - classical.severity > 1 / 64
     between = (classical.severity + min(nano.order, 1.0)) / 2
-    assert not all(mean > 0 for mean in collapse.margins("classical", axis, between).values())
-    assert all(mean > 0 for mean in collapse.margins("nano", axis, between).values())
+    assert not all(mean > 0 for mean in collapse_point.margins("classical", axis, between).values())
+    assert all(mean > 0 for mean in collapse_point.margins("nano", axis, between).values())
 
 
 @pytest.mark.parametrize("axis", [*TRAINED, "all"])
-def test_harder_is_never_better(collapse: CollapseBench, axis: str) -> None:
-    harder_is_never_better(collapse.point("classical", axis))
+def test_harder_is_never_better(collapse_point: CollapseBench, axis: str) -> None:
+    harder_is_never_better(collapse_point("classical", axis))
 
 
-def test_a_whole_search_is_the_stored_one(collapse: CollapseBench) -> None:
+def test_a_whole_search_is_the_stored_one(collapse_point: CollapseBench) -> None:
     """nano along noise from scratch: the stored kind, a point within the stored interval, a fifth of a grid at most."""
-    found, stored = collapse.point("nano", "noise"), collapse.baseline("nano", "noise")
+    found, stored = collapse_point("nano", "noise"), collapse_point.baseline("nano", "noise")
     assert found.kind == stored.kind == "collapses"
     assert found.severity is not None
     low, high = stored.interval
@@ -79,9 +79,11 @@ def harder_is_never_better(found: Collapse) -> None:
         assert harder <= easier + SLACK
 
 
-def test_no_collapse_point_is_left_over(collapse: CollapseBench, pytestconfig: pytest.Config) -> None:
+def test_no_collapse_point_is_left_over(collapse_point: CollapseBench, pytestconfig: pytest.Config) -> None:
     folder = pytestconfig.rootpath / FOLDER
     wanted = {
-        baseline_path(folder, collapse.question(restorer, axis)) for restorer in RESTORERS for axis in DEFAULT_AXES
+        baseline_path(folder, collapse_point.question(restorer, axis))
+        for restorer in RESTORERS
+        for axis in DEFAULT_AXES
     }
     assert set(folder.glob("*.json")) == wanted

@@ -24,7 +24,8 @@ def test_a_report_of_three_files_and_closing_lines(pytester: pytest.Pytester) ->
     folder = pytester.path / "out"
     assert {"index.html", "junit.xml", "results.json"} <= {file.name for file in folder.iterdir()}
     properties = {
-        item.get("name"): item.get("value") for item in ElementTree.parse(folder / "junit.xml").getroot().iter("property")
+        item.get("name"): item.get("value")
+        for item in ElementTree.parse(folder / "junit.xml").getroot().iter("property")
     }
     stored = json.loads((folder / "results.json").read_text())
     assert len(stored["results"]) == 3
