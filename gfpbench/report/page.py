@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from gfpbench import results as stored
 from gfpbench.collapse.point import axis_name
-from gfpbench.degrade.axes import load_axis
+from gfpbench.degrade.axes import AXES, load_axis
 from gfpbench.metrics.protocols import DEFAULT
 from gfpbench.report.attributes import GroupLine, group_lines
 from gfpbench.report.charts import Chart, chart_of
@@ -127,17 +127,28 @@ def reproduce(group: Group) -> str:
     names = dict.fromkeys(line.result.case.restorer for line in group.restorers)
     for name in names or {"input": None}:
         words += ["--restorer", name]
-    axis, at, severity = case.degradation.rpartition("@")
-    if at:  # one value of an axis: `run` knows no axes, and could not change a scene along with its truth
-        words[1:2] = ["collapse"]
-        words += ["--axis", axis_name(load_axis(axis)), "--at", f"{load_axis(axis).value_at(float(severity)):.12g}"]
-    words += ["--faces", case.faces, *([] if at else ["--degradation", case.degradation]), "--seed", str(case.seed)]
+    along = _along_axis(case.degradation)
+    words[1:2] = ["collapse"] if along else ["run"]
+    words += along or ["--degradation", case.degradation]
+    words += ["--faces", case.faces, "--seed", str(case.seed)]
     for option, value in (("--limit", case.limit), ("--draws", case.draws), ("--size", case.size_px)):
         words += [option, str(value)] if value is not None else []
     protocols = dict.fromkeys(name for line in group.lines for name in line.result.protocols)
     for name in protocols if list(protocols) != [DEFAULT] else ():
         words += ["--protocol", name]
     return shlex.join(words)
+
+
+def _along_axis(degradation: str) -> list[str]:
+    """One value of an axis as options of ``gfpbench collapse``, empty for any other degradation.
+
+    ``gfpbench run`` knows no axes: it could not change a scene along with its truth.
+    """
+    name, _, severity = degradation.rpartition("@")
+    if name.partition("+")[0] not in AXES or re.fullmatch(r"[0-9.e+-]+", severity) is None:
+        return []
+    axis = load_axis(name)
+    return ["--axis", axis_name(axis), "--at", f"{axis.value_at(float(severity)):.12g}"]
 
 
 def _section(group: Group, stores: Sequence[Path]) -> Section:

@@ -42,7 +42,9 @@ def test_a_point_its_command_and_its_page(tmp_path: Path) -> None:
     code, printed = called(*rest, "--device", "cpu")
     assert code == 0
     assert "ground truth" in printed
-    assert (report / "at" / "index.html").exists()
+    page = (report / "at" / "index.html").read_text()
+    again = next(line for line in page.splitlines() if "gfpbench collapse --restorer" in line)
+    assert "--axis noise+middle --at" in again  # the page names a command that exists
     assert (report / "collapse.html").exists()
 
 
