@@ -75,6 +75,12 @@ def test_a_record_that_makes_no_sense_is_named(name: str, value: Any) -> None:
         paper.apply(clean, [{**paper.draw("a", 0, (24, 24)), name: value}])
 
 
+def test_a_record_of_a_picture_lying_on_its_side_is_another_record() -> None:
+    paper = load("paper")
+    with pytest.raises(BadInput, match="drawn for 24 x 40 px and the picture has 40 x 24"):
+        paper.apply(batch_from_uint8([face(40, 24)], ("a",)), [paper.draw("a", 0, (24, 40))])
+
+
 def test_a_record_that_lacks_a_key_is_named() -> None:
     paper = load("paper")
     record = dict(paper.draw("a", 0, (24, 24)))

@@ -17,7 +17,7 @@ import run_laws as laws
 import torch
 from run_laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, ToyNoise, mae
 
-from gfpbench import results, run
+from gfpbench import images, results, run
 from gfpbench.run import journal
 from gfpbench.types import AssetMissing, BadInput, Face, GfpbenchError, ImageBatch, Json, Parameters
 
@@ -287,6 +287,22 @@ class _Writes(ToyMetric):
         return super().__call__(restored, truth)
 
 
+class _ReadsThenWrites(ToyMetric):
+    """The shared view was made before: it still shows the right picture, and the pixels beneath do not."""
+
+    def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
+        images.to_255(restored)
+        value = super().__call__(restored, truth)
+        restored.pixels.mul_(0.5)
+        return value
+
+
+class _WritesToTheView(ToyMetric):
+    def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
+        images.to_255(truth).mul_(0.5)
+        return super().__call__(restored, truth)
+
+
 BREACHES = {
     "another face": Breach({"faces": _OtherFace()}, "asked for 'face 0000' and got 'face 0001'"),
     "wrong hash": Breach({"faces": _WrongHash()}, "is not the picture that its sha256 says"),
@@ -303,6 +319,8 @@ BREACHES = {
     "metric not a tensor": Breach(_metric(lambda x: [1.0] * len(x)), "must return .* not list"),
     "metric crashes": Breach(_metric(lambda x: x.nothing), "metric 'odd' failed: AttributeError"),
     "metric writes": Breach({"metrics": (_Writes("odd", mae),)}, "odd wrote to the pictures"),
+    "metric reads, then writes": Breach({"metrics": (_ReadsThenWrites("odd", mae),)}, "odd wrote to the pictures"),
+    "metric writes to the view": Breach({"metrics": (_WritesToTheView("odd", mae),)}, "odd wrote to the pictures"),
 }
 
 
