@@ -40,7 +40,9 @@ def main() -> None:
 
         if not isinstance(error, GfpbenchError):
             raise
-        print(f"gfpbench: {error}", file=sys.stderr)
+        # Names come from files: none of them may drive the terminal, or break the one line in two.
+        line = "".join(c if c.isprintable() else " " for c in str(error))
+        print(f"gfpbench: {line}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("gfpbench: stopped; what was measured is kept, the same command goes on from there", file=sys.stderr)

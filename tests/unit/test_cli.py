@@ -143,6 +143,14 @@ def test_a_misspelt_restorer_is_told_before_any_work(tmp_path: Path, monkeypatch
     assert not (tmp_path / "r").exists()
 
 
+def test_a_name_in_a_file_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(json.dumps({"schema": 1, "results": [], "\x1b[2J\nnew": 1}))
+    done = gfpbench("report", "results.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "has unknown  [2J new" in done.stderr
+
+
 def test_the_process_ends_with_2_and_no_traceback(tmp_path: Path) -> None:
     done = gfpbench("run", "--restorer", "nanoo", cwd=tmp_path)
     assert done.returncode == 2

@@ -81,6 +81,13 @@ def test_a_record_of_a_picture_lying_on_its_side_is_another_record() -> None:
         paper.apply(batch_from_uint8([face(40, 24)], ("a",)), [paper.draw("a", 0, (24, 40))])
 
 
+def test_an_isotropic_record_has_one_sigma() -> None:
+    paper = load("paper")
+    record = {**paper.draw("a", 0, (24, 24)), "blur_shape": "isotropic", "blur_sigma_x_px": 0.2, "blur_sigma_y_px": 0.4}
+    with pytest.raises(BadInput, match="says isotropic, but its two sigmas differ"):
+        paper.apply(batch_from_uint8([face(24, 24)], ("a",)), [record])
+
+
 def test_a_record_that_lacks_a_key_is_named() -> None:
     paper = load("paper")
     record = dict(paper.draw("a", 0, (24, 24)))
