@@ -47,4 +47,3 @@ def test_comparing_ten_thousand_images(benchmark: Any) -> None:
     assert len(comparison.metrics) == METRICS
     assert comparison.passed
     assert not compare(dataclasses.replace(now, restorer=before.restorer), before).passed
-    assert benchmark.stats.stats.min < SECONDS
