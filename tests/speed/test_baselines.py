@@ -1,4 +1,4 @@
-"""Comparing 10,000 images under 10 metrics, intervals included, takes less than five seconds."""
+"""Comparing 10,000 images under 10 metrics, intervals included: how long it takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gfpbench.images import batch_from_uint8
 from gfpbench.run.fingerprint import fingerprints
 from gfpbench.types import Case, Result, Row
 
-IMAGES, METRICS, SECONDS = 10_000, 10, 5.0
+IMAGES, METRICS = 10_000, 10
 
 
 def large(seed: int, moved: float) -> Result:
