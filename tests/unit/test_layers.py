@@ -49,3 +49,14 @@ def test_an_upward_import_is_seen(tmp_path: Path) -> None:
     bad = tmp_path / "metrics" / "psnr.py"
     bad.write_text("from gfpbench import images\nfrom gfpbench.run import measure\nimport gfpbench.faces.folder\n")
     assert upward_imports(bad, tmp_path) == ["psnr.py:2 gfpbench.run", "psnr.py:3 gfpbench.faces.folder"]
+
+
+def test_only_the_plugin_imports_pytest() -> None:
+    importing = [
+        path.relative_to(PACKAGE).parts[0]
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "pytest" for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pytest")
+    ]
+    assert set(importing) == {"plugin"}

@@ -1,0 +1,191 @@
+"""What one pytest session measures: each case once, shared by its tests and, under pytest-xdist, by its workers."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gfpbench.workers import Shared, device_of
+
+if TYPE_CHECKING:
+    from gfpbench.baselines import Comparison
+    from gfpbench.types import Case, Result
+
+
+class Bench:
+    """One session's measurements: each case is measured once and its Result shared by all tests.
+
+    Args:
+        config: pytest's configuration, holding the options above.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.results: dict[str, Result] = {}
+        self.comparisons: dict[str, Comparison] = {}
+        self.written: set[Path] = set()
+        self.store: Path | None = Path(config.getoption("--report")) / "cases" if config.getoption("--report") else None
+        self.shared: Shared | None = None
+        worker: dict[str, Any] = getattr(config, "workerinput", {})  # what pytest-xdist hands to a worker
+        self.worker = str(worker.get("workerid", ""))
+        if "gfpbench" in worker:
+            self.shared = Shared(Path(worker["gfpbench"]["folder"]))
+            self.store = Path(worker["gfpbench"]["store"])
+
+    @property
+    def restorers(self) -> tuple[str, ...]:
+        """The names given with --restorer, in order, each once."""
+        return tuple(dict.fromkeys(self.config.getoption("--restorer") or ["nano"]))
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The names given with --protocol, in order, each once; what gfpbench recommends where none is."""
+        from gfpbench.metrics.protocols import DEFAULT
+
+        return tuple(dict.fromkeys(self.config.getoption("--protocol") or [DEFAULT]))
+
+    def case(self, restorer: str, **changes: Any) -> Case:
+        """The Case that the command line describes, for one restorer; ``changes`` replace its fields."""
+        from gfpbench.types import Case
+
+        option = self.config.getoption
+        case = Case(
+            faces=option("--faces"),
+            degradation=option("--degradation"),
+            restorer=restorer,
+            seed=option("--seed"),
+            size_px=option("--size"),
+            limit=option("--limit"),
+            draws=option("--draws"),
+        )
+        return dataclasses.replace(case, **changes)
+
+    @property
+    def device(self) -> str:
+        """Where restorers run in this process: with several workers (pytest -n), each has a GPU of its own."""
+        from gfpbench import devices
+
+        device = devices.resolve(self.config.getoption("--device"))
+        if not self.worker or device != "cuda":
+            return device
+        import torch
+
+        return device_of(self.worker, device, torch.cuda.device_count())
+
+    def measure(self, case: Case) -> Result:
+        """The Result of a case, measured now or earlier in this session, here or by another worker."""
+        if case.id not in self.results:
+            with self.once("measured", case.id) as mine:
+                self.results[case.id] = self._measured_now(case) if mine else self._measured_elsewhere(case.id)
+        return self.results[case.id]
+
+    def _measured_now(self, case: Case) -> Result:
+        from gfpbench import run
+        from gfpbench.report.progress import progress_bar
+
+        if self.store is None:
+            raise pytest.UsageError("the bench has no folder to work in")
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled(), progress_bar() as progress:
+            return run.measure(case, store=self.store, device=self.device, protocols=self.protocols, progress=progress)
+
+    def _measured_elsewhere(self, case_id: str) -> Result:
+        from gfpbench.run.case import RESULT
+
+        assert self.store is not None
+        return _read(self.store / case_id / RESULT)
+
+    def once(self, kind: str, name: str) -> AbstractContextManager[bool]:
+        return self.shared.once(kind, name) if self.shared is not None else nullcontext(True)
+
+    def share(self) -> dict[str, str]:
+        """What every worker has to know; called in the process that starts them."""
+        if self.shared is None:
+            self.shared = Shared(Path(tempfile.mkdtemp(prefix="gfpbench-")))
+        self.store = self.store or self.shared.folder / "cases"
+        return {"folder": str(self.shared.folder), "store": str(self.store.resolve())}
+
+    def gather(self) -> tuple[Result, ...]:
+        """All Results of this session, also those of the workers, in an order that does not depend on who measured."""
+        if self.shared is not None and not self.worker:
+            for case_id in self.shared.done("measured"):
+                self.results.setdefault(case_id, self._measured_elsewhere(case_id))
+            self.written.update(map(Path, self.shared.done("baseline")))
+            for case_id in self.shared.done("compared"):
+                kept = self._kept_by_a_worker(case_id)
+                self.compare(_read(kept) if kept.exists() else self.results[case_id])
+        return tuple(sorted(self.results.values(), key=lambda result: self._place(result.case)))
+
+    def _kept_by_a_worker(self, case_id: str) -> Path:
+        assert self.shared is not None
+        return self.shared.folder / "compared" / f"{case_id}.json"
+
+    def _place(self, case: Case) -> tuple[Any, ...]:
+        """Tables one after the other, that of the command line first; in each the input, restorers as named, truth."""
+        places = {name: place for place, name in enumerate(self.restorers)} | {
+            "input": -1,
+            "truth": len(self.restorers) + 1,
+        }
+        table = (case.faces, case.degradation, case.seed, case.size_px or 0, case.limit or 0, case.draws or 0)
+        other = dataclasses.replace(case, restorer="") != self.case("")
+        return other, table, places.get(case.restorer, len(self.restorers)), case.restorer
+
+    @property
+    def baselines(self) -> Path:
+        """The folder of the stored baselines."""
+        from gfpbench.baselines.store import FOLDER
+
+        return Path(self.config.getoption("--baselines") or self.config.rootpath / FOLDER)
+
+    def baseline(self, result: Result) -> tuple[Result, str]:
+        """The stored baseline of a Result and a note on it; written first where an option asks for that.
+
+        Fails the test where there is none.
+        """
+        from gfpbench import baselines
+
+        option = self.config.getoption
+        path = baselines.baseline_path(self.baselines, result)
+        missing = option("--baseline-update-new") and not path.exists()
+        if (option("--baseline-update") or missing) and path not in self.written:
+            self.written.add(path)
+            with self.once("baseline", str(path)) as mine:
+                if mine:
+                    baselines.create(self.baselines, result, device=self.device)
+        found = baselines.find(self.baselines, result)
+        if found is None:
+            pytest.fail(
+                f"missing: there is no baseline for {result.case.id} ({path}); where this Result is as it should be, "
+                f"make it one:\n{baselines.command_to_create(result.case)}",
+                pytrace=False,
+            )
+        return found
+
+    def compare(self, result: Result) -> Comparison:
+        """A Result beside its stored baseline; compared once, and listed at the end of the run."""
+        from gfpbench import baselines, results
+
+        if result.case.id not in self.comparisons:
+            baseline, note = self.baseline(result)
+            comparison = baselines.compare(result, baseline, cases=max(1, len(self.restorers)))
+            notes = (note, *comparison.notes) if note else comparison.notes
+            with self.once("compared", result.case.id):
+                self.comparisons[result.case.id] = dataclasses.replace(comparison, notes=notes)
+                if self.worker and result.case.id not in self.results:  # measured by a test, without the bench
+                    results.write([result], self._kept_by_a_worker(result.case.id))
+        return self.comparisons[result.case.id]
+
+
+def _read(path: Path) -> Result:
+    from gfpbench import results
+
+    return results.read(path)[0]
+
+
+KEY: pytest.StashKey[Bench] = pytest.StashKey()
+"""Where a session's Bench lies in pytest's configuration."""

@@ -1,0 +1,80 @@
+"""Collapse points in one pytest session: each severity of each restorer is measured once and shared by its tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gfpbench.plugin.bench import Bench
+
+if TYPE_CHECKING:
+    from gfpbench.collapse import Collapse, Question
+
+
+class CollapseBench:
+    """One session's collapse points: each severity of each restorer is measured once and shared by all tests.
+
+    Args:
+        bench: for the device and the options.
+        store: a folder of this process.
+    """
+
+    def __init__(self, bench: Bench, store: Path) -> None:
+        self.bench, self.store = bench, store
+        self._loaded: dict[str, Any] = {}
+
+    def question(self, restorer: str, axis: str, **changes: Any) -> Question:
+        """Embedded faces, four draws each, unless ``changes`` say otherwise."""
+        from gfpbench.collapse import DEFAULT_DRAWS, Question
+
+        return Question(restorer, axis, **{"draws": DEFAULT_DRAWS, **changes})
+
+    def __call__(self, restorer: str, axis: str, **changes: Any) -> Collapse:
+        """Where a restorer collapses on an axis, searched for now."""
+        from gfpbench.collapse import collapse_point
+
+        return collapse_point(self.question(restorer, axis, **changes), **self._where(restorer))
+
+    def margins(self, restorer: str, axis: str, severity: float, **changes: Any) -> dict[str, float]:
+        """The mean margin of each criterion at one severity: useful where all are above 0."""
+        from gfpbench.collapse import margins_at
+
+        return margins_at(self.question(restorer, axis, **changes), severity, **self._where(restorer))
+
+    def baseline(self, restorer: str, axis: str) -> Collapse:
+        """The stored collapse point; searched for and written first where an option asks for that, else missing."""
+        from gfpbench import collapse
+
+        option, root = self.bench.config.getoption, self.bench.baselines.parent / collapse.FOLDER.name
+        question = self.question(restorer, axis)
+        path = collapse.baseline_path(root, question)
+        missing = option("--baseline-update-new") and not path.exists()
+        if (option("--baseline-update") or missing) and path not in self.bench.written:
+            self.bench.written.add(path)
+            with self.bench.once("collapse baseline", str(path)) as mine:
+                if mine:
+                    collapse.write([self(restorer, axis)], path)
+        found = collapse.find_baseline(root, question)
+        if found is None:
+            pytest.fail(
+                f"missing: there is no collapse point stored for {restorer} on {axis} ({path}); to make it: "
+                "pytest tests/robustness --baseline-update-new",
+                pytrace=False,
+            )
+        return found
+
+    def disagreements(self, restorer: str, axis: str) -> tuple[str, ...]:
+        """Where a restorer does not collapse within the stored interval; empty where it does."""
+        from gfpbench.collapse import disagreements
+
+        return disagreements(self.baseline(restorer, axis), **self._where(restorer))
+
+    def _where(self, restorer: str) -> dict[str, Any]:
+        from gfpbench import restorers
+
+        device = self.bench.device
+        if restorer not in self._loaded:
+            self._loaded[restorer] = restorers.load(restorer, device=device)
+        return {"store": self.store, "device": device, "restorer": self._loaded[restorer]}
