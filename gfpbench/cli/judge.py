@@ -1,0 +1,160 @@
+"""Verbs that hold what was measured against something: report, compare, matrix, claims, explain."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from gfpbench.cli.app import AsJson, out
+
+
+def report_(
+    results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold one.")],
+    to: Annotated[Path, typer.Option(help="Folder for the new report.")] = Path("report"),
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a summary as markdown instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a report of results measured before, together: other days, machines or checkpoints."""
+    from gfpbench import report as reports
+    from gfpbench import results as stored
+
+    files = [path / "results.json" if path.is_dir() else path for path in results]
+    read = tuple(result for file in files for result in stored.read(file))
+    if markdown:
+        print(reports.markdown(read))
+        return
+    if as_json:
+        print(json.dumps([stored.to_json(result) for result in read], indent=2, allow_nan=False))
+        return
+    stores = [file.parent / "cases" for file in files]
+    page = reports.write_report(read, to, store=[store for store in stores if store.is_dir()] or None)
+    print("\n".join(reports.terminal_lines(read, page)))
+
+
+def compare(
+    result: Annotated[Path, typer.Argument(help="A results.json, or a folder that holds one.")],
+    baseline: Annotated[Path, typer.Argument(help="A baseline, another results.json, or a folder of either.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare results with a baseline, another checkpoint's or another machine's. Exit code 1 where something is worse.
+
+    Cases are paired by name; where each side holds one other case (two checkpoints), these two are compared.
+    """
+    from gfpbench import baselines
+    from gfpbench import report as reports
+
+    pairs, alone = baselines.paired_cases(result, baseline)
+    compared = [baselines.compare(now, before, cases=len(pairs)) for now, before in pairs]
+    if as_json:
+        cases = [comparison.to_json() for comparison in compared]
+        print(json.dumps({"cases": cases, "only_in_one": list(alone)}, indent=2, allow_nan=False))
+    else:
+        for comparison in compared:
+            out.print(*map(escape, reports.comparison_lines(comparison)), sep="\n")
+            head, *rows = reports.comparison_table(comparison)
+            table = Table(box=None, pad_edge=False, header_style="bold")
+            for column in head:
+                table.add_column(column, no_wrap=True)
+            for row in rows:
+                table.add_row(*map(escape, row))
+            Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+        for line in alone:
+            out.print(escape(line))
+    if not all(comparison.passed for comparison in compared):
+        raise typer.Exit(1)
+
+
+def matrix_(
+    results: Annotated[
+        list[Path], typer.Argument(help="results.json files, folders that hold one, or folders of such folders.")
+    ],
+    to: Annotated[Path, typer.Option(help="Folder for matrix.html.")] = Path("report"),
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as markdown instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the same cases under several versions of torch, or on several devices, with the newest.
+
+    Exit code 1 where a version is worse than the newest or measured something else.
+    """
+    from gfpbench import report as reports
+    from gfpbench import results as stored
+
+    files: list[Path] = []
+    for path in results:
+        inside = sorted(path.glob("*/results.json")) if not (path / "results.json").exists() else []
+        files += inside or [path / "results.json" if path.is_dir() else path]
+    read = tuple(result for file in files for result in stored.read(file))
+    found = reports.matrix(read)
+    if markdown:
+        print(reports.matrix_markdown(found))
+    elif as_json:
+        print(json.dumps(found.to_json(), indent=2, allow_nan=False))
+    else:
+        head, *rows = reports.matrix_table(found)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in head:
+            table.add_column(column, no_wrap=True)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+        for note in found.notes:
+            out.print(escape(note))
+        print(f"report: {reports.write_matrix(read, to)}")
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def claims_(
+    results: Annotated[list[Path] | None, typer.Argument(help="results.json files, or folders that hold one.")] = None,
+    to: Annotated[Path, typer.Option(help="Folder for claims.html.")] = Path("report"),
+    as_json: AsJson = False,
+) -> None:
+    """Hold published tables and claims against Results: held, failed, or open. Exit code 1 where one failed."""
+    from dataclasses import asdict
+
+    from gfpbench import claims as published
+    from gfpbench import results as stored
+    from gfpbench.report.claims import claim_lines, write_claims
+
+    files = [path / "results.json" if path.is_dir() else path for path in results or ()]
+    read = tuple(result for file in files for result in stored.read(file))
+    outcomes = [*published.judge_claims(read), *(told for _, _, told in published.judge_numbers(read))]
+    page = write_claims(read, to)
+    if as_json:
+        # Infinity is written as text, as in results.json.
+        told = [{k: str(v) if v == float("inf") else v for k, v in asdict(one).items()} for one in outcomes]
+        print(json.dumps(told, indent=2, allow_nan=False))
+    else:
+        print("\n".join([*claim_lines(read), f"page: {page}"]))
+    if any(one.status == "failed" for one in outcomes):
+        raise typer.Exit(1)
+
+
+def explain(
+    row: Annotated[str, typer.Argument(help="A row of `gfpbench list claims`, or figures: PSNR=14.4,SSIM=0.53")],
+    faces: Annotated[str, typer.Option(help="Clean faces like the published ones: a name or a folder.")] = "embedded",
+    size: Annotated[int | None, typer.Option(min=32, help="Side of the face crops in pixels.")] = None,
+    limit: Annotated[int | None, typer.Option(min=5, help="Use the first N faces only.")] = None,
+    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+    hypothesis: Annotated[
+        list[str] | None, typer.Option(help="Try only these of `gfpbench list hypotheses`; repeatable.")
+    ] = None,
+    report: Annotated[Path, typer.Option(help="Where explain.md, explain.json and pictures go.")] = Path("explanation"),
+    as_json: AsJson = False,
+) -> None:
+    """Rank what may have gone wrong by how near it brings a measured input row to a published one."""
+    from gfpbench.explaining import explained
+    from gfpbench.report.explanation import explanation_lines
+
+    told, page = explained(row, faces, report, size_px=size, limit=limit, seed=seed, wanted=hypothesis)
+    if as_json:
+        print((report / "explain.json").read_text())
+    else:
+        print("\n".join([*explanation_lines(told), f"report: {page}"]))

@@ -1,0 +1,75 @@
+"""Verbs that look and fetch: list, fetch, doctor."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from gfpbench.cli.app import AsJson, out
+
+
+def list_(
+    what: Annotated[str, typer.Argument(help="restorers, faces, degradations, metrics, protocols or assets")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what there is to choose from."""
+    from gfpbench.catalogue import CATALOGUE, ON_A_SCREEN, readable
+    from gfpbench.tables import unknown
+
+    if what not in CATALOGUE:
+        raise unknown("list", what, CATALOGUE)
+    rows = CATALOGUE[what]()
+    if as_json:
+        print(json.dumps(rows, indent=2, allow_nan=False))
+        return
+    columns = ON_A_SCREEN.get(what, tuple(rows[0]))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "), no_wrap=column == "name")
+    for row in rows:
+        table.add_row(*(escape(readable(column, row[column])) for column in columns))
+    Console(highlight=False).print(table)
+
+
+def fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Assets, as `gfpbench list assets` names them.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Everything in the table.")] = False,
+    for_: Annotated[
+        list[str] | None, typer.Option("--for", help="What this restorer or metric needs; repeatable.")
+    ] = None,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Agree to non-commercial licences without being asked.")
+    ] = False,
+) -> None:
+    """Download weights and statistics, checked by SHA-256, into GFPBENCH_HOME. Resumes where it was cut off."""
+    from gfpbench.fetching import fetch_with_bars
+
+    fetched = fetch_with_bars(names or [], everything=all_, wanted_for=for_ or [], accept_licence=accept_licence)
+    for one in fetched:
+        if one.problem:
+            print(f"gfpbench: {one.name}: {one.problem}", file=sys.stderr)
+        else:
+            print(f"{one.name}: {one.path}")
+    if any(one.problem for one in fetched):
+        raise typer.Exit(2)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine has, what is missing, and what that costs. Exit code 1 where something is broken."""
+    from gfpbench.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print(json.dumps(findings, indent=2, allow_nan=False))
+    else:
+        mark: dict[Any, str] = {"fine": "[green]ok[/]", "absent": "[yellow]--[/]", "broken": "[red]!![/]"}
+        for finding in findings:
+            out.print(f"{mark[finding['state']]}  {finding['subject']:<24} {escape(finding['says'])}")
+    if any(finding["state"] == "broken" for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,175 @@
+"""Verbs that restore faces: run, photos, collapse."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gfpbench.cli.app import AsJson, models_talk_to_stderr
+
+
+def run(
+    restorer: Annotated[list[str] | None, typer.Option(help="What to test; repeatable. [default: nano]")] = None,
+    faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
+    degradation: Annotated[str, typer.Option(help="How they are degraded.")] = "paper",
+    limit: Annotated[int | None, typer.Option(min=1, help="Use the first N faces only.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
+    size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
+    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+    metric: Annotated[list[str] | None, typer.Option(help="Measure these; repeatable.")] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure as a paper does, `gfpbench list protocols`; repeatable. [default: ours]"),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
+    whole_photo: Annotated[
+        bool, typer.Option("--whole-photo", help="--faces holds photos: find, restore and paste back their faces.")
+    ] = False,
+    report: Annotated[Path, typer.Option(help="Where index.html, junit.xml and results.json go.")] = Path("report"),
+    as_json: AsJson = False,
+) -> None:
+    """Degrade, restore and measure, then write the report. Exit code 1 where a restoration failed."""
+    from gfpbench import devices
+    from gfpbench import report as reports
+    from gfpbench import run as engine
+    from gfpbench.metrics.protocols import DEFAULT
+    from gfpbench.photos import of_photos
+    from gfpbench.report.progress import progress_bar
+    from gfpbench.types import BadInput, Case
+
+    if report.exists() and not report.is_dir():
+        raise BadInput(f"--report {report}: is a file; give a folder")
+    if whole_photo and size is not None:
+        raise BadInput("--size makes square crops, and --whole-photo wants photos as they are: leave one of them away")
+    wanted = [of_photos(name) if whole_photo else name for name in restorer or ["nano"]]
+    cases = [
+        Case(faces, degradation, name, seed=seed, size_px=size, limit=limit, draws=draws)
+        for name in dict.fromkeys(["input", *wanted, "truth"])
+    ]
+    where = devices.resolve(device)
+    protocols = tuple(dict.fromkeys(protocol or (() if metric else (DEFAULT,))))
+    # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
+    with models_talk_to_stderr(as_json):
+        parts = [engine.load(case, device=where, metrics=metric, protocols=protocols) for case in cases]
+    store = report / "cases"
+    with models_talk_to_stderr(as_json), progress_bar() as progress:
+        results = tuple(
+            engine.run_case(case, part, store=store, device=where, batch_size=batch_size, progress=progress)
+            for case, part in zip(cases, parts, strict=True)
+        )
+    page = reports.write_report(results, report, store=store)
+    reports.write_junit(results, report / "junit.xml")
+    if as_json:
+        print((report / "results.json").read_text())
+    else:
+        print("\n".join(reports.terminal_lines(results, page)))
+    if any(row.failure for result in results for row in result.rows):
+        raise typer.Exit(1)
+
+
+def photos(
+    paths: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
+    restorer: Annotated[str, typer.Option(help="What restores each face.")] = "nano",
+    to: Annotated[Path, typer.Option("--out", help="Folder for the restored photos and photos.json.")] = Path("photos"),
+    detector: Annotated[str, typer.Option(help="auto, retinaface, dlib or opencv.")] = "auto",
+    mask: Annotated[str, typer.Option(help="What is pasted: auto, square or parsed.")] = "auto",
+    upscale: Annotated[int, typer.Option(min=1, max=4, help="How many times larger the result is.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Restore whole photos: find each face, restore it, paste it back. Exit code 1 where a photo was not restored."""
+    from gfpbench.photos import load_pipeline, restore_paths
+
+    pipeline = load_pipeline(
+        restorer, detector=detector, mask=mask, device=device, upscale=upscale, batch_size=batch_size
+    )
+
+    def told(name: str, line: str, ok: bool) -> None:
+        print(f"{name}: {line}", file=sys.stderr if as_json or not ok else sys.stdout, flush=True)
+
+    record = restore_paths(paths, to, pipeline, told)
+    if as_json:
+        print(json.dumps(record, indent=1, allow_nan=False))
+    else:
+        print(f"{to}: faces found by {pipeline.detector.name}, restored by {restorer}, pasted {pipeline.mask.name}")
+    if not all(photo["ok"] for photo in record["photos"]):
+        raise typer.Exit(1)
+
+
+def collapse(
+    restorer: Annotated[list[str] | None, typer.Option(help="What to test; repeatable. [default: nano]")] = None,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(help="Along what; repeatable. `default` is a set of twelve; noise+none leaves out the base."),
+    ] = None,
+    metric: Annotated[str, typer.Option(help="How quality is measured.")] = "ssim_rgb",
+    criterion: Annotated[
+        list[str] | None, typer.Option(help="input, face or identity; repeatable. [default: input and face]")
+    ] = None,
+    faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
+    limit: Annotated[int | None, typer.Option(min=1, help="Use the first N faces only.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times. [default: embedded 4]")] = None,
+    size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
+    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+    resolution: Annotated[int, typer.Option(help="The point is found to 1/N of the axis; a power of two.")] = 64,
+    at: Annotated[
+        float | None, typer.Option(help="Measure this one value of the axis instead, and show its faces.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    report: Annotated[Path, typer.Option(help="Where the report and everything measured go.")] = Path("report"),
+    as_json: AsJson = False,
+) -> None:
+    """Find where restorers collapse: pushed along an axis until they are of no use. Goes on where it was stopped.
+
+    Exit code 1 where restorations failed.
+    """
+    from gfpbench import collapse as search
+    from gfpbench import devices
+    from gfpbench import report as reports
+    from gfpbench.report.progress import progress_bar
+    from gfpbench.types import BadInput
+
+    if report.exists() and not report.is_dir():
+        raise BadInput(f"--report {report}: is a file; give a folder")
+    names = dict.fromkeys(axis or ["noise"])
+    axes = [name for given in names for name in (search.DEFAULT_AXES if given == "default" else (given,))]
+    copies = search.DEFAULT_DRAWS if draws is None and faces == "embedded" else draws
+    asked = [
+        search.Question(
+            one, name, metric, tuple(criterion) if criterion else None, faces, size, limit, copies, seed, resolution
+        )
+        for name in dict.fromkeys(axes)
+        for one in dict.fromkeys(restorer or ["nano"])
+    ]
+    where, store = devices.resolve(device), report / "cases"
+    if at is not None:
+        report, store = report / "at", report / "at" / "cases"  # the search's own cases hold other scores
+        measured = [result for one in asked for result in search.at_value(one, at, store=store, device=where)]
+        results = tuple({result.case.id: result for result in measured}.values())
+        page = reports.write_report(results, report, store=store)
+        print("\n".join(reports.terminal_lines(results, page)))
+        failed = any(row.failure for result in results for row in result.rows)
+    else:
+        loaded = search.loaded(asked, device=where)  # a misspelt name is told now, not after an hour
+        with progress_bar() as progress:
+            found = [
+                search.collapse_point(one, store=store, device=where, restorer=loaded[one.restorer], progress=progress)
+                for one in asked
+            ]
+        search.write(found, report / "collapse.json")
+        page = reports.write_collapse(found, report, store=store)
+        if as_json:
+            print((report / "collapse.json").read_text())
+        else:
+            for one in found:
+                print("\n".join(search.collapse_lines(one, report=str(report))))
+            print(f"report: {page}")
+        failed = any(step.failed for one in found for step in one.steps)
+    if failed:
+        raise typer.Exit(1)
