@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from gfpbench import claims as published
 from gfpbench.claims import Outcome, Row, Table
-from gfpbench.report.names import decimals_for, plural, printable, shown
+from gfpbench.report.names import decimals_for, printable
+from gfpbench.report.template import pages, write_page
 from gfpbench.types import Result
 
 
@@ -79,28 +75,17 @@ def claim_lines(results: Sequence[Result]) -> list[str]:
 
 def write_claims(results: Sequence[Result], directory: Path, title: str = "Published tables and claims") -> Path:
     """Write ``claims.html`` into a folder, whole or not at all. Returns its path."""
-    environment = Environment(
-        loader=PackageLoader("gfpbench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-    )
-    environment.filters.update(shown=shown, plural=plural)
     relative = published.judge_claims(results)
-    pages = sheets(results)
-    html = environment.get_template("claims.html").render(
-        title=title,
-        style=Markup(resources.files("gfpbench.report").joinpath("templates", "style.css").read_text("utf-8")),  # ours
-        claims=relative,
-        counted=counts(relative),
-        counted_numbers=counts([told for page in pages for told in page.cells.values()]),
-        sheets=pages,
+    tables = sheets(results)
+    html = (
+        pages()
+        .get_template("claims.html")
+        .render(
+            title=title,
+            claims=relative,
+            counted=counts(relative),
+            counted_numbers=counts([told for page in tables for told in page.cells.values()]),
+            sheets=tables,
+        )
     )
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "claims.html"
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(path)
-    return path
+    return write_page(html, directory / "claims.html")

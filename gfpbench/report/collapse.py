@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from gfpbench import results as stored
 from gfpbench.collapse import Collapse, GroupDifference, Step, collapse_lines, group_difference, worst_faces_command
 from gfpbench.collapse.text import verdict
 from gfpbench.report.curves import HEIGHT, WIDTH, CurveChart, curve_chart
 from gfpbench.report.failures import failure_kinds
-from gfpbench.report.names import plural, printable, shown
 from gfpbench.report.strips import data_uri, images_of
+from gfpbench.report.template import pages, write_page
 from gfpbench.types import BadInput, Result
 
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -59,31 +54,20 @@ def write_collapse(
     Returns:
         The path of the page. It asks for nothing outside itself, and equal searches give equal bytes.
     """
-    environment = Environment(
-        loader=PackageLoader("gfpbench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-    )
-    environment.filters.update(shown=shown, plural=plural)
     failing = [result for one in found if (result := _result(store, collapsed_step(one))) is not None]
     distinct = {result.case.id: result for result in failing if result.case.restorer != "input"}
-    html = environment.get_template("collapse.html").render(
-        title=title,
-        style=Markup(resources.files("gfpbench.report").joinpath("templates", "style.css").read_text("utf-8")),  # ours
-        sections=sections(found, store, str(directory)),
-        kinds=failure_kinds(list(distinct.values()), store),
-        width=WIDTH,
-        height=HEIGHT,
+    html = (
+        pages()
+        .get_template("collapse.html")
+        .render(
+            title=title,
+            sections=sections(found, store, str(directory)),
+            kinds=failure_kinds(list(distinct.values()), store),
+            width=WIDTH,
+            height=HEIGHT,
+        )
     )
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "collapse.html"
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_bytes(html.encode("utf-8", "backslashreplace"))
-    partial.replace(path)
-    return path
+    return write_page(html, directory / "collapse.html")
 
 
 def sections(found: Sequence[Collapse], store: Path, report: str) -> tuple[AxisSection, ...]:

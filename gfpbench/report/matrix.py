@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Literal, TypeAlias
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from gfpbench.baselines import FAILING, Comparison, compare
 from gfpbench.report.names import BLANK, decimals_for, markdown_text, plural, printable, shown
 from gfpbench.report.summary import mean_of, measured
+from gfpbench.report.template import pages, write_page
 from gfpbench.types import BadInput, Case, Json, Result, VerdictKind
 
 CellKind: TypeAlias = VerdictKind | Literal["absent"]
@@ -175,28 +171,17 @@ def write_matrix(
     """
     table = matrix(results)
     environments = {_label(_key(result), True): dict(result.environment) for result in results}
-    pages = Environment(
-        loader=PackageLoader("gfpbench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    html = (
+        pages()
+        .get_template("matrix.html")
+        .render(
+            title=title,
+            matrix=table,
+            legend=LEGEND.replace("`", ""),
+            records=list(environments.items()),
+        )
     )
-    style = resources.files("gfpbench.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
-    page = pages.get_template("matrix.html").render(
-        title=title,
-        style=Markup(style),  # our own file, no name from outside
-        matrix=table,
-        legend=LEGEND.replace("`", ""),
-        records=list(environments.items()),
-    )
-    path = directory / "matrix.html"
-    directory.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_bytes(page.encode("utf-8", "backslashreplace"))
-    partial.replace(path)
-    return path
+    return write_page(html, directory / "matrix.html")
 
 
 def _rows_of_case(

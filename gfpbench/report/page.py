@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gfpbench import results as stored
@@ -24,10 +20,11 @@ from gfpbench.report.attributes import GroupLine, group_lines
 from gfpbench.report.charts import Chart, chart_of
 from gfpbench.report.claims import write_claims
 from gfpbench.report.model import Group
-from gfpbench.report.names import plural, printable, shown
+from gfpbench.report.names import plural, printable
 from gfpbench.report.protocols import SetLine, SideBySide, set_lines, side_by_side
 from gfpbench.report.strips import Strips, brief, strips_of
 from gfpbench.report.summary import summary
+from gfpbench.report.template import own, pages, write_page
 from gfpbench.report.text import counted
 from gfpbench.types import Json, Result
 
@@ -70,26 +67,14 @@ def write_report(
     stores = [] if store is None else [store] if isinstance(store, Path) else [*store]
     stored.write(results, directory / "results.json")
     write_claims(results, directory)
-    path = directory / "index.html"
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_bytes(render(results, stores, title).encode("utf-8", "backslashreplace"))
-    partial.replace(path)
-    return path
+    return write_page(render(results, stores, title), directory / "index.html")
 
 
 def render(results: Sequence[Result], stores: Sequence[Path], title: str) -> str:
     """The page as text. Reads kept pictures from ``stores``; writes nothing."""
     whole = summary(results)
-    script, style = _own("page.js"), _own("style.css")
-    environment = Environment(
-        loader=PackageLoader("gfpbench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_one_line,
-    )
-    environment.filters.update(shown=shown, brief=brief, plural=plural, counted=counted, code=_code, words=_words)
+    script = own("page.js")
+    environment = pages(brief=brief, counted=counted, code=_code, words=_words)
     environment.tests["mapping"] = _is_mapping
     environment.tests["records"] = lambda value: isinstance(value, list) and any(map(_is_mapping, value))
     environment.tests["hash"] = lambda value: re.fullmatch("[0-9a-f]{32,64}", value) is not None
@@ -102,12 +87,9 @@ def render(results: Sequence[Result], stores: Sequence[Path], title: str) -> str
         (*what, "every case" if len(set(cases)) == everyone > 1 else ", ".join(dict.fromkeys(cases)))
         for what, cases in found.items()
     ]
-    return environment.get_template(
-        "index.html"
-    ).render(
+    return environment.get_template("index.html").render(
         title=title,
-        style=Markup(style),  # our own files, no name from outside
-        script=Markup(script),
+        script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sections=tuple(_section(group, stores) for group in whole.groups),
         facts=_facts(whole.groups, [stage for stage, _, _ in found]),
@@ -193,15 +175,6 @@ def _distinct(records: Sequence[tuple[str, Mapping[str, Json]]]) -> list[tuple[s
 
 def _is_mapping(value: object) -> bool:
     return isinstance(value, Mapping)
-
-
-def _own(name: str) -> str:
-    return resources.files("gfpbench.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _one_line(value: Any) -> Any:
-    """Applied to everything the template prints: text from outside cannot break a line or reverse its reading."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _code(text: str) -> Markup:

@@ -11,7 +11,7 @@ from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
 from gfpbench.report.names import decimals_for, plural
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
 
-FAMILIES = ("psnr", "ssim", "ms_ssim", "lpips", "dists", "gmsd", "identity", "landmark", "niqe", "fid", "kid")
+FAMILIES = ("psnr", "ssim", "ms_ssim", "lpips", "dists", "gmsd", "identity", "landmark", "niqe", "piqe", "fid", "kid")
 """Columns stand in the order of the field's tables, whatever the order of a file; others follow by name."""
 
 LABELS = {"input": "input (degraded)", "truth": "ground truth"}

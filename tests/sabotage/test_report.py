@@ -12,9 +12,10 @@ from typing import Any
 
 import jinja2
 import pytest
+from markupsafe import Markup
 
 from gfpbench import report
-from gfpbench.report import charts, junit, page, strips, text
+from gfpbench.report import charts, junit, page, strips, template, text
 from gfpbench.report import summary as summarise
 from gfpbench.types import BadInput, Problem, Result
 
@@ -36,7 +37,7 @@ MEASURED = summary_module.measured
 
 
 def everywhere(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> None:
-    for module in (summary_module, charts, junit, strips, page, text):
+    for module in (summary_module, charts, junit, strips, page, template, text):
         if hasattr(module, name):
             monkeypatch.setattr(module, name, value)
 
@@ -146,7 +147,7 @@ def test_names_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(**options: Any) -> jinja2.Environment:
         return jinja2.Environment(**{**options, "autoescape": False})
 
-    monkeypatch.setattr(page, "Environment", careless)
+    monkeypatch.setattr(template, "Environment", careless)
     with pytest.raises(AssertionError):
         laws.names_are_escaped(page.render([hostile], [], "t"))
 
@@ -160,8 +161,9 @@ def test_names_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_request_to_the_outside(monkeypatch: pytest.MonkeyPatch, file: str, addition: str) -> None:
-    real = page._own
-    monkeypatch.setattr(page, "_own", lambda name: real(name) + (addition if name == file else ""))
+    real = template.own
+    for module in (template, page):
+        monkeypatch.setattr(module, "own", lambda name: real(name) + Markup(addition if name == file else ""))
     with pytest.raises(AssertionError):
         laws.requests_nothing(page.render([sample.scored("a", {"psnr_rgb": [1.0]})], [], "t"))
 

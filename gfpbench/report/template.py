@@ -1,0 +1,51 @@
+"""How every page is made: Jinja over our own templates, escaped, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gfpbench.report.names import plural, printable, shown
+
+
+def pages(**filters: Callable[..., Any]) -> Environment:
+    """The templates, with the filters that every page has and those given; a name that is not passed is an error."""
+    environment = Environment(
+        loader=PackageLoader("gfpbench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_one_line,
+    )
+    environment.filters.update(shown=shown, plural=plural, **filters)
+    environment.globals["style"] = own("style.css")
+    return environment
+
+
+def own(name: str) -> Markup:
+    """A file of ours that goes into a page as it is: no name from outside is in it."""
+    return Markup(resources.files("gfpbench.report").joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+def write_page(html: str, path: Path) -> Path:
+    """Write a page into a folder, which is made where it is missing. Returns the path.
+
+    Names of files may hold what UTF-8 cannot (lone surrogates); they are written as escapes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_bytes(html.encode("utf-8", "backslashreplace"))
+    partial.replace(path)
+    return path
+
+
+def _one_line(value: Any) -> Any:
+    """Applied to everything a template prints: text from outside cannot break a line or reverse its reading."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
