@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from gfpbench import degrade, faces, restorers, results
 from gfpbench.baselines.envelope import measure_envelope
+from gfpbench.run.environment import device_key
 from gfpbench.types import BadInput, Case, GfpbenchError, Result
 
 FOLDER = Path("baselines") / "quality"
@@ -20,12 +20,9 @@ def baseline_path(root: Path, result: Result) -> Path:
 
     What a GPU gave lies in a folder for each kind of GPU and release of torch, such as ``nvidia_h100-torch2.15``.
     """
-    device = str(result.environment.get("device", "cpu"))
-    if device == "cpu":
+    if result.environment.get("device", "cpu") == "cpu":
         return root / f"{result.case.id}.json"
-    name = re.sub(r"[^a-z0-9]+", "_", str(result.environment.get("device_name", device)).lower()).strip("_")
-    release = ".".join(str(result.environment.get("torch", "")).split("+")[0].split(".")[:2])
-    return root / f"{name}-torch{release}" / f"{result.case.id}.json"
+    return root / device_key(result.environment) / f"{result.case.id}.json"
 
 
 def find(root: Path, result: Result) -> tuple[Result, str] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -46,6 +48,18 @@ def environment(device: str) -> dict[str, Json]:
             "gpu_driver": _driver(),
         }
     return record
+
+
+def device_key(environment: Mapping[str, Json]) -> str:
+    """The device and the release of torch as the name of a folder: ``nvidia_h100-torch2.15``.
+
+    Args:
+        environment: a record as ``environment`` gives.
+    """
+    device = str(environment.get("device_name") or environment.get("device", "cpu"))
+    name = re.sub(r"[^a-z0-9]+", "_", device.lower()).strip("_")
+    release = ".".join(str(environment.get("torch", "")).split("+")[0].split(".")[:2])
+    return f"{name or 'unknown'}-torch{release}"
 
 
 @functools.cache

@@ -12,6 +12,7 @@ FLOORS = (
     {"photos"},
     {"run"},
     {"collapse", "claims", "baselines", "explain"},
+    {"speed"},
     {"report", "catalogue", "fetching"},
     {"doctor", "explaining"},
     {"plugin", "cli"},

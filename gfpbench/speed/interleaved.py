@@ -1,0 +1,118 @@
+"""Restorer and reference in turn, so that whatever slows the machine slows both: A B A B A."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from gfpbench.speed.stopwatch import Lap, Stopwatch
+
+WARM_UP = 3
+SHORTEST_SECONDS = 0.02
+"""Shorter work is done several times in one lap: below, the clock and the scheduler are what is measured."""
+REFERENCE_SHARE = 0.5
+"""The reference is repeated until it takes this share of the restorer's time, so that both see the same load."""
+REPEATED_AT_MOST = 20
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What the restorer took, in units of the reference.
+
+    Args:
+        ratio: median over pairs of restorer / reference, with its bootstrap 95 % interval [low, high].
+        pairs: how many.
+        seconds, reference_seconds: medians of one call each.
+        processor_ratio: as ``ratio``, of the time that processors worked; None where the reference needs none (a GPU).
+    """
+
+    ratio: float
+    low: float
+    high: float
+    pairs: int
+    seconds: float
+    reference_seconds: float
+    processor_ratio: float | None
+
+
+def interleaved(
+    restore: Callable[[], object], reference: Callable[[], object], stopwatch: Stopwatch, pairs: int
+) -> Timing:
+    """Time a restorer against the reference, each call of the one between two of the other.
+
+    Args:
+        restore, reference: do the work once.
+        stopwatch: times one piece of work.
+        pairs: calls of the restorer that count, two or more; the first ``WARM_UP`` of each do not.
+    """
+    for _ in range(WARM_UP):
+        one = stopwatch(restore), stopwatch(reference)
+    times = _times(one[0].seconds, SHORTEST_SECONDS)
+    wanted = max(SHORTEST_SECONDS, REFERENCE_SHARE * one[0].seconds * times)
+    reference_times = _times(one[1].seconds, wanted)
+    laps, references = [], []
+    with _undisturbed():
+        references.append(_lap(stopwatch, reference, reference_times))
+        for _ in range(pairs):
+            laps.append(_lap(stopwatch, restore, times))
+            references.append(_lap(stopwatch, reference, reference_times))
+    ratios = _ratios([lap.seconds for lap in laps], [lap.seconds for lap in references])
+    worked = [lap.processor_seconds for lap in references]
+    processor = _ratios([lap.processor_seconds for lap in laps], worked) if min(worked) > 0 else []
+    low, high = median_interval(ratios)
+    return Timing(
+        ratio=statistics.median(ratios),
+        low=low,
+        high=high,
+        pairs=pairs,
+        seconds=statistics.median(lap.seconds for lap in laps),
+        reference_seconds=statistics.median(lap.seconds for lap in references),
+        processor_ratio=statistics.median(processor) if processor else None,
+    )
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Bootstrap 95 % interval of the median: percentiles of the medians of resampled values."""
+    sample = np.asarray(values, dtype=np.float64)
+    drawn = np.random.default_rng(0).integers(len(sample), size=(RESAMPLES, len(sample)))
+    low, high = np.percentile(np.median(sample[drawn], axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _times(seconds: float, wanted: float) -> int:
+    return REPEATED_AT_MOST if seconds <= 0 else max(1, min(REPEATED_AT_MOST, round(wanted / seconds)))
+
+
+def _lap(stopwatch: Stopwatch, work: Callable[[], object], times: int) -> Lap:
+    def repeated() -> None:
+        for _ in range(times):
+            work()
+
+    lap = stopwatch(repeated)
+    return Lap(lap.seconds / times, lap.processor_seconds / times)
+
+
+def _ratios(laps: Sequence[float], references: Sequence[float]) -> list[float]:
+    """Each lap in units of the mean of the two references around it."""
+    return [
+        2 * lap / (before + after) for lap, before, after in zip(laps, references[:-1], references[1:], strict=True)
+    ]
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No garbage collection within: it would strike at random."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,91 @@
+"""One measurement of a restorer's speed and memory, apart from any measurement of quality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import cycle
+
+from gfpbench import devices, images
+from gfpbench.run.environment import environment
+from gfpbench.run.parts import plain, repeatable
+from gfpbench.speed.interleaved import interleaved
+from gfpbench.speed.memory import MemoryGauge, in_a_process, peak_on_gpu
+from gfpbench.speed.pictures import degraded_batch, load_restorer, refuse_failures, variants
+from gfpbench.speed.record import Speed
+from gfpbench.speed.reference import NAME, reference_workload
+from gfpbench.speed.stopwatch import Stopwatch, stopwatch_of
+from gfpbench.types import BadInput, Case, Restorer
+
+PAIRS = 11
+BATCH_SIZE = 8
+
+
+def measure_speed(
+    case: Case,
+    *,
+    device: str = "cpu",
+    batch_size: int = BATCH_SIZE,
+    pairs: int = PAIRS,
+    stopwatch: Stopwatch | None = None,
+    reference: Callable[[], object] | None = None,
+    memory: MemoryGauge | None = None,
+) -> Speed:
+    """Time the restorer of a case against the reference workload, and measure its memory.
+
+    Degradations and metrics are no part of it, and nothing is scored. On a GPU the clock is the GPU's own.
+
+    Args:
+        case: whose first faces are restored, in one batch.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        batch_size: pictures in a call. Part of the record; another gives figures that do not compare.
+        pairs: calls that count, two or more.
+        stopwatch, reference, memory: the clock, the fixed work and the gauge; for tests, which must not depend on time.
+
+    Raises:
+        BadInput: for unknown names, and for a restorer that restores nothing.
+        AssetMissing: where the restorer needs something that is not here.
+        RestorationFailed: where a picture is not restored: what does not work has no speed.
+    """
+    if pairs < 2 or batch_size < 1:
+        raise BadInput(f"{pairs} pairs of batches of {batch_size} measure nothing: two pairs of one picture at least")
+    device = devices.resolve(device)
+    on_gpu = device.startswith("cuda")
+    batch = images.moved(degraded_batch(case, batch_size), device)
+    loaded: list[Restorer] = []
+
+    def load() -> Callable[[], object]:
+        loaded.append(load_restorer(case, device))
+        return lambda: loaded[0](batch)
+
+    with repeatable():
+        if memory is None and on_gpu:
+            took = peak_on_gpu(device, load)
+        else:
+            load()
+            took = (memory or in_a_process)(case, len(batch))
+        restorer = loaded[0]
+        refuse_failures(restorer, batch)
+        inputs = cycle(variants(batch))
+        timing = interleaved(
+            lambda: restorer(next(inputs)),
+            reference or reference_workload(device),
+            stopwatch or stopwatch_of(device),
+            pairs,
+        )
+    return Speed(
+        case=case,
+        ratio=timing.ratio,
+        low=timing.low,
+        high=timing.high,
+        pairs=timing.pairs,
+        seconds=timing.seconds,
+        reference_seconds=timing.reference_seconds,
+        processor_ratio=timing.processor_ratio if not on_gpu else None,
+        peak_mib=took.peak_mib,
+        memory_note=took.note,
+        batch_size=len(batch),
+        size_px=batch.size,
+        reference=NAME,
+        restorer=plain(restorer.provenance(), "the restorer's provenance"),
+        environment=environment(device),
+    )

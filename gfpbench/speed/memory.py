@@ -1,0 +1,95 @@
+"""How much memory a restorer needs: peak of a GPU's allocator, or of a process that does nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from gfpbench.types import Case, RestorationFailed
+
+MIB = 2**20
+CALLS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The most memory from loading a restorer to its third call, in MiB above what was in use before.
+
+    ``peak_mib`` is None where that could not be measured; ``note`` says why, or how it was measured.
+    """
+
+    peak_mib: float | None
+    note: str
+
+
+class MemoryGauge(Protocol):
+    """Measures what a case's restorer needs for a batch of so many pictures."""
+
+    def __call__(self, case: Case, batch_size: int) -> Memory: ...
+
+
+def in_a_process(case: Case, batch_size: int) -> Memory:
+    """On a CPU: the resident memory of a process of its own, started for this.
+
+    Two processes are measured and the smaller figure kept: an allocator may hold back memory, and never gives too much.
+
+    Raises:
+        RestorationFailed: where the process ends without an answer, with its last line.
+    """
+    if not Path("/proc/self/status").exists():
+        return Memory(None, "peak memory of a CPU is read from /proc, which this system lacks")
+    peaks = [_in_a_process(case, batch_size) for _ in range(2)]
+    return Memory(min(peaks), "resident memory of a process of its own")
+
+
+def _in_a_process(case: Case, batch_size: int) -> float:
+    with tempfile.TemporaryDirectory(prefix="gfpbench-") as folder:
+        answer = Path(folder) / "memory.json"
+        asked = json.dumps({"case": asdict(case), "batch_size": batch_size, "threads": torch.get_num_threads()})
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # as here: a test adds folders of its own
+            # Large pieces go back to the system as soon as they are free, so that the peak is of what was in use.
+            "MALLOC_MMAP_THRESHOLD_": "65536",
+            "MALLOC_ARENA_MAX": "1",
+        }
+        ended = subprocess.run(
+            [sys.executable, "-m", "gfpbench.speed.memory_process", asked, str(answer)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if not answer.exists():
+            lines = [line for line in ended.stderr.splitlines() if line.strip()] or [f"exit code {ended.returncode}"]
+            raise RestorationFailed(
+                f"{case.restorer}: the process that measures its memory ended without an answer: {lines[-1].strip()}"
+            )
+        return float(json.loads(answer.read_text())["peak_mib"])
+
+
+def peak_on_gpu(device: str, load: Callable[[], Callable[[], object]]) -> Memory:
+    """On a GPU: the peak of torch's allocator while ``load`` runs, and what it returns three times.
+
+    Memory that others take (a CUDA library of its own, another process) is not seen by it.
+    """
+    torch.cuda.synchronize(device)
+    torch.cuda.empty_cache()
+    floor = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    restore = load()
+    for _ in range(CALLS):
+        restore()
+    torch.cuda.synchronize(device)
+    peak = torch.cuda.max_memory_allocated(device)
+    return Memory((peak - floor) / MIB, "memory that torch allocated on the GPU")

@@ -1,0 +1,59 @@
+"""Clocks: what one piece of work takes on a processor or on a GPU."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """One piece of work: seconds that passed, and seconds that processors worked on it in this process."""
+
+    seconds: float
+    processor_seconds: float
+
+
+class Stopwatch(Protocol):
+    """Does a piece of work and says what it took."""
+
+    def __call__(self, work: Callable[[], object]) -> Lap: ...
+
+
+def wall_clock(work: Callable[[], object]) -> Lap:
+    """Work of the processor."""
+    processor, begun = time.process_time(), time.perf_counter()
+    work()
+    return Lap(time.perf_counter() - begun, time.process_time() - processor)
+
+
+@dataclass(frozen=True, slots=True)
+class CudaEvents:
+    """Work of a GPU, by events on its own clock. Everything that was queued, on whatever stream, is waited for.
+
+    Args:
+        device: ``cuda`` or ``cuda:N``.
+    """
+
+    device: str
+
+    def __call__(self, work: Callable[[], object]) -> Lap:
+        with torch.cuda.device(self.device):
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call,unused-ignore]
+            torch.cuda.synchronize()
+            processor = time.process_time()
+            start.record()
+            work()
+            torch.cuda.synchronize()  # a restorer may work on streams of its own
+            end.record()
+            end.synchronize()
+            return Lap(start.elapsed_time(end) / 1000, time.process_time() - processor)
+
+
+def stopwatch_of(device: str) -> Stopwatch:
+    """The clock for a device."""
+    return CudaEvents(device) if device.startswith("cuda") else wall_clock
