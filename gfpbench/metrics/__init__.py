@@ -15,6 +15,7 @@ METRICS: dict[str, str] = {
     "ms_ssim": "gfpbench.metrics.ms_ssim:ms_ssim",
     "gmsd": "gfpbench.metrics.gmsd:gmsd",
     "niqe": "gfpbench.metrics.niqe:niqe",
+    "piqe": "gfpbench.metrics.piqe:piqe",
     "lpips_alex": "gfpbench.metrics.lpips:lpips_alex",
     "lpips_vgg": "gfpbench.metrics.lpips:lpips_vgg",
     "deg_arcface": "gfpbench.metrics.identity:deg_arcface",
@@ -36,7 +37,7 @@ METRICS: dict[str, str] = {
 }
 """Name with its convention -> "module:attribute". One file per metric, read only when asked for."""
 
-DEFAULT: tuple[str, ...] = ("psnr_rgb", "psnr_y", "ssim_rgb", "ssim_y", "ms_ssim", "gmsd", "niqe")
+DEFAULT: tuple[str, ...] = ("psnr_rgb", "psnr_y", "ssim_rgb", "ssim_y", "ms_ssim", "gmsd", "niqe", "piqe")
 """What a run measures unless told otherwise: the pixel metrics, which need no face and no download."""
 
 

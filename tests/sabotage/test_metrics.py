@@ -21,6 +21,7 @@ from gfpbench.metrics import gmsd as gmsd_file
 from gfpbench.metrics import load
 from gfpbench.metrics import ms_ssim as ms_ssim_file
 from gfpbench.metrics import niqe as niqe_file
+from gfpbench.metrics import piqe as piqe_file
 from gfpbench.metrics import psnr as psnr_file
 from gfpbench.metrics import ssim as ssim_file
 from gfpbench.metrics.per_image import PerImageMetric
@@ -155,6 +156,15 @@ def niqe_of_blocks(restored: ImageBatch, _: ImageBatch) -> torch.Tensor:
         gaps = niqe_file._features(plane) - model.mean
         values.append(float(np.mean([np.sqrt(gap @ inverse @ gap) for gap in gaps])))
     return torch.tensor(values, dtype=torch.float64)
+
+
+def population_variance(total: torch.Tensor, squares: torch.Tensor, count: int) -> torch.Tensor:
+    return squares / count - (total / count) ** 2
+
+
+def whole_blocks(pictures: ImageBatch) -> ImageBatch:
+    height, width = (side // 16 * 16 for side in pictures.size)
+    return ImageBatch(pictures.pixels[..., :height, :width], pictures.ids)
 
 
 class Unchecked:
@@ -359,6 +369,26 @@ SABOTEURS = (
         ),
     ),
     Saboteur("mean of the blocks' distances", "niqe", ORACLE, niqe_of_blocks),
+    Saboteur("quiet blocks counted", "piqe", ORACLE, during=constants(piqe_file, ACTIVE=0.05)),
+    Saboteur("edges flat too soon", "piqe", ORACLE, during=constants(piqe_file, FLAT=0.11)),
+    Saboteur("deviation compared with a squared bound", "piqe", ORACLE, during=constants(piqe_file, FLAT=0.1**0.5)),
+    Saboteur("segments of 5 px", "piqe", ORACLE, during=constants(piqe_file, SEGMENT_PX=5)),
+    Saboteur(
+        "sigma 1.5", "piqe", ORACLE, during=constants(piqe_file, _taps=lambda: torch.from_numpy(gaussian(7, 1.5)))
+    ),
+    Saboteur(
+        "the surround without both centre columns",
+        "piqe",
+        ORACLE,
+        during=constants(piqe_file, _SURROUND=tuple(c for c in range(16) if c not in (7, 8))),
+    ),
+    Saboteur("divided by n", "piqe", ORACLE, during=constants(piqe_file, _variance=population_variance)),
+    Saboteur("studio-range luma", "piqe", ORACLE, during=constants(piqe_file, to_gray_255=images.to_luma_255)),
+    Saboteur(
+        "grey on [0, 1]", "piqe", ORACLE, during=constants(piqe_file, to_gray_255=lambda b: images.to_gray_255(b) / 255)
+    ),
+    Saboteur("incomplete blocks dropped", "piqe", ORACLE, lambda r, t: REAL["piqe"].score(whole_blocks(r), t)),
+    Saboteur("BGR", "piqe", ORACLE, swapped("piqe")),
     Saboteur("not a number handed on", "psnr_rgb", laws.keeps_the_contract, metric=Raw(lambda v: v * torch.nan)),
     Saboteur("single precision handed on", "psnr_rgb", laws.keeps_the_contract, metric=Raw(torch.Tensor.float)),
     Saboteur("one value for the batch", "psnr_rgb", laws.keeps_the_contract, metric=Raw(torch.mean)),
@@ -384,13 +414,17 @@ SABOTEURS = (
             Saboteur(
                 "half precision",
                 name,
-                ORACLE if name != "niqe" else laws.worse_with_more_noise,
+                ORACLE if name != "niqe" else laws.worse_with_more_blur,
                 at_half_precision(real.score) if name != "niqe" else lambda r, t: torch.full((len(r),), 4.0),
             ),
-            Saboteur(
-                "always the same value", name, laws.worse_with_more_noise, lambda r, t: torch.full((len(r),), 0.5)
+            *(
+                mistake
+                for law in (laws.worse_with_more_blur, *(laws.SEE_NOISE if name not in laws.LIKE_GRAIN else ()))
+                for mistake in (
+                    Saboteur("always the same value", name, law, lambda r, t: torch.full((len(r),), 0.5)),
+                    Saboteur("sign turned", name, law, lambda r, t, real=real: -real.score(r, t)),
+                )
             ),
-            Saboteur("sign turned", name, laws.worse_with_more_noise, lambda r, t, real=real: -real.score(r, t)),
             Saboteur("drifts from call to call", name, laws.same_bits_for_any_thread_count, wobbling(real.score)),
             Saboteur("writes into the shared view", name, laws.leaves_pictures_alone, writing(real.score)),
             Saboteur(
@@ -417,11 +451,14 @@ SABOTEURS = (
         Saboteur("sees the right half only", name, laws.same_for_mirrored_pairs, right_half(REAL[name].score))
         for name in ("psnr_rgb", "psnr_y", "ssim_rgb", "ssim_y", "gmsd")
     ),
-    Saboteur(
-        "peeks at the truth",
-        "niqe",
-        laws.never_looks_at_the_truth,
-        lambda r, t: REAL["niqe"].score(r, t) + t.pixels.mean().double(),
+    *(
+        Saboteur(
+            "peeks at the truth",
+            name,
+            laws.never_looks_at_the_truth,
+            lambda r, t, name=name: REAL[name].score(r, t) + t.pixels.mean().double(),
+        )
+        for name in ("niqe", "piqe")
     ),
 )
 
@@ -447,5 +484,7 @@ def test_the_mistake_is_caught(saboteur: Saboteur) -> None:
 def test_every_law_has_a_saboteur() -> None:
     used = {saboteur.law for saboteur in SABOTEURS}
     assert {
-        law.__name__ for law in (*laws.COMMON, *laws.FULL_REFERENCE, *laws.NO_REFERENCE) if law not in used
+        law.__name__
+        for law in (*laws.COMMON, *laws.FULL_REFERENCE, *laws.NO_REFERENCE, *laws.SEE_NOISE)
+        if law not in used
     } == set()

@@ -105,6 +105,7 @@ PYIQA = {
     "ms_ssim": ("ms_ssim", {}),
     "gmsd": ("gmsd", {}),
     "niqe": ("niqe", {"color_space": "ycbcr"}),
+    "piqe": ("piqe", {}),
 }
 
 
