@@ -1,0 +1,276 @@
+"""``python -m gfpbench.nano.train``: trains the prior or the restorer, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from gfpbench import devices
+from gfpbench.images import from_signed
+from gfpbench.nano.config import Config, read_config
+from gfpbench.nano.data import Faces, Mixture, Pairs, Steps, read_faces
+from gfpbench.nano.export import about_network, about_run, write_weights
+from gfpbench.nano.learning import prepare_device, read_whole, save_whole
+from gfpbench.nano.looking import COLUMNS, Validation, write_sheet
+from gfpbench.nano.prior import TRUNCATION, Prior, mean_latent
+from gfpbench.nano.restore import Restore
+from gfpbench.nano.shown import Shown
+from gfpbench.nano.start import DISCRIMINATOR, Start, read_start
+from gfpbench.types import BadInput, GfpbenchError, ImageBatch, Json
+
+LEAST_FACES = 8
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+
+
+class Training:
+    """One run of one stage in its folder.
+
+    Args:
+        stage: what learns.
+        config, faces, device, seed: what it learns by and from.
+        validation: held-out faces.
+        out: the folder; made if it is not there.
+        steps, minutes: how long; one of them is None.
+        started_from: for the metadata.
+    """
+
+    def __init__(
+        self,
+        stage: Prior | Restore,
+        config: Config,
+        faces: Faces,
+        validation: Validation,
+        out: Path,
+        *,
+        device: str,
+        seed: int,
+        steps: int | None,
+        minutes: float | None,
+        started_from: str,
+    ) -> None:
+        self.stage, self.config, self.faces, self.validation, self.out = stage, config, faces, validation, out
+        self.device, self.seed, self.steps, self.minutes = device, seed, steps, minutes
+        self.started_from = started_from
+        self.step, self.elapsed_s = 0, 0.0
+        self.mixture = Mixture(config.degradation) if isinstance(stage, Restore) else None
+
+    @property
+    def progress(self) -> float:
+        """0 at the beginning, 1 at the end."""
+        if self.steps is not None:
+            return self.step / self.steps
+        return self.elapsed_s / (60 * (self.minutes or 1))
+
+    def run(self, shown: Shown) -> dict[str, float]:
+        """Train to the end, from where an earlier run of the same settings was stopped; the last validation numbers."""
+        self.resume()
+        batches = self._batches()
+        saved = looked = time.monotonic()
+        before, first_s = time.monotonic(), self.elapsed_s
+        while self.progress < 1:
+            terms = self.stage.step(next(batches), self.step, self.progress)
+            broken = [name for name, value in terms.items() if not abs(value) < float("inf")]
+            if broken:
+                raise GfpbenchError(
+                    f"training fell apart in step {self.step}: {broken[0]} is not finite; {self.out / CHECKPOINT} "
+                    "is from before: lower the learning rates"
+                )
+            self.step += 1
+            now = time.monotonic()
+            self.elapsed_s = first_s + now - before
+            shown.update(self.progress, self.step, terms)
+            if now - looked >= self.config.run["look_seconds"] and self.progress < 1:
+                self.export(self.look(terms, shown))
+                looked = time.monotonic()
+            if now - saved >= self.config.run["checkpoint_seconds"] and self.progress < 1:
+                self.save()
+                saved = time.monotonic()
+        scores = self.look({}, shown)
+        self.save()
+        self.export(scores)
+        return scores
+
+    def _batches(self) -> Iterator[Pairs]:
+        settings = self.config.prior if isinstance(self.stage, Prior) else self.config.restore
+        made = Steps(self.faces, settings["batch"], self.seed, self.config.data["augment"], self.mixture)
+        workers = self.config.data["workers"]
+        if not workers:
+            return (made[step] for step in range(self.step, sys.maxsize))
+        loader = torch.utils.data.DataLoader(
+            made,
+            batch_size=None,
+            sampler=range(self.step, sys.maxsize),
+            num_workers=workers,
+            prefetch_factor=4,
+            worker_init_fn=_one_thread,
+        )
+        return iter(loader)
+
+    def identity(self) -> dict[str, Json]:
+        """What has to be the same for a run to go on: everything but where it runs and for how long."""
+        tables = {name: dict(table) for name, table in self.config.tables.items() if name not in ("run", "about")}
+        tables["data"].pop("workers")
+        pictures = hashlib.sha256(self.faces.pictures.tobytes()).hexdigest()
+        return {"stage": self.stage.name, "seed": self.seed, "faces": pictures, "start": self.started_from, **tables}
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        state = {"step": self.step, "elapsed_s": self.elapsed_s, "identity": json.dumps(self.identity(), sort_keys=True)}
+        save_whole(self.out / CHECKPOINT, {**state, "state": self.stage.state()})
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint, if there is one. Raises BadInput where it is of other settings."""
+        path = self.out / CHECKPOINT
+        if not path.exists():
+            return
+        state = read_whole(path)
+        ours, theirs = json.loads(json.dumps(self.identity())), json.loads(state["identity"])
+        other = [name for name in ours if ours[name] != theirs.get(name)]
+        if other:
+            raise BadInput(f"{path} is of a run with other settings ({', '.join(other)}): give another --out")
+        self.stage.load(state["state"])
+        self.step, self.elapsed_s = state["step"], state["elapsed_s"]
+
+    def look(self, terms: dict[str, float], shown: Shown) -> dict[str, float]:
+        """Sheet, validation numbers, a line in the log."""
+        sheet = self.out / f"sheet-{self.step:07d}.png"
+        scores: dict[str, float] = {}
+        if isinstance(self.stage, Prior):
+            rows = [self.stage.sampled(2 * COLUMNS, psi) for psi in (1.0, TRUNCATION)]
+            names = tuple(f"face {number}" for number in range(COLUMNS))
+            write_sheet(sheet, [from_signed(part, names) for row in rows for part in row.split(COLUMNS)])
+        else:
+            pictures = self.validation.restored(self.stage.shown)
+            scores = self.validation.scores(pictures)
+            self.validation.sheet(pictures, sheet)
+        line = {"step": self.step, "seconds": round(self.elapsed_s, 1), **terms, **scores}
+        with (self.out / LOG).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+        shown.say(f"step {self.step}", scores or terms)
+        return scores
+
+    def export(self, scores: dict[str, float]) -> None:
+        """Write the averaged weights as ``prior.safetensors`` or ``nano.safetensors``."""
+        averaged, sizes = self.stage.averaged.network, self.config.sizes
+        weights = dict(averaged.state_dict())
+        config = sizes.config()
+        arch = "GFPGANv1Clean"
+        if isinstance(self.stage, Prior):
+            arch = "StyleGAN2GeneratorClean"
+            weights |= {f"{DISCRIMINATOR}{name}": tensor for name, tensor in self.stage.judge.state_dict().items()}
+            weights["mean_latent"] = mean_latent(averaged)
+        metadata: dict[str, Json] = {
+            "name": "nano" if isinstance(self.stage, Restore) else "nano's prior",
+            **about_network(arch, config, self.config.about),
+            **about_run(self.device, self.seed, self.step),
+            **self.stage.facts(),
+            "faces": dict(self.faces.source) | {"from": Path(str(self.faces.source.get("from", ""))).name},
+            "started_from": self.started_from,
+            "minutes": f"{self.elapsed_s / 60:.1f}",
+            "settings": {name: dict(table) for name, table in self.config.tables.items() if name != "about"},
+        }
+        if self.mixture is not None:
+            metadata["degradation"] = self.mixture.describe()
+            metadata["validation"] = {name: round(score, 4) for name, score in scores.items()}
+        name = "nano.safetensors" if isinstance(self.stage, Restore) else "prior.safetensors"
+        write_weights(self.out / name, weights, metadata)
+
+
+def _one_thread(worker: int) -> None:
+    import cv2
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def train(
+    stage: Annotated[str, typer.Argument(help="prior or restore")],
+    data: Annotated[str, typer.Option(help="Aligned faces: a folder, or a name of `gfpbench list faces`.")],
+    out: Annotated[Path, typer.Option(help="Where checkpoint, sheets, log and weights go.")],
+    config: Annotated[str, typer.Option(help="gpu, cpu, or a TOML file with what differs from gpu.")] = "gpu",
+    start: Annotated[str | None, typer.Option(help="restore: a prior, a restorer, or nano. [default: scratch]")] = None,
+    val: Annotated[str | None, typer.Option(help="Faces to validate on. [default: some of --data, held out]")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Train for so many steps ...")] = None,
+    minutes: Annotated[float | None, typer.Option(help="... or for so many minutes.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+) -> None:
+    """Train a stage. Run the same command again to go on after a stop."""
+    if stage not in ("prior", "restore"):
+        raise BadInput(f"no stage {stage!r}: choose prior or restore")
+    if (steps is None) == (minutes is None) or (minutes is not None and not 0 < minutes < 1e6):
+        raise BadInput("say how long: --steps N or --minutes M, one of them")
+    if stage == "prior" and start is not None:
+        raise BadInput("--start is for the stage restore; a prior begins at random")
+    settings, where = read_config(config), devices.resolve(device)
+    prepare_device(where)
+    size = settings.network["size_px"]
+    faces = read_faces(data, size, LEAST_FACES)
+    held = read_faces(val, size, 1) if val is not None else None
+    if held is None:
+        every = min(settings.data["held_out"], len(faces))
+        faces, held = faces.apart(every)
+    begun = read_start(start) if start is not None else None
+    _make(out)
+    learner = Prior(settings, where, seed) if stage == "prior" else Restore(settings, faces, where, seed, begun)
+    training = Training(
+        learner,
+        settings,
+        faces,
+        Validation(held),
+        out,
+        device=where,
+        seed=seed,
+        steps=steps,
+        minutes=minutes,
+        started_from=_named(start, begun),
+    )
+    with Shown() as shown:
+        if stage == "restore":
+            shown.say("input", training.validation.scores(training.validation.degraded))
+        training.run(shown)
+    print(out / ("prior.safetensors" if stage == "prior" else "nano.safetensors"))
+
+
+def _named(start: str | None, begun: Start | None) -> str:
+    if begun is None:
+        return "scratch"
+    digest = hashlib.sha256(begun.path.read_bytes()).hexdigest()
+    return f"{'nano' if start == 'nano' else begun.path.name}, sha256 {digest[:16]}"
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--out {out}: {error.strerror}") from error
+
+
+def main() -> None:
+    """Run the program. Our own errors are one line on standard error and exit code 2."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(train)
+    try:
+        app()
+    except GfpbenchError as error:
+        line = "".join(c if c.isprintable() else " " for c in str(error))
+        print(f"gfpbench.nano.train: {line}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("gfpbench.nano.train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
