@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from gfpbench.baselines import FAILING
+from gfpbench.speed.interleaved import median_interval
 from gfpbench.speed.record import Speed
 from gfpbench.speed.store import command
 from gfpbench.types import Case, Json, Verdict, VerdictKind
@@ -66,7 +67,7 @@ class SpeedComparison:
     @property
     def kind(self) -> VerdictKind:
         """The gravest verdict."""
-        order: tuple[VerdictKind, ...] = ("worse", "changed", "better")
+        order: tuple[VerdictKind, ...] = ("worse", "changed", "missing", "better")
         return next((kind for kind in order if any(verdict.kind == kind for verdict in self.verdicts)), "same")
 
     def to_json(self) -> dict[str, Json]:
@@ -96,8 +97,7 @@ def gate_speed(measure: Callable[[], Speed], baseline: Speed, *, repeats: int = 
     """
     measured = [measure()]
     while len(measured) <= repeats and not incomparable(measured[0], baseline):
-        verdicts = _concluded(measured, baseline).verdicts
-        if all(verdict.kind == "same" for verdict in verdicts):
+        if not any(len(kinds) == 1 and "same" not in kinds for kinds in _suspicions(measured, baseline)):
             break
         measured.append(measure())
     return _concluded(measured, baseline)
@@ -140,26 +140,39 @@ def _concluded(measured: list[Speed], baseline: Speed) -> SpeedComparison:
     )
 
 
+def _suspicions(measured: list[Speed], baseline: Speed) -> tuple[set[VerdictKind], set[VerdictKind]]:
+    """What each measurement says by its size alone, of time and of memory."""
+    peaks = [speed.peak_mib for speed in measured if speed.peak_mib is not None]
+    memory = {_memory_kind(peak, baseline.peak_mib) for peak in peaks} if baseline.peak_mib is not None else set()
+    return {_time_kind(speed, baseline) for speed in measured}, memory
+
+
 def _time(measured: list[Speed], stands: Speed, baseline: Speed) -> Verdict:
-    kinds = {_time_kind(speed, baseline) for speed in measured}
-    change = stands.ratio / baseline.ratio - 1
+    """Size and persistence from each measurement, evidence from all their pairs together."""
+    kinds, _ = _suspicions(measured, baseline)
     kind = kinds.pop() if len(kinds) == 1 else "same"
-    said = f"{_percent(change)} as {_times(len(measured))} found; {time_tolerance(baseline):.0%} is allowed"
-    if kind == "same":
-        seen = max(abs(speed.ratio / baseline.ratio - 1) for speed in measured)
-        said = "within tolerance" if len(measured) == 1 else f"{seen:.0%} at first, not found again"
+    said = "within tolerance"
+    if kind == "same" and len(measured) > 1:
+        said = "in one measurement, not found again: " + ", ".join(_percent(_change(one, baseline)) for one in measured)
+    elif kind != "same":
+        pairs = [ratio for speed in measured for ratio in speed.ratios]
+        low, high = median_interval(pairs) if pairs else (stands.low, stands.high)
+        said = f"{_percent(_change(stands, baseline))} as {_times(len(measured))} found"
+        if low <= baseline.high and baseline.low <= high:
+            kind, said = "same", f"{said}, and too uncertain for a verdict: the intervals touch"
     return Verdict(stands.case.id, "time", None, baseline.ratio, stands.ratio, kind, said)
 
 
 def _time_kind(speed: Speed, baseline: Speed) -> VerdictKind:
-    change = speed.ratio / baseline.ratio - 1
-    tolerance = time_tolerance(baseline)
-    if change > tolerance and speed.low > baseline.high:
+    """What one measurement says by its size; 25 % more time is undone by 20 % less."""
+    change = _change(speed, baseline)
+    if change > time_tolerance(baseline):
         return "worse"
-    # Faster by as much: 25 % more time is undone by 20 % less.
-    if 1 / (1 + change) - 1 > tolerance and speed.high < baseline.low:
-        return "better"
-    return "same"
+    return "better" if 1 / (1 + change) - 1 > time_tolerance(baseline) else "same"
+
+
+def _change(speed: Speed, baseline: Speed) -> float:
+    return speed.ratio / baseline.ratio - 1
 
 
 def _memory(measured: list[Speed], baseline: Speed) -> tuple[Verdict, ...]:
@@ -171,7 +184,7 @@ def _memory(measured: list[Speed], baseline: Speed) -> tuple[Verdict, ...]:
         why = f"was measured in the baseline and is not now: {measured[0].memory_note}"
         return (Verdict(case, "memory", None, before, None, "missing", why),)
     now = statistics.median_low(peaks)
-    kinds = {_memory_kind(peak, before) for peak in peaks}
+    _, kinds = _suspicions(measured, baseline)
     kind = kinds.pop() if len(kinds) == 1 else "same"
     said = "within tolerance"
     if kind != "same":
@@ -210,7 +223,7 @@ def _likely(verdicts: tuple[Verdict, ...], speed: Speed, baseline: Speed) -> str
         before, now = baseline.processor_ratio, speed.processor_ratio
         if before is None or now is None:
             said.append("speed: each call takes longer")
-        elif now / before - 1 > (speed.ratio / baseline.ratio - 1) / 2:
+        elif now / before - 1 > _change(speed, baseline) / 2:
             said.append("speed: more is computed, processors work longer on each call")
         else:
             said.append("speed: it waits (sleep, disk, locks, fewer threads), processors work no longer than before")

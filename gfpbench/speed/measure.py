@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import cycle
 
 from gfpbench import devices, images
 from gfpbench.run.environment import environment
 from gfpbench.run.parts import plain, repeatable
 from gfpbench.speed.interleaved import interleaved
 from gfpbench.speed.memory import MemoryGauge, in_a_process, peak_on_gpu
-from gfpbench.speed.pictures import degraded_batch, load_restorer, refuse_failures, variants
+from gfpbench.speed.pictures import degraded_batch, ever_changing, load_restorer, refuse_failures
 from gfpbench.speed.record import Speed
 from gfpbench.speed.reference import NAME, reference_workload
 from gfpbench.speed.stopwatch import Stopwatch, stopwatch_of
@@ -65,7 +64,7 @@ def measure_speed(
             took = (memory or in_a_process)(case, len(batch))
         restorer = loaded[0]
         refuse_failures(restorer, batch)
-        inputs = cycle(variants(batch))
+        inputs = ever_changing(batch)
         timing = interleaved(
             lambda: restorer(next(inputs)),
             reference or reference_workload(device),
@@ -77,7 +76,8 @@ def measure_speed(
         ratio=timing.ratio,
         low=timing.low,
         high=timing.high,
-        pairs=timing.pairs,
+        pairs=len(timing.ratios),
+        ratios=timing.ratios,
         seconds=timing.seconds,
         reference_seconds=timing.reference_seconds,
         processor_ratio=timing.processor_ratio if not on_gpu else None,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
-import torch
+from collections.abc import Iterator
+from itertools import count, islice
 
 from gfpbench import degrade, faces, run
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import batches
 from gfpbench.types import BadInput, Case, ImageBatch, RestorationFailed, Restorer
 
-VARIANTS = 4
+COPIES = 4
 
 
 def degraded_batch(case: Case, batch_size: int) -> ImageBatch:
@@ -29,9 +28,17 @@ def degraded_batch(case: Case, batch_size: int) -> ImageBatch:
     return degradation.apply(truth, [degradation.draw(name, case.seed, truth.size) for name in truth.ids])
 
 
-def variants(batch: ImageBatch) -> tuple[ImageBatch, ...]:
-    """The same pictures moved round by some pixels: a restorer that remembers what it was given gains nothing."""
-    return tuple(ImageBatch(torch.roll(batch.pixels, place, dims=3), batch.ids) for place in range(VARIANTS))
+def ever_changing(batch: ImageBatch) -> Iterator[ImageBatch]:
+    """The same pictures without end, each time with another value changed in the first of them, which costs nothing.
+
+    A restorer that remembers what it was given gains nothing by it.
+    """
+    copies = [ImageBatch(batch.pixels.clone(), batch.ids) for _ in range(COPIES)]
+    values = [copy.pixels.flatten() for copy in copies]  # views: what is written there is in the pictures
+    for call in count():
+        place, level = divmod(call, 256)
+        values[call % COPIES][place % values[0].numel()] = level / 255
+        yield copies[call % COPIES]
 
 
 def load_restorer(case: Case, device: str) -> Restorer:

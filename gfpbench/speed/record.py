@@ -27,6 +27,7 @@ class Speed:
         processor_ratio: the ratio of the time that processors worked. Far below ``ratio``: the restorer waits.
         peak_mib: the most memory at any time from loading the restorer to its third call, in MiB above what was in use
             before. None where it was not measured, for the reason in ``memory_note``.
+        ratios: of each pair, for as long as the record is in memory; its file holds the interval.
         noise: how far the ratios of several measurements lay apart when a baseline was made, relative.
         size_px: (height, width) of the pictures.
     """
@@ -47,6 +48,7 @@ class Speed:
     restorer: Mapping[str, Json] = field(default_factory=dict)
     environment: Mapping[str, Json] = field(default_factory=dict)
     noise: float = 0.0
+    ratios: tuple[float, ...] = ()
 
     @property
     def images_per_second(self) -> float:
@@ -58,6 +60,7 @@ def to_json(speed: Speed) -> dict[str, Json]:
     record = {"schema": SCHEMA, **asdict(speed)}
     for name in ("ratio", "low", "high", "seconds", "reference_seconds", "processor_ratio", "peak_mib", "noise"):
         record[name] = None if record[name] is None else float(f"{record[name]:.5g}")
+    del record["ratios"]
     return record | {"size_px": list(speed.size_px)}
 
 

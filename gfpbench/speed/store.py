@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gfpbench.baselines.store import options
 from gfpbench.run.environment import device_key as gpu_key
+from gfpbench.speed.interleaved import median_interval
 from gfpbench.speed.measure import BATCH_SIZE
 from gfpbench.speed.record import Speed, read, write
 from gfpbench.types import BadInput, Case, GfpbenchError, Json
@@ -56,10 +57,13 @@ def create(root: Path, measure: Callable[[], Speed]) -> tuple[Path, Speed]:
     found = sorted((measure() for _ in range(MEASUREMENTS)), key=lambda speed: speed.ratio)
     middle = found[len(found) // 2]
     peaks = sorted(speed.peak_mib for speed in found if speed.peak_mib is not None)
+    ratios = tuple(ratio for speed in found for ratio in speed.ratios)
+    low, high = median_interval(ratios)
     baseline = dataclasses.replace(
         middle,
-        low=min(speed.low for speed in found),
-        high=max(speed.high for speed in found),
+        low=low,
+        high=high,
+        pairs=len(ratios),
         peak_mib=peaks[len(peaks) // 2] if peaks else None,
         noise=max(found[-1].ratio / middle.ratio, middle.ratio / found[0].ratio) - 1,
     )
