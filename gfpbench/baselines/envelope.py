@@ -66,8 +66,9 @@ def measure_envelope(
         parts: already loaded; loaded by the names in the case where None.
 
     Returns:
-        ``images`` and, for both envelopes, ``how``, ``exact`` (not one byte of a restored picture moved), the largest
-        move of one image in each metric (``scores``), and in each feature of ``degraded`` and ``restored`` pictures.
+        ``images`` and, for both envelopes, ``how``, ``exact`` (not one byte of a restored picture moved),
+        ``bytes_moved`` (the largest share of the restored pictures that one change moved at all), the largest move of
+        one image in each metric (``scores``), and in each feature of ``degraded`` and ``restored`` pictures.
     """
     limit = min(len(result.rows), images_at_most)
     case = replace(result.case, limit=limit)
@@ -108,7 +109,7 @@ def _extent(result: Result, repeats: Sequence[tuple[str, Result]]) -> dict[str, 
     """The largest moves over all repeats."""
     scores = dict.fromkeys(sorted(result.metrics), 0.0)
     pictures = {kind: dict.fromkeys(FEATURES, 0.0) for kind in ("degraded", "restored")}
-    exact = True
+    bytes_moved = 0.0
     rows = {row.id: row for row in result.rows}
     for _, repeat in repeats:
         pairs = [(rows[row.id], row) for row in repeat.rows if row.id in rows]
@@ -123,10 +124,12 @@ def _extent(result: Result, repeats: Sequence[tuple[str, Result]]) -> dict[str, 
                 continue
             for name, distance in apart(one, other).items():
                 extent[name] = max(extent[name], round(float(distance.max()), 4))
-            exact = exact and (kind == "degraded" or bool(same_bytes(one, other).all()))
+            if kind == "restored":
+                bytes_moved = max(bytes_moved, 1.0 - float(same_bytes(one, other).mean()))
     return {
         "how": ", ".join(how for how, _ in repeats),
-        "exact": exact,
+        "exact": bytes_moved == 0,
+        "bytes_moved": round(bytes_moved, 4),
         "scores": {metric: float(f"{value:.3g}") for metric, value in scores.items()},
         **pictures,
     }

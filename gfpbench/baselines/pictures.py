@@ -12,6 +12,9 @@ from gfpbench.baselines.looks import FEATURES, Looks, apart, looks, same_bytes
 from gfpbench.baselines.setting import SAFETY, Setting
 from gfpbench.types import Json, Row, Verdict
 
+ENOUGH = 8
+"""Of fewer pictures a share says little."""
+
 
 def same_pictures(setting: Setting) -> NDArray[np.bool_]:
     """(n,) whether the restored picture is the baseline's, byte for byte; False where nobody knows."""
@@ -35,6 +38,8 @@ def pictures(setting: Setting, judged: Sequence[Verdict]) -> tuple[list[Verdict]
         said = f"differ in {feature.removesuffix('_levels').removesuffix('_rgb')} by more than numerical noise"
         if setting.same_machine and setting.envelope.get("exact") is True and not moved.any():
             moved, said = ~same_bytes(before, now), "are other bytes, and this restorer gives the same ones every time"
+        elif setting.same_machine and not moved.any() and _too_many(setting, other := ~same_bytes(before, now)):
+            moved, said = other, "are other bytes, where numerical noise moves far fewer pictures"
         # An improvement is a change of the pictures too: where the scores have said so, nothing is added.
         if moved.any() and not any(verdict.kind in ("better", "worse") for verdict in judged):
             reason = f"the restored pictures changed: {int(moved.sum())} of {len(ids)} {said}"
@@ -45,6 +50,16 @@ def pictures(setting: Setting, judged: Sequence[Verdict]) -> tuple[list[Verdict]
     if not different or not visible.any():
         return verdicts, ""
     return verdicts, likely_change(before.only(visible), now.only(visible), min(whole[0][1].size_px))
+
+
+def _too_many(setting: Setting, other: NDArray[np.bool_]) -> bool:
+    """Whether more pictures have other bytes than noise explains: a drift too small for any metric, but everywhere.
+
+    Another order of sums tips a byte in a few small pictures; a layer in half precision tips some in all of them. At
+    512 px noise alone does so, and then this says nothing.
+    """
+    share = setting.envelope.get("bytes_moved")
+    return share is not None and len(other) >= ENOUGH and float(other.mean()) > max(0.5, 3 * float(share))
 
 
 def _given_away(setting: Setting, whole: Sequence[tuple[Row, Row]], before: Looks, now: Looks) -> list[Verdict]:

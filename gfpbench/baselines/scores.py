@@ -109,6 +109,10 @@ def _judged(
             f"one image falls out of line: {gain[fallen]:+.4g} where half of all move {np.median(gain):+.4g}",
         )
     if sure and mean > slack:
+        fell = int((gain < -slack).sum())
+        if fell and setting.same_model:  # the same weights do not restore some faces better and others worse
+            said = f"{fell} of {len(gain)} images are worse by more than numerical noise, though the mean is better"
+            return "changed", said
         return "better", "the mean is better by more than noise and chance: the baseline is stale"
     if moved and setting.same_model:
         said = f"{moved} of {len(gain)} images moved by more than numerical noise"

@@ -116,8 +116,8 @@ def verify(
     """Check a Result against what it claims to be a record of. Empty where everything holds.
 
     It looks at: rows against faces, by name and order; failures beside numbers; the records of restorer, degradation
-    and metrics; some rows, made again alone and scored again; a mirrored input, whose answer must be another; and the
-    kept pictures, scored again.
+    and metrics; some rows, made again alone and scored again; a mirrored input, whose answer must be another, and
+    one under another name, whose answer must be the same; and the kept pictures, scored again.
 
     Args:
         result: as measured or read from disk.
@@ -135,6 +135,7 @@ def verify(
     for row in chosen:
         problems += _made_again(result, row, parts, metrics, folder, device)
     problems += _constant(result, chosen, parts, device)
+    problems += _by_name(result, chosen, parts, device)
     if folder is not None:
         problems += [found for row in result.rows for found in _kept(row, parts, metrics, folder)]
     return tuple(problems)
@@ -198,6 +199,29 @@ def _constant(result: Result, rows: Sequence[Row], parts: Parts, device: str) ->
         if ignores_input(parts.restorer, images.moved(degraded, device)):
             return [Problem("restore", row.id, "its mirror image gives the same picture: the input is ignored")]
     return []
+
+
+def _by_name(result: Result, rows: Sequence[Row], parts: Parts, device: str) -> list[Problem]:
+    """A restorer that answers by the name of a picture has looked something up: the truth, or an older answer."""
+    whole = [row for row in rows if row.failure is None]
+    if parts.restorer is None or not whole or parts.restorer.provenance().get("restorer") == "outputs":
+        return []
+    other = next((row.id for row in result.rows if row.id != whole[0].id), f"not {whole[0].id}")
+    with repeatable(), contained():
+        _, _, degraded = _degraded(result.case, parts, whole[0].id)
+        answers = []
+        for name in (whole[0].id, other):
+            given = images.moved(ImageBatch(degraded.pixels.clone(), (name,)), device)
+            try:
+                answers.append(images.quantized(images.moved(parts.restorer(given), "cpu")))
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it raises is what has to be reported
+                reason = f"cannot be restored under the name {name!r}: {type(error).__name__}: {error}"
+                return [Problem("restore", whole[0].id, reason)]
+    apart = _grey_levels_apart(*answers)
+    if apart <= GREY_LEVELS:
+        return []
+    reason = f"under the name {other!r} it is restored {apart:.3g} grey levels away: names tell the restorer something"
+    return [Problem("restore", whole[0].id, reason)]
 
 
 def _made_again(

@@ -64,6 +64,17 @@ def test_a_worse_mean_fails_and_a_better_one_is_stale() -> None:
     assert (better.kind, better.passed, better.stale) == ("better", True, True)
 
 
+def test_better_on_average_and_worse_in_places_is_a_change_of_the_same_model() -> None:
+    moves = np.full(16, 0.05)
+    moves[3] = -0.002  # beyond the noise, and far too little to fall out of line
+    comparison = compare(psnr(moves), baseline())
+    assert kinds(comparison) == {"psnr_rgb": "changed"}
+    assert "1 of 16 images are worse" in comparison.failures[0].reason
+    assert comparison.failures[0].image == "face 03"
+    assert compare(psnr(np.where(moves < 0, -0.0009, moves)), baseline()).stale  # within the noise
+    assert compare(psnr(moves, result(restorer=OTHER_WEIGHTS)), baseline()).stale  # between models images move
+
+
 def test_lower_is_better_where_the_metric_says_so() -> None:
     up = with_scores(result(), "error", [0.05] * 16)
     assert kinds(compare(up, baseline())) == {"error": "worse"}
@@ -204,6 +215,35 @@ def test_one_byte_counts_where_bytes_never_move() -> None:
     assert compare(now, baseline()).kind == "same"
     assert kinds(compare(now, dataclasses.replace(baseline(), envelope=exact))) == {"pictures": "changed"}
     assert compare(dataclasses.replace(now, environment=OTHER_TORCH), baseline()).kind == "same"
+
+
+def _tipped(pictures: int, count: int = 16) -> Result:
+    """One byte by one grey level in so many pictures."""
+
+    def tipped(i: int, row: Row) -> Row:
+        restored = sample.picture(1000 + i)
+        restored[5, 5, 1] += i < pictures
+        return changed(row, fingerprint=sample.looks(restored, sample.picture(2000 + i)))
+
+    return each(result(count), tipped)
+
+
+def _with_bytes_moved(share: float | None, count: int = 16) -> Result:
+    repeat = {**sample.ENVELOPE["repeat"], **({} if share is None else {"bytes_moved": share})}
+    return dataclasses.replace(baseline(count), envelope={**sample.ENVELOPE, "repeat": repeat})
+
+
+def test_other_bytes_in_more_pictures_than_noise_moves_are_a_change() -> None:
+    assert kinds(compare(_tipped(16), _with_bytes_moved(0.2))) == {"pictures": "changed"}
+    assert kinds(compare(_tipped(9), _with_bytes_moved(0.1))) == {"pictures": "changed"}
+    assert compare(_tipped(8), _with_bytes_moved(0.1)).kind == "same"  # half
+    assert compare(_tipped(9), _with_bytes_moved(0.2)).kind == "same"  # less than three times as many
+    assert compare(_tipped(16), _with_bytes_moved(0.34)).kind == "same"  # noise moves a third
+    assert compare(_tipped(16), _with_bytes_moved(None)).kind == "same"  # a baseline made before this was measured
+    assert kinds(compare(_tipped(8, 8), _with_bytes_moved(0.1, 8))) == {"pictures": "changed"}
+    assert compare(_tipped(7, 7), _with_bytes_moved(0.1, 7)).kind == "same"  # too few to say
+    for other in ({"environment": OTHER_TORCH}, {"restorer": OTHER_WEIGHTS}):
+        assert compare(dataclasses.replace(_tipped(16), **other), _with_bytes_moved(0.2)).kind == "same"  # type: ignore[arg-type]
 
 
 def test_the_truth_given_back_is_no_improvement() -> None:
