@@ -206,7 +206,9 @@ def _by_name(result: Result, rows: Sequence[Row], parts: Parts, device: str) -> 
     whole = [row for row in rows if row.failure is None]
     if parts.restorer is None or not whole or parts.restorer.provenance().get("restorer") == "outputs":
         return []
-    other = next((row.id for row in result.rows if row.id != whole[0].id), f"not {whole[0].id}")
+    # Of another face: draws of one face share their truth.
+    others = [row.id for row in result.rows if row.face_sha256 != whole[0].face_sha256]
+    other = next(iter(others), f"not {whole[0].id}")
     with repeatable(), contained():
         _, _, degraded = _degraded(result.case, parts, whole[0].id)
         answers = []

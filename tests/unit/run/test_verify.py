@@ -184,6 +184,30 @@ def test_a_restorer_that_goes_by_names_is_told_so(tmp_path: Path) -> None:
     assert re.search(r"under the name 'face \d+' it is restored [\d.]+ grey levels away", line)
 
 
+def test_the_other_name_is_that_of_another_face(tmp_path: Path) -> None:
+    """Draws of one face share their truth, so the name of another draw would tell nothing."""
+    asked: list[tuple[str, ...]] = []
+
+    class Listening(Smooth):
+        def __call__(self, degraded: ImageBatch) -> ImageBatch:
+            asked.append(degraded.ids)
+            return super().__call__(degraded)
+
+    toy = Toy(restorer=Listening())
+    result = toy.measure(tmp_path)
+    same = [row.face_sha256 for row in result.rows[:-1]]
+    asked.clear()
+    assert toy.problems(result, None) == []
+    first, last = asked[-2:]
+    sha256 = dict(zip(result.image_ids, [row.face_sha256 for row in result.rows], strict=True))
+    assert sha256[first[0]] != sha256[last[0]]
+    assert len(set(same)) == len(same)
+    twins = replace(result, rows=tuple(replace(row, face_sha256=result.rows[0].face_sha256) for row in result.rows))
+    asked.clear()
+    toy.problems(twins, None)
+    assert any(name not in result.image_ids for (name,) in (ids for ids in asked if len(ids) == 1))
+
+
 def test_a_restorer_that_knows_only_its_own_names_is_noticed(tmp_path: Path) -> None:
     class Picky(Smooth):
         def __call__(self, degraded: ImageBatch) -> ImageBatch:
