@@ -80,7 +80,8 @@ def read_config(name_or_path: str) -> Config:
         for key, value in values.items():
             _check(f"{table}.{key}", value, name_or_path)
     _check_whole(tables, name_or_path)
-    return Config(**{**tables, "losses": Weights(**tables["losses"])}, tables=tables)
+    parts: dict[str, Any] = {**tables, "losses": Weights(**tables["losses"])}
+    return Config(**parts, tables=tables)
 
 
 def _tables(path: Path) -> dict[str, dict[str, Any]]:

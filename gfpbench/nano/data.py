@@ -1,7 +1,7 @@
 """Pairs of true and degraded faces for every training step, each made from its key alone.
 
-Step 17 of seed 0 is the same batch whoever makes it and whatever was made before: a run that was killed goes on with the
-pictures it would have had.
+Step 17 of seed 0 is the same batch whoever makes it and whatever was made before: a run that was killed goes on with
+the pictures it would have had.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -98,8 +99,8 @@ class Mixture:
     def __init__(self, shares: Mapping[str, float]) -> None:
         self.parts: dict[str, Degradation] = {}
         for name in shares:
-            part: Degradation = LIGHT if name == "light" else degrade.load(name)
-            self.parts[name] = part.using("fast") if isinstance(part, Chain) else part
+            part = LIGHT if name == "light" else degrade.load(name)
+            self.parts[name] = cast(Degradation, part.using("fast") if isinstance(part, Chain) else part)
         whole = sum(shares.values())
         self.shares = {name: share / whole for name, share in shares.items()}
 
@@ -189,7 +190,7 @@ def mirrored(picture: Bytes, source: np.random.Generator) -> tuple[Bytes, Affine
 
 
 def varied(picture: Bytes, source: np.random.Generator) -> tuple[Bytes, Affine]:
-    """A mirror image at most, then in half of the draws a small turn, shift and change of scale, and a change of light."""
+    """A mirror image in half of the draws, then often a small turn, shift and scaling, and a change of light."""
     picture, moved = mirrored(picture, source)
     side = picture.shape[0]
     turns, lit, grey = source.random(3) < (0.5, 0.7, 0.02)
@@ -198,16 +199,21 @@ def varied(picture: Bytes, source: np.random.Generator) -> tuple[Bytes, Affine]:
     gain, gamma = source.normal(1, 0.1, 3) * source.uniform(0.7, 1.2), np.exp(source.normal(0, 0.15))
     if turns:
         matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle, scale)
-        matrix[:, 2] += shift
-        picture = cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+        matrix = np.asarray(matrix, np.float64) + np.column_stack([np.zeros((2, 2)), shift])
+        border = cv2.BORDER_REFLECT_101
+        picture = _bytes(cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=border))
         moved = matrix @ np.vstack([moved, [0, 0, 1]])
     if lit:
         levels = np.linspace(0, 1, 256) ** gamma
         table = np.clip(np.outer(levels, np.clip(gain, 0.4, 1.6)), 0, 1)
-        picture = cv2.LUT(picture, np.rint(table * 255).astype(np.uint8)[None])
+        picture = _bytes(cv2.LUT(picture, np.rint(table * 255).astype(np.uint8)[None]))
     if grey:
         picture = np.repeat(np.rint(picture.mean(-1, keepdims=True)).astype(np.uint8), 3, axis=-1)
     return np.ascontiguousarray(picture), moved
+
+
+def _bytes(picture: Any) -> Bytes:
+    return np.asarray(picture, np.uint8)
 
 
 def torch_generator(seed: int, step: int, purpose: str) -> torch.Generator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -53,7 +54,8 @@ class Shrinking(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         inner = _activated(self.second(_activated(self.first(x))))
-        return (F.avg_pool2d(inner, 2) + self.shortcut(F.avg_pool2d(x, 2))) / math.sqrt(2)
+        shortcut: Tensor = self.shortcut(F.avg_pool2d(x, 2))
+        return (F.avg_pool2d(inner, 2) + shortcut) / math.sqrt(2)
 
 
 class Discriminator(nn.Module):
@@ -69,7 +71,7 @@ class Discriminator(nn.Module):
         halvings = int(math.log2(side_px)) - 2
         widths = [min(width * 2**step, widest) for step in range(halvings + 1)]
         self.first = Equalised(3, widths[0], 1)
-        self.blocks = nn.ModuleList(Shrinking(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.blocks = nn.ModuleList(Shrinking(a, b) for a, b in pairwise(widths))
         self.last = Equalised(widths[-1] + 1, widths[-1], 3)
         self.hidden = Equalised(widths[-1], widths[-1], 4)
         self.logit = Equalised(widths[-1], 1, 1)
@@ -89,7 +91,8 @@ class Discriminator(nn.Module):
         # A 4 x 4 window over a 4 x 4 map: the dense layer of StyleGAN2.
         weight = self.hidden.weight * self.hidden.gain
         x = _activated(F.conv2d(x, weight, self.hidden.bias))
-        return self.logit(x).flatten().float()
+        logits: Tensor = self.logit(x).flatten().float()
+        return logits
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.judged(self.features(pictures))
@@ -101,7 +104,11 @@ class LocalDiscriminator(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            [Equalised(3, width, 3), Equalised(width, 2 * width, 3, stride=2), Equalised(2 * width, 4 * width, 3, stride=2)]
+            [
+                Equalised(3, width, 3),
+                Equalised(width, 2 * width, 3, stride=2),
+                Equalised(2 * width, 4 * width, 3, stride=2),
+            ]
         )
         self.logit = Equalised(4 * width, 1, 3)
 
@@ -119,11 +126,11 @@ def _activated(x: Tensor) -> Tensor:
 
 
 def _spread(x: Tensor) -> Tensor:
-    """(B, C, h, w) to (B, 1, h, w): how much the pictures of the batch differ, so that equal fakes give themselves away.
+    """(B, C, h, w) to (B, 1, h, w): how much the pictures of a batch differ, so that equal fakes are seen.
 
     The root of the mean variance over groups of up to four, as in StyleGAN2. Zero for one picture.
     """
     group = next(size for size in (4, 3, 2, 1) if len(x) % size == 0)
-    grouped = x.float().unflatten(0, (group, -1))
-    spread = (grouped.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
+    grouped = x.float().reshape(group, -1, *x.shape[1:])
+    spread: Tensor = (grouped.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
     return spread.repeat(group)[:, None, None, None].expand(-1, 1, *x.shape[2:]).to(x.dtype)

@@ -68,6 +68,7 @@ class DlibNetwork(nn.Module):
             channels = width
         self.levels = nn.ModuleList(levels)
         self.last = nn.Linear(256, 128, bias=False)
+        self.mean: Tensor
         self.register_buffer("mean", torch.tensor(_MEAN_RGB)[:, None, None], persistent=False)
 
     def forward(self, chips: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -164,11 +165,13 @@ def chip_points() -> NDArray[np.float64]:
 def chips(pictures: Tensor, landmarks: NDArray[np.float64]) -> Tensor:
     """(B, 3, H, W) and (B, 5, 2) landmarks to face chips (B, 3, 150, 150), bilinear, as dlib cuts them."""
     matrices = np.stack([similarity(chip_points(), points) for points in landmarks])
-    positions = torch.arange(CHIP_PX, dtype=torch.float32, device=pictures.device)
-    rows, columns = torch.meshgrid(positions, positions, indexing="ij")
-    homogeneous = torch.stack([columns, rows, torch.ones_like(rows)], dim=-1)
+    # dlib lays the first and last of 150 pixels on the ends of a side of 150 s - 1 pixels, about the chip's middle.
+    steps = (CHIP_PX - 1 / np.sqrt(np.linalg.det(matrices[:, :, :2]))) / (CHIP_PX - 1)
+    offsets = np.arange(CHIP_PX) - (CHIP_PX - 1) / 2
+    along = torch.from_numpy(CHIP_PX / 2 + offsets * steps[:, None]).to(pictures.device, torch.float32)
     matrix = torch.from_numpy(matrices).to(pictures.device, torch.float32)
-    where = torch.einsum("bij,hwj->bhwi", matrix, homogeneous)
+    columns = along[:, None, :, None] * matrix[:, None, None, :, 0]
+    where = columns + along[:, :, None, None] * matrix[:, None, None, :, 1] + matrix[:, None, None, :, 2]
     height, width = pictures.shape[2:]
     grid = where / torch.tensor([width - 1, height - 1], device=pictures.device) * 2 - 1
     return F.grid_sample(pictures.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)

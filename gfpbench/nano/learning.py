@@ -8,6 +8,7 @@ import os
 import pickle
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gfpbench.types import BadInput
 
 
 class Average:
-    """Weights averaged over time: w' <- d w' + (1 - d) w, with d rising to ``decay`` so that early weights are forgotten.
+    """Weights averaged over time: w' <- d w' + (1 - d) w, d rising to ``decay`` so that early ones are forgotten.
 
     After n updates with a constant d, w' = d^n w0 + (1 - d^n) w for constant w.
 
@@ -39,19 +40,28 @@ class Average:
             averaged[name].lerp_(weight, 1 - decay)
 
 
-def rate(progress: float, flat_until: float, least: float, step: int, warmup_steps: int) -> float:
-    """What learning rates are multiplied by: a rise, 1, then half a cosine down to ``least`` at the end.
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What learning rates are multiplied by: a rise, 1, then half a cosine.
 
     Args:
-        progress: 0 at the start of the run, 1 at its end.
-        step: counted from 0. In the first ``warmup_steps`` Adam knows too little of a gradient's size to be let go.
+        warmup_steps: of the rise; in the first steps Adam knows too little of a gradient's size to be let go.
+        flat_until: share of the run at which the rate begins to fall.
+        least_rate: where it ends.
     """
-    if step < warmup_steps:
-        return (step + 1) / (warmup_steps + 1)
-    if progress <= flat_until:
-        return 1.0
-    falling = min(1.0, (progress - flat_until) / (1 - flat_until))
-    return least + (1 - least) * (1 + math.cos(math.pi * falling)) / 2
+
+    warmup_steps: int
+    flat_until: float
+    least_rate: float
+
+    def at(self, step: int, progress: float) -> float:
+        """The factor in a step, counted from 0; ``progress`` is 0 at the start of the run and 1 at its end."""
+        if step < self.warmup_steps:
+            return (step + 1) / (self.warmup_steps + 1)
+        if progress <= self.flat_until:
+            return 1.0
+        falling = min(1.0, (progress - self.flat_until) / (1 - self.flat_until))
+        return self.least_rate + (1 - self.least_rate) * (1 + math.cos(math.pi * falling)) / 2
 
 
 def products(precision: str, device: str) -> AbstractContextManager[None]:

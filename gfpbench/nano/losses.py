@@ -1,10 +1,10 @@
 """The objective of GFP-GAN, term by term, with the weights the paper gives them.
 
-Wang et al., "Towards Real-World Blind Face Restoration with Generative Facial Prior", CVPR 2021, section 3.4; numbered as
-in the 2021 reproduction report: reconstruction (1), adversarial (2), facial components (3), identity (4), total (5).
+Wang et al., "Towards Real-World Blind Face Restoration with Generative Facial Prior", CVPR 2021, section 3.4; numbered
+as in the 2021 reproduction report: reconstruction (1), adversarial (2), facial components (3), identity (4), total (5).
 y is the truth and y^ the restored picture, (B, 3, H, W) in [-1, 1]. Every term comes without its weight; ``total``
-applies those. Expectations are means over the batch, and an L1 norm is a mean over its elements, as in the authors' code
-(TencentARC/GFPGAN@7552a77), to which their weights belong.
+applies those. Expectations are means over the batch, and an L1 norm is a mean over its elements, as in the authors'
+code (TencentARC/GFPGAN@7552a77), to which their weights belong.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def identity(restored: Tensor, truth: Tensor) -> Tensor:
 
 
 def edge(restored: Tensor, truth: Tensor) -> Tensor:
-    """L1 of the differences between neighbours, both ways. Not of the paper; keeps contours where nothing judges them."""
+    """L1 of the differences between neighbours, both ways. Not of the paper; for contours where nothing judges them."""
     across = l1(restored.diff(dim=-1), truth.diff(dim=-1))
     return across + l1(restored.diff(dim=-2), truth.diff(dim=-2))
 

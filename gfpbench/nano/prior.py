@@ -143,4 +143,4 @@ def sampled(network: Any, count: int, truncation: float, seed: int, first: int =
     z = torch.stack([torch.randn(network.num_style_feat, generator=source) for source in sources]).to(device)
     mean = mean_latent(network)
     latents = mean + truncation * (networks.mapped(network, z) - mean)
-    return torch.cat([networks.decoded(network, part) for part in latents.split(16)]).float().clamp(-1, 1).cpu()
+    return torch.cat([networks.decoded(network, part) for part in torch.split(latents, 16)]).float().clamp(-1, 1).cpu()

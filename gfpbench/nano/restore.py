@@ -14,7 +14,7 @@ from gfpbench.nano.augment import diffaugment
 from gfpbench.nano.config import Config
 from gfpbench.nano.data import Faces, Pairs, torch_generator
 from gfpbench.nano.discriminators import COMPONENTS, Discriminator, LocalDiscriminator, component
-from gfpbench.nano.learning import Average, products, rate
+from gfpbench.nano.learning import Average, Schedule, products
 from gfpbench.nano.start import Start
 
 Tensor = torch.Tensor
@@ -50,6 +50,7 @@ class Restore:
             ],
             betas=(beta, 0.99),
         )
+        self.schedule = Schedule(*(config.restore[key] for key in ("warmup_steps", "flat_until", "least_rate")))
         self.judges = self._judges(start) if self._is_judged() else None
         if self.judges is not None:
             judge_rate = self.settings["discriminator_learning_rate"]
@@ -84,7 +85,7 @@ class Restore:
         """Learn from one batch; the terms of the objective, for the log."""
         truth, degraded = pairs.truth.to(self.device), pairs.degraded.to(self.device)
         truth = truth.contiguous(memory_format=torch.channels_last)
-        scale = rate(progress, *(self.settings[key] for key in ("flat_until", "least_rate")), step, self.settings["warmup_steps"])
+        scale = self.schedule.at(step, progress)
         with products(self.config.run["precision"], self.device):
             restored, pictures = networks.restored(self.network, degraded)
             judged = {} if self.judges is None else self._teach_judges(restored.detach(), truth, step, scale)
@@ -167,7 +168,9 @@ class Restore:
     @torch.no_grad()
     def shown(self, degraded: Tensor) -> Tensor:
         """(B, 3, S, S) in [-1, 1] restored by the averaged weights, in float32 and some at a time."""
-        parts = [networks.restored(self.averaged.network, part.to(self.device))[0] for part in degraded.split(16)]
+        parts = [
+            networks.restored(self.averaged.network, part.to(self.device))[0] for part in torch.split(degraded, 16)
+        ]
         return torch.cat(parts).float().cpu()
 
     def state(self) -> dict[str, Any]:

@@ -85,4 +85,3 @@ def fit_copied(network: Any, weights: Mapping[str, torch.Tensor], path: Path) ->
     copies = {name: tensor.detach().clone() for name, tensor in weights.items()}
     fit(network, copies, path, "the network of this config")
     channels_last(network)
-

@@ -7,9 +7,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -25,7 +25,7 @@ from gfpbench.nano.prior import TRUNCATION, Prior, mean_latent
 from gfpbench.nano.restore import Restore
 from gfpbench.nano.shown import Shown
 from gfpbench.nano.start import DISCRIMINATOR, Start, read_start
-from gfpbench.types import BadInput, GfpbenchError, ImageBatch, Json
+from gfpbench.types import BadInput, GfpbenchError, Json
 
 LEAST_FACES = 8
 CHECKPOINT = "checkpoint.pt"
@@ -125,7 +125,11 @@ class Training:
 
     def save(self) -> None:
         """Write the checkpoint."""
-        state = {"step": self.step, "elapsed_s": self.elapsed_s, "identity": json.dumps(self.identity(), sort_keys=True)}
+        state = {
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+            "identity": json.dumps(self.identity(), sort_keys=True),
+        }
         save_whole(self.out / CHECKPOINT, {**state, "state": self.stage.state()})
 
     def resume(self) -> None:
@@ -148,7 +152,7 @@ class Training:
         if isinstance(self.stage, Prior):
             rows = [self.stage.sampled(2 * COLUMNS, psi) for psi in (1.0, TRUNCATION)]
             names = tuple(f"face {number}" for number in range(COLUMNS))
-            write_sheet(sheet, [from_signed(part, names) for row in rows for part in row.split(COLUMNS)])
+            write_sheet(sheet, [from_signed(part, names) for row in rows for part in torch.split(row, COLUMNS)])
         else:
             pictures = self.validation.restored(self.stage.shown)
             scores = self.validation.scores(pictures)

@@ -11,7 +11,7 @@ FLOORS = (
     {"faces", "degrade", "restorers", "metrics"},
     {"photos"},
     {"run"},
-    {"collapse", "claims", "baselines", "explain"},
+    {"collapse", "claims", "baselines", "explain", "nano"},
     {"speed"},
     {"report", "catalogue", "fetching"},
     {"doctor", "explaining"},
