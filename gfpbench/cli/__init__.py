@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from gfpbench.cli import judge, look, measure
+from gfpbench.cli import speed as timed
 from gfpbench.cli.app import app
 
 __all__ = ["VERBS", "app", "main"]
@@ -16,6 +17,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "run": measure.run,
     "photos": measure.photos,
     "collapse": measure.collapse,
+    "speed": timed.speed_,
     "report": judge.report_,
     "compare": judge.compare,
     "matrix": judge.matrix_,

@@ -24,11 +24,22 @@ from gfpbench.plugin.fixtures import (
     restoration,
 )
 from gfpbench.plugin.options import pytest_addoption
+from gfpbench.plugin.speed_bench import FIXTURE as SPEED
+from gfpbench.plugin.speed_bench import (
+    SpeedBench,
+    leave_out,
+    refuse_mixing,
+    refuse_workers,
+    speed,
+    speeds_of,
+    uses_speed,
+)
 from gfpbench.workers import scheduler_by_case
 
 __all__ = [
     "Bench",
     "CollapseBench",
+    "SpeedBench",
     "baseline",
     "bench",
     "collapse_point",
@@ -37,6 +48,7 @@ __all__ = [
     "ground_truth",
     "pytest_addoption",
     "restoration",
+    "speed",
 ]
 
 
@@ -45,9 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "gpu: needs a CUDA device; says so and skips where there is none",
         "network: talks to servers outside this machine; off unless chosen with -m network",
         "slow: takes more than a minute on two cores",
+        "speed: measures time and memory; left out unless asked for with --speed-gate or -m speed",
         "needs_asset(name): needs something `gfpbench fetch` brings; skips, or fails with --strict-assets",
     ):
         config.addinivalue_line("markers", line)
+    refuse_workers(config)
     report = config.getoption("--report")
     if report:
         folder = Path(report)
@@ -60,12 +74,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "restoration" in metafunc.fixturenames:
-        session = metafunc.config.stash[KEY]
-        names = session.restorers
-        metafunc.parametrize(
-            "restoration", names, ids=[session.case(name).id for name in names], indirect=True, scope="session"
-        )
+    wanted = ["restoration"] if "restoration" in metafunc.fixturenames else []
+    if uses_speed(metafunc.definition):
+        refuse_mixing(metafunc)
+        wanted = [SPEED]
+    session = metafunc.config.stash[KEY]
+    for fixture in wanted:
+        ids = [session.case(name).id for name in session.restorers]
+        metafunc.parametrize(fixture, session.restorers, ids=ids, indirect=True, scope="session")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -103,7 +119,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 absent(str(missing))
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks for the marks that -m names
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    leave_out(config, items)
     if "network" not in (config.option.markexpr or ""):
         for item in items:
             if item.get_closest_marker("network"):
@@ -123,7 +141,7 @@ def pytest_exception_interact(call: pytest.CallInfo[Any], report: Any) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     session = config.stash.get(KEY, None)
     results = session.gather() if session is not None else ()
-    if session is None or not results:
+    if session is None or not (results or session.speeds):
         return
     from gfpbench import report
 
@@ -131,8 +149,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if config.getoption("--report"):
         page = report.write_report(results, Path(config.getoption("--report")), store=session.store)
     terminalreporter.section("gfpbench")
-    for line in report.terminal_lines(results, page):
+    for line in report.terminal_lines(results, page) if results else ():
         terminalreporter.write_line(line)
+    for compared in speeds_of(session):
+        for line in report.speed_lines(compared):
+            terminalreporter.write_line(line)
     for path in sorted(session.written):
         terminalreporter.write_line(f"baseline written: {path}")
     comparisons = [session.comparisons[case_id] for case_id in sorted(session.comparisons)]
@@ -140,8 +161,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if len(session.comparisons) > len(changed):
         count = len(session.comparisons) - len(changed)
         terminalreporter.write_line(f"same as the baseline: {count} case{'s' * (count > 1)}")
-    for compared in changed:
-        for line in report.comparison_lines(compared):
+    for one in changed:
+        for line in report.comparison_lines(one):
             terminalreporter.write_line(line)
 
 

@@ -14,6 +14,7 @@ from gfpbench.workers import Shared, device_of
 
 if TYPE_CHECKING:
     from gfpbench.baselines import Comparison
+    from gfpbench.speed import SpeedOf
     from gfpbench.types import Case, Result
 
 
@@ -28,6 +29,7 @@ class Bench:
         self.config = config
         self.results: dict[str, Result] = {}
         self.comparisons: dict[str, Comparison] = {}
+        self.speeds: dict[str, SpeedOf] = {}
         self.written: set[Path] = set()
         self.store: Path | None = Path(config.getoption("--report")) / "cases" if config.getoption("--report") else None
         self.shared: Shared | None = None

@@ -48,5 +48,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--baseline-update-new", action="store_true", help="write baselines where there is none, and touch no other"
     )
     group.addoption(
+        "--speed-gate",
+        action="store_true",
+        help="run the tests that measure speed and memory (fixture `speed`); they are left out otherwise",
+    )
+    group.addoption(
+        "--strict-speed", action="store_true", help="a device without a baseline of speed fails, where it would skip"
+    )
+    group.addoption(
         "--strict-assets", action="store_true", help="a test that would skip for want of an asset or a GPU fails"
     )

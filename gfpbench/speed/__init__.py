@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from gfpbench.run.environment import device_key
 from gfpbench.speed.compare import SpeedComparison, compare_speed, gate_speed
+from gfpbench.speed.gate import SpeedOf, Update, speed_of
 from gfpbench.speed.measure import measure_speed
-from gfpbench.speed.record import Speed
+from gfpbench.speed.record import Speed, from_json, to_json
 from gfpbench.speed.store import (
     FOLDER,
     command_to_create,
     create,
-    device_key,
     find,
     leftovers,
     other_releases,
@@ -20,14 +21,19 @@ __all__ = [
     "FOLDER",
     "Speed",
     "SpeedComparison",
+    "SpeedOf",
+    "Update",
     "command_to_create",
     "compare_speed",
     "create",
     "device_key",
     "find",
+    "from_json",
     "gate_speed",
     "leftovers",
     "measure_speed",
     "other_releases",
+    "speed_of",
     "speed_path",
+    "to_json",
 ]

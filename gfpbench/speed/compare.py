@@ -202,6 +202,10 @@ def _memory_kind(peak: float, before: float) -> VerdictKind:
 def _notes(speed: Speed, baseline: Speed) -> tuple[str, ...]:
     notes = []
     slower = speed.reference_seconds / baseline.reference_seconds
+    if baseline.noise > TIME_TOLERANCE / 2:
+        notes.append(
+            f"the baseline's own measurements lay {baseline.noise:.0%} apart: the machine was busy; make it again"
+        )
     if slower > BUSY:
         notes.append(f"the reference workload took {slower:.1f} times as long as in the baseline: the machine is busy")
     if speed.restorer != baseline.restorer:

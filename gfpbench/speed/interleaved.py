@@ -17,6 +17,8 @@ SHORTEST_SECONDS = 0.02
 REFERENCE_SHARE = 0.5
 """The reference is repeated until it takes this share of the restorer's time, so that both see the same load."""
 REPEATED_AT_MOST = 20
+ENOUGH_SECONDS, FEWEST = 40.0, 6
+"""A restorer that takes seconds for each call is called less often, never less than so many times."""
 LEVEL = 0.95
 
 
@@ -48,10 +50,15 @@ def interleaved(
     Args:
         restore, reference: do the work once.
         stopwatch: times one piece of work.
-        pairs: calls of the restorer that count, two or more; the first ``WARM_UP`` of each do not.
+        pairs: calls of the restorer that count, two or more, fewer where they are slow; the first ``WARM_UP`` do not.
     """
+    spent = 0.0
     for _ in range(WARM_UP):
         one = stopwatch(restore), stopwatch(reference)
+        spent += one[0].seconds
+        if spent > ENOUGH_SECONDS / 2:
+            break
+    pairs = max(min(pairs, FEWEST), min(pairs, int(ENOUGH_SECONDS / max(one[0].seconds, SHORTEST_SECONDS))))
     times = _times(one[0].seconds, SHORTEST_SECONDS)
     wanted = max(SHORTEST_SECONDS, REFERENCE_SHARE * one[0].seconds * times)
     reference_times = _times(one[1].seconds, wanted)

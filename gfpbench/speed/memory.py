@@ -17,12 +17,12 @@ import torch
 from gfpbench.types import Case, RestorationFailed
 
 MIB = 2**20
-CALLS = 3
+CALLS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The most memory from loading a restorer to its third call, in MiB above what was in use before.
+    """The most memory from loading a restorer to its second call, in MiB above what was in use before.
 
     ``peak_mib`` is None where that could not be measured; ``note`` says why, or how it was measured.
     """
@@ -54,7 +54,7 @@ def in_a_process(case: Case, batch_size: int) -> Memory:
 def _in_a_process(case: Case, batch_size: int) -> float:
     with tempfile.TemporaryDirectory(prefix="gfpbench-") as folder:
         answer = Path(folder) / "memory.json"
-        asked = json.dumps({"case": asdict(case), "batch_size": batch_size, "threads": torch.get_num_threads()})
+        asked = json.dumps({"case": asdict(case), "batch_size": batch_size})
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # as here: a test adds folders of its own
@@ -79,7 +79,7 @@ def _in_a_process(case: Case, batch_size: int) -> float:
 
 
 def peak_on_gpu(device: str, load: Callable[[], Callable[[], object]]) -> Memory:
-    """On a GPU: the peak of torch's allocator while ``load`` runs, and what it returns three times.
+    """On a GPU: the peak of torch's allocator while ``load`` runs, and what it returns is called twice.
 
     Memory that others take (a CUDA library of its own, another process) is not seen by it.
     """

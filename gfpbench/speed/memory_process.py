@@ -1,4 +1,4 @@
-"""What ``memory.in_a_process`` starts: restores one batch three times and writes down the most memory it held."""
+"""What ``memory.in_a_process`` starts: restores one batch twice and writes down the most memory it held."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from pathlib import Path
 
 def main(asked: str, answer: Path) -> None:
     """Measure the case described in ``asked`` (JSON) and write ``{"peak_mib": ...}``."""
-    import torch
-
     from gfpbench.run.parts import repeatable
     from gfpbench.speed.memory import CALLS
     from gfpbench.speed.pictures import degraded_batch, load_restorer
     from gfpbench.speed.reference import reference_workload
+    from gfpbench.speed.stopwatch import one_thread
     from gfpbench.types import Case
 
     wanted = json.loads(asked)
     case = Case(**wanted["case"])
-    torch.set_num_threads(wanted["threads"])
     batch = degraded_batch(case, wanted["batch_size"])
-    with repeatable():
+    with repeatable(), one_thread():
         reference_workload("cpu")()  # what torch sets up at its first convolution is nobody's
         floor = _begin()
         restorer = load_restorer(case, "cpu")

@@ -25,7 +25,7 @@ class Speed:
         seconds: of a call. It belongs to one moment of one machine; the ratio is what is compared.
         reference_seconds: of the reference workload.
         processor_ratio: the ratio of the time that processors worked. Far below ``ratio``: the restorer waits.
-        peak_mib: the most memory at any time from loading the restorer to its third call, in MiB above what was in use
+        peak_mib: the most memory at any time from loading the restorer to its second call, in MiB above what was in use
             before. None where it was not measured, for the reason in ``memory_note``.
         ratios: of each pair, for as long as the record is in memory; its file holds the interval.
         noise: how far the ratios of several measurements lay apart when a baseline was made, relative.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import torch
 
 
@@ -52,6 +54,19 @@ class CudaEvents:
             end.record()
             end.synchronize()
             return Lap(start.elapsed_time(end) / 1000, time.process_time() - processor)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within it torch and OpenCV work in the thread that called them."""
+    threads, opencv = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(opencv)
 
 
 def stopwatch_of(device: str) -> Stopwatch:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gfpbench.baselines.store import options
-from gfpbench.run.environment import device_key as gpu_key
+from gfpbench.run.environment import device_key
 from gfpbench.speed.interleaved import median_interval
-from gfpbench.speed.measure import BATCH_SIZE
 from gfpbench.speed.record import Speed, read, write
 from gfpbench.types import BadInput, Case, GfpbenchError, Json
 
@@ -18,15 +17,6 @@ FOLDER = Path("baselines") / "speed"
 
 MEASUREMENTS = 3
 """A baseline is the middle one of so many; how far they lie apart is what the machine does by itself."""
-
-
-def device_key(environment: Mapping[str, Json]) -> str:
-    """The folder of a device: ``nvidia_h100-torch2.15``, or ``amd_epyc_7763-2threads-torch2.15``."""
-    key = gpu_key(environment)
-    if environment.get("device") != "cpu":
-        return key
-    name, _, release = key.rpartition("-")
-    return f"{name}-{environment.get('torch_threads')}threads-{release}"
 
 
 def speed_path(root: Path, case: Case, environment: Mapping[str, Json]) -> Path:
@@ -72,15 +62,15 @@ def create(root: Path, measure: Callable[[], Speed]) -> tuple[Path, Speed]:
     return path, baseline
 
 
-def command_to_create(case: Case, batch_size: int = BATCH_SIZE) -> str:
+def command_to_create(case: Case, batch_size: int | None = None) -> str:
     """The command that makes the baseline of a case on this device."""
     return f"{command(case, batch_size)} --baseline-update-new"
 
 
-def command(case: Case, batch_size: int = BATCH_SIZE) -> str:
+def command(case: Case, batch_size: int | None = None) -> str:
     """The command that measures a case and compares it."""
     words = options(case).split(" ", 1)[1]  # the name without its option
-    return f"gfpbench speed {words}" + (f" --batch-size {batch_size}" if batch_size != BATCH_SIZE else "")
+    return f"gfpbench speed {words}" + (f" --batch-size {batch_size}" if batch_size is not None else "")
 
 
 def leftovers(root: Path) -> tuple[str, ...]:
