@@ -17,7 +17,7 @@ def seeded(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def about(value: torch.Tensor, expected: float) -> bool:
-    return float(value) == pytest.approx(expected, rel=1e-5, abs=1e-7)
+    return float(value.detach()) == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
 def l1_is_the_mean_distance(losses: Any) -> None:

@@ -1,0 +1,206 @@
+"""A direction of the prior's latents that stands for one attribute: found from labelled samples, applied with care.
+
+What the 2021 reproduction report wished for: hold an attribute (glasses, the colour of the eyes) while a face is
+restored. Logistic regression on w, as in InterFaceGAN (Shen et al. 2020, arXiv:1907.10786), with a check on samples it
+has not seen. It can be no better than the prior: a generator that makes no glasses has no direction for them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gfpbench.images import from_signed, moved, resized, to_signed
+from gfpbench.nano import networks
+from gfpbench.restorers.checkpoint_file import fit, read_weights
+from gfpbench.restorers.gfpgan_sizes import Sizes
+from gfpbench.types import BadInput, ImageBatch, Json
+
+Tensor = torch.Tensor
+LEAST_OF_EACH = 20
+_NEWTON_STEPS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """One attribute's direction in w.
+
+    Args:
+        name: of the attribute.
+        vector: unit length, towards "has it".
+        spread: standard deviation of the samples along it: the natural unit of an amount.
+        accuracy: share of held-out samples on the right side.
+        accuracy_low: lower end of its 95 % interval (Wilson).
+        chance: the larger class's share among the held-out samples: what guessing gets right.
+    """
+
+    name: str
+    vector: tuple[float, ...]
+    spread: float
+    accuracy: float
+    accuracy_low: float
+    chance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it tells the attribute better than guessing, as far as the held-out samples can say."""
+        return self.accuracy_low > self.chance
+
+    def without(self, others: Sequence[Direction]) -> Direction:
+        """The part of it that leaves other attributes alone: orthogonal to their directions.
+
+        Raises:
+            BadInput: where nothing is left of it.
+        """
+        basis, _ = np.linalg.qr(np.array([other.vector for other in others]).T)
+        rest = np.array(self.vector) - basis @ (basis.T @ np.array(self.vector))
+        length = float(np.linalg.norm(rest))
+        if length < 1e-3:
+            raise BadInput(f"{self.name} cannot be told from {', '.join(other.name for other in others)}")
+        vector = tuple(float(x) for x in rest / length)
+        return Direction(self.name, vector, self.spread, self.accuracy, self.accuracy_low, self.chance)
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON, whole or not at all."""
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        partial.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        partial.replace(path)
+
+
+def read_direction(path: Path) -> Direction:
+    """A direction that was saved. Raises BadInput for another file."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return Direction(**{**record, "vector": tuple(float(x) for x in record["vector"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} holds no direction: {' '.join(str(error).split())[:200]}") from error
+
+
+def found_direction(
+    name: str, latents: Tensor, has_it: Sequence[bool], *, held_out: float = 0.25, seed: int = 0, ridge: float = 1e-3
+) -> Direction:
+    """The direction that best tells samples with an attribute from those without.
+
+    Args:
+        latents: (N, style) w of samples of one prior (``networks.mapped``).
+        has_it: N labels, by eye or by a classifier.
+        held_out: share that is kept for the check.
+        ridge: weight of the squared length, per sample, so that separable samples have an answer.
+
+    Raises:
+        BadInput: where the two differ in number, or there are fewer than 20 samples of either kind to learn from.
+    """
+    x, y = latents.detach().double().cpu().numpy(), np.asarray(has_it, dtype=np.float64)
+    if x.ndim != 2 or len(x) != len(y) or not np.isfinite(x).all():
+        raise BadInput(f"{name}: {tuple(x.shape)} latents and {len(y)} labels: give (N, style) and N")
+    order = np.random.Generator(np.random.Philox(seed)).permutation(len(x))
+    checked, learnt = np.split(order, [round(held_out * len(x))])
+    few = min(int(y[learnt].sum()), int((1 - y[learnt]).sum()))
+    if few < LEAST_OF_EACH or not len(checked):
+        raise BadInput(f"{name}: {few} samples of the rarer kind to learn from; label {LEAST_OF_EACH} or more of each")
+    mean, scale = x[learnt].mean(0), float(x[learnt].std()) or 1.0
+    weights = _logistic((x[learnt] - mean) / scale, y[learnt], ridge)
+    normal = weights[:-1]
+    right = ((x[checked] - mean) / scale @ normal + weights[-1] > 0) == (y[checked] > 0.5)
+    accuracy = float(right.mean())
+    share = float(y[checked].mean())
+    vector = normal / np.linalg.norm(normal)
+    return Direction(
+        name,
+        tuple(float(value) for value in vector),
+        float((x @ vector).std()),
+        accuracy,
+        _wilson_low(accuracy, len(checked)),
+        max(share, 1 - share),
+    )
+
+
+def moved_latents(latents: Tensor, direction: Direction, amount: float, layers: slice = slice(None)) -> Tensor:
+    """(B, style) or (B, L, style) latents moved by ``amount`` spreads.
+
+    Args:
+        layers: which of L; early ones change shape, late ones colour.
+    """
+    if latents.shape[-1] != len(direction.vector):
+        raise BadInput(f"{direction.name} has {len(direction.vector)} numbers, these latents {latents.shape[-1]}")
+    shift = torch.tensor(direction.vector, dtype=latents.dtype, device=latents.device) * (amount * direction.spread)
+    if latents.ndim == 2:
+        return latents + shift
+    moved_ = latents.clone()
+    moved_[:, layers] += shift
+    return moved_
+
+
+class Steered:
+    """A GFP-GAN restorer (``types.Restorer``) whose latents are moved along a direction while it restores.
+
+    The U-Net's spatial features are left alone, so what they fix (pose, the outline of the face) stays.
+
+    Args:
+        path: a restorer trained by this package on the prior the direction was found in.
+        direction, amount, layers: as for ``moved_latents``.
+        device: where it runs.
+    """
+
+    def __init__(
+        self, path: Path, direction: Direction, amount: float, *, layers: slice = slice(None), device: str = "cpu"
+    ) -> None:
+        weights = read_weights(path)
+        sizes = Sizes.of(weights, path)
+        network = networks.restorer(sizes, seed=0)
+        fit(network, weights, path, "GFPGANv1Clean")
+        self.network: Any = network.requires_grad_(False).eval().to(device)
+        self.name = f"{path.name}, {direction.name} {amount:+g}"
+        self.direction, self.amount, self.layers = direction, amount, layers
+        self.device, self.side = device, sizes.out_px
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        given = resized(moved(degraded, self.device), (self.side, self.side))
+        with torch.no_grad():
+            latents, conditions, _ = networks.encoded(self.network, to_signed(given))
+            latents = moved_latents(latents, self.direction, self.amount, self.layers)
+            restored = networks.decoded(self.network.stylegan_decoder, latents, conditions)
+        return moved(resized(from_signed(restored, degraded.ids), degraded.size), degraded.pixels.device)
+
+    def provenance(self) -> Mapping[str, Json]:
+        return {
+            "restorer": self.name,
+            "architecture": "GFPGANv1Clean, latents moved",
+            "direction": self.direction.name,
+            "amount": self.amount,
+            "works_at_px": self.side,
+        }
+
+
+def _logistic(x: NDArray[np.float64], y: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+    """Weights and, last, the offset of a logistic regression, by Newton's method; convex, so there is one answer."""
+    design = np.column_stack([x, np.ones(len(x))])
+    penalty = np.full(design.shape[1], ridge * len(x))
+    penalty[-1] = 1e-9
+    weights = np.zeros(design.shape[1])
+    for _ in range(_NEWTON_STEPS):
+        probability = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        slope = design.T @ (probability - y) + penalty * weights
+        curvature = (design * (probability * (1 - probability))[:, None]).T @ design + np.diag(penalty)
+        step = np.linalg.solve(curvature, slope)
+        weights -= step
+        if np.abs(step).max() < 1e-9:
+            break
+    return weights
+
+
+def _wilson_low(share: float, count: int) -> float:
+    """Lower end of Wilson's 95 % interval of a share."""
+    z = 1.959963984540054
+    middle = share + z * z / (2 * count)
+    reach = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (middle - reach) / (1 + z * z / count)
