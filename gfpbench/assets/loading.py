@@ -26,6 +26,9 @@ _HARMLESS = re.compile(
     r"torch\._utils\._rebuild_\w+|torch(\.storage)?\.\w*Storage|torch\.(Size|device)|collections\.OrderedDict"
 )
 
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How files of torch before 1.6 begin: its magic number, pickled. Version, machine and the object follow."""
+
 _ARRAY_PARTS = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
@@ -85,27 +88,42 @@ def load_weights(path: Path, nests: tuple[str, ...] = NESTS) -> dict[str, torch.
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Named numpy arrays, such as the mean and covariance of FID statistics, from ``.npz`` or ``torch.save``.
 
-    ``torch.load(weights_only=True)`` refuses numpy arrays, so the pickle is read here with numpy's own
-    array parts allowed and nothing else.
+    ``torch.load(weights_only=True)`` refuses numpy arrays, so the pickle is read here with numpy's own array parts
+    allowed and nothing else, in both formats of ``torch.save``. Plain words and numbers beside them (BasicSR's files
+    say ``name`` and ``size``) come as arrays of no dimension.
 
     Raises:
         BadInput: the file is missing, empty, truncated, a web page, holds code, or holds something else.
     """
     _check_readable(path)
     try:
-        if not zipfile.is_zipfile(path):
-            raise BadInput(f"{path} is neither an npz file nor a torch file, or it is truncated")
-        with zipfile.ZipFile(path) as opened:
-            pickled = [name for name in opened.namelist() if name.endswith("/data.pkl")]
-            if not pickled:
-                with np.load(path, allow_pickle=False) as arrays:
-                    return {name: arrays[name] for name in arrays.files}
-            found = _ArrayUnpickler(io.BytesIO(opened.read(pickled[0]))).load()
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as opened:
+                pickled = [name for name in opened.namelist() if name.endswith("/data.pkl")]
+                if not pickled:
+                    with np.load(path, allow_pickle=False) as arrays:
+                        return {name: arrays[name] for name in arrays.files}
+                found = _ArrayUnpickler(io.BytesIO(opened.read(pickled[0]))).load()
+        else:
+            found = _legacy_object(path)
     except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ValueError, TypeError, AttributeError) as problem:
         raise BadInput(f"{path} cannot be read as arrays: {problem}") from problem
-    if not isinstance(found, dict) or not all(isinstance(value, np.ndarray | np.generic) for value in found.values()):
+    except (LookupError, ArithmeticError) as problem:  # what garbage makes of an unpickler
+        raise BadInput(f"{path} cannot be read as arrays: it is damaged") from problem
+    plain = (np.ndarray, np.generic, str, int, float)
+    if not isinstance(found, dict) or not all(isinstance(value, plain) for value in found.values()):
         raise BadInput(f"{path} is not a table of numpy arrays")
     return {str(key): np.asarray(value) for key, value in found.items()}
+
+
+def _legacy_object(path: Path) -> Any:
+    """What a file of torch before 1.6 holds, read as arrays: the fourth of its pickles."""
+    with path.open("rb") as file:
+        if file.read(len(_LEGACY)) != _LEGACY:
+            raise BadInput(f"{path} is neither an npz file nor a torch file, or it is truncated")
+        for _ in ("its version of the format", "the machine it was written on"):
+            _ArrayUnpickler(file).load()
+        return _ArrayUnpickler(file).load()
 
 
 class _ArrayUnpickler(pickle.Unpickler):

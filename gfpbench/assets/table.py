@@ -159,7 +159,7 @@ _ROWS = (
         size_bytes=None,
         licence="Apache-2.0",
         source="TencentARC/GFPGAN@v0.1.0",
-        needed_by=("deg",),
+        needed_by=("deg_arcface", "deg_arcface_vqfr", "rad_arcface_bgr"),
         note="the network of the published identity angles (Deg)",
     ),
     Asset(
@@ -170,7 +170,7 @@ _ROWS = (
         size_bytes=None,  # two public records of this hash disagree on the size
         licence="Apache-2.0",
         source="xinntao/facexlib@v0.1.0",
-        needed_by=("lmd",),
+        needed_by=("lmd_awing",),
         note="98 landmarks, trained on WFLW (AdaptiveWingLoss)",
     ),
     # The three below are published with a name that carries the first eight digits of their hash. The full hash and
@@ -185,7 +185,16 @@ _ROWS = (
         size_bytes=95_628_359,
         licence="Apache-2.0",
         source="mseitzer/pytorch-fid@fid_weights",
-        needed_by=("fid", "kid"),
+        needed_by=(
+            "fid_legacy_vs_ffhq50k",
+            "fid_legacy_vs_truth",
+            "fid_clean_vs_ffhq70k",
+            "fid_clean_vs_truth",
+            "kid_legacy_vs_truth",
+            "kid_clean_vs_truth",
+            "precision_legacy_vs_truth",
+            "recall_legacy_vs_truth",
+        ),
     ),
     Asset(
         name="alexnet",
@@ -205,7 +214,7 @@ _ROWS = (
         size_bytes=553_433_881,
         licence=_TORCHVISION,
         source="https://download.pytorch.org/models",
-        needed_by=("lpips_vgg",),
+        needed_by=("lpips_vgg", "lpips_vgg_bgr", "lpips_vgg_bgr_01"),
     ),
     Asset(
         name="ffhq-inception-stats-512",
@@ -215,7 +224,7 @@ _ROWS = (
         size_bytes=None,
         licence="Apache-2.0 (BasicSR); computed from FFHQ, which is CC BY-NC-SA 4.0",
         source="https://github.com/XPixelGroup/BasicSR/blob/master/docs/Metrics.md",
-        needed_by=("fid",),
+        needed_by=("fid_legacy_vs_ffhq50k",),
         noncommercial=True,
         note="features of 50,000 FFHQ images at 512 px, the reference of the published FID",
     ),
@@ -230,7 +239,7 @@ _ROWS = (
         size_bytes=None,
         licence="CC-BY-NC-SA-4.0",
         source="https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
-        needed_by=("fid_clean",),
+        needed_by=("fid_clean_vs_ffhq70k",),
         noncommercial=True,
     ),
 )

@@ -20,6 +20,7 @@ METRICS: dict[str, str] = {
     "lpips_vgg": "gfpbench.metrics.lpips:lpips_vgg",
     "deg_arcface": "gfpbench.metrics.identity:deg_arcface",
     "deg_dlib": "gfpbench.metrics.identity:deg_dlib",
+    "lmd_awing": "gfpbench.metrics.landmarks_awing:lmd_awing",
     "lmd_dlib": "gfpbench.metrics.landmarks:lmd_dlib",
     "eye_mismatch": "gfpbench.metrics.eye_mismatch:eye_mismatch",
     "hallucination": "gfpbench.metrics.hallucination:hallucination",

@@ -39,4 +39,4 @@ lmd_dlib = PerImageMetric(
     source="metric_paper/calculate_landmark_distance.py in TencentARC/VQFR@239c77a, on dlib's 68 landmarks",
     score=_score,
 )
-"""Mean distance of dlib's 68 landmarks, box of the truth for both. Relative: published LMD is on AWing's 98 points."""
+"""Mean distance of dlib's 68 landmarks, box of the truth for both. Published LMD is ``lmd_awing``."""

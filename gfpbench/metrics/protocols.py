@@ -46,9 +46,6 @@ class Protocol:
 _PAIRS = "pairs match by name; the script pairs two sorted folders by position"
 _BYTES = "saved as 8-bit PNG and read again"
 _FFHQ50K = "FID against 50,000 FFHQ pictures at 512 px, not the paired truth: the paper's ground-truth row reads 43.43"
-_NO_AWING = (
-    "the distance of the 98 landmarks of AWing (asset 'awing-wflw98') is not built in: lmd_dlib measures 68 others"
-)
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -109,6 +106,7 @@ PROTOCOLS: dict[str, Protocol] = {
                 "FID": "fid_legacy_vs_ffhq50k",
                 "NIQE": "niqe",
                 "Deg": "deg_arcface_vqfr",
+                "LMD": "lmd_awing",
             },
             (
                 _BYTES,
@@ -117,8 +115,8 @@ PROTOCOLS: dict[str, Protocol] = {
                 "each channel of the output gets the truth's mean and standard deviation before PSNR and SSIM, always",
                 "pairs closer than 1 degree leave the mean of Deg",
                 "at most 3,000 pictures count for FID",
+                "LMD: 98 points of AWing on the whole crop, in pixels, divided by nothing",
             ),
-            {"LMD": _NO_AWING},
         ),
         Protocol(
             "restoreformer",
@@ -151,6 +149,7 @@ PROTOCOLS: dict[str, Protocol] = {
                 "LPIPS": "lpips_vgg",
                 "NIQE": "niqe",
                 "Deg": "deg_arcface_vqfr",
+                "LMD": "lmd_awing",
             },
             (
                 _BYTES,
@@ -164,7 +163,6 @@ PROTOCOLS: dict[str, Protocol] = {
                 "FID": "needs the 70,000 pictures of FFHQ at 512 px; nobody publishes their statistics for this resize",
                 "KID": "needs the 70,000 pictures of FFHQ at 512 px",
                 "precision": "needs the 70,000 pictures of FFHQ at 512 px",
-                "LMD": _NO_AWING,
             },
         ),
         Protocol(
@@ -242,6 +240,8 @@ CONVENTIONS: dict[str, Mapping[str, str]] = {
     "deg_arcface": {"unit": "degrees", "input": "grey 8-bit in [-1, 1]", "pairs": "all"},
     "deg_arcface_vqfr": {"unit": "degrees", "input": "grey 8-bit in [-1, 1]", "pairs": "those under 1 degree dropped"},
     "rad_arcface_bgr": {"unit": "radians", "input": "RGB weights on BGR in [0, 1]", "pairs": "all"},
+    "lmd_awing": {"points": "98 of AWing", "box": "the whole crop"},
+    "lmd_dlib": {"points": "68 of dlib", "box": "of the face found in the truth"},
     "fid_legacy_vs_ffhq50k": {"resize": "bilinear in the network", "reference": "50,000 of FFHQ"},
     "fid_legacy_vs_truth": {"resize": "bilinear in the network", "reference": "the truth of the run"},
     "fid_clean_vs_ffhq70k": {"resize": "antialiased bicubic", "reference": "70,000 of FFHQ"},

@@ -15,7 +15,17 @@ import torch
 import torch.nn.functional as F
 
 from gfpbench import assets, images
-from gfpbench.metrics import feature_sets, fid, identity, inception, intervals, kid, lpips, precision_recall
+from gfpbench.metrics import (
+    feature_sets,
+    fid,
+    identity,
+    inception,
+    intervals,
+    kid,
+    landmarks_awing,
+    lpips,
+    precision_recall,
+)
 from gfpbench.types import ImageBatch
 
 
@@ -388,3 +398,36 @@ def _grey(batch: ImageBatch) -> torch.Tensor:
 
 
 true_arcface_input = identity.arcface_input
+
+
+# --- landmarks ---------------------------------------------------------------------------------------------------
+
+true_points_of = landmarks_awing.points_of
+
+
+def _cells_only(maps: Any) -> Any:
+    return np.floor(true_points_of(maps)) + 0.5
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda maps: true_points_of(maps)[:, ::-1],
+        _cells_only,
+        lambda maps: true_points_of(maps) - 0.5,
+        lambda maps: 2 * _cells_only(maps) - true_points_of(maps),
+        lambda maps: true_points_of(maps.transpose(0, 2, 1)),
+    ],
+    ids=["y before x", "no quarter step", "corner of the cell", "away from the neighbour", "rows for columns"],
+)
+def test_other_places_of_landmarks_are_seen(broken: Any) -> None:
+    caught(networks.peaks_are_where_facexlib_sees_them, broken, networks.PEAKS["inside"])
+
+
+def test_maps_taken_apart_at_the_rim_are_seen() -> None:
+    """One peak in the last row changes the neighbours of all the others: alone, none knows."""
+
+    def broken(maps: Any) -> Any:
+        return np.concatenate([true_points_of(one[None]) for one in maps])
+
+    caught(networks.peaks_are_where_facexlib_sees_them, broken, networks.PEAKS["last row"])

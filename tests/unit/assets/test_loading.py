@@ -143,10 +143,48 @@ def test_statistics_pickled_by_another_numpy(tmp_path: Path) -> None:
     assert np.array_equal(load_arrays(tmp_path / "old.pth")["cov"], np.eye(4))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.95])
-@pytest.mark.parametrize("name", ["s.pth", "s.npz"])
+def test_statistics_as_basicsr_writes_them(tmp_path: Path) -> None:
+    """scripts/metrics/calculate_fid_stats_from_datasets.py: torch's old format, a name and a size beside the arrays."""
+    path = tmp_path / "inception_FFHQ_512.pth"
+    mean = np.linspace(0, 1, 2048, dtype=np.float32)
+    cov = np.cov(np.random.default_rng(0).normal(size=(50, 64)), rowvar=False)
+    torch.save({"name": "FFHQ", "size": 512, "mean": mean, "cov": cov}, path, _use_new_zipfile_serialization=False)
+    found = load_arrays(path)
+    assert np.array_equal(found["mean"], mean)
+    assert found["mean"].dtype == np.float32
+    assert np.array_equal(found["cov"], cov)
+    assert (str(found["name"]), int(found["size"])) == ("FFHQ", 512)
+    with pytest.raises(BadInput, match="holds numpy arrays"):
+        load_weights(path)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_code_in_an_old_file_is_refused_wherever_it_stands(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "s.pth"
+    torch.save(STATISTICS, path, _use_new_zipfile_serialization=False)
+    with path.open("rb") as file:
+        held = [pickle.load(file), pickle.load(file), pickle.load(file)]
+        rest = file.read()
+    code = pickle.dumps({"mean": Code(tmp_path / "ran")}, protocol=2)
+    parts = [pickle.dumps(one, protocol=2) for one in held] + [rest]
+    path.write_bytes(b"".join([*parts[:place], code, *parts[place + 1 :]]))
+    with pytest.raises(BadInput):
+        load_arrays(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_tensors_are_no_arrays(tmp_path: Path) -> None:
+    for zipped in (True, False):
+        torch.save({"mean": torch.ones(3)}, tmp_path / "s.pth", _use_new_zipfile_serialization=zipped)
+        with pytest.raises(BadInput):
+            load_arrays(tmp_path / "s.pth")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("name", ["s.pth", "s.npz", "legacy.pth"])
 def test_truncated_statistics(tmp_path: Path, name: str, share: float) -> None:
     torch.save(STATISTICS, tmp_path / "s.pth")
+    torch.save(STATISTICS, tmp_path / "legacy.pth", _use_new_zipfile_serialization=False)
     np.savez(tmp_path / "s.npz", **STATISTICS)
     whole = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(whole[: int(len(whole) * share)])

@@ -9,8 +9,13 @@ import pytest
 
 from gfpbench import assets
 from gfpbench.assets import ASSETS, Asset
+from gfpbench.metrics import METRICS
+from gfpbench.metrics.set_measures import SET_METRICS
+from gfpbench.restorers import RESTORERS as TABLE
 from gfpbench.types import BadInput
 
+OPTIONS = {"whole-photo"}
+"""What a user names that is neither a restorer nor a metric: ``gfpbench fetch --for whole-photo``."""
 RESTORERS = {"gfpgan-1", "gfpgan-1.2", "gfpgan-1.3", "gfpgan-1.4", "restoreformer", "codeformer"}
 ROWS = [pytest.param(asset, id=name) for name, asset in ASSETS.items()]
 
@@ -57,6 +62,12 @@ def test_names_and_files_are_unique() -> None:
     assert len({asset.filename for asset in ASSETS.values()}) == len(ASSETS)
     hashes = [asset.sha256 for asset in ASSETS.values() if asset.sha256]
     assert len(set(hashes)) == len(hashes)
+
+
+@pytest.mark.parametrize("asset", ROWS)
+def test_what_needs_an_asset_exists_under_that_name(asset: Asset) -> None:
+    assert set(asset.needed_by) <= {*TABLE, *METRICS, *SET_METRICS, *OPTIONS}
+    assert len(set(asset.needed_by)) == len(asset.needed_by)
 
 
 def test_every_published_restorer_has_its_weights() -> None:

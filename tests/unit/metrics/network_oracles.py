@@ -107,6 +107,39 @@ def arcface_weights(folder: Path) -> Path:
     return path
 
 
+@cache
+def awing_weights(folder: Path) -> Path:
+    """A file like alignment_WFLW_4HG.pth, under the name by which facexlib finds it without a download."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from facexlib.alignment.awing_arch import FAN
+
+    with torch.device("meta"):  # shapes only
+        bare = FAN(num_modules=4, num_landmarks=98, device="cpu")
+    weights = seeded(bare)
+    counters = {name: torch.zeros((), dtype=torch.long) for name in bare.state_dict() if name not in weights}
+    path = folder / "alignment_WFLW_4HG.pth"
+    torch.save({"state_dict": weights | counters}, path)
+    return path
+
+
+@cache
+def facexlibs_awing(folder: Path) -> Any:
+    """facexlib's own network, loaded by facexlib's own function."""
+    awing_weights(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from facexlib.alignment import init_alignment_model
+
+    return init_alignment_model("awing_fan", device="cpu", model_rootpath=str(folder))
+
+
+def facexlibs_landmarks(rgb: Any, folder: Path) -> Any:
+    """(98, 2) by facexlib's get_landmarks, which asks numpy for a name that is gone."""
+    with torch.no_grad(), patch.object(np, "float", float, create=True):
+        return facexlibs_awing(folder).get_landmarks(np.ascontiguousarray(rgb[..., ::-1]))
+
+
 def gfpgans_network(weights: Path) -> nn.Module:
     """gfpgan's identity network with the weights of a file."""
     network: nn.Module = gfpgan_arcface()("IRBlock", [2, 2, 2, 2], use_se=False)
@@ -174,3 +207,32 @@ def same_as_the_lpips_package(
     assert float((ours - theirs).abs().max()) < 1e-6
     assert len(set(ours.tolist())) == 3
     assert float(ours.min()) > 1e-4
+
+
+def heat_maps(places: list[tuple[int, int]], seed: int = 0) -> Any:
+    """Noise with one peak for each (x, y): (N, 64, 64) float32."""
+    made = np.random.default_rng(seed).random((len(places), 64, 64)).astype(np.float32)
+    for one, (x, y) in zip(made, places, strict=True):
+        one[y, x] = 2
+    return made
+
+
+PEAKS = {
+    "inside": [(10, 20), (30, 40), (50, 5)],
+    "left and right rim": [(0, 20), (63, 40), (1, 1)],
+    "last row": [(10, 63), (30, 40), (50, 5)],
+    "first row": [(10, 0), (30, 40), (50, 5)],
+    "both": [(0, 1), (30, 40), (62, 63)],
+    "first cell": [(0, 0), (30, 40)],
+}
+
+
+def peaks_are_where_facexlib_sees_them(points_of: Callable[[Any], Any], places: list[tuple[int, int]]) -> None:
+    """The places of heat maps by facexlib's calculate_points, to the last bit, its oddities at the rim included."""
+    from facexlib.alignment.awing_arch import calculate_points
+
+    for seed in range(8):
+        made = heat_maps(places, seed)
+        with patch.object(np, "float", float, create=True):
+            expected = calculate_points(made[None])[0]
+        np.testing.assert_array_equal(points_of(made), expected)

@@ -132,6 +132,12 @@ def identity_distance(restored: Any, truth: Any, folder: Path) -> float:
     return _arccos(*embedded)
 
 
+def landmark_distance(restored: Any, truth: Any, folder: Path) -> float:
+    """VQFR's get_landmark_distance on facexlib's points; pictures as OpenCV reads them."""
+    ours, theirs = (networks.facexlibs_landmarks(picture, folder) for picture in (restored, truth))
+    return float(np.sqrt(((theirs - ours) ** 2).sum(1)).mean())
+
+
 def psnr_pt(restored: Any, truth: Any, _: Path) -> float:
     ours, theirs = (laws.oracles.as_tensor(picture) for picture in (restored, truth))
     from basicsr.metrics.psnr_ssim import calculate_psnr_pt
@@ -171,6 +177,7 @@ SCRIPTS: dict[tuple[str, str], tuple[Script, float]] = {
     ("vqfr", "LPIPS"): (LPIPS_VGG, 1e-5),
     ("vqfr", "NIQE"): (basicsr_niqe, 0.005),
     ("vqfr", "Deg"): (cos_dist_of_the_mean, DEG_BOUND),
+    ("vqfr", "LMD"): (landmark_distance, 1e-9),
     ("restoreformer", "PSNR"): (basicsr_psnr, 1e-9),
     ("restoreformer", "SSIM"): (basicsr_ssim, 1e-9),
     ("restoreformer", "LPIPS"): (of("vgg", order=-1), 1e-5),
@@ -181,6 +188,7 @@ SCRIPTS: dict[tuple[str, str], tuple[Script, float]] = {
     ("pmrf", "LPIPS"): (LPIPS_VGG, 1e-5),
     ("pmrf", "NIQE"): (basicsr_niqe, 0.005),
     ("pmrf", "Deg"): (cos_dist_of_the_mean, DEG_BOUND),
+    ("pmrf", "LMD"): (landmark_distance, 1e-9),
     ("difface", "PSNR"): (basicsr_psnr, 1e-9),
     ("difface", "SSIM"): (basicsr_ssim, 1e-9),
     ("report-2021", "PSNR"): (basicsr_psnr, 1e-9),
@@ -219,6 +227,7 @@ def seeded_weights(folder: Path) -> Iterator[None]:
         "vgg16": lambda: networks.backbone_weights("vgg", folder),
         "alexnet": lambda: networks.backbone_weights("alex", folder),
         "arcface-resnet18": lambda: networks.arcface_weights(folder),
+        "awing-wflw98": lambda: networks.awing_weights(folder),
         "inception-fid": lambda: networks.inception_weights(folder),
     }
     with patch.object(assets, "path", lambda name, needed_by="": files[name]()):
@@ -245,9 +254,11 @@ def same_as_the_script(protocol: str, figure: str, folder: Path, metric: Metric 
     with seeded_weights(folder):
         metric = metric or load([protocols.find(protocol).figures[figure]])[0]
         pairs = pictures()
-        if any(word in figure.lower() for word in ("lpips", "deg", "idd")):
+        if any(word in figure.lower() for word in ("lpips", "deg", "idd", "lmd")):
             # Networks are slow, and these say as much: one pair far apart, one nearly equal, a quarter of the pixels.
             pairs = [(restored[-96:, -96:], truth[-96:, -96:]) for restored, truth in pairs[2:]]
+        if figure == "LMD":
+            pairs = pairs[:1]  # seconds each
         for place, (restored, truth) in enumerate(pairs):
             expected = script(restored, truth, folder)
             ours, theirs = (laws.batch([picture.astype(np.float64)], ("one",)) for picture in (restored, truth))

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from gfpbench import assets
 from gfpbench.metrics import METRICS, load, protocols, set_measures
 from gfpbench.metrics.fid import Fid
-from gfpbench.types import AssetMissing, BadInput
+from gfpbench.types import AssetMissing, BadInput, PackageMissing
 
 
 def _laws() -> Any:
@@ -98,3 +99,40 @@ def test_a_reference_that_is_not_here_says_which_asset(monkeypatch: pytest.Monke
 
 def test_every_metric_of_the_table_loads_under_its_name() -> None:
     assert [metric.name for metric in load(list(METRICS))] == list(METRICS)
+
+
+def test_a_metric_without_its_weights_names_an_asset_that_names_the_metric(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`gfpbench fetch --for METRIC` gets what the metric asks for, and a fetched file serves whom the table says."""
+    monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
+    picture = laws.laws.batch([laws.laws.photographs()[0].astype(float)], ("face",))
+    asked: dict[str, set[str]] = {}
+
+    def ask(name: str, measure: Any) -> None:
+        try:
+            measure()
+        except AssetMissing as error:
+            if not isinstance(error, PackageMissing):
+                asked.setdefault(name, set()).add(error.asset)
+        except BadInput:
+            pass
+
+    for metric in load(list(METRICS)):
+        if metric.name not in load_without_weights:
+            ask(metric.name, lambda metric=metric: metric(picture, picture))
+    for measure in set_measures.load(list(set_measures.SET_METRICS)):
+        ask(measure.name, lambda measure=measure: measure.metric.features(picture))
+        ask(measure.name, lambda measure=measure: measure.reference.load(measure.name))
+    promised: dict[str, set[str]] = {}
+    for asset in assets.ASSETS.values():
+        for name in asset.needed_by:
+            if name in {*METRICS, *set_measures.SET_METRICS}:
+                promised.setdefault(name, set()).add(asset.name)
+    assert asked == promised
+
+
+load_without_weights = {
+    name for name in METRICS if name.startswith(("psnr", "ssim", "niqe", "piqe", "gmsd", "ms_ssim"))
+}
+"""Known to need nothing; slow enough to leave out."""
