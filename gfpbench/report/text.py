@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from gfpbench.report.summary import summary
 from gfpbench.types import Result
 
 LISTED_AT_MOST = 8
+WIDTH = 120
+"""Where nothing tells how wide the terminal is, as in the log of a CI job."""
 
 
 def heading(column: Column) -> str:
@@ -31,19 +34,21 @@ def cell_text(cell: Cell, column: Column) -> str:
     return shown(cell.mean, column.decimals) + ("*" if cell.partial else "")
 
 
-def terminal_lines(results: Sequence[Result], report_path: Path | None) -> list[str]:
+def terminal_lines(results: Sequence[Result], report_path: Path | None, width: int | None = None) -> list[str]:
     """The end of a run in a few lines: what was measured, what was not and why, what failed, where the report is.
 
     Args:
         report_path: the page, or None where none was written.
+        width: a table that is wider goes on below, its rows named again; that of the terminal (``COLUMNS``) where None.
 
     Returns:
         Plain lines without colour; nothing in a name can drive the terminal.
     """
     whole = summary(results)
+    width = shutil.get_terminal_size((WIDTH, 24)).columns if width is None else width
     lines: list[str] = []
     for group in whole.groups:
-        lines += _table_lines(group)
+        lines += _table_lines(group, width)
     if not whole.groups:
         lines.append("nothing was measured")
     lines += _problem_lines(whole)
@@ -52,17 +57,13 @@ def terminal_lines(results: Sequence[Result], report_path: Path | None) -> list[
     return lines
 
 
-def _table_lines(group: Group) -> list[str]:
+def _table_lines(group: Group, width: int) -> list[str]:
     lines = [f"{group.counted}: {printable(group.title, 120)}"]
     table = [["", "images", *map(heading, group.columns)]]
     for line in group.lines:
         cells = [cell_text(cell, column) for cell, column in zip(line.cells, group.columns, strict=True)]
         table.append([printable(line.label, 40), counted(line), *cells])
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    for row in table:
-        first, *rest = row
-        padded = [text.rjust(width) for text, width in zip(rest, widths[1:], strict=True)]
-        lines.append(("  " + "  ".join([first.ljust(widths[0]), *padded])).rstrip())
+    lines += folded(table, width)
     for score in set_lines(group):
         interval = f" ({score.interval})" if score.interval else ""
         note = f"; {printable(score.note, 200)}" if score.note else ""
@@ -74,6 +75,27 @@ def _table_lines(group: Group) -> list[str]:
     for why in dict.fromkeys(group.not_measured.values()):
         names = ", ".join(printable(name, 40) for name, reason in group.not_measured.items() if reason == why)
         lines.append(f"not measured: {names}: {printable(why, 200)}")
+    return lines
+
+
+def folded(table: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Rows of text as aligned lines; columns that do not fit go on below, beside the first column once more.
+
+    Nothing is ever cut: a line is wider than ``width`` only where the first column and one other are.
+    """
+    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
+    blocks: list[list[int]] = [[]]
+    for place in range(1, len(widths)):
+        used = 2 + widths[0] + sum(2 + widths[one] for one in blocks[-1])
+        if blocks[-1] and used + 2 + widths[place] > width:
+            blocks.append([])
+        blocks[-1].append(place)
+    lines = []
+    for number, block in enumerate(blocks):
+        for place, row in enumerate(table):
+            first = "…" if number and not place and not row[0] else row[0]
+            cells = [row[column].rjust(widths[column]) for column in block]
+            lines.append("  ".join(["", first.ljust(widths[0]), *cells]).rstrip())
     return lines
 
 

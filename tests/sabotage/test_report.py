@@ -240,3 +240,31 @@ def test_a_nan_reaches_no_file(tmp_path: Path) -> None:
     nan: Sequence[float] = [math.nan]
     with pytest.raises(BadInput):
         report.write_report([sample.scored("a", {"psnr_rgb": nan})], tmp_path, store=None)
+
+
+def _cut(results: Any, path: Any, width: int) -> list[str]:
+    return [line[:width] for line in report.terminal_lines(results, path, 10_000)]
+
+
+def _wrapped(results: Any, path: Any, width: int) -> list[str]:
+    return [
+        line[at : at + width]
+        for line in report.terminal_lines(results, path, 10_000)
+        for at in range(0, len(line), width)
+    ]
+
+
+def _first_columns(results: Any, path: Any, width: int) -> list[str]:
+    lines = report.terminal_lines(results, path, width)
+    return lines[:5]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [lambda results, path, width: report.terminal_lines(results, path, 10_000), _cut, _wrapped, _first_columns],
+    ids=["too wide", "cut", "wrapped anywhere", "columns that do not fit left out"],
+)
+def test_a_table_too_wide_for_the_terminal_is_seen(broken: Any) -> None:
+    laws.every_figure_is_on_the_terminal(report.terminal_lines, 100)
+    with pytest.raises((AssertionError, ValueError, KeyError)):
+        laws.every_figure_is_on_the_terminal(broken, 100)

@@ -330,3 +330,35 @@ def markdown_is_text(text: str) -> None:
     assert "@" not in stripped
     assert not re.search(r"(?<!\\)[`\[]", stripped)
     assert all(line.isprintable() for line in text.splitlines())
+
+
+def every_figure_is_on_the_terminal(lines_of: Callable[..., Sequence[str]], width: int) -> None:
+    """A table wider than the terminal is folded: each row's means stand under their metrics, once, and nothing is cut.
+
+    Args:
+        lines_of: results, report path and width to lines.
+    """
+    results = sample.wide()
+    lines = list(lines_of(results, None, width))[1:]
+    assert max(map(len, lines)) <= width
+    labels = [result.case.restorer for result in results]
+    found: dict[tuple[str, str], str] = {}
+    heads: list[tuple[int, str]] = []
+    for line in lines:
+        label = next((one for one in labels if line.startswith(f"  {one}  ")), None)
+        if label is None:  # a heading: each metric's name with what stands behind it ends above its figures
+            heads = [
+                (match.end(), match[1]) for match in re.finditer(r"(?<=  )(\S+)(?: \S+)*", line) if match[1] != "…"
+            ]
+            continue
+        for match in re.finditer(r"(?<=  )[\d,.]+$|(?<=  )[\d,.]+(?=  )", line[len(label) + 2 :]):
+            (metric,) = [name for end, name in heads if end == match.end() + len(label) + 2]
+            assert (label, metric) not in found, f"{label} says {metric} twice"
+            found[label, metric] = match[0]
+    for result in results:
+        assert found.pop((result.case.restorer, "images")) == "2"
+        for metric, value in result.rows[0].scores.items():
+            assert value is not None
+            shown = found.pop((result.case.restorer, metric))
+            assert math.isclose(float(shown.replace(",", "")), value, abs_tol=0.5), (metric, shown, value)
+    assert not found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -187,3 +188,20 @@ def scored(
         for number in range(count)
     )
     return Result(Case("bare", "sample", restorer), rows, {name: METRICS[name] for name in scores}, {}, {}, {}, {})
+
+
+def wide() -> tuple[Result, ...]:
+    """Every per-image metric there is, as eight protocols at once want them; restorers with long names among others."""
+    from gfpbench import metrics
+
+    columns = {
+        metric.name: {"unit": metric.unit, "better": metric.better, "best": metric.best, "source": metric.source}
+        for metric in metrics.load(list(metrics.METRICS))
+    }
+    results = []
+    for number, restorer in enumerate(("nano", "gfpgan-1.4?weight=0.5", "python:my_models.long.module:restore")):
+        bare = scored(restorer, {"psnr_rgb": [0.0, 0.0]})
+        values = {metric: 100.0 * number + place + 0.25 for place, metric in enumerate(columns)}
+        rows = tuple(dataclasses.replace(row, scores=values) for row in bare.rows)
+        results.append(dataclasses.replace(bare, rows=rows, metrics=columns))
+    return tuple(results)

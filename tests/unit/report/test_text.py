@@ -44,6 +44,28 @@ def test_the_last_lines_say_everything(results: tuple[Result, ...]) -> None:
             assert shown(cell.mean, column.decimals) in row.replace("*", "").split()
 
 
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_a_wide_table_goes_on_below(width: int) -> None:
+    laws.every_figure_is_on_the_terminal(terminal_lines, width)
+
+
+def test_the_width_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert terminal_lines(sample.wide(), None) == terminal_lines(sample.wide(), None, 80)
+    monkeypatch.setenv("COLUMNS", "300")
+    assert (
+        terminal_lines(sample.wide(), None)
+        == terminal_lines(sample.wide(), None, 300)
+        != terminal_lines(sample.wide(), None, 80)
+    )
+
+
+def test_a_table_that_fits_is_one_table() -> None:
+    (narrow,) = (sample.scored("a", {"psnr_rgb": [1.0]}),)
+    assert terminal_lines([narrow], None, 80) == terminal_lines([narrow], None, 10_000)
+    assert terminal_lines([narrow], None, 1)[0] == terminal_lines([narrow], None, 80)[0]
+
+
 def test_no_page_no_line_and_nothing_measured_is_said() -> None:
     assert terminal_lines([], None) == ["nothing was measured"]
     assert markdown([]) == "Nothing was measured.\n"
