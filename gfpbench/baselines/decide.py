@@ -41,6 +41,8 @@ def compare(result: Result, baseline: Result, *, cases: int = 1) -> Comparison:
     machine = inputs.environment_notes(result, baseline)
     model, another = inputs.model_notes(result, baseline)
     envelope = baseline.envelope.get("elsewhere" if machine else "repeat", {})
+    if inputs.sums_in_floats(baseline):
+        envelope = {**envelope, "exact": False}
     setting = Setting(result.case.id, shared, not machine, not another, envelope, max(1, cases))
     verdicts = _only_in_one(setting, result, baseline)
     setting, changed = _same_question(setting, result, baseline)

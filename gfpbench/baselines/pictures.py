@@ -65,7 +65,12 @@ def _too_many(setting: Setting, other: NDArray[np.bool_]) -> bool:
 def _given_away(setting: Setting, whole: Sequence[tuple[Row, Row]], before: Looks, now: Looks) -> list[Verdict]:
     """Restored pictures that are the truth, or their own input, where the baseline's were not: no restoration."""
     found = []
-    degraded = looks([pair[1] for pair in whole], "degraded")
+    given = [looks([pair[side] for pair in whole], "degraded") for side in (0, 1)]
+
+    def is_own_input(side: int, restored: Looks, place: int) -> bool:
+        known = given[side]
+        return known is not None and known.sha256[place] == restored.sha256[place]
+
     for said, places in (
         (
             "is the ground truth itself: the restorer has seen it",
@@ -77,11 +82,7 @@ def _given_away(setting: Setting, whole: Sequence[tuple[Row, Row]], before: Look
         ),
         (
             "is its own input: nothing was restored",
-            [
-                i
-                for i in range(len(whole))
-                if degraded is not None and now.sha256[i] == degraded.sha256[i] and before.sha256[i] != now.sha256[i]
-            ],
+            [i for i in range(len(whole)) if is_own_input(1, now, i) and not is_own_input(0, before, i)],
         ),
     ):
         if places:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal, TypeAlias, cast
 
 import torch
@@ -46,7 +46,9 @@ def arithmetic(precision: Precision, device: str, autocast: bool) -> Iterator[No
         autocast: for bf16, let torch choose operation by operation; False for networks that were converted themselves.
     """
     tf32 = precision != "fp32"
-    before = torch.get_float32_matmul_precision()
+    before: str | None = None
+    with suppress(RuntimeError):  # torch refuses to say where the newer switches were used too
+        before = torch.get_float32_matmul_precision()
     kind = torch.device(device).type
     use_autocast = precision == "bf16" and autocast
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
@@ -59,4 +61,5 @@ def arithmetic(precision: Precision, device: str, autocast: bool) -> Iterator[No
         ):
             yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        if before is not None:
+            torch.set_float32_matmul_precision(before)

@@ -173,15 +173,23 @@ def repeatable() -> Iterator[None]:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Without TF32. torch has two sets of switches and refuses to read the older where the newer were used."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    """Without TF32, nor bfloat16 for float32 on the CPU. torch has two sets of switches and refuses to read the older
+    where the newer were used; ``torch.set_float32_matmul_precision`` turns some of both."""
+    matmul, cudnn, onednn = torch.backends.cuda.matmul, torch.backends.cudnn, torch.backends.mkldnn
     newer = [matmul, *(getattr(cudnn, name) for name in ("conv", "rnn") if hasattr(cudnn, name))]
+    newer += [getattr(onednn, name) for name in ("matmul", "conv", "rnn") if hasattr(onednn, name)]
     newer = [switch for switch in newer if hasattr(switch, "fp32_precision")]
+    if getattr(torch.backends, "fp32_precision", "none") != "none":  # where the others look unless told otherwise
+        newer.insert(0, torch.backends)
+    overall: str | None = None
+    with suppress(RuntimeError):
+        overall = torch.get_float32_matmul_precision()
     older_before: list[tuple[Any, bool]] = []
     for switch in (matmul, cudnn):
         with suppress(RuntimeError):
             older_before.append((switch, switch.allow_tf32))
     newer_before = [(switch, switch.fp32_precision) for switch in newer]
+    torch.set_float32_matmul_precision("highest")
     matmul.allow_tf32 = cudnn.allow_tf32 = False
     for switch in newer:
         switch.fp32_precision = "ieee"
@@ -190,5 +198,7 @@ def _full_precision() -> Iterator[None]:
     finally:
         for switch, allowed in older_before:
             switch.allow_tf32 = allowed
+        if overall is not None:
+            torch.set_float32_matmul_precision(overall)
         for switch, precision in newer_before:
             switch.fp32_precision = precision

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 
-from gfpbench import baselines
+from gfpbench import baselines, run
 from gfpbench.types import Result
+from tests.sabotage import innocent, saboteurs
+from tests.sabotage.argued import ARGUED
+from tests.sabotage.harder_measurement import MEASUREMENT
+from tests.sabotage.harder_models import MODELS
+from tests.sabotage.harder_pictures import PICTURES
+from tests.sabotage.saboteurs import CASE, INNOCENT, SABOTEURS, Saboteur
 
-if "gate_saboteurs" not in sys.modules:
-    spec = importlib.util.spec_from_file_location("gate_saboteurs", Path(__file__).with_name("saboteurs.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["gate_saboteurs"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["gate_saboteurs"])
-
-import gate_saboteurs as saboteurs
-from gate_saboteurs import INNOCENT, SABOTEURS, Saboteur
+HARDER = tuple(row for row in (*PICTURES, *MODELS, *MEASUREMENT) if row.name not in ARGUED)
+SHOWN = tuple(
+    dataclasses.replace(row, case=CASE)
+    for row in HARDER
+    if row.case == saboteurs.FULL and row.kind not in ("partial", "cheating")
+)[::9]
+    dataclasses.replace(row, case=CASE) for row in HARDER if row.case == saboteurs.FULL and row.kind != "partial"
+)[::9]
+"""A few of the harder ones, on four images; all of them, on sixteen, are in the table (``tox run -e sabotage``)."""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,20 @@ def test_a_saboteur_is_caught(sound: Result, tmp_path: Path, saboteur: Saboteur)
     assert saboteurs.caught(found, saboteurs.elsewhere(sound))
 
 
+@pytest.mark.parametrize("saboteur", SHOWN, ids=lambda row: row.name)
+def test_a_harder_saboteur_is_caught(sound: Result, tmp_path: Path, saboteur: Saboteur) -> None:
+    assert saboteurs.caught(saboteurs.measured_with(saboteur, tmp_path), sound)
+
+
+def test_a_restorer_that_mixes_in_the_truth_is_told_by_its_names(tmp_path: Path) -> None:
+    """It is better than its baseline, so the gate lets it pass; made again under another name it is another picture."""
+    cheat = next(row for row in PICTURES if row.name == "a tenth of the truth, by name")
+    with pytest.MonkeyPatch.context() as patch:
+        cheat.apply(patch)
+        (problem,) = run.verify(saboteurs.measured(tmp_path))
+    assert "names tell the restorer something" in problem.reason
+
+
 @pytest.mark.parametrize("change", INNOCENT, ids=lambda row: row.name)
 def test_an_innocent_change_passes(sound: Result, tmp_path: Path, change: Saboteur) -> None:
     found = saboteurs.measured_with(change, tmp_path)
@@ -44,6 +62,15 @@ def test_an_innocent_change_passes(sound: Result, tmp_path: Path, change: Sabote
     assert saboteurs.caught(found, saboteurs.elsewhere(sound)) == ""
 
 
+@pytest.mark.parametrize("name", ["float32 products at 'high'", "killed after one batch and resumed", "saved as TIFF"])
+def test_a_change_of_the_process_passes(sound: Result, tmp_path: Path, name: str) -> None:
+    change = next(change for change in innocent.INNOCENT if change.name == name)
+    with pytest.MonkeyPatch.context() as patch:
+        found = change.measure(patch, CASE, tmp_path)
+    assert saboteurs.caught(found, sound) == ""
+    assert saboteurs.caught(found, saboteurs.elsewhere(sound)) == ""
+
+
 def test_the_names_of_the_saboteurs_are_distinct() -> None:
-    names = [row.name for row in (*SABOTEURS, *INNOCENT)]
+    names = [row.name for row in (*SABOTEURS, *INNOCENT, *PICTURES, *MODELS, *MEASUREMENT)]
     assert len(set(names)) == len(names)

@@ -217,6 +217,18 @@ def test_one_byte_counts_where_bytes_never_move() -> None:
     assert compare(dataclasses.replace(now, environment=OTHER_TORCH), baseline()).kind == "same"
 
 
+@pytest.mark.parametrize(
+    "record", [{"restorer": "net", "precision": "float32"}, {"restorer": "python:mine:net"}], ids=["network", "own"]
+)
+def test_a_network_is_never_taken_for_exact(record: dict[str, str]) -> None:
+    """None of sixteen pictures moved while the noise was measured; on another day one byte of one does."""
+    exact = {**sample.ENVELOPE, "repeat": {**sample.ENVELOPE["repeat"], "exact": True, "bytes_moved": 0.0}}
+    before = baseline(restorer=record)
+    before = dataclasses.replace(before, envelope=exact)
+    assert compare(dataclasses.replace(_tipped(2), restorer=record), before).kind == "same"
+    assert kinds(compare(dataclasses.replace(_tipped(16), restorer=record), before)) == {"pictures": "changed"}
+
+
 def _tipped(pictures: int, count: int = 16) -> Result:
     """One byte by one grey level in so many pictures."""
 
@@ -262,6 +274,20 @@ def test_the_input_given_back_is_seen() -> None:
 
     failures = compare(each(result(), untouched), baseline()).failures
     assert [verdict.kind for verdict in failures if "its own input" in verdict.reason] == ["worse"]
+
+
+def test_a_restorer_that_always_gave_its_input_back_is_no_news() -> None:
+    """The degraded picture may move by a byte elsewhere, and the answer with it."""
+
+    def identity(tip: int) -> Result:
+        def untouched(i: int, row: Row) -> Row:
+            degraded = sample.picture(2000 + i)
+            degraded[5, 5, 1] += tip
+            return changed(row, fingerprint=sample.looks(degraded, degraded))
+
+        return each(result(environment=OTHER_TORCH if tip else sample.ENVIRONMENT), untouched)
+
+    assert compare(identity(1), dataclasses.replace(identity(0), envelope=sample.ENVELOPE)).kind == "same"
 
 
 def test_a_failure_is_worse() -> None:

@@ -63,6 +63,7 @@ assert state() == then, (then, state())
 """
 OLDER = "torch.backends.cuda.matmul.allow_tf32", "not torch.backends.cuda.matmul.allow_tf32"
 NEWER = "torch.backends.cuda.matmul.fp32_precision", "torch.backends.cuda.matmul.fp32_precision == 'ieee'"
+OVERALL = "torch.get_float32_matmul_precision()", "torch.get_float32_matmul_precision() == 'highest'"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,14 @@ NEWER = "torch.backends.cuda.matmul.fp32_precision", "torch.backends.cuda.matmul
         pytest.param(
             "torch.backends.cuda.matmul.fp32_precision = 'tf32'",
             *NEWER,
+            marks=pytest.mark.skipif(not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="older torch"),
+        ),
+        ("torch.set_float32_matmul_precision('high')", *OVERALL),
+        ("torch.set_float32_matmul_precision('medium')", *OVERALL),
+        pytest.param(
+            "torch.backends.fp32_precision = 'tf32'",
+            "torch.backends.fp32_precision",
+            "torch.backends.cuda.matmul.fp32_precision == 'ieee'",
             marks=pytest.mark.skipif(not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="older torch"),
         ),
     ],

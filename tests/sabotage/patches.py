@@ -1,0 +1,262 @@
+"""Bugs put into gfpbench's own source, as a careless commit would, and the tests that have to notice each."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("gfpbench", "tests", "baselines", "fixtures", "docs", "conftest.py", "pyproject.toml", "tox.ini", "README.md")
+IGNORED = shutil.ignore_patterns("__pycache__", "mutants", "report", ".*")
+
+
+@dataclass(frozen=True)
+class Patch:
+    """``old`` replaced by ``new`` in ``file``; ``tests`` is where somebody who works there looks."""
+
+    name: str
+    kind: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+PATCHES: tuple[Patch, ...] = (
+    Patch(
+        "JPEG at quality - 5",
+        "degradation",
+        "degrade/jpeg.py",
+        "int(cv2.IMWRITE_JPEG_QUALITY), quality]",
+        "int(cv2.IMWRITE_JPEG_QUALITY), max(1, quality - 5)]",
+        ("tests/degradation", "tests/unit/degrade"),
+    ),
+    Patch(
+        "sigma not scaled with the crop",
+        "degradation",
+        "degrade/blur.py",
+        "uniform(source, self.sigma_px_at_512) * scale for",
+        "uniform(source, self.sigma_px_at_512) for",
+        ("tests/degradation", "tests/unit/degrade"),
+    ),
+    Patch(
+        "kernel not normalised",
+        "degradation",
+        "degrade/kernel.py",
+        "np.asarray(weight / np.sum(weight))",
+        "np.asarray(weight / (np.sum(weight) - 0.01))",
+        ("tests/degradation", "tests/unit/degrade"),
+    ),
+    Patch(
+        "noise after JPEG",
+        "degradation",
+        "degrade/chain.py",
+        "jpeg.compressed(noise.noisy(shrink(bgr, record), record), record)",
+        "noise.noisy(jpeg.compressed(shrink(bgr, record), record), record)",
+        ("tests/degradation", "tests/unit/degrade"),
+    ),
+    Patch(
+        "noise divided by 256",
+        "degradation",
+        "degrade/noise.py",
+        "* std / 255.0",
+        "* std / 256.0",
+        ("tests/degradation", "tests/unit/degrade", "tests/regression"),
+    ),
+    Patch(
+        "seed left out of the key",
+        "degradation",
+        "degrade/keyed.py",
+        "json.dumps([seed, face_id, step])",
+        "json.dumps([0, face_id, step])",
+        ("tests/degradation", "tests/unit/degrade"),
+    ),
+    Patch(
+        "PSNR with a peak of 254", "metric", "metrics/psnr.py", "PEAK = 255.0", "PEAK = 254.0", ("tests/unit/metrics",)
+    ),
+    Patch(
+        "SSIM with a window of 7",
+        "metric",
+        "metrics/ssim.py",
+        "WINDOW_PX = 11",
+        "WINDOW_PX = 7",
+        ("tests/unit/metrics",),
+    ),
+    Patch(
+        "SSIM of a data range of 1",
+        "metric",
+        "metrics/ssim.py",
+        "C1 = (0.01 * 255) ** 2\nC2 = (0.03 * 255) ** 2",
+        "C1 = 0.01**2\nC2 = 0.03**2",
+        ("tests/unit/metrics",),
+    ),
+    Patch(
+        "luma of BT.709",
+        "metric",
+        "images.py",
+        "BT601_LUMA = (65.481, 128.553, 24.966)",
+        "BT601_LUMA = (46.559, 156.629, 15.812)",
+        ("tests/unit/metrics",),
+    ),
+    Patch(
+        "LPIPS in [0, 1]",
+        "metric",
+        "metrics/lpips.py",
+        "image_by_image(one, to_signed(quantized(restored)), to_signed(quantized(truth)))",
+        "image_by_image(one, quantized(restored).pixels, quantized(truth).pixels)",
+        ("tests/unit/metrics",),
+    ),
+    Patch(
+        "FID with n for n - 1",
+        "metric",
+        "metrics/fid.py",
+        "(features - mean) / (len(features) - 1) ** 0.5",
+        "(features - mean) / len(features) ** 0.5",
+        ("tests/unit/metrics",),
+    ),
+    Patch(
+        "KID with pairs of a feature with itself",
+        "metric",
+        "metrics/kid.py",
+        "(among_x - _self_kernel(first)).sum() / (n * (n - 1))",
+        "among_x.sum() / (n * n)",
+        ("tests/unit/metrics",),
+    ),
+    Patch(
+        "NIQE without rounding",
+        "metric",
+        "metrics/niqe.py",
+        "to_rounded_luma_255(restored)",
+        "__import__('gfpbench.images').images.to_luma_255(restored)",
+        ("tests/unit/metrics",),
+    ),
+    Patch(
+        "Deg in radians",
+        "metric",
+        "metrics/identity.py",
+        "torch.rad2deg(2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1)))",
+        "2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))",
+        ("tests/unit/metrics",),
+    ),
+    Patch(
+        "GMSD with a constant of 160", "metric", "metrics/gmsd.py", "C = 170.0", "C = 160.0", ("tests/unit/metrics",)
+    ),
+    Patch(
+        "[0, 1] fed to GFP-GAN",
+        "range",
+        "restorers/gfpgan_clean.py",
+        "signed = to_signed(fitted).contiguous()",
+        "signed = fitted.pixels.contiguous()",
+        ("tests/regression", "tests/unit/restorers"),
+    ),
+    Patch(
+        "BGR read as RGB",
+        "colour",
+        "images.py",
+        "for channel, plane in zip(target[::-1], cv2.split(picture), strict=True):",
+        "for channel, plane in zip(target, cv2.split(picture), strict=True):",
+        ("tests/degradation", "tests/unit/degrade", "tests/unit/faces"),
+    ),
+    Patch(
+        "resized with corners aligned",
+        "geometry",
+        "images.py",
+        'mode="bicubic", align_corners=False, antialias=True',
+        'mode="bicubic", align_corners=True, antialias=True',
+        ("tests/unit/restorers", "tests/unit/run", "tests/regression"),
+    ),
+    Patch(
+        "a restorer's input accepted as its answer",
+        "gate",
+        "restorers/checked.py",
+        "elif not may_copy:",
+        "elif False:",
+        ("tests/unit/restorers", "tests/unit/run"),
+    ),
+    Patch(
+        "pairs by place, not by name",
+        "pairing",
+        "run/engine.py",
+        "only(truth, restored.ids), notes)",
+        "ImageBatch(truth.pixels[: len(restored)], restored.ids), notes)",
+        ("tests/unit/run", "tests/sabotage/test_run.py"),
+    ),
+    Patch(
+        "changes pass the gate",
+        "gate",
+        "baselines/comparison.py",
+        '("worse", "missing", "changed")\n"""Verdicts',
+        '("worse", "missing")\n"""Verdicts',
+        ("tests/unit/baselines", "tests/sabotage/test_gate.py"),
+    ),
+    Patch(
+        "better and worse exchanged",
+        "gate",
+        "baselines/scores.py",
+        'sign = 1.0 if record["better"] == "higher" else -1.0',
+        'sign = -1.0 if record["better"] == "higher" else 1.0',
+        ("tests/unit/baselines",),
+    ),
+    Patch(
+        "noise allowed fifty times over",
+        "gate",
+        "baselines/setting.py",
+        "SAFETY = 2.0",
+        "SAFETY = 50.0",
+        ("tests/unit/baselines", "tests/sabotage/test_gate.py"),
+    ),
+    Patch(
+        "evidence without correction",
+        "gate",
+        "baselines/scores.py",
+        "[min(1.0, p * setting.questions) for p in holm([float(p) for p in evidence.p_value])]",
+        "[float(p) for p in evidence.p_value]",
+        ("tests/unit/baselines",),
+    ),
+    Patch(
+        "a failed restoration scored as its input",
+        "cheating",
+        "run/engine.py",
+        "    good = () if restored is None else restored.ids\n",
+        "    restored, failures = (degraded if restored is None else restored), {}\n    good = restored.ids\n",
+        ("tests/unit/run",),
+    ),
+)
+
+
+def patched(patch: Patch, folder: Path) -> Path:
+    """A copy of the checkout with the bug in it. Fails where the source no longer holds what is to be replaced."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=IGNORED)
+        elif source.exists():
+            shutil.copy2(source, folder / name)
+    path = folder / "gfpbench" / patch.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(patch.old) != 1:
+        raise AssertionError(f"{patch.name}: {patch.file} holds {patch.old!r} {text.count(patch.old)} times, not once")
+    path.write_text(text.replace(patch.old, patch.new), encoding="utf-8")
+    return folder
+
+
+def noticed_by(folder: Path, tests: Sequence[str]) -> str:
+    """The first test that fails in a copy, or empty where the suite passes; pytest's own errors are raised."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    there = [name for name in tests if (folder / name).exists()]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--benchmark-disable", "-rfE"]
+    done = subprocess.run([*command, *there], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return ""
+    found = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, flags=re.MULTILINE)
+    if not found:
+        raise AssertionError(
+            f"pytest in {folder} ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-500:]}"
+        )
+    return found[0]
