@@ -22,8 +22,6 @@ SHOWN = tuple(
     for row in HARDER
     if row.case == saboteurs.FULL and row.kind not in ("partial", "cheating")
 )[::9]
-    dataclasses.replace(row, case=CASE) for row in HARDER if row.case == saboteurs.FULL and row.kind != "partial"
-)[::9]
 """A few of the harder ones, on four images; all of them, on sixteen, are in the table (``tox run -e sabotage``)."""
 
 
