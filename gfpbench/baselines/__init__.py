@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gfpbench.baselines.comparison import FAILING, Comparison, MetricComparison
+from gfpbench.baselines.comparison import FAILING, Comparison, MetricComparison, comparison_from_json
 from gfpbench.baselines.decide import compare
 from gfpbench.baselines.envelope import measure_envelope
 from gfpbench.baselines.pairing import paired_cases
@@ -15,6 +15,7 @@ __all__ = [
     "baseline_path",
     "command_to_create",
     "compare",
+    "comparison_from_json",
     "create",
     "find",
     "leftovers",

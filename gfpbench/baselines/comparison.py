@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
-from gfpbench.types import Better, Case, Json, Verdict, VerdictKind
+from gfpbench.types import BadInput, Better, Case, Json, Verdict, VerdictKind
 
 FAILING: tuple[VerdictKind, ...] = ("worse", "missing", "changed")
 """Verdicts that fail a test. ``better`` passes, and the baseline is named as stale."""
@@ -103,6 +103,33 @@ class Comparison:
         """Plain JSON values; an infinite number becomes the text "inf"."""
         record: dict[str, Json] = _finite(asdict(self))
         return record | {"kind": self.kind, "passed": self.passed, "stale": self.stale}
+
+
+def comparison_from_json(record: Mapping[str, Json]) -> Comparison:
+    """The inverse of ``Comparison.to_json``. Raises BadInput for anything else."""
+    try:
+        given = {one.name: record[one.name] for one in fields(Comparison)}
+        metrics = [
+            MetricComparison(**_numbers(metric) | {"worst": tuple(ImageChange(**_numbers(x)) for x in metric["worst"])})
+            for metric in given["metrics"]
+        ]
+        return Comparison(
+            **given
+            | {
+                "case": Case(**given["case"]),
+                "baseline_case": Case(**given["baseline_case"]),
+                "metrics": tuple(metrics),
+                "verdicts": tuple(Verdict(**_numbers(verdict)) for verdict in given["verdicts"]),
+                "notes": tuple(given["notes"]),
+            }
+        )
+    except (TypeError, KeyError, AttributeError) as error:
+        raise BadInput(f"is not a comparison as gfpbench writes it: {error}") from error
+
+
+def _numbers(record: Mapping[str, Json]) -> dict[str, Json]:
+    """The texts that stand for infinite numbers, made numbers again."""
+    return {name: float(value) if value in ("inf", "-inf", "nan") else value for name, value in record.items()}
 
 
 def _finite(value: Json) -> Json:

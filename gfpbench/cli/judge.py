@@ -27,20 +27,25 @@ def report_(
 
     files = [path / "results.json" if path.is_dir() else path for path in results]
     read = tuple(result for file in files for result in stored.read(file))
+    gate = reports.read_gate([file.parent for file in files]).of(read)
     if markdown:
-        print(reports.markdown(read))
+        print(reports.markdown(read) + reports.gate_markdown(gate))
         return
     if as_json:
         print(json.dumps([stored.to_json(result) for result in read], indent=2, allow_nan=False))
         return
     stores = [file.parent / "cases" for file in files]
-    page = reports.write_report(read, to, store=[store for store in stores if store.is_dir()] or None)
+    page = reports.write_report(read, to, store=[store for store in stores if store.is_dir()] or None, gate=gate)
+    reports.write_junit(read, to / "junit.xml", gate=gate)
     print("\n".join(reports.terminal_lines(read, page)))
 
 
 def compare(
     result: Annotated[Path, typer.Argument(help="A results.json, or a folder that holds one.")],
     baseline: Annotated[Path, typer.Argument(help="A baseline, another results.json, or a folder of either.")],
+    report: Annotated[
+        Path | None, typer.Option(help="Leave a page with the verdicts and the worst pictures in this folder.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare results with a baseline, another checkpoint's or another machine's. Exit code 1 where something is worse.
@@ -52,6 +57,14 @@ def compare(
 
     pairs, alone = baselines.paired_cases(result, baseline)
     compared = [baselines.compare(now, before, cases=len(pairs)) for now, before in pairs]
+    if report is not None:
+        stores = [(path if path.is_dir() else path.parent) / "cases" for path in (result, baseline)]
+        gate = reports.Gate(tuple(compared), before=(stores[1],))
+        measured = tuple(now for now, _ in pairs)
+        page = reports.write_report(measured, report, store=stores[0], gate=gate)
+        reports.write_junit(measured, report / "junit.xml", gate=gate)
+        if not as_json:
+            print(f"report: {page}")
     if as_json:
         cases = [comparison.to_json() for comparison in compared]
         print(json.dumps({"cases": cases, "only_in_one": list(alone)}, indent=2, allow_nan=False))

@@ -14,6 +14,7 @@ import pytest
 from gfpbench.plugin.bench import KEY, Bench
 from gfpbench.plugin.collapse_bench import CollapseBench
 from gfpbench.plugin.fixtures import (
+    COMPARISONS,
     RESULT_FIXTURES,
     baseline,
     bench,
@@ -86,15 +87,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
-    """Every figure of a Result that a test used becomes a JUnit property of that test."""
+    """Every figure of a Result and of a comparison that a test used becomes a JUnit property of that test."""
     if call.when != "call" or not item.config.option.xmlpath:
         return
-    used = {name: value for name, value in getattr(item, "funcargs", {}).items() if name in RESULT_FIXTURES}
-    if used:
+    values: dict[str, Any] = getattr(item, "funcargs", {})
+    used = {name: value for name, value in values.items() if name in RESULT_FIXTURES}
+    # By name alone another project's fixture might be taken for one of ours.
+    judged = [value for value in values.values() if type(value).__module__ in COMPARISONS]
+    if used or judged:
         from gfpbench import report
 
         for name in sorted(used):
             item.user_properties.extend(report.junit_properties(used[name]))
+        for value in judged:
+            item.user_properties.extend(report.verdict_properties(value))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -145,9 +151,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     from gfpbench import report
 
+    comparisons = tuple(session.comparisons[case_id] for case_id in sorted(session.comparisons))
     page: Path | None = None
     if config.getoption("--report"):
-        page = report.write_report(results, Path(config.getoption("--report")), store=session.store)
+        folder, gate = Path(config.getoption("--report")), report.Gate(comparisons, tuple(speeds_of(session)))
+        page = report.write_report(results, folder, store=session.store, gate=gate)
     terminalreporter.section("gfpbench")
     for line in report.terminal_lines(results, page) if results else ():
         terminalreporter.write_line(line)
@@ -156,7 +164,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line(line)
     for path in sorted(session.written):
         terminalreporter.write_line(f"baseline written: {path}")
-    comparisons = [session.comparisons[case_id] for case_id in sorted(session.comparisons)]
     changed = [compared for compared in comparisons if compared.kind != "same"]
     if len(session.comparisons) > len(changed):
         count = len(session.comparisons) - len(changed)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 RESULT_FIXTURES = ("degraded_input", "ground_truth", "restoration")
 """Those whose value is a Result."""
 
+COMPARISONS = ("gfpbench.baselines.comparison", "gfpbench.speed.compare")
+"""Where the types of comparisons live; named, so that nothing is imported before a test asks for it."""
+
 
 @pytest.fixture(scope="session")
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:

@@ -1,7 +1,9 @@
 """Results to something a person or a machine can read: an HTML page, JUnit XML, Markdown, the last lines of a run."""
 
 from gfpbench.report.collapse import write_collapse
+from gfpbench.report.gate import Gate, gate_markdown, read_gate, write_gate
 from gfpbench.report.junit import junit_properties, write_junit
+from gfpbench.report.junit_gate import verdict_properties
 from gfpbench.report.matrix import Matrix, matrix, matrix_markdown, matrix_table, write_matrix
 from gfpbench.report.model import Summary
 from gfpbench.report.page import write_report
@@ -11,22 +13,27 @@ from gfpbench.report.text import markdown, terminal_lines
 from gfpbench.report.verdicts import comparison_lines, comparison_markdown, comparison_table
 
 __all__ = [
+    "Gate",
     "Matrix",
     "Summary",
     "comparison_lines",
     "comparison_markdown",
     "comparison_table",
+    "gate_markdown",
     "junit_properties",
+    "verdict_properties",
     "markdown",
     "matrix",
     "matrix_markdown",
     "matrix_table",
+    "read_gate",
     "shown_speed",
     "speed_lines",
     "speed_markdown",
     "summary",
     "terminal_lines",
     "write_collapse",
+    "write_gate",
     "write_junit",
     "write_matrix",
     "write_report",

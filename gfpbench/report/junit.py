@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from gfpbench.report.gate import Gate
+from gfpbench.report.junit_gate import gate_suites
 from gfpbench.report.names import plural, printable
 from gfpbench.report.summary import interval_of, mean_of, measured, problems_of
 from gfpbench.types import Problem, Result
@@ -49,8 +51,10 @@ def junit_properties(result: Result) -> list[tuple[str, str]]:
     return properties
 
 
-def write_junit(results: Sequence[Result], path: Path) -> None:
+def write_junit(results: Sequence[Result], path: Path, *, gate: Gate | None = None) -> None:
     """Write JUnit XML, whole or not at all: a suite for each Result, in it its faces, its restorations and each metric.
+
+    Where something was compared with baselines, a suite for each comparison follows, in it each verdict.
 
     A failed restoration or an unusable value is a failure; an unreadable face and a metric that was not measured are
     skipped, with the reason. The same results give the same bytes: no clock, no host.
@@ -58,6 +62,8 @@ def write_junit(results: Sequence[Result], path: Path) -> None:
     root = ET.Element("testsuites", name="gfpbench")
     for result in results:
         root.append(_suite(result))
+    for suite in gate_suites(gate or Gate()):
+        root.append(suite)
     for name in ("tests", "failures", "errors", "skipped"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ET.indent(root)

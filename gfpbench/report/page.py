@@ -19,6 +19,8 @@ from gfpbench.metrics.protocols import DEFAULT
 from gfpbench.report.attributes import GroupLine, group_lines
 from gfpbench.report.charts import Chart, chart_of
 from gfpbench.report.claims import write_claims
+from gfpbench.report.gate import Gate, write_gate
+from gfpbench.report.gate_view import gate_view
 from gfpbench.report.model import Group
 from gfpbench.report.names import plural, printable
 from gfpbench.report.protocols import SetLine, SideBySide, set_lines, side_by_side
@@ -50,13 +52,17 @@ def write_report(
     *,
     store: Path | Sequence[Path] | None,
     title: str = "Face restoration report",
+    gate: Gate | None = None,
 ) -> Path:
     """Write ``index.html``, ``claims.html`` and ``results.json`` into a folder, each whole or not at all.
+
+    Where something was compared with baselines, ``verdicts.json`` too.
 
     Args:
         results: rows in the order they shall appear; none at all gives a page that says so.
         store: the folder (or folders) where runs kept pictures; None for no pictures.
         title: the heading of the page.
+        gate: what comparisons with baselines found.
 
     Returns:
         The path of index.html. Equal results and pictures give equal bytes.
@@ -67,13 +73,16 @@ def write_report(
     stores = [] if store is None else [store] if isinstance(store, Path) else [*store]
     stored.write(results, directory / "results.json")
     write_claims(results, directory)
-    return write_page(render(results, stores, title), directory / "index.html")
+    found = (gate or Gate()).of(results)
+    write_gate(found, directory)
+    return write_page(render(results, stores, title, found), directory / "index.html")
 
 
-def render(results: Sequence[Result], stores: Sequence[Path], title: str) -> str:
+def render(results: Sequence[Result], stores: Sequence[Path], title: str, gate: Gate | None = None) -> str:
     """The page as text. Reads kept pictures from ``stores``; writes nothing."""
     whole = summary(results)
     script = own("page.js")
+    judged = gate_view(gate or Gate(), stores)
     environment = pages(brief=brief, counted=counted, code=_code, words=_words)
     environment.tests["mapping"] = _is_mapping
     environment.tests["records"] = lambda value: isinstance(value, list) and any(map(_is_mapping, value))
@@ -92,7 +101,9 @@ def render(results: Sequence[Result], stores: Sequence[Path], title: str) -> str
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sections=tuple(_section(group, stores) for group in whole.groups),
-        facts=_facts(whole.groups, [stage for stage, _, _ in found]),
+        gate=judged,
+        facts=_facts(whole.groups, [stage for stage, _, _ in found])
+        + ([(judged.fact, "" if judged.passed else "bad")] if judged.changed or judged.same else []),
         problems=problems[:PROBLEMS_AT_MOST],
         problems_left_out=max(0, len(problems) - PROBLEMS_AT_MOST),
         environments=environments if len(environments) > 1 else [("every case", record) for _, record in environments],

@@ -16,7 +16,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
 
     Plain text without colour; nothing in a name can drive the terminal.
     """
-    head = f"{printable(comparison.case.id)}: {_headline(comparison)}"
+    head = f"{printable(comparison.case.id)}: {headline(comparison)}"
     if comparison.kind == "same":
         return [head]
     lines = [head]
@@ -58,13 +58,14 @@ def comparison_markdown(comparisons: Sequence[Comparison]) -> str:
     """The comparisons for a pull-request comment: one line for each case, the findings below those that failed."""
     parts = []
     for comparison in comparisons:
-        parts.append(f"- **{markdown_text(comparison.case.id)}**: {markdown_text(_headline(comparison))}")
+        parts.append(f"- **{markdown_text(comparison.case.id)}**: {markdown_text(headline(comparison))}")
         if comparison.kind != "same":
             parts += [f"  - {markdown_text(line.strip(), 300)}" for line in comparison_lines(comparison)[1:]]
     return "\n".join(parts) + "\n" if parts else ""
 
 
-def _headline(comparison: Comparison) -> str:
+def headline(comparison: Comparison) -> str:
+    """The verdict in a few words, with what was compared."""
     over = f"{plural(comparison.images, 'image')}, {plural(len(comparison.metrics), 'metric')}"
     if comparison.stale:
         return f"better than the baseline, which is stale ({over}); renew it with --baseline-update"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gfpbench.run.environment import device_key
-from gfpbench.speed.compare import SpeedComparison, compare_speed, gate_speed
+from gfpbench.speed.compare import SpeedComparison, compare_speed, comparison_from_json, gate_speed
 from gfpbench.speed.gate import SpeedOf, Update, speed_of
 from gfpbench.speed.measure import measure_speed
 from gfpbench.speed.record import Speed, from_json, to_json
@@ -25,6 +25,7 @@ __all__ = [
     "Update",
     "command_to_create",
     "compare_speed",
+    "comparison_from_json",
     "create",
     "device_key",
     "find",

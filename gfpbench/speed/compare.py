@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from gfpbench.baselines import FAILING
+from gfpbench.speed import record
 from gfpbench.speed.interleaved import median_interval
 from gfpbench.speed.record import Speed
 from gfpbench.speed.store import command
-from gfpbench.types import Case, Json, Verdict, VerdictKind
+from gfpbench.types import BadInput, Case, Json, Verdict, VerdictKind
 
 TIME_TOLERANCE = 0.25
 """Measured: with both cores of a machine taken by others, medians of one restorer lie within 12 % of each other."""
@@ -71,8 +72,6 @@ class SpeedComparison:
         return next((kind for kind in order if any(verdict.kind == kind for verdict in self.verdicts)), "same")
 
     def to_json(self) -> dict[str, Json]:
-        from gfpbench.speed import record
-
         return asdict(self) | {
             "speed": record.to_json(self.speed),
             "baseline": record.to_json(self.baseline),
@@ -80,6 +79,24 @@ class SpeedComparison:
             "passed": self.passed,
             "stale": self.stale,
         }
+
+
+def comparison_from_json(value: Mapping[str, Json]) -> SpeedComparison:
+    """The inverse of ``SpeedComparison.to_json``. Raises BadInput for anything else."""
+    try:
+        given = {one.name: value[one.name] for one in fields(SpeedComparison)}
+        return SpeedComparison(
+            **given
+            | {
+                "case": Case(**given["case"]),
+                "verdicts": tuple(Verdict(**verdict) for verdict in given["verdicts"]),
+                "notes": tuple(given["notes"]),
+                "speed": record.from_json(given["speed"]),
+                "baseline": record.from_json(given["baseline"]),
+            }
+        )
+    except (TypeError, KeyError, AttributeError) as error:
+        raise BadInput(f"is not a comparison of speed as gfpbench writes it: {error}") from error
 
 
 def compare_speed(speed: Speed, baseline: Speed) -> SpeedComparison:

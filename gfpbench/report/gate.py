@@ -1,0 +1,91 @@
+"""What the gate found, kept beside the results it is about, so that a report made later still shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gfpbench import speed
+from gfpbench.baselines import Comparison, comparison_from_json
+from gfpbench.report.speed import speed_markdown
+from gfpbench.report.verdicts import comparison_markdown
+from gfpbench.types import BadInput, Result
+
+FILE = "verdicts.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Comparisons with baselines, of quality and of speed.
+
+    ``before`` names folders where the runs of the baselines kept pictures; no file holds it.
+    """
+
+    comparisons: tuple[Comparison, ...] = ()
+    speeds: tuple[speed.SpeedComparison, ...] = ()
+    before: tuple[Path, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.comparisons or self.speeds)
+
+    @property
+    def passed(self) -> bool:
+        return all(one.passed for one in self.comparisons) and all(one.passed for one in self.speeds)
+
+    def of(self, results: Sequence[Result]) -> Gate:
+        """Without comparisons of quality whose case is not among the results."""
+        cases = {result.case for result in results}
+        return Gate(tuple(one for one in self.comparisons if one.case in cases), self.speeds, self.before)
+
+
+def write_gate(gate: Gate, folder: Path) -> None:
+    """Write ``verdicts.json`` into a folder, whole or not at all; where nothing was compared, an older one goes."""
+    path = folder / FILE
+    if not gate:
+        path.unlink(missing_ok=True)
+        return
+    record = {
+        "schema": SCHEMA,
+        "passed": gate.passed,
+        "comparisons": [one.to_json() for one in gate.comparisons],
+        "speed": [one.to_json() for one in gate.speeds],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def read_gate(folders: Sequence[Path]) -> Gate:
+    """What the gate found in several folders together; nothing where no comparison was made.
+
+    Raises:
+        BadInput: for a file that is broken or of another schema, by name.
+    """
+    found = Gate()
+    for path in (folder / FILE for folder in dict.fromkeys(folders)):
+        if not path.exists():
+            continue
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+                raise BadInput(f"is no file of verdicts with schema {SCHEMA}")
+            comparisons = tuple(comparison_from_json(one) for one in record["comparisons"])
+            speeds = tuple(speed.comparison_from_json(one) for one in record["speed"])
+        except (OSError, ValueError, KeyError, BadInput) as error:
+            raise BadInput(f"{path}: cannot be read: {error}; remove it, or make it again") from error
+        found = Gate(found.comparisons + comparisons, found.speeds + speeds)
+    return found
+
+
+def gate_markdown(gate: Gate) -> str:
+    """The verdicts for a pull-request comment, below the tables; empty where nothing was compared."""
+    if not gate:
+        return ""
+    verdict = "nothing changed" if gate.passed else "**not as the baselines**"
+    lines = comparison_markdown(gate.comparisons) + speed_markdown(gate.speeds)
+    return f"\n**Against the baselines**: {verdict}\n\n{lines}"
