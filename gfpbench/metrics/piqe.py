@@ -34,11 +34,15 @@ def _taps() -> torch.Tensor:
 
 def _smooth(plane: torch.Tensor) -> torch.Tensor:
     """Gaussian-weighted local means of an (H, W) float64 plane, borders repeated; by OpenCV on the CPU."""
-    taps, edge = _taps(), _WINDOW_PX // 2
-    if plane.device.type == "cpu":
-        numbers = taps.numpy()
-        return torch.from_numpy(cv2.sepFilter2D(plane.numpy(), -1, numbers, numbers, borderType=cv2.BORDER_REPLICATE))
-    taps = taps.to(plane.device)
+    if plane.device.type != "cpu":
+        return _smooth_by_torch(plane)
+    taps = _taps().numpy()
+    return torch.from_numpy(cv2.sepFilter2D(plane.numpy(), -1, taps, taps, borderType=cv2.BORDER_REPLICATE))
+
+
+def _smooth_by_torch(plane: torch.Tensor) -> torch.Tensor:
+    """The same on any device."""
+    taps, edge = _taps().to(plane.device), _WINDOW_PX // 2
     padded = F.pad(plane[None, None], (edge, edge, edge, edge), mode="replicate")
     return F.conv2d(F.conv2d(padded, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))[0, 0]
 

@@ -36,6 +36,11 @@ def weighted_mean(plane: torch.Tensor) -> torch.Tensor:
     edge = WINDOW_PX // 2
     if plane.device.type == "cpu":
         return torch.from_numpy(cv2.sepFilter2D(plane.numpy(), -1, _TAPS, _TAPS))[edge:-edge, edge:-edge]
+    return weighted_mean_by_torch(plane)
+
+
+def weighted_mean_by_torch(plane: torch.Tensor) -> torch.Tensor:
+    """The same on any device."""
     taps = _WINDOW.to(plane.device)
     rows = F.conv2d(plane[None, None], taps.view(1, 1, -1, 1))
     return F.conv2d(rows, taps.view(1, 1, 1, -1))[0, 0]
