@@ -4,7 +4,8 @@
     tox run -e mutation -- --seed 2 --per-package 20      another one
 
 mutmut makes the mutants of each function and knows which tests reach it; this draws some of them with a seed, the same
-number from each package, runs those tests against each, and writes what survived with its diff to report/mutation.md.
+number from each package, runs the fastest of those tests against each and all of them against what survives that, and
+writes what is left with its diff to report/mutation.md.
 All mutants together are some 13,000, which would take days.
 """
 
@@ -21,7 +22,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGES = ("degrade", "metrics", "baselines", "collapse")
-_MUTMUT = "from mutmut.__main__ import cli; cli()"
+_MUTMUT = """
+import sys
+from mutmut import __main__ as program
+from mutmut.state import state
+
+seconds = float(sys.argv.pop(1))
+collect, make_runner = program.collect_or_load_stats, program.get_mutant_runner
+
+
+def collected(*given, **named):
+    found = collect(*given, **named)
+    known, took = state().tests_by_mangled_function_name, state().duration_by_test
+    for function, tests in known.items():
+        left, chosen = seconds, set()
+        for test in sorted(tests, key=lambda test: (took[test], test)):
+            left -= took[test]
+            if left < 0 and chosen:
+                break
+            chosen.add(test)
+        known[function] = chosen
+    return found
+
+
+def runner(*given, **named):
+    made = make_runner(*given, **named)
+    made.run_clean_tests = lambda **_: 0  # collecting the statistics ran them all, and would have stopped at a failure
+    return made
+
+
+program.collect_or_load_stats, program.get_mutant_runner = collected, runner
+program.cli()
+"""
+"""mutmut, with the fastest of the tests that reach a function, so many seconds of them."""
 _CALM = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "OPENCV_FOR_THREADS_NUM": "1"}
 """A forked process has none of its parent's threads, so the parent must not have used any."""
 
@@ -48,9 +81,9 @@ def drawn(seed: int, per_package: int) -> dict[str, list[str]]:
     return sample
 
 
-def mutmut(*arguments: str) -> subprocess.CompletedProcess[str]:
+def mutmut(*arguments: str, seconds: float = 0.0) -> subprocess.CompletedProcess[str]:
     """Run mutmut in a process of its own: it turns the interpreter inside out."""
-    command = [sys.executable, "-c", _MUTMUT, *arguments]
+    command = [sys.executable, "-c", _MUTMUT, str(seconds), *arguments]
     capture = arguments[0] != "run"
     return subprocess.run(command, env=os.environ | _CALM, text=True, check=False, capture_output=capture)
 
@@ -71,14 +104,19 @@ def main() -> int:
     parser.add_argument("--per-package", type=int, default=100, help="mutants of each of the four packages")
     parser.add_argument("--children", type=int, default=2, help="processes")
     parser.add_argument("--to", type=Path, default=Path("report"), help="folder of mutation.md")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of the fastest tests that reach a mutant, first")
     parser.add_argument("--only-report", action="store_true", help="of what has been run before; run nothing")
     chosen = parser.parse_args()
     if not Path("gfpbench", "degrade").is_dir():
         parser.error("run it in the root of a checkout of gfpbench")
     sample = drawn(chosen.seed, chosen.per_package)
     names = [name for package in PACKAGES for name in sample[package]]
+    children = ("--max-children", str(chosen.children))
     if not chosen.only_report:
-        done = mutmut("run", "--max-children", str(chosen.children), *names)
+        done = mutmut("run", *children, *names, seconds=chosen.seconds)
+        left = [name for name, outcome in outcomes(names).items() if outcome in ("survived", "not checked")]
+        if left and not done.returncode:  # with every test that reaches it
+            done = mutmut("run", *children, *left, seconds=1e9)
         if done.returncode:
             return done.returncode
     found = outcomes(names)

@@ -4,7 +4,7 @@ Not collected by default, because it takes minutes: ``tox run -e sabotage``, or
 
     pytest tests/sabotage/table.py && python tests/sabotage/written.py
 
-Each test leaves a line under report/sabotage/; ``written.py`` makes the table of them.
+Each test leaves a line under report/sabotage/; ``written.py`` makes the table of them, and says whether all is well.
 """
 
 from __future__ import annotations

@@ -117,8 +117,22 @@ def main(folder: Path) -> int:
         partial.replace(folder.with_suffix(suffix))
     print("\n".join(markdown(*one) for one in found[:2]))
     print(f"written: {folder.with_suffix('.md')}, .html and .json")
+    wrong = [line for line in tables["saboteurs"] if not (line["here"] or line["remade"] or line["name"] in argued)]
+    wrong += [line for line in tables["source"] if not line["noticed"]]
+    wrong += [line for line in tables["innocent"] if line["here"] or line["elsewhere"]]
+    for line in wrong:
+        print(f"{line['table']}: {line['name']} {line.get('case', '')}", file=sys.stderr)
+    return int(bool(wrong))
+
+
+def clear(folder: Path) -> int:
+    """Remove the lines of an earlier run."""
+    for path in folder.glob("*.json"):
+        path.unlink()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("report", "sabotage")))
+    given = sys.argv[1:]
+    where = Path(next((word for word in given if word != "--clear"), "report/sabotage"))
+    sys.exit(clear(where) if "--clear" in given else main(where))
