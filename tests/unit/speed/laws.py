@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -57,6 +58,14 @@ def slower_is_caught(folder: Path, loads: tuple[str, ...] = tuple(LOADS)) -> Non
                 assert found.measured == 3
 
 
+def a_noisy_baseline_still_sees_twice(folder: Path) -> None:
+    """However far the measurements of a baseline lay apart, twice the time is seen."""
+    stored = dataclasses.replace(baseline(folder), noise=2.0)
+    for run in range(RUNS):
+        assert gated(SLOWER["computes everything twice"], stored, "idle", run).kind == "worse"
+        assert gated(Model(computes=1.45 * SOUND.computes), stored, "idle", run).kind == "same"
+
+
 def what_it_looks_like_is_told(folder: Path) -> None:
     """Computing more and waiting are told apart."""
     stored = baseline(folder)
@@ -101,8 +110,6 @@ def a_suspicion_is_measured_again(folder: Path) -> None:
 
 def other_measurements_do_not_compare(folder: Path) -> None:
     """Another batch size, other pictures or another reference are said, not compared."""
-    import dataclasses
-
     stored = baseline(folder)
     for changes in ({"batch_size": 4}, {"size_px": (256, 256)}, {"reference": "conv-0"}):
         other = dataclasses.replace(stored, **changes)  # type: ignore[arg-type]
@@ -114,6 +121,7 @@ def other_measurements_do_not_compare(folder: Path) -> None:
 LAWS: tuple[Callable[[Path], None], ...] = (
     never_cries_wolf,
     slower_is_caught,
+    a_noisy_baseline_still_sees_twice,
     what_it_looks_like_is_told,
     more_memory_is_caught,
     faster_is_stale_and_passes,
