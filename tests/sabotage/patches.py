@@ -18,7 +18,7 @@ IGNORED = shutil.ignore_patterns("__pycache__", "mutants", "report", ".*")
 
 @dataclass(frozen=True)
 class Patch:
-    """``old`` replaced by ``new`` in ``file``; ``tests`` is where somebody who works there looks."""
+    """``old`` replaced by ``new`` in ``file``; ``tests`` are those that somebody who works there runs first."""
 
     name: str
     kind: str
@@ -35,7 +35,7 @@ PATCHES: tuple[Patch, ...] = (
         "degrade/jpeg.py",
         "int(cv2.IMWRITE_JPEG_QUALITY), quality]",
         "int(cv2.IMWRITE_JPEG_QUALITY), max(1, quality - 5)]",
-        ("tests/degradation", "tests/unit/degrade"),
+        ("tests/degradation/test_upstream.py",),
     ),
     Patch(
         "sigma not scaled with the crop",
@@ -43,7 +43,7 @@ PATCHES: tuple[Patch, ...] = (
         "degrade/blur.py",
         "uniform(source, self.sigma_px_at_512) * scale for",
         "uniform(source, self.sigma_px_at_512) for",
-        ("tests/degradation", "tests/unit/degrade"),
+        ("tests/degradation/test_draws.py",),
     ),
     Patch(
         "kernel not normalised",
@@ -51,7 +51,7 @@ PATCHES: tuple[Patch, ...] = (
         "degrade/kernel.py",
         "np.asarray(weight / np.sum(weight))",
         "np.asarray(weight / (np.sum(weight) - 0.01))",
-        ("tests/degradation", "tests/unit/degrade"),
+        ("tests/unit/degrade/test_kernel.py",),
     ),
     Patch(
         "noise after JPEG",
@@ -59,7 +59,7 @@ PATCHES: tuple[Patch, ...] = (
         "degrade/chain.py",
         "jpeg.compressed(noise.noisy(shrink(bgr, record), record), record)",
         "noise.noisy(jpeg.compressed(shrink(bgr, record), record), record)",
-        ("tests/degradation", "tests/unit/degrade"),
+        ("tests/degradation/test_upstream.py",),
     ),
     Patch(
         "noise divided by 256",
@@ -67,7 +67,7 @@ PATCHES: tuple[Patch, ...] = (
         "degrade/noise.py",
         "* std / 255.0",
         "* std / 256.0",
-        ("tests/degradation", "tests/unit/degrade", "tests/regression"),
+        ("tests/degradation/test_upstream.py",),
     ),
     Patch(
         "seed left out of the key",
@@ -75,10 +75,15 @@ PATCHES: tuple[Patch, ...] = (
         "degrade/keyed.py",
         "json.dumps([seed, face_id, step])",
         "json.dumps([0, face_id, step])",
-        ("tests/degradation", "tests/unit/degrade"),
+        ("tests/unit/degrade/test_keyed.py", "tests/degradation/test_draws.py"),
     ),
     Patch(
-        "PSNR with a peak of 254", "metric", "metrics/psnr.py", "PEAK = 255.0", "PEAK = 254.0", ("tests/unit/metrics",)
+        "PSNR with a peak of 254",
+        "metric",
+        "metrics/psnr.py",
+        "PEAK = 255.0",
+        "PEAK = 254.0",
+        ("tests/unit/metrics/test_psnr.py",),
     ),
     Patch(
         "SSIM with a window of 7",
@@ -86,7 +91,7 @@ PATCHES: tuple[Patch, ...] = (
         "metrics/ssim.py",
         "WINDOW_PX = 11",
         "WINDOW_PX = 7",
-        ("tests/unit/metrics",),
+        ("tests/unit/metrics/test_ssim.py",),
     ),
     Patch(
         "SSIM of a data range of 1",
@@ -94,7 +99,7 @@ PATCHES: tuple[Patch, ...] = (
         "metrics/ssim.py",
         "C1 = (0.01 * 255) ** 2\nC2 = (0.03 * 255) ** 2",
         "C1 = 0.01**2\nC2 = 0.03**2",
-        ("tests/unit/metrics",),
+        ("tests/unit/metrics/test_ssim.py",),
     ),
     Patch(
         "luma of BT.709",
@@ -102,7 +107,7 @@ PATCHES: tuple[Patch, ...] = (
         "images.py",
         "BT601_LUMA = (65.481, 128.553, 24.966)",
         "BT601_LUMA = (46.559, 156.629, 15.812)",
-        ("tests/unit/metrics",),
+        ("tests/unit/metrics/test_psnr.py",),
     ),
     Patch(
         "LPIPS in [0, 1]",
@@ -110,7 +115,7 @@ PATCHES: tuple[Patch, ...] = (
         "metrics/lpips.py",
         "image_by_image(one, to_signed(quantized(restored)), to_signed(quantized(truth)))",
         "image_by_image(one, quantized(restored).pixels, quantized(truth).pixels)",
-        ("tests/unit/metrics",),
+        ("tests/unit/metrics/test_lpips.py",),
     ),
     Patch(
         "FID with n for n - 1",
@@ -118,7 +123,7 @@ PATCHES: tuple[Patch, ...] = (
         "metrics/fid.py",
         "(features - mean) / (len(features) - 1) ** 0.5",
         "(features - mean) / len(features) ** 0.5",
-        ("tests/unit/metrics",),
+        ("tests/unit/metrics/test_fid.py",),
     ),
     Patch(
         "KID with pairs of a feature with itself",
@@ -126,7 +131,7 @@ PATCHES: tuple[Patch, ...] = (
         "metrics/kid.py",
         "(among_x - _self_kernel(first)).sum() / (n * (n - 1))",
         "among_x.sum() / (n * n)",
-        ("tests/unit/metrics",),
+        ("tests/unit/metrics/test_kid.py",),
     ),
     Patch(
         "NIQE without rounding",
@@ -134,7 +139,7 @@ PATCHES: tuple[Patch, ...] = (
         "metrics/niqe.py",
         "to_rounded_luma_255(restored)",
         "__import__('gfpbench.images').images.to_luma_255(restored)",
-        ("tests/unit/metrics",),
+        ("tests/unit/metrics/test_niqe.py",),
     ),
     Patch(
         "Deg in radians",
@@ -142,10 +147,15 @@ PATCHES: tuple[Patch, ...] = (
         "metrics/identity.py",
         "torch.rad2deg(2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1)))",
         "2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))",
-        ("tests/unit/metrics",),
+        ("tests/unit/metrics/test_identity.py",),
     ),
     Patch(
-        "GMSD with a constant of 160", "metric", "metrics/gmsd.py", "C = 170.0", "C = 160.0", ("tests/unit/metrics",)
+        "GMSD with a constant of 160",
+        "metric",
+        "metrics/gmsd.py",
+        "C = 170.0",
+        "C = 160.0",
+        ("tests/unit/metrics/test_gmsd.py",),
     ),
     Patch(
         "[0, 1] fed to GFP-GAN",
@@ -153,7 +163,7 @@ PATCHES: tuple[Patch, ...] = (
         "restorers/gfpgan_clean.py",
         "signed = to_signed(fitted).contiguous()",
         "signed = fitted.pixels.contiguous()",
-        ("tests/regression", "tests/unit/restorers"),
+        ("tests/unit/restorers/test_gfpgan_clean.py", "tests/unit/restorers/test_nano.py"),
     ),
     Patch(
         "BGR read as RGB",
@@ -161,7 +171,7 @@ PATCHES: tuple[Patch, ...] = (
         "images.py",
         "for channel, plane in zip(target[::-1], cv2.split(picture), strict=True):",
         "for channel, plane in zip(target, cv2.split(picture), strict=True):",
-        ("tests/degradation", "tests/unit/degrade", "tests/unit/faces"),
+        ("tests/degradation/test_upstream.py", "tests/unit/degrade"),
     ),
     Patch(
         "resized with corners aligned",
@@ -169,7 +179,12 @@ PATCHES: tuple[Patch, ...] = (
         "images.py",
         'mode="bicubic", align_corners=False, antialias=True',
         'mode="bicubic", align_corners=True, antialias=True',
-        ("tests/unit/restorers", "tests/unit/run", "tests/regression"),
+        (
+            "tests/unit/restorers/test_plain.py",
+            "tests/unit/restorers/test_nano.py",
+            "tests/unit/restorers",
+            "tests/regression",
+        ),
     ),
     Patch(
         "a restorer's input accepted as its answer",
@@ -177,7 +192,7 @@ PATCHES: tuple[Patch, ...] = (
         "restorers/checked.py",
         "elif not may_copy:",
         "elif False:",
-        ("tests/unit/restorers", "tests/unit/run"),
+        ("tests/unit/restorers/test_checked.py",),
     ),
     Patch(
         "pairs by place, not by name",
@@ -185,7 +200,7 @@ PATCHES: tuple[Patch, ...] = (
         "run/engine.py",
         "only(truth, restored.ids), notes)",
         "ImageBatch(truth.pixels[: len(restored)], restored.ids), notes)",
-        ("tests/unit/run", "tests/sabotage/test_run.py"),
+        ("tests/unit/run/test_case.py",),
     ),
     Patch(
         "changes pass the gate",
@@ -193,7 +208,7 @@ PATCHES: tuple[Patch, ...] = (
         "baselines/comparison.py",
         '("worse", "missing", "changed")\n"""Verdicts',
         '("worse", "missing")\n"""Verdicts',
-        ("tests/unit/baselines", "tests/sabotage/test_gate.py"),
+        ("tests/unit/baselines/test_decide.py",),
     ),
     Patch(
         "better and worse exchanged",
@@ -201,7 +216,7 @@ PATCHES: tuple[Patch, ...] = (
         "baselines/scores.py",
         'sign = 1.0 if record["better"] == "higher" else -1.0',
         'sign = -1.0 if record["better"] == "higher" else 1.0',
-        ("tests/unit/baselines",),
+        ("tests/unit/baselines/test_decide.py",),
     ),
     Patch(
         "noise allowed fifty times over",
@@ -209,7 +224,7 @@ PATCHES: tuple[Patch, ...] = (
         "baselines/setting.py",
         "SAFETY = 2.0",
         "SAFETY = 50.0",
-        ("tests/unit/baselines", "tests/sabotage/test_gate.py"),
+        ("tests/unit/baselines/test_decide.py",),
     ),
     Patch(
         "evidence without correction",
@@ -217,7 +232,7 @@ PATCHES: tuple[Patch, ...] = (
         "baselines/scores.py",
         "[min(1.0, p * setting.questions) for p in holm([float(p) for p in evidence.p_value])]",
         "[float(p) for p in evidence.p_value]",
-        ("tests/unit/baselines",),
+        ("tests/unit/baselines/test_decide.py",),
     ),
     Patch(
         "a failed restoration scored as its input",
@@ -225,7 +240,7 @@ PATCHES: tuple[Patch, ...] = (
         "run/engine.py",
         "    good = () if restored is None else restored.ids\n",
         "    restored, failures = (degraded if restored is None else restored), {}\n    good = restored.ids\n",
-        ("tests/unit/run",),
+        ("tests/unit/run/test_case.py",),
     ),
 )
 
