@@ -18,6 +18,7 @@ from gfpbench.types import Case, RestorationFailed
 
 MIB = 2**20
 CALLS = 2
+PROCESSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def in_a_process(case: Case, batch_size: int) -> Memory:
     """
     if not Path("/proc/self/status").exists():
         return Memory(None, "peak memory of a CPU is read from /proc, which this system lacks")
-    peaks = [_in_a_process(case, batch_size) for _ in range(2)]
+    peaks = [_in_a_process(case, batch_size) for _ in range(PROCESSES)]
     return Memory(min(peaks), "resident memory of a process of its own")
 
 
