@@ -77,6 +77,8 @@ def test_the_smallest_size_works_and_the_next_is_refused(backbone: str) -> None:
     smaller = ImageBatch(small.pixels[..., :-1].contiguous(), ("a",))
     with pytest.raises(BadInput, match="undefined below"):
         metric(smaller, smaller)
+    with pytest.raises(RuntimeError, match="too small"):  # the network itself: the bound is not higher than it must be
+        metric.score(smaller, smaller)
 
 
 def test_the_contract() -> None:
