@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
 from gfpbench import degrade, faces
 from gfpbench.degrade.blur import Blur
@@ -24,7 +23,7 @@ from gfpbench.degrade.jpeg import Jpeg
 from gfpbench.degrade.keyed import key, step_generator
 from gfpbench.degrade.noise import Noise
 from gfpbench.degrade.resample import Downsample
-from gfpbench.images import batch_from_uint8, to_rgb_arrays, to_signed
+from gfpbench.images import batch_from_uint8, to_rgb_arrays, to_signed, to_uint8
 from gfpbench.types import BadInput, Degradation, ImageBatch, Json
 
 Bytes = NDArray[np.uint8]
@@ -141,8 +140,23 @@ class Pairs:
     moved: torch.Tensor
 
 
-class Steps(Dataset[Pairs]):
-    """The batch of every step, by its number. A map-style dataset, for torch's DataLoader.
+Levels: TypeAlias = "tuple[Bytes, Bytes, list[int], Affine]"
+"""A batch in 8 bits: truth and degraded (B, 3, S, S), faces, how they were moved."""
+
+
+def pairs_of(levels: Levels) -> Pairs:
+    """A batch ready to be learnt from."""
+    truth, degraded, index, moved = levels
+    signed = [to_signed(ImageBatch(torch.from_numpy(part).float() / 255, _names(part))) for part in (truth, degraded)]
+    return Pairs(signed[0], signed[1], torch.tensor(index), torch.from_numpy(moved))
+
+
+def _names(pictures: Bytes) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(len(pictures)))
+
+
+class Steps:
+    """The batch of every step, by its number: ``levels`` for torch's DataLoader, ``[step]`` for anybody else.
 
     Args:
         faces: to draw from; every one comes once before any comes again.
@@ -156,17 +170,21 @@ class Steps(Dataset[Pairs]):
         self.faces, self.batch, self.seed = faces, batch, seed
         self.augment, self.mixture = augment, mixture
 
-    def __len__(self) -> int:
-        return 2**62  # without end; a DataLoader is told which steps to make
-
     def __getitem__(self, step: int) -> Pairs:
+        return pairs_of(self.levels(step))
+
+    def levels(self, step: int) -> Levels:
+        """The batch of a step as numpy arrays of 8 bits, which pass between processes through a pipe.
+
+        As tensors they would take shared memory, of which a container has 64 MB unless told.
+        """
         index = [self._face(step * self.batch + slot) for slot in range(self.batch)]
         names = tuple(f"step {step} slot {slot}" for slot in range(self.batch))
         varied = [self._varied(self.faces.pictures[face], name) for face, name in zip(index, names, strict=True)]
         truth = batch_from_uint8([picture for picture, _ in varied], names)
         degraded = truth if self.mixture is None else self.mixture.degraded(truth, self.seed)
-        moved = torch.from_numpy(np.stack([matrix for _, matrix in varied]))
-        return Pairs(to_signed(truth), to_signed(degraded), torch.tensor(index), moved)
+        moved = np.stack([matrix for _, matrix in varied])
+        return to_uint8(truth).numpy(), to_uint8(degraded).numpy(), index, moved
 
     def _face(self, position: int) -> int:
         round_, place = divmod(position, len(self.faces))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -118,7 +117,6 @@ class Prior:
         return {
             "losses": {"adversarial": 1.0, "r1_gamma": self.settings["r1_gamma"]},
             "settings": dict(self.settings),
-            "paper_weights": asdict(losses.Weights()),
         }
 
 

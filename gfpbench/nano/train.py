@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -17,7 +17,7 @@ import typer
 from gfpbench import devices
 from gfpbench.images import from_signed
 from gfpbench.nano.config import Config, read_config
-from gfpbench.nano.data import Faces, Mixture, Pairs, Steps, read_faces
+from gfpbench.nano.data import Faces, Levels, Mixture, Pairs, Steps, pairs_of, read_faces
 from gfpbench.nano.export import about_network, about_run, write_weights
 from gfpbench.nano.learning import prepare_device, read_whole, save_whole
 from gfpbench.nano.looking import COLUMNS, Validation, write_sheet
@@ -107,14 +107,15 @@ class Training:
         if not workers:
             return (made[step] for step in range(self.step, sys.maxsize))
         loader = torch.utils.data.DataLoader(
-            made,
+            _Levels(made),
             batch_size=None,
             sampler=range(self.step, sys.maxsize),
             num_workers=workers,
             prefetch_factor=4,
             worker_init_fn=_one_thread,
+            collate_fn=_as_they_are,
         )
-        return iter(loader)
+        return map(pairs_of, loader)
 
     def identity(self) -> dict[str, Json]:
         """What has to be the same for a run to go on: everything but where it runs and for how long."""
@@ -188,6 +189,20 @@ class Training:
             metadata["validation"] = {name: round(score, 4) for name, score in scores.items()}
         name = "nano.safetensors" if isinstance(self.stage, Restore) else "prior.safetensors"
         write_weights(self.out / name, weights, metadata)
+
+
+class _Levels(torch.utils.data.Dataset[Levels]):
+    """What the processes that degrade are asked for."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
+
+    def __getitem__(self, step: int) -> Levels:
+        return self.steps.levels(step)
+
+
+def _as_they_are(levels: Any) -> Any:
+    return levels
 
 
 def _one_thread(worker: int) -> None:
