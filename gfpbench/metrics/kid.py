@@ -130,10 +130,12 @@ class Kid:
         if len(ours) > 2:
             spread = bootstrap_mean(pseudo_values(ours, theirs).numpy(), seed=self.seed)
             low, high = value + spread.low - spread.mean, value + spread.high - spread.mean
-        few = min(restored.n, reference.n)
-        note = f"{few} images: one subset of all, not {self.subset_size}" if few <= self.subset_size else ""
+        few, dimension = min(restored.n, reference.n), restored.moments.dimension
+        notes = [f"{few} images: one subset of all, not {self.subset_size}"] if few <= self.subset_size else []
+        if few < dimension:
+            notes.append(f"fewer than the {dimension} dimensions: unbiased, but compare intervals, not values")
         # Unbiased: its value for infinitely many pictures is expected to be this one.
-        return SetScore(value, low, high, restored.n, reference.n, extrapolated=value, note=note)
+        return SetScore(value, low, high, restored.n, reference.n, extrapolated=value, note="; ".join(notes))
 
 
 kid_legacy = Kid("legacy")

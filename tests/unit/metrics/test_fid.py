@@ -164,6 +164,10 @@ def test_the_interval_is_not_a_formality() -> None:
     assert score.low is not None
     assert score.high is not None
     assert score.low < score.value < score.high
+    spread = bootstrap_mean(
+        fid.influence(normal(60, 1000, d=16, shift=0.3), reference).numpy()
+    )  # whose coverage is known
+    assert (score.low, score.high) == pytest.approx((score.value + spread.low, score.value + spread.high))
     assert 2 * np.std(values) < score.high - score.low < 8 * np.std(values)
 
 

@@ -103,6 +103,12 @@ def test_the_score_says_what_it_is() -> None:
     assert score.low < score.value < score.high
     assert (score.n, score.n_reference) == (40, 60)
     assert score.note == "40 images: one subset of all, not 1000"
+    spread = bootstrap_mean(kid.pseudo_values(normal(40, 10, shift=0.3), normal(60, 11)).numpy())
+    assert (score.low, score.high) == pytest.approx((spread.low, spread.high))
+    assert (kid.kid_legacy.subset_size, kid.kid_legacy.subsets) == (1000, 100)  # the published way
+    few = kid.kid_legacy.score(gather([normal(20, 10)]), gather([normal(60, 11)]))
+    assert "20 images" in few.note
+    assert "fewer than the 24 dimensions" in few.note
     two = kid.kid_legacy.score(gather([normal(2, 10)]), gather([normal(60, 11)]))
     assert (two.low, two.high) == (None, None)
 
