@@ -2,12 +2,14 @@
 
 pytest test_gate.py --restorer python:mymodel:restorer                          # the gate
 pytest test_gate.py --restorer python:mymodel:restorer --baseline-update-new    # once, to make the baseline
+pytest test_gate.py --restorer python:mymodel:restorer --speed-gate             # time and memory too
 """
 
 from __future__ import annotations
 
 from gfpbench.baselines import Comparison
-from gfpbench.report import comparison_lines
+from gfpbench.report import comparison_lines, speed_lines
+from gfpbench.speed import SpeedComparison
 from gfpbench.types import Result
 
 
@@ -23,3 +25,7 @@ def test_it_improves_on_its_input(restoration: Result, degraded_input: Result) -
 
 def test_nothing_changed(comparison: Comparison) -> None:
     assert comparison.passed, "\n".join(comparison_lines(comparison))
+
+
+def test_it_is_no_slower(speed: SpeedComparison) -> None:  # left out without --speed-gate
+    assert speed.passed, "\n".join(speed_lines(speed))
