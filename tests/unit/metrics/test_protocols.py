@@ -78,6 +78,45 @@ def test_unknown_names_are_answered_with_near_ones() -> None:
         protocols.metrics_of(["vqfr", "vqfr"])
 
 
+SETS = {
+    "ours": {"FID": "fid_clean_vs_truth", "KID": "kid_clean_vs_truth"},
+    "gfpgan-paper": {"FID": "fid_legacy_vs_ffhq50k"},
+    "vqfr": {"FID": "fid_legacy_vs_ffhq50k"},
+    "restoreformer": {"FID": "fid_legacy_vs_ffhq50k"},
+    "pmrf": {},
+    "difface": {"FID": "fid_legacy_vs_truth"},
+    "report-2021": {"FID": "fid_legacy_vs_truth"},
+    "pyiqa-default": {"fid": "fid_clean_vs_truth"},
+}
+"""Whose FID is against what, and by which resize: the steps that explain most of the published differences."""
+
+
+def test_sets_are_measured_as_their_sources_do() -> None:
+    held = {
+        name: {figure: metric for figure, metric in one.figures.items() if metric in set_measures.SET_METRICS}
+        for name, one in protocols.PROTOCOLS.items()
+    }
+    assert held == SETS
+    assert protocols.PROTOCOLS["pmrf"].absent["FID"].startswith("needs the 70,000 pictures")
+
+
+def test_what_we_recommend_has_the_networks_that_papers_report() -> None:
+    ours = protocols.PROTOCOLS["ours"].figures
+    assert (ours["LPIPS"], ours["Deg"]) == ("lpips_vgg", "deg_arcface")
+    assert {"psnr_rgb", "ssim_rgb", "niqe", "piqe", "eye_mismatch", "hallucination", "colour_shift"} <= {*ours.values()}
+
+
+def test_references_are_the_published_sets() -> None:
+    """The files do not say how many pictures they were made from."""
+    assert {name: (one.asset, one.n) for name, one in set_measures.REFERENCES.items()} == {
+        "truth": (None, None),
+        "ffhq50k": ("ffhq-inception-stats-512", 50_000),
+        "ffhq70k": ("ffhq-clean-stats-512", 70_000),
+    }
+    for measure in set_measures.load(list(set_measures.SET_METRICS)):
+        assert measure.reference is set_measures.REFERENCES[measure.name.rpartition("_vs_")[2]]
+
+
 def test_set_measures_are_what_their_names_say() -> None:
     for measure in set_measures.load(list(set_measures.SET_METRICS)):
         metric, _, reference = measure.name.partition("_vs_")
