@@ -114,7 +114,7 @@ def main() -> int:
     children = ("--max-children", str(chosen.children))
     if not chosen.only_report:
         done = mutmut("run", *children, *names, seconds=chosen.seconds)
-        left = [name for name, outcome in outcomes(names).items() if outcome in ("survived", "not checked")]
+        left = [name for name, outcome in outcomes(names).items() if outcome in ("survived", "timeout", "not checked")]
         if left and not done.returncode:  # with every test that reaches it
             done = mutmut("run", *children, *left, seconds=1e9)
         if done.returncode:
