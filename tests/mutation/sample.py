@@ -105,6 +105,7 @@ def main() -> int:
     parser.add_argument("--children", type=int, default=2, help="processes")
     parser.add_argument("--to", type=Path, default=Path("report"), help="folder of mutation.md")
     parser.add_argument("--seconds", type=float, default=10.0, help="of the fastest tests that reach a mutant, first")
+    parser.add_argument("--again", action="store_true", help="those too that an earlier run has decided")
     parser.add_argument("--only-report", action="store_true", help="of what has been run before; run nothing")
     chosen = parser.parse_args()
     if not Path("gfpbench", "degrade").is_dir():
@@ -113,7 +114,9 @@ def main() -> int:
     names = [name for package in PACKAGES for name in sample[package]]
     children = ("--max-children", str(chosen.children))
     if not chosen.only_report:
-        done = mutmut("run", *children, *names, seconds=chosen.seconds)
+        before = outcomes(names)
+        todo = [name for name in names if chosen.again or before[name] in ("not checked", "no tests")]
+        done = mutmut("run", *children, *(todo or names[:1]), seconds=chosen.seconds)
         left = [name for name, outcome in outcomes(names).items() if outcome in ("survived", "timeout", "not checked")]
         if left and not done.returncode:  # with every test that reaches it
             done = mutmut("run", *children, *left, seconds=1e9)
