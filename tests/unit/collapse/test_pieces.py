@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import typer
 
 from gfpbench import collapse, faces, images, metrics
+from gfpbench.cli import app
 from gfpbench.collapse import Collapse, Question, Step, group_difference
 from gfpbench.collapse.definition import CRITERIA, Evidence, criteria_for
 from gfpbench.collapse.other_face import AgainstOther, pair_with_others
@@ -136,6 +138,11 @@ def test_a_broken_file_is_named(tmp_path: Path, spoil: Any) -> None:
         collapse.read(path)
 
 
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"absent\.json: cannot be read: No such file"):
+        collapse.read(tmp_path / "absent.json")
+
+
 def test_nan_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(BadInput):
         collapse.write([replace(FOUND, value=float("nan"))], tmp_path / "points.json")
@@ -156,6 +163,15 @@ def test_words() -> None:
     assert options["--axis"] == "noise+middle"
     assert options["--report"] == "my report"
     assert options["--draws"] == "4"
+    known = {name for given in typer.main.get_command(app).commands["collapse"].params for name in given.opts}
+    assert set(options) <= known
+    assert {"--restorer", "--metric", "--faces"} < set(options)
+    other = replace(FOUND, question=replace(FOUND.question, seed=3, limit=5, draws=None, size_px=256))
+    more = collapse.worst_faces_command(other)
+    assert "--seed 3" in more
+    assert "--limit 5" in more
+    assert "--size 256" in more
+    assert "--draws" not in more
     at_once = replace(FOUND, kind="at once", severity=None, value=None, interval=(0.0, 0.0), value_interval=(0.0, 0.0))
     assert "at once" in collapse.collapse_lines(at_once)[0]
     never = replace(at_once, kind="never", interval=(0.8, None), value_interval=(96.0, None))
