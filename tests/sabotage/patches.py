@@ -86,6 +86,14 @@ PATCHES: tuple[Patch, ...] = (
         ("tests/unit/metrics/test_psnr.py",),
     ),
     Patch(
+        "PSNR cut at 30 dB",
+        "metric",
+        "metrics/psnr.py",
+        "return 10 * torch.log10(PEAK**2 / mean_squared_error)",
+        "return (10 * torch.log10(PEAK**2 / mean_squared_error)).clamp(max=30)",
+        ("tests/unit/metrics/test_psnr.py",),
+    ),
+    Patch(
         "SSIM with a window of 7",
         "metric",
         "metrics/ssim.py",
