@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from gfpbench.speed.stopwatch import Lap, Stopwatch
 
 WARM_UP = 3
-SHORTEST_SECONDS = 0.02
+SHORTEST_SECONDS = 0.1
 """Shorter work is done several times in one lap: below, the clock and the scheduler are what is measured."""
 REFERENCE_SHARE = 0.5
 """The reference is repeated until it takes this share of the restorer's time, so that both see the same load."""
-REPEATED_AT_MOST = 20
+REPEATED_AT_MOST = 100
 ENOUGH_SECONDS, FEWEST = 40.0, 6
 """A restorer that takes seconds for each call is called less often, never less than so many times."""
+STEADY = 1.3
+"""Two references that differ by more were not measured under one load."""
 LEVEL = 0.95
 
 
@@ -110,10 +112,15 @@ def _lap(stopwatch: Stopwatch, work: Callable[[], object], times: int) -> Lap:
 
 
 def _ratios(laps: Sequence[float], references: Sequence[float]) -> list[float]:
-    """Each lap in units of the mean of the two references around it."""
-    return [
-        2 * lap / (before + after) for lap, before, after in zip(laps, references[:-1], references[1:], strict=True)
-    ]
+    """Each lap in units of the mean of the two references around it.
+
+    Where these two differ, the load changed in between, and the lap belongs to neither: such pairs are left out, the
+    worst first, until half of all are left.
+    """
+    around = list(zip(laps, references[:-1], references[1:], strict=True))
+    apart = [max(before, after) / min(before, after) for _, before, after in around]
+    bound = max(STEADY, sorted(apart)[len(apart) // 2])
+    return [2 * lap / (before + after) for (lap, before, after), by in zip(around, apart, strict=True) if by <= bound]
 
 
 @contextmanager

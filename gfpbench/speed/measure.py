@@ -15,7 +15,7 @@ from gfpbench.speed.reference import NAME, reference_workload
 from gfpbench.speed.stopwatch import Stopwatch, one_thread, stopwatch_of
 from gfpbench.types import BadInput, Case, ImageBatch, Restorer
 
-PAIRS = 11
+PAIRS = 15
 LARGEST_BATCH = 8
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from gfpbench.speed import Speed
 from gfpbench.speed.interleaved import interleaved
+from gfpbench.speed.measure import PAIRS
 from gfpbench.speed.reference import NAME
 from gfpbench.speed.stopwatch import Lap
 from gfpbench.types import Case
@@ -86,14 +87,14 @@ class Model:
 SOUND = Model()
 
 
-def measured(model: Model, machine: Machine, pairs: int = 11) -> Speed:
+def measured(model: Model, machine: Machine, pairs: int = PAIRS) -> Speed:
     """One measurement of a model on a machine, through the package's own way of taking turns."""
     timing = interleaved(model.on(machine), lambda: machine.compute(REFERENCE_SECONDS), machine.stopwatch, pairs)
     peak = None if model.peak_mib is None else model.peak_mib * float(machine.random.uniform(0.97, 1.03))
     return Speed(
         case=CASE,
         **dataclasses.asdict(timing),
-        pairs=pairs,
+        pairs=len(timing.ratios),
         peak_mib=peak,
         memory_note="pretended",
         batch_size=8,
