@@ -242,7 +242,7 @@ def _seeded(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_onednn(patch: pytest.MonkeyPatch, case: Case, store: Path) -> Result:
-    with torch.backends.mkldnn.flags(enabled=False):
+    with torch.backends.mkldnn.flags(enabled=False, allow_tf32=False):  # torch warns of True
         return plain(case, store)
 
 
