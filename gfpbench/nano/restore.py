@@ -196,7 +196,11 @@ class Restore:
     def facts(self) -> dict[str, Any]:
         """What the metadata says of the objective."""
         return {
-            "losses": {name: weight for name, weight in asdict(self.config.losses).items() if weight},
+            "losses": {
+                name: weight
+                for name, weight in asdict(self.config.losses).items()
+                if weight and (name != "r1_gamma" or self.judges is not None)
+            },
             "perceptual_features": self.settings["features"] if self.config.losses.perceptual else "none",
             "identity_network": self.settings["identity"] if self.config.losses.identity else "none",
         }

@@ -164,6 +164,11 @@ class Training:
         shown.say(f"step {self.step}", scores or terms)
         return scores
 
+    def _names_only(self) -> dict[str, Json]:
+        """Folders of the machine it ran on say nothing to others, and are nobody's business."""
+        source = self.faces.source
+        return {key: Path(str(source[key])).name for key in ("name", "from") if key in source}
+
     def export(self, scores: dict[str, float]) -> None:
         """Write the averaged weights as ``prior.safetensors`` or ``nano.safetensors``."""
         averaged, sizes = self.stage.averaged.network, self.config.sizes
@@ -179,7 +184,7 @@ class Training:
             **about_network(arch, config, self.config.about),
             **about_run(self.device, self.seed, self.step),
             **self.stage.facts(),
-            "faces": dict(self.faces.source) | {"from": Path(str(self.faces.source.get("from", ""))).name},
+            "faces": {**self.faces.source, **self._names_only()},
             "started_from": self.started_from,
             "minutes": f"{self.elapsed_s / 60:.1f}",
             "settings": {name: dict(table) for name, table in self.config.tables.items() if name != "about"},

@@ -9,14 +9,14 @@ from gfpbench.restorers.gfpgan_clean import GfpganClean, clean_network
 from gfpbench.restorers.safetensors_file import read_safetensors
 
 WEIGHTS = Path(__file__).parent / "weights" / "nano.safetensors"
-WEIGHTS_SHA256 = "2c7cd8c228d2acb05144504aea32700aef707891c8d8a93f23d548cd6328a934"
+WEIGHTS_SHA256 = "63ea57d5991b9420297cd362c5be491aaa3726c625bf9ce30b520181159effec"
 
 
 def nano(*, device: str = "cpu") -> GfpganClean:
     """A small GFP-GAN (1.2 M weights, 128 px) that comes with gfpbench: takes away noise and compression, stays soft.
 
-    Trained from scratch on public-domain portraits, without a generative prior; the file's metadata says how. It shows
-    that the bench works and what a change does to a network; it is no match for a published model.
+    Trained on public-domain portraits by ``gfpbench.nano``, without a generative prior; the file's metadata says how.
+    It shows that the bench works and what a change does to a network; it is no match for a published model.
 
     Raises:
         BadInput: where the weights are absent or are not those that gfpbench was published with.

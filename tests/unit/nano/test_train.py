@@ -138,7 +138,7 @@ def test_the_restorer_loads_as_a_checkpoint(restored: Path) -> None:
     assert answer.size == (32, 32)
 
 
-def test_metadata_says_how_it_came_about(restored: Path, config: str) -> None:
+def test_metadata_says_how_it_came_about(restored: Path, config: str, data: Path) -> None:
     found = metadata(restored / "nano.safetensors")
     assert json.loads(found["config"]) == read_config(config).sizes.config()
     assert set(json.loads(found["degradation"])) == {"paper", "light", "none"}
@@ -149,6 +149,7 @@ def test_metadata_says_how_it_came_about(restored: Path, config: str) -> None:
     assert found["seed"] == "0"
     assert found["started_from"].startswith("prior.safetensors, sha256 ")
     assert json.loads(found["faces"])["count"] == 12
+    assert str(data) not in json.dumps(found)
     assert found["device"].startswith("CPU, torch ")
     assert found["code"].startswith("gfpbench ")
     assert json.loads(found["validation"]).keys() == {"psnr_rgb", "ssim_rgb", "gmsd"}
