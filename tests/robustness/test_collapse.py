@@ -3,7 +3,7 @@
 What is true of the embedded ``nano`` was measured first: by ``ssim_rgb`` and the default criteria it is useful in the
 whole trained range of blur, noise, compression and downsampling on the base ``middle``. On the diagonal of all four it
 collapses at the far corner itself (1.002 of the paper's range, interval 0.89 to 1.42), so there
-it is held to three quarters only. Of lightly degraded inputs it loses likeness (docs/nano.md), which is another question.
+it is held to three quarters only. Lightly degraded faces lose likeness (docs/nano.md), which is another question.
 """
 
 from __future__ import annotations
