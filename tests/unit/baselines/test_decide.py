@@ -298,6 +298,7 @@ def test_a_failure_is_worse() -> None:
     comparison = compare(now, baseline())
     assert kinds(comparison) == {"restoration": "worse"}
     assert "face 02 fails now: out of memory" in comparison.failures[0].reason
+    assert comparison.failures[0].image == "face 02"
     assert kinds(compare(result(), dataclasses.replace(now, envelope=sample.ENVELOPE))) == {"restoration": "better"}
 
 
