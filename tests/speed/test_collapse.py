@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,14 +23,12 @@ def test_restorations_saved_against_a_grid() -> None:
     assert min(saved) >= 5
 
 
-def test_the_search_itself_takes_no_time() -> None:
-    """Scan, bisection and the bootstrap over 5,000 images, without a single restoration: below a second or so."""
+def test_the_search_itself(benchmark: Any) -> None:
+    """Scan, bisection and the bootstrap over 5,000 images, without a single restoration."""
     points = np.random.default_rng(0).normal(0.5, 0.1, 5000)
-    begun = time.process_time()
-    found = find(lambda s: (points - s)[None])
-    seconds = time.process_time() - begun
-    print(f"search over 5,000 images: {seconds:.2f} s of processor time, {found.evaluations} severities")
-    assert seconds < 10
+    found = benchmark.pedantic(lambda: find(lambda s: (points - s)[None]), rounds=3)
+    benchmark.extra_info["severities"] = found.evaluations
+    assert 0 < found.evaluations < found.grid
 
 
 @pytest.mark.slow
@@ -47,4 +46,3 @@ def test_all_default_axes_of_nano(tmp_path: Path) -> None:
         f"restorations instead of {grid} ({grid / restorations:.1f} times as many)"
     )
     assert grid / restorations >= 5
-    assert cpu < 600  # two cores for five minutes; the wall clock of a shared machine proves nothing

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import importlib.util
-import time
 import warnings
 from functools import cache
 from pathlib import Path
@@ -160,26 +159,3 @@ def test_pyiqa_one_by_one(benchmark: Any, tmp_path: Path) -> None:
         return [metric(*arguments).item() for metric, arguments in metrics]
 
     assert np.isfinite(benchmark.pedantic(measure, rounds=2)).all()
-
-
-def test_the_whole_set_is_ten_times_as_fast(tmp_path: Path) -> None:
-    """In processor time, which other work on the machine does not lengthen; measured, it is several times ten."""
-    theirs = [(pyiqa_metric(name, tmp_path), pyiqa_arguments(name)) for name in PYIQA]
-    ours = load()
-
-    def one_by_one() -> None:
-        for metric, arguments in theirs:
-            metric(*arguments)
-
-    def together() -> None:
-        restored, truth = (ImageBatch(one.pixels, one.ids) for one in pair())
-        for metric in ours:
-            metric(restored, truth)
-
-    def seconds(work: Any) -> float:
-        started = time.process_time()
-        work()
-        return time.process_time() - started
-
-    together()
-    assert seconds(one_by_one) > 10 * min(seconds(together) for _ in range(3))
