@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from gfpbench import faces
 from gfpbench.images import select, to_rgb_arrays
 from gfpbench.metrics.fid import frechet_from_features
 from gfpbench.metrics.frechet_dlib import BOX, frechet_dlib
 from gfpbench.metrics.identity import dlib_embedder
-from gfpbench.types import BadInput, PackageMissing, SetMetric
+from gfpbench.types import BadInput, ImageBatch, PackageMissing, SetMetric
 
 
 def _laws() -> Any:
@@ -40,6 +41,29 @@ def test_features_are_those_of_dlib_by_hand() -> None:
     assert got.shape == (2, 128)
     assert got.dtype == torch.float64
     for row, rgb in zip(got, to_rgb_arrays(truth), strict=True):
+        described = embedder.network.compute_face_descriptor(rgb, embedder.landmarks(rgb, box))
+        np.testing.assert_array_equal(row.numpy(), np.array(described))
+
+
+def test_the_box_lies_where_dlib_finds_the_face() -> None:
+    import dlib
+
+    detect, embedded = dlib.get_frontal_face_detector(), faces.load("embedded")
+    for name in (embedded.ids()[0], embedded.ids()[-1]):
+        found = detect(to_rgb_arrays(ImageBatch(embedded.load(name).pixels[None], (name,)))[0], 1)[0]
+        edges = found.left(), found.top(), found.right(), found.bottom()
+        np.testing.assert_allclose([edge / 128 for edge in edges], BOX, atol=0.1)
+
+
+def test_the_box_follows_a_crop_that_is_not_square() -> None:
+    import dlib
+
+    square = laws.portraits(160)
+    wide = ImageBatch(square.pixels[:, :, :120].contiguous(), square.ids)
+    embedder = dlib_embedder()
+    left, top, right, bottom = BOX
+    box = dlib.rectangle(round(160 * left), round(120 * top), round(160 * right), round(120 * bottom))
+    for row, rgb in zip(frechet_dlib.features(wide), to_rgb_arrays(wide), strict=True):
         described = embedder.network.compute_face_descriptor(rgb, embedder.landmarks(rgb, box))
         np.testing.assert_array_equal(row.numpy(), np.array(described))
 

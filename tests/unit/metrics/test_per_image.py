@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from gfpbench.metrics import DEFAULT, METRICS, load
+from gfpbench.metrics.per_image import PerImageMetric
 from gfpbench.types import BadInput, ImageBatch, Metric
 
 
@@ -58,3 +60,12 @@ def test_one_pixel_has_a_psnr_and_nothing_else() -> None:
         else:
             with pytest.raises(BadInput, match="1 x 1 px"):
                 metric(pixel, other)
+
+
+def test_a_score_that_is_no_number_is_an_error() -> None:
+    picture = ImageBatch(torch.full((2, 3, 200, 200), 0.5), ("a", "b"))
+    sound = load(["psnr_rgb"])[0]
+    assert isinstance(sound, PerImageMetric)
+    broken = dataclasses.replace(sound, score=lambda one, other: torch.tensor([1.0, torch.nan]))
+    with pytest.raises(BadInput, match=r"psnr_rgb is undefined \(not a number\) for b"):
+        broken(picture, picture)
