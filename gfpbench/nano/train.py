@@ -111,6 +111,8 @@ class Training:
             batch_size=None,
             sampler=range(self.step, sys.maxsize),
             num_workers=workers,
+            # A forked process inherits OpenCV's pool without its threads, and waits for them for ever.
+            multiprocessing_context="spawn",
             prefetch_factor=4,
             worker_init_fn=_one_thread,
             collate_fn=_as_they_are,

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -184,6 +186,11 @@ def test_training_learns(data: Path, tmp_path: Path) -> None:
 
 
 def test_workers_change_nothing(data: Path, config: str, tmp_path: Path) -> None:
+    """Not even where OpenCV has threads already, which a forked worker would wait for without end."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(4)
+    cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.float32), (31, 31), 3)
+    cv2.setNumThreads(before)
     path = tmp_path / "workers.toml"
     path.write_text(Path(config).read_text().replace("workers = 0", "workers = 2"))
     for name, file in (("none", config), ("two", str(path))):
