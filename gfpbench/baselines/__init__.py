@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gfpbench.baselines.comparison import FAILING, Comparison, MetricComparison, comparison_from_json
+from gfpbench.baselines.comparison import FAILING, Comparison, Judged, MetricComparison, comparison_from_json
 from gfpbench.baselines.decide import compare
 from gfpbench.baselines.envelope import measure_envelope
 from gfpbench.baselines.pairing import paired_cases
@@ -11,6 +11,7 @@ from gfpbench.baselines.store import baseline_path, command_to_create, create, f
 __all__ = [
     "FAILING",
     "Comparison",
+    "Judged",
     "MetricComparison",
     "baseline_path",
     "command_to_create",

@@ -52,8 +52,36 @@ class MetricComparison:
     kind: VerdictKind
 
 
+class Judged:
+    """What follows from verdicts, whatever they are about."""
+
+    __slots__ = ()
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def failures(self) -> tuple[Verdict, ...]:
+        """The verdicts that fail."""
+        return tuple(verdict for verdict in self.verdicts if verdict.kind in FAILING)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no verdict fails."""
+        return not self.failures
+
+    @property
+    def stale(self) -> bool:
+        """Better than the baseline, and nothing worse: the baseline should be renewed."""
+        return self.passed and any(verdict.kind == "better" for verdict in self.verdicts)
+
+    @property
+    def kind(self) -> VerdictKind:
+        """The gravest verdict."""
+        order: tuple[VerdictKind, ...] = ("worse", "changed", "missing", "better", "same")
+        return next((kind for kind in order if any(verdict.kind == kind for verdict in self.verdicts)), "same")
+
+
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Judged):
     """A Result beside its baseline.
 
     Args:
@@ -78,26 +106,6 @@ class Comparison:
     same_model: bool
     images: int
     command: str
-
-    @property
-    def failures(self) -> tuple[Verdict, ...]:
-        """The verdicts that fail."""
-        return tuple(verdict for verdict in self.verdicts if verdict.kind in FAILING)
-
-    @property
-    def passed(self) -> bool:
-        return not self.failures
-
-    @property
-    def stale(self) -> bool:
-        """Better than the baseline, and nothing worse: the baseline should be renewed."""
-        return self.passed and any(verdict.kind == "better" for verdict in self.verdicts)
-
-    @property
-    def kind(self) -> VerdictKind:
-        """The gravest verdict."""
-        order: tuple[VerdictKind, ...] = ("worse", "changed", "missing", "better", "same")
-        return next((kind for kind in order if any(verdict.kind == kind for verdict in self.verdicts)), "same")
 
     def to_json(self) -> dict[str, Json]:
         """Plain JSON values; an infinite number becomes the text "inf"."""

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 
-from gfpbench.baselines import FAILING
+from gfpbench.baselines import Judged
 from gfpbench.speed import record
 from gfpbench.speed.interleaved import median_interval
 from gfpbench.speed.record import Speed
@@ -30,7 +30,7 @@ REPEATS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class SpeedComparison:
+class SpeedComparison(Judged):
     """The speed of a restorer beside its baseline.
 
     Args:
@@ -51,25 +51,6 @@ class SpeedComparison:
     baseline: Speed
     measured: int
     command: str
-
-    @property
-    def failures(self) -> tuple[Verdict, ...]:
-        return tuple(verdict for verdict in self.verdicts if verdict.kind in FAILING)
-
-    @property
-    def passed(self) -> bool:
-        return not self.failures
-
-    @property
-    def stale(self) -> bool:
-        """Better than the baseline, and nothing worse: the baseline should be renewed."""
-        return self.passed and any(verdict.kind == "better" for verdict in self.verdicts)
-
-    @property
-    def kind(self) -> VerdictKind:
-        """The gravest verdict."""
-        order: tuple[VerdictKind, ...] = ("worse", "changed", "missing", "better")
-        return next((kind for kind in order if any(verdict.kind == kind for verdict in self.verdicts)), "same")
 
     def to_json(self) -> dict[str, Json]:
         return asdict(self) | {

@@ -130,7 +130,7 @@ def test_arithmetic_is_decided_inside_and_put_back() -> None:
 
 
 # Measured on seeded weights, 64 px, eight faces: channels-last 2e-6 of the range at most; bfloat16 1.6e-3 on average,
-# 0.013 at most (clean), 1.7e-3 and 0.08 (version 1, whose pictures are five times as contrasty). The aim for
+# 0.013 at most (clean), 1.7e-3 and 0.08 (version 1, whose pictures are five times as contrasty). The aim for
 # bfloat16 is a mean below 1/255.
 @pytest.mark.parametrize("version", ["clean", "original"])
 def test_channels_last_is_the_same_picture(version: str, files: dict[str, Path], faces: ImageBatch) -> None:
