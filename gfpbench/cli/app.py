@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from gfpbench import __version__
 
@@ -27,6 +31,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine t
 def models_talk_to_stderr(as_json: bool) -> AbstractContextManager[object]:
     """Where standard output is for a machine, what a model prints while it loads and works goes beside it."""
     return redirect_stdout(sys.stderr) if as_json else nullcontext()
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], width_of_a_file: int) -> None:
+    """Print a table as wide as the terminal; into a file or a pipe, ``width_of_a_file`` characters wide."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in head:
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console(highlight=False, width=None if sys.stdout.isatty() else width_of_a_file).print(table)
+
+
+def result_file(path: Path) -> Path:
+    """The results.json that a path names: itself, or the one in a folder."""
+    return path / "results.json" if path.is_dir() else path
 
 
 def _version(asked: bool) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from gfpbench.cli.app import AsJson, out
+from gfpbench.cli.app import AsJson, out, print_table, result_file
 
 
 def report_(
@@ -25,7 +22,7 @@ def report_(
     from gfpbench import report as reports
     from gfpbench import results as stored
 
-    files = [path / "results.json" if path.is_dir() else path for path in results]
+    files = [result_file(path) for path in results]
     read = tuple(result for file in files for result in stored.read(file))
     gate = reports.read_gate([file.parent for file in files]).of(read)
     if markdown:
@@ -72,12 +69,7 @@ def compare(
         for comparison in compared:
             out.print(*map(escape, reports.comparison_lines(comparison)), sep="\n")
             head, *rows = reports.comparison_table(comparison)
-            table = Table(box=None, pad_edge=False, header_style="bold")
-            for column in head:
-                table.add_column(column, no_wrap=True)
-            for row in rows:
-                table.add_row(*map(escape, row))
-            Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+            print_table(head, rows, 160)
         for line in alone:
             out.print(escape(line))
     if not all(comparison.passed for comparison in compared):
@@ -102,7 +94,7 @@ def matrix_(
     files: list[Path] = []
     for path in results:
         inside = sorted(path.glob("*/results.json")) if not (path / "results.json").exists() else []
-        files += inside or [path / "results.json" if path.is_dir() else path]
+        files += inside or [result_file(path)]
     read = tuple(result for file in files for result in stored.read(file))
     found = reports.matrix(read)
     if markdown:
@@ -111,12 +103,7 @@ def matrix_(
         print(json.dumps(found.to_json(), indent=2, allow_nan=False))
     else:
         head, *rows = reports.matrix_table(found)
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in head:
-            table.add_column(column, no_wrap=True)
-        for row in rows:
-            table.add_row(*map(escape, row))
-        Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+        print_table(head, rows, 200)
         for note in found.notes:
             out.print(escape(note))
         print(f"report: {reports.write_matrix(read, to)}")
@@ -136,7 +123,7 @@ def claims_(
     from gfpbench import results as stored
     from gfpbench.report.claims import claim_lines, write_claims
 
-    files = [path / "results.json" if path.is_dir() else path for path in results or ()]
+    files = [result_file(path) for path in results or ()]
     read = tuple(result for file in files for result in stored.read(file))
     outcomes = [*published.judge_claims(read), *(told for _, _, told in published.judge_numbers(read))]
     page = write_claims(read, to)
