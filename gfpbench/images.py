@@ -174,8 +174,13 @@ def from_bgr_floats(bgr: list[Floats], ids: tuple[str, ...]) -> ImageBatch:
 
 
 def to_signed(batch: ImageBatch) -> torch.Tensor:
-    """(B, 3, H, W) float32 in [-1, 1], as GFP-GAN and most networks want: (x - 0.5) / 0.5."""
-    return (batch.pixels - 0.5) / 0.5
+    """(B, 3, H, W) float32 in [-1, 1], as GFP-GAN and most networks want."""
+    return signed(batch.pixels)
+
+
+def signed(pixels: torch.Tensor) -> torch.Tensor:
+    """[0, 1] to [-1, 1] as the authors' normalisation computes it: (x - 0.5) / 0.5."""
+    return (pixels - 0.5) / 0.5
 
 
 def from_signed(pixels: torch.Tensor, ids: tuple[str, ...]) -> ImageBatch:

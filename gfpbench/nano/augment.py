@@ -16,10 +16,10 @@ def diffaugment(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """
     batch, side = len(pictures), pictures.shape[-1]
     device, dtype = pictures.device, pictures.dtype
-    numbers = torch.rand(3, batch, 1, 1, 1, generator=generator).to(device, dtype)
+    numbers = torch.rand(3, batch, 1, 1, 1, generator=generator).to(device, dtype, non_blocking=True)
     reach = side // 8
-    shifts = torch.randint(-reach, reach + 1, (batch, 2), generator=generator).to(device)
-    corners = torch.randint(0, side, (batch, 2), generator=generator).to(device) - side // 4
+    shifts = torch.randint(-reach, reach + 1, (batch, 2), generator=generator).to(device, non_blocking=True)
+    corners = torch.randint(0, side, (batch, 2), generator=generator).to(device, non_blocking=True) - side // 4
     pictures = pictures + (numbers[0] - 0.5)
     grey = pictures.mean(1, keepdim=True)
     pictures = (pictures - grey) * (numbers[1] * 2) + grey

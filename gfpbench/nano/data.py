@@ -23,7 +23,7 @@ from gfpbench.degrade.jpeg import Jpeg
 from gfpbench.degrade.keyed import key, step_generator
 from gfpbench.degrade.noise import Noise
 from gfpbench.degrade.resample import Downsample
-from gfpbench.images import batch_from_uint8, to_rgb_arrays, to_signed, to_uint8
+from gfpbench.images import batch_from_uint8, signed, to_rgb_arrays, to_uint8
 from gfpbench.types import BadInput, Degradation, ImageBatch, Json
 
 Bytes = NDArray[np.uint8]
@@ -129,30 +129,27 @@ class Pairs:
     """One batch.
 
     Args:
-        truth, degraded: (B, 3, S, S) float32 RGB in [-1, 1].
+        truth, degraded: (B, 3, S, S) float32 RGB in [-1, 1], on the device that learns.
         index: (B,) which of the faces each was.
         moved: (B, 2, 3) float64, pixels of that face to pixels of ``truth``: how it was mirrored, turned and shifted.
     """
 
     truth: torch.Tensor
     degraded: torch.Tensor
-    index: torch.Tensor
-    moved: torch.Tensor
+    index: NDArray[np.int64]
+    moved: Affine
 
 
 Levels: TypeAlias = "tuple[Bytes, Bytes, list[int], Affine]"
 """A batch in 8 bits: truth and degraded (B, 3, S, S), faces, how they were moved."""
 
 
-def pairs_of(levels: Levels) -> Pairs:
-    """A batch ready to be learnt from."""
+def pairs_of(levels: Levels, device: str = "cpu") -> Pairs:
+    """A batch ready to be learnt from. It goes to the device in 8 bits, a quarter of what it is there."""
     truth, degraded, index, moved = levels
-    signed = [to_signed(ImageBatch(torch.from_numpy(part).float() / 255, _names(part))) for part in (truth, degraded)]
-    return Pairs(signed[0], signed[1], torch.tensor(index), torch.from_numpy(moved))
-
-
-def _names(pictures: Bytes) -> tuple[str, ...]:
-    return tuple(str(number) for number in range(len(pictures)))
+    there = [torch.from_numpy(part).to(device, non_blocking=True) for part in (truth, degraded)]
+    ours, theirs = (signed(part.float() / 255) for part in there)
+    return Pairs(ours, theirs, np.array(index), moved)
 
 
 class Steps:

@@ -207,8 +207,7 @@ class AlignedDlib:
         self.network = read_dlib(model_path()).to(device)
 
     def __call__(self, pictures: Tensor, pairs: Pairs) -> tuple[list[Tensor], Tensor]:
-        points = self.landmarks[pairs.index.numpy()]
-        moved = pairs.moved.numpy()
+        points, moved = self.landmarks[pairs.index], pairs.moved
         points = np.einsum("bij,bpj->bpi", moved[:, :, :2], points) + moved[:, None, :, 2]
         # A mirror image exchanges the eyes.
         flipped = np.linalg.det(moved[:, :, :2]) < 0

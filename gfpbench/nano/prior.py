@@ -47,9 +47,9 @@ class Prior:
         )
         self.judge_optimiser = torch.optim.Adam(self.judge.parameters(), lr=base, betas=(0.0, 0.99))
 
-    def step(self, pairs: Pairs, step: int, progress: float) -> dict[str, float]:
-        """Learn from one batch of true faces; the two losses, for the log."""
-        truth = pairs.truth.to(self.device).contiguous(memory_format=torch.channels_last)
+    def step(self, pairs: Pairs, step: int, progress: float) -> dict[str, Tensor]:
+        """Learn from one batch of true faces; the two losses, on the device: to read them is to wait for it."""
+        truth = pairs.truth.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         with products(self.config.run["precision"], self.device):
             with torch.no_grad():
                 made = self._made(len(truth), step, "for the discriminator")
@@ -70,16 +70,16 @@ class Prior:
         making.backward()  # type: ignore[no-untyped-call,unused-ignore]
         self.optimiser.step()
         self.averaged.update(self.network, step)
-        return {"generator": float(making.detach()), "discriminator": float(judging.detach())}
+        return {"generator": making.detach(), "discriminator": judging.detach()}
 
     def _made(self, count: int, step: int, purpose: str) -> Tensor:
         source = torch_generator(self.seed, step, purpose)
-        z = torch.randn(2, count, self.config.sizes.style, generator=source).to(self.device)
+        z = torch.randn(2, count, self.config.sizes.style, generator=source).to(self.device, non_blocking=True)
         mixes = torch.rand(count, generator=source) < self.settings["style_mixing"]
         layers = self.network.num_latent
         turn = torch.where(mixes, torch.randint(1, layers, (count,), generator=source), torch.tensor(layers))
         first, second = (networks.mapped(self.network, part).float() for part in z)
-        before = (torch.arange(layers) < turn[:, None]).to(self.device)
+        before = (torch.arange(layers) < turn[:, None]).to(self.device, non_blocking=True)
         latents = torch.where(before[..., None], first[:, None], second[:, None])
         noises = networks.drawn_noises(self.network, count, source)
         return networks.decoded(self.network, latents, noises=noises)

@@ -81,9 +81,9 @@ class Restore:
 
         return AlignedDlib(faces, self.device)
 
-    def step(self, pairs: Pairs, step: int, progress: float) -> dict[str, float]:
-        """Learn from one batch; the terms of the objective, for the log."""
-        truth, degraded = pairs.truth.to(self.device), pairs.degraded.to(self.device)
+    def step(self, pairs: Pairs, step: int, progress: float) -> dict[str, Tensor]:
+        """Learn from one batch; the terms of the objective, on the device: to read them is to wait for it."""
+        truth, degraded = (part.to(self.device, non_blocking=True) for part in (pairs.truth, pairs.degraded))
         truth = truth.contiguous(memory_format=torch.channels_last)
         scale = self.schedule.at(step, progress)
         with products(self.config.run["precision"], self.device):
@@ -97,7 +97,7 @@ class Restore:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings["clip_norm"])
         _step(self.optimiser, scale)
         self.averaged.update(self.network, step)
-        return {name: float(term.detach()) for name, term in terms.items()} | judged
+        return {name: term.detach() for name, term in terms.items()} | judged
 
     def _terms(self, restored: Tensor, truth: Tensor, pairs: Pairs, step: int) -> dict[str, Tensor]:
         weights, terms = self.config.losses, {"l1": losses.l1(restored, truth)}
@@ -142,7 +142,7 @@ class Restore:
             terms["identity"] = losses.identity(embedding.float(), true_embedding.float())
         return terms
 
-    def _teach_judges(self, restored: Tensor, truth: Tensor, step: int, scale: float) -> dict[str, float]:
+    def _teach_judges(self, restored: Tensor, truth: Tensor, step: int, scale: float) -> dict[str, Tensor]:
         judges: Any = self.judges
         seen, true_seen = self._augmented([restored, truth], step, "discriminator")
         loss = losses.discriminate(judges["whole"](seen), judges["whole"](true_seen))
@@ -155,7 +155,7 @@ class Restore:
         self.judge_optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call,unused-ignore]
         _step(self.judge_optimiser, scale)
-        return {"discriminator": float(loss.detach())}
+        return {"discriminator": loss.detach()}
 
     def _augmented(self, pictures: Sequence[Tensor], step: int, purpose: str) -> list[Tensor]:
         if not self.settings["diffaugment"]:

@@ -1,4 +1,4 @@
-"""Weights to begin with: a prior, a restorer of the same sizes, or the network that gfpbench embeds."""
+"""Weights to begin with: a prior, a restorer of these sizes or narrower, or the network that gfpbench embeds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from gfpbench.nano.networks import channels_last
+from gfpbench.nano.widen import widened
 from gfpbench.restorers.checkpoint_file import fit, read_weights
 from gfpbench.restorers.nano import WEIGHTS
 from gfpbench.types import BadInput
@@ -39,11 +40,13 @@ class Start:
     def put_into(self, network: Any) -> None:
         """Into GFPGANv1Clean. A prior goes into its decoder, and the U-Net is set to ask for the mean face.
 
+        A restorer with fewer channels is widened, and restores as it did.
+
         Raises:
-            BadInput: where the sizes differ.
+            BadInput: where the sizes differ otherwise.
         """
         if self.kind == "restorer":
-            fit_copied(network, self.weights, self.path)
+            fit_copied(network, widened(self.weights, network.state_dict()), self.path)
             return
         fit_copied(network.stylegan_decoder, self.weights, self.path)
         with torch.no_grad():

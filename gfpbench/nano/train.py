@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,7 @@ from gfpbench.types import BadInput, GfpbenchError, Json
 LEAST_FACES = 8
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
+READ_SECONDS = 0.25
 
 
 class Training:
@@ -76,23 +78,24 @@ class Training:
         self.resume()
         batches = self._batches()
         saved = looked = time.monotonic()
-        before, first_s = time.monotonic(), self.elapsed_s
+        before, first_s, read_s = time.monotonic(), self.elapsed_s, 0.0
+        terms: dict[str, float] = {}
         while self.progress < 1:
-            terms = self.stage.step(next(batches), self.step, self.progress)
-            broken = [name for name, value in terms.items() if not abs(value) < float("inf")]
-            if broken:
-                raise GfpbenchError(
-                    f"training fell apart in step {self.step}: {broken[0]} is not finite; {self.out / CHECKPOINT} "
-                    "is from before: lower the learning rates"
-                )
+            learnt = self.stage.step(next(batches), self.step, self.progress)
             self.step += 1
             now = time.monotonic()
             self.elapsed_s = first_s + now - before
-            shown.update(self.progress, self.step, terms)
-            if now - looked >= self.config.run["look_seconds"] and self.progress < 1:
+            looks = now - looked >= self.config.run["look_seconds"]
+            saves = now - saved >= self.config.run["checkpoint_seconds"]
+            # A GPU is waited for here and nowhere else. What falls apart stays so: it is seen before it is written.
+            if looks or saves or self.progress >= 1 or now - read_s >= READ_SECONDS:
+                terms, read_s = {name: float(term) for name, term in learnt.items()}, now
+                self.refuse_broken(terms)
+                shown.update(self.progress, self.step, terms)
+            if looks and self.progress < 1:
                 self.export(self.look(terms, shown))
                 looked = time.monotonic()
-            if now - saved >= self.config.run["checkpoint_seconds"] and self.progress < 1:
+            if saves and self.progress < 1:
                 self.save()
                 saved = time.monotonic()
         scores = self.look({}, shown)
@@ -100,12 +103,21 @@ class Training:
         self.export(scores)
         return scores
 
+    def refuse_broken(self, terms: Mapping[str, float]) -> None:
+        """Raise GfpbenchError where a term of the last step is NaN or infinite."""
+        broken = [name for name, value in terms.items() if not math.isfinite(value)]
+        if broken:
+            raise GfpbenchError(
+                f"training fell apart by step {self.step}: {broken[0]} is not finite; {self.out / CHECKPOINT} "
+                "is from before: lower the learning rates"
+            )
+
     def _batches(self) -> Iterator[Pairs]:
         settings = self.config.prior if isinstance(self.stage, Prior) else self.config.restore
         made = Steps(self.faces, settings["batch"], self.seed, self.config.data["augment"], self.mixture)
-        workers = self.config.data["workers"]
+        workers = min(self.config.data["workers"], _processors())
         if not workers:
-            return (made[step] for step in range(self.step, sys.maxsize))
+            return (pairs_of(made.levels(step), self.device) for step in range(self.step, sys.maxsize))
         loader = torch.utils.data.DataLoader(
             _Levels(made),
             batch_size=None,
@@ -117,7 +129,7 @@ class Training:
             worker_init_fn=_one_thread,
             collate_fn=_as_they_are,
         )
-        return map(pairs_of, loader)
+        return (pairs_of(levels, self.device) for levels in loader)
 
     def identity(self) -> dict[str, Json]:
         """What has to be the same for a run to go on: everything but where it runs and for how long."""
@@ -206,6 +218,11 @@ class _Levels(torch.utils.data.Dataset[Levels]):
 
     def __getitem__(self, step: int) -> Levels:
         return self.steps.levels(step)
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _as_they_are(levels: Any) -> Any:

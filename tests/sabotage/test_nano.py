@@ -12,11 +12,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gfpbench.nano import data, losses
+from gfpbench.nano import data, losses, start, widen
 from gfpbench.nano.direction import found_direction
 from gfpbench.nano.learning import Average, Schedule
 from gfpbench.nano.screen import Known, screened
-from tests.unit.nano import laws_direction, laws_learning, laws_losses, laws_screen, test_data, test_networks
+from tests.unit.nano import laws_direction, laws_learning, laws_losses, laws_screen, test_data, test_networks, test_widen
 
 Patch = pytest.MonkeyPatch
 
@@ -86,6 +86,34 @@ def test_another_weight_than_the_papers_is_noticed(term: str, value: float, monk
     monkeypatch.setattr(laws_losses, "Weights", lambda: replace(losses.Weights(), **{term: value}))
     with pytest.raises(AssertionError):
         laws_losses.total_is_weighted_as_in_the_paper(losses)
+
+
+def still_heard(weights: Any, fresh: Any) -> Any:
+    """New channels say something to old ones."""
+    wide = widen.widened(weights, fresh)
+    for name, tensor in wide.items():
+        if tensor.ndim == 4 and tensor.shape != weights[name].shape:
+            wide[name] = torch.where(tensor == 0, fresh[name], tensor)
+    return wide
+
+
+def halves_not_kept(weights: Any, fresh: Any) -> Any:
+    """The decoder's channels in one piece: conditions meet others than before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(widen, "_places", lambda name, axis, narrow, wide: torch.arange(narrow))
+        return widen.widened(weights, fresh)
+
+
+def silent_for_ever(weights: Any, fresh: Any) -> Any:
+    """New channels hear nothing either: no gradient will ever reach them."""
+    return widen.widened(weights, {name: torch.zeros_like(tensor) for name, tensor in fresh.items()})
+
+
+@pytest.mark.parametrize("broken", [still_heard, halves_not_kept, silent_for_ever], ids=lambda f: f.__name__)
+def test_a_wrong_widening_is_noticed(broken: Callable[..., Any], monkeypatch: Patch) -> None:
+    monkeypatch.setattr(start, "widened", broken)
+    with pytest.raises(AssertionError):
+        hold(test_widen.LAWS)
 
 
 class Turned(Average):

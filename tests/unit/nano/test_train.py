@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -17,9 +18,11 @@ import torch
 from gfpbench import restorers
 from gfpbench.images import batch_from_uint8, write_png
 from gfpbench.nano.config import read_config
+from gfpbench.nano.data import Pairs
+from gfpbench.nano.restore import Restore
 from gfpbench.nano.start import read_start
 from gfpbench.nano.train import train
-from gfpbench.types import BadInput
+from gfpbench.types import BadInput, GfpbenchError
 from tests.unit.nano.blobs import blobs
 
 TINY = """
@@ -183,6 +186,28 @@ def test_training_learns(data: Path, tmp_path: Path) -> None:
     train("restore", data=str(data), out=tmp_path / "long", config=str(path), steps=40, device="cpu")
     short, long = (json.loads((tmp_path / run / "log.jsonl").read_text())["psnr_rgb"] for run in ("short", "long"))
     assert long > short + 1
+
+
+@pytest.mark.parametrize("checkpoint_seconds", [0, 1000])
+def test_what_falls_apart_is_not_written(
+    checkpoint_seconds: int, data: Path, config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(Path(config).read_text().replace("_seconds = 0", f"_seconds = {checkpoint_seconds}"))
+    out = tmp_path / "out"
+    train("restore", data=str(data), out=out, config=str(path), steps=2, device="cpu")
+    before = {file: file.read_bytes() for file in out.iterdir()}
+
+    def broken(stage: Restore, pairs: Pairs, step: int, progress: float) -> dict[str, torch.Tensor]:
+        return {"edge": torch.tensor(0.1), "l1": torch.tensor(math.nan if step >= 3 else 0.1)}
+
+    monkeypatch.setattr(Restore, "step", broken)
+    with pytest.raises(GfpbenchError, match="training fell apart by step [45]: l1 is not finite"):
+        train("restore", data=str(data), out=out, config=str(path), steps=5, device="cpu")
+    if checkpoint_seconds:
+        assert {file: file.read_bytes() for file in out.iterdir()} == before
+    else:
+        assert torch.load(out / "checkpoint.pt", weights_only=True)["step"] == 3
 
 
 def test_workers_change_nothing(data: Path, config: str, tmp_path: Path) -> None:
