@@ -14,6 +14,7 @@ from gfpbench.tables import unknown
 from gfpbench.types import BadInput
 
 RECIPES = Path(__file__).parent / "recipes"
+MOST_LAYERS = 8
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "run.precision": ("auto", "fp32", "bf16"),
     "restore.features": ("discriminator", "dlib", "none"),
@@ -67,21 +68,34 @@ class Config:
 
 
 def read_config(name_or_path: str) -> Config:
-    """A shipped recipe (``gpu``, ``cpu``) or a TOML file of your own, over ``gpu``.
+    """A shipped recipe (``gpu``, ``cpu``, ``cpu-judged``) or a TOML file of your own.
+
+    It lies over the recipe that its key ``over`` names; over ``gpu`` where it names none.
 
     Raises:
         BadInput: for a file that cannot be read, a key that does not exist, and a value that cannot be used.
     """
-    tables = _tables(RECIPES / "gpu.toml")
-    if name_or_path != "gpu":
-        shipped = RECIPES / f"{name_or_path}.toml"
-        _lay_over(tables, _tables(shipped if shipped.is_file() else Path(name_or_path)), name_or_path)
+    tables = _whole(name_or_path)
     for table, values in tables.items():
         for key, value in values.items():
             _check(f"{table}.{key}", value, name_or_path)
     _check_whole(tables, name_or_path)
     parts: dict[str, Any] = {**tables, "losses": Weights(**tables["losses"])}
     return Config(**parts, tables=tables)
+
+
+def _whole(name_or_path: str, depth: int = 0) -> dict[str, dict[str, Any]]:
+    """A recipe over the one it names, and that over the one *it* names, down to ``gpu``, which holds every key."""
+    shipped = RECIPES / f"{name_or_path}.toml"
+    theirs: dict[str, Any] = _tables(shipped if shipped.is_file() else Path(name_or_path))
+    if name_or_path == "gpu":
+        return theirs
+    under = theirs.pop("over", "gpu")
+    if not isinstance(under, str) or depth > MOST_LAYERS:
+        raise BadInput(f"config {name_or_path}: over = {under!r} has to name a recipe that does not lie over this one")
+    tables = _whole(under, depth + 1)
+    _lay_over(tables, theirs, name_or_path)
+    return tables
 
 
 def _tables(path: Path) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ import gate_sample as sample
 import numpy as np
 import pytest
 
-from gfpbench.baselines.likely import likely_change
+from gfpbench.baselines.likely import _tint, likely_change
 from gfpbench.baselines.looks import Looks, looks
 from gfpbench.images import Bytes
 from gfpbench.types import Row
@@ -68,3 +68,12 @@ def test_exchanged_pictures_and_a_constant_are_named() -> None:
     before = [textured(i) for i in range(COUNT)]
     assert likely_change(seen(before), seen(before[1:] + before[:1]), SIDE).startswith("pairing: 12 pictures")
     assert likely_change(seen(before), seen([textured(99)] * COUNT), SIDE).startswith("identity: every image")
+
+
+@pytest.mark.parametrize(("deviations", "said"), [(2.5, "colour: mean R +1.00, G +1.00, B +1.00 grey levels"), (1.5, "")])
+def test_a_tint_is_said_where_it_is_alike_in_all_pictures(deviations: float, said: str) -> None:
+    """By more than two deviations of what pictures differ by, of which 19 in 20 would be less by chance."""
+    before = seen([textured(i) for i in range(COUNT)])
+    sway = np.where(np.arange(COUNT) % 2, 1, -1)[:, None] / deviations
+    now = Looks(before.sha256, {**before.values, "mean_levels": before.values["mean_levels"] + 1 + sway})
+    assert _tint(before, now) == said

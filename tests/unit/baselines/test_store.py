@@ -10,6 +10,8 @@ import pytest
 
 from gfpbench import baselines, results, run
 from gfpbench.baselines import store
+from gfpbench.baselines.inputs import ranges_changed
+from gfpbench.baselines.pairing import paired_cases
 from gfpbench.types import BadInput, Case, Result
 
 
@@ -127,3 +129,32 @@ def test_cases_of_two_files_are_paired(tmp_path: Path) -> None:
         baselines.paired_cases(tmp_path / "one.json", tmp_path / "others.json")
     with pytest.raises(BadInput, match=r"holds no results\.json and no baseline of"):
         baselines.paired_cases(tmp_path / "one.json", tmp_path / "baselines")
+
+
+def test_a_case_is_said_as_options_that_are_needed() -> None:
+    case = Case("my faces", "paper", "python:restore.py:restore")
+    bare = "--restorer python:restore.py:restore --faces 'my faces' --degradation paper"
+    assert store.options(case) == bare
+    full = dataclasses.replace(case, seed=3, size_px=256, limit=0, draws=2)
+    assert store.options(full) == f"{bare} --seed 3 --size 256 --limit 0 --draws 2"
+
+
+def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        paired_cases(tmp_path, tmp_path)
+    assert str(caught.value) == f"{tmp_path}: holds no results.json"
+    results.write([sample.result()], tmp_path / "results.json")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput) as caught:
+        paired_cases(tmp_path, tmp_path / "empty")
+    name = sample.result().case.id
+    assert str(caught.value) == f"{tmp_path / 'empty'}: holds no results.json and no baseline of {name}"
+
+
+def test_another_range_is_said_with_the_one_before() -> None:
+    before = sample.result(degradation={"blur": {"sigma": [0.2, 10]}, "summary": "as published", "r": 4})
+    now = sample.result(degradation={"blur": {"sigma": [0.2, 5]}, "summary": "as we like it", "r": 4})
+    changed = ranges_changed(now, before)
+    assert changed is not None
+    assert changed.line == "the degradation's description changed: blur.sigma [0.2, 5], baseline [0.2, 10]"
+    assert ranges_changed(before, before) is None

@@ -230,3 +230,19 @@ def test_without_weights_the_asset_is_named(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
     with pytest.raises(AssetMissing, match="fid_clean needs the asset 'inception-fid'"):
         fid.fid_clean.features(ImageBatch(torch.rand(1, 3, 32, 32), ("a",)))
+
+
+@pytest.mark.parametrize(
+    ("restored", "reference", "kept", "is_extrapolated"),
+    [
+        (100, 100, True, True),
+        (19, 100, True, False),
+        (20, 100, True, True),
+        (100, 19, True, False),
+        (100, 19, False, True),  # statistics of few pictures: nothing of them can be left out
+    ],
+)
+def test_what_is_too_few_to_extrapolate_from(restored: int, reference: int, kept: bool, is_extrapolated: bool) -> None:
+    known = gather([normal(reference, 41, d=4)], keep=10**9 if kept else 0)
+    found = fid.fid_infinity(gather([normal(restored, 40, d=4)]), known)
+    assert (found is not None) == is_extrapolated

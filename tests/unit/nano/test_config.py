@@ -41,9 +41,29 @@ def test_a_file_is_laid_over_the_recipe(tmp_path: Path) -> None:
     assert config.losses.l1 == 2.0
 
 
+def test_a_recipe_lies_over_the_one_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('over = "cpu-judged"\n[losses]\nl1 = 2\n')
+    mine, judged, cpu = (read_config(name) for name in (str(path), "cpu-judged", "cpu"))
+    assert mine.losses.l1 == 2.0
+    assert mine.losses.adversarial == judged.losses.adversarial > cpu.losses.adversarial == 0
+    assert mine.network["style"] == cpu.network["style"] != read_config("gpu").network["style"]
+    assert mine.restore["features"] == cpu.restore["features"] == "dlib"
+
+
+def test_recipes_that_lie_over_each_other_are_refused(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    for one, other in ((first, second), (second, first)):
+        one.write_text(f'over = "{other}"\n')
+    with pytest.raises(BadInput, match="has to name a recipe that does not lie over this one"):
+        read_config(str(first))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("over = 3", "over = 3 has to name a recipe"),
+        ("over = 'cqu'", "cqu: No such file or directory; give a TOML file or one of: cpu, cpu-judged, gpu"),
         ("[network]\nsize_px = 48", "size_px = 48 has to be a power of two"),
         ("[network]\nsize_px = 16", "size_px = 16 has to be a number from 32"),
         ("[network]\nnarrow = 0.001", "narrow times 512 has to be 8, 16"),
@@ -71,5 +91,5 @@ def test_mistakes_are_named(tmp_path: Path, text: str, says: str) -> None:
 
 
 def test_a_file_that_is_not_there() -> None:
-    with pytest.raises(BadInput, match="give a TOML file or one of: cpu, gpu"):
+    with pytest.raises(BadInput, match="give a TOML file or one of: cpu, cpu-judged, gpu"):
         read_config("no-such-file.toml")
