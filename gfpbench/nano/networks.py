@@ -112,7 +112,10 @@ def decoded(
 def drawn_noises(decoder: Network, count: int, generator: torch.Generator) -> list[Tensor]:
     """Fresh noise for each styled convolution, drawn on the CPU so that every device draws the same."""
     stored = [getattr(decoder.noises, f"noise{layer}") for layer in range(decoder.num_layers)]
-    return [torch.randn(count, *noise.shape[1:], generator=generator).to(noise.device, non_blocking=True) for noise in stored]
+    return [
+        torch.randn(count, *noise.shape[1:], generator=generator).to(noise.device, non_blocking=True)
+        for noise in stored
+    ]
 
 
 def _styled(layer: Network, x: Tensor, latent: Tensor, noise: Tensor) -> Tensor:

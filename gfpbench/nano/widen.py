@@ -46,7 +46,7 @@ def _into(name: str, narrow: Tensor, fresh: Tensor | None) -> Tensor:
 
 
 def _input_axis(name: str, dimensions: int) -> int | None:
-    """The axis over a layer's inputs. None for what has none: biases, constants, and styles, which keep their length."""
+    """The axis over a layer's inputs. None for what has none: biases, constants, and styles, which stay."""
     if ".modulation." in name or "constant_input" in name or "noise" in name or dimensions < 2:
         return None
     if "modulated_conv" in name:

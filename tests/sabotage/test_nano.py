@@ -16,7 +16,15 @@ from gfpbench.nano import data, losses, start, widen
 from gfpbench.nano.direction import found_direction
 from gfpbench.nano.learning import Average, Schedule
 from gfpbench.nano.screen import Known, screened
-from tests.unit.nano import laws_direction, laws_learning, laws_losses, laws_screen, test_data, test_networks, test_widen
+from tests.unit.nano import (
+    laws_direction,
+    laws_learning,
+    laws_losses,
+    laws_screen,
+    test_data,
+    test_networks,
+    test_widen,
+)
 
 Patch = pytest.MonkeyPatch
 

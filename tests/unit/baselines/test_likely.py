@@ -70,7 +70,9 @@ def test_exchanged_pictures_and_a_constant_are_named() -> None:
     assert likely_change(seen(before), seen([textured(99)] * COUNT), SIDE).startswith("identity: every image")
 
 
-@pytest.mark.parametrize(("deviations", "said"), [(2.5, "colour: mean R +1.00, G +1.00, B +1.00 grey levels"), (1.5, "")])
+@pytest.mark.parametrize(
+    ("deviations", "said"), [(2.5, "colour: mean R +1.00, G +1.00, B +1.00 grey levels"), (1.5, "")]
+)
 def test_a_tint_is_said_where_it_is_alike_in_all_pictures(deviations: float, said: str) -> None:
     """By more than two deviations of what pictures differ by, of which 19 in 20 would be less by chance."""
     before = seen([textured(i) for i in range(COUNT)])

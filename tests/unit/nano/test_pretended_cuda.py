@@ -99,6 +99,5 @@ def test_a_tensor_left_on_the_cpu_is_seen(config: Config, faces: Faces) -> None:
     levels = Steps(faces, 4, 0, True, None).levels(1)
     with pretended():
         stage = Prior(config, CUDA, 0)
-        with pytest.raises(Exception, match="on the same device"):
-            stage.step(pairs_of(levels, "cpu"), 1, 0.1)
+        with pytest.raises(RuntimeError, match="on the same device"):
             stage.judge(pairs_of(levels, "cpu").truth)

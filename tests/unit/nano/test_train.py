@@ -18,7 +18,8 @@ import torch
 from gfpbench import restorers
 from gfpbench.images import batch_from_uint8, write_png
 from gfpbench.nano.config import read_config
-from gfpbench.nano.data import Pairs
+from gfpbench.nano.data import Mixture, Pairs, Steps, pairs_of
+from gfpbench.nano.prior import Prior
 from gfpbench.nano.restore import Restore
 from gfpbench.nano.start import read_start
 from gfpbench.nano.train import train
@@ -49,6 +50,7 @@ checkpoint_seconds = 0
 look_seconds = 1000000
 """
 STEPS = 5
+DEVICES = ("cpu", pytest.param("cuda", marks=pytest.mark.gpu))
 KILLER = """
 import os, signal, sys, torch
 from pathlib import Path
@@ -178,14 +180,45 @@ def test_a_prior_begins_a_restorer(prior: Path, restored: Path) -> None:
     assert float((after[key] - start.weights["constant_input.weight"]).abs().max()) < 0.02
 
 
-def test_training_learns(data: Path, tmp_path: Path) -> None:
-    """Thirty steps on clean faces bring the picture nearer: the signs are right."""
+@pytest.mark.parametrize("device", DEVICES)
+def test_training_learns(device: str, data: Path, tmp_path: Path) -> None:
+    """Forty steps on clean faces bring the picture nearer: the signs are right."""
     path = tmp_path / "learn.toml"
     path.write_text(TINY + "[degradation]\nnone = 1\n[losses]\nadversarial = 0\nlocal = 0\nstyle = 0\nperceptual = 0\n")
-    train("restore", data=str(data), out=tmp_path / "short", config=str(path), steps=3, device="cpu")
-    train("restore", data=str(data), out=tmp_path / "long", config=str(path), steps=40, device="cpu")
+    train("restore", data=str(data), out=tmp_path / "short", config=str(path), steps=3, device=device)
+    train("restore", data=str(data), out=tmp_path / "long", config=str(path), steps=40, device=device)
     short, long = (json.loads((tmp_path / run / "log.jsonl").read_text())["psnr_rgb"] for run in ("short", "long"))
     assert long > short + 1
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_run_goes_on_and_restores_on_its_device(device: str, data: Path, config: str, tmp_path: Path) -> None:
+    """Both stages, gone on with after a stop; what comes out restores on the CPU as it does there."""
+    options: dict[str, Any] = {"data": str(data), "config": config, "device": device}
+    for steps in (2, STEPS):
+        train("prior", out=tmp_path / "prior", steps=steps, **options)
+    start = str(tmp_path / "prior" / "prior.safetensors")
+    for steps in (2, STEPS):
+        train("restore", out=tmp_path / "restore", start=start, steps=steps, **options)
+    spec = f"checkpoint:{tmp_path / 'restore' / 'nano.safetensors'}"
+    batch = batch_from_uint8(list(blobs(4).pictures), tuple("0123"))
+    there, here = (restorers.load(spec, device=where)(batch).pixels.cpu() for where in (device, "cpu"))
+    assert float((there - here).abs().max()) < 4 / 255
+    assert metadata(tmp_path / "restore" / "nano.safetensors")["steps"] == str(STEPS)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_first_step_has_the_cpus_terms(device: str, config: str, tmp_path: Path) -> None:
+    """To a hundredth: CUDA's convolutions take TF32 products."""
+    path = tmp_path / "exact.toml"
+    path.write_text(Path(config).read_text() + 'precision = "fp32"\n')
+    settings, faces = read_config(str(path)), blobs(16)
+    made = Steps(faces, 4, 0, True, Mixture(settings.degradation)).levels(0)
+    for stage in (lambda where: Restore(settings, faces, where, 0, None), lambda where: Prior(settings, where, 0)):
+        here, there = (stage(where).step(pairs_of(made, where), 0, 0.0) for where in ("cpu", device))
+        assert {name: float(term) for name, term in there.items()} == pytest.approx(
+            {name: float(term) for name, term in here.items()}, rel=0.01, abs=1e-4
+        )
 
 
 @pytest.mark.parametrize("checkpoint_seconds", [0, 1000])
@@ -202,7 +235,7 @@ def test_what_falls_apart_is_not_written(
         return {"edge": torch.tensor(0.1), "l1": torch.tensor(math.nan if step >= 3 else 0.1)}
 
     monkeypatch.setattr(Restore, "step", broken)
-    with pytest.raises(GfpbenchError, match="training fell apart by step [45]: l1 is not finite"):
+    with pytest.raises(GfpbenchError, match=r"training fell apart by step [45]: l1 is not finite"):
         train("restore", data=str(data), out=out, config=str(path), steps=5, device="cpu")
     if checkpoint_seconds:
         assert {file: file.read_bytes() for file in out.iterdir()} == before
