@@ -14,6 +14,7 @@ import os
 import random
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,8 +243,11 @@ def _seeded(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_onednn(patch: pytest.MonkeyPatch, case: Case, store: Path) -> Result:
-    with torch.backends.mkldnn.flags(enabled=False, allow_tf32=False):  # torch warns of True
-        return plain(case, store)
+    with warnings.catch_warnings():
+        # torch sets its switch for TF32 along with the one that is meant, and warns of either value.
+        warnings.filterwarnings("ignore", message="TF32 acceleration on top of oneDNN")
+        with torch.backends.mkldnn.flags(enabled=False, allow_tf32=False):
+            return plain(case, store)
 
 
 def _copied(restorer: Any, degraded: ImageBatch) -> ImageBatch:
