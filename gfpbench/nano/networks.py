@@ -3,8 +3,8 @@
 spandrel carries the authors' classes; they are built here for their initial weights and their names, so that what is
 trained loads wherever GFP-GAN does. Their forward pass gives every picture of a batch its own convolution weights
 (see ``gfpbench.restorers.modulated``) and cannot run channels-last. These functions compute the same and do both.
-A step of 8 faces of 128 px takes 0.79 of the authors' time on one CPU thread and 0.40 in bf16; on two threads theirs is
-faster (tests/speed/test_nano.py).
+A step of 8 faces of 128 px takes 0.84 of the authors' time on two CPU threads, and 0.54 in bf16
+(tests/speed/test_nano.py).
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Prior:
 
     def step(self, pairs: Pairs, step: int, progress: float) -> dict[str, Tensor]:
         """Learn from one batch of true faces; the two losses, on the device: to read them is to wait for it."""
-        truth = pairs.truth.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        truth = pairs.truth.contiguous(memory_format=torch.channels_last)
         with products(self.config.run["precision"], self.device):
             with torch.no_grad():
                 made = self._made(len(truth), step, "for the discriminator")

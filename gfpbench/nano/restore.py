@@ -83,11 +83,10 @@ class Restore:
 
     def step(self, pairs: Pairs, step: int, progress: float) -> dict[str, Tensor]:
         """Learn from one batch; the terms of the objective, on the device: to read them is to wait for it."""
-        truth, degraded = (part.to(self.device, non_blocking=True) for part in (pairs.truth, pairs.degraded))
-        truth = truth.contiguous(memory_format=torch.channels_last)
+        truth = pairs.truth.contiguous(memory_format=torch.channels_last)
         scale = self.schedule.at(step, progress)
         with products(self.config.run["precision"], self.device):
-            restored, pictures = networks.restored(self.network, degraded)
+            restored, pictures = networks.restored(self.network, pairs.degraded)
             judged = {} if self.judges is None else self._teach_judges(restored.detach(), truth, step, scale)
             terms = self._terms(restored, truth, pairs, step)
             if self.config.losses.pyramid and progress <= self.settings["pyramid_until"]:

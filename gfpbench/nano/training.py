@@ -82,17 +82,18 @@ class Training:
             self.step += 1
             now = time.monotonic()
             self.elapsed_s = first_s + now - before
-            looks = now - looked >= self.config.run["look_seconds"]
-            saves = now - saved >= self.config.run["checkpoint_seconds"]
+            ends = self.progress >= 1
+            looks = not ends and now - looked >= self.config.run["look_seconds"]
+            saves = not ends and now - saved >= self.config.run["checkpoint_seconds"]
             # A GPU is waited for here and nowhere else. What falls apart stays so: it is seen before it is written.
-            if looks or saves or self.progress >= 1 or now - read_s >= READ_SECONDS:
+            if ends or looks or saves or now - read_s >= READ_SECONDS:
                 terms, read_s = {name: float(term) for name, term in learnt.items()}, now
                 self.refuse_broken(terms)
                 shown.update(self.progress, self.step, terms)
-            if looks and self.progress < 1:
+            if looks:
                 self.export(self.look(terms, shown))
                 looked = time.monotonic()
-            if saves and self.progress < 1:
+            if saves:
                 self.save()
                 saved = time.monotonic()
         scores = self.look({}, shown)

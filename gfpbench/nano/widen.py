@@ -35,7 +35,7 @@ def _into(name: str, narrow: Tensor, fresh: Tensor | None) -> Tensor:
     styles = 0 if name.startswith("final_linear") else 1 if ".modulation.weight" in name else None
     if narrow.shape == fresh.shape or (styles is not None and narrow.shape[styles] != fresh.shape[styles]):
         return narrow
-    places = [_places(name, axis, *sizes) for axis, sizes in enumerate(zip(narrow.shape, fresh.shape, strict=True))]
+    places = [_places(name, *sizes) for sizes in zip(narrow.shape, fresh.shape, strict=True)]
     wide = fresh.detach().clone()
     inputs = _input_axis(name, narrow.ndim)
     if inputs is not None:
@@ -47,21 +47,19 @@ def _into(name: str, narrow: Tensor, fresh: Tensor | None) -> Tensor:
 
 def _input_axis(name: str, dimensions: int) -> int | None:
     """The axis over a layer's inputs. None for what has none: biases, constants, and styles, which stay."""
-    if ".modulation." in name or "constant_input" in name or "noise" in name or dimensions < 2:
-        return None
-    if "modulated_conv" in name:
-        return 2
-    return None if name.startswith(DECODER) else 1
+    if name.startswith(DECODER):
+        return 2 if name.endswith("modulated_conv.weight") else None
+    return 1 if dimensions > 1 else None
 
 
-def _places(name: str, axis: int, narrow: int, wide: int) -> Tensor:
+def _places(name: str, narrow: int, wide: int) -> Tensor:
     """Where the channels of the narrower network stand in the wider one.
 
     Conditions change the second half of the decoder's channels at each size (channel-split SFT): halves stay halves.
     """
     places = torch.arange(narrow)
-    if name.startswith(DECODER) and narrow < wide:
-        places[narrow // 2 :] += (wide - narrow) // 2 + (wide - narrow) % 2
+    if name.startswith(DECODER):
+        places[narrow // 2 :] += wide // 2 - narrow // 2
     return places
 
 

@@ -108,7 +108,7 @@ def still_heard(weights: Any, fresh: Any) -> Any:
 def halves_not_kept(weights: Any, fresh: Any) -> Any:
     """The decoder's channels in one piece: conditions meet others than before."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(widen, "_places", lambda name, axis, narrow, wide: torch.arange(narrow))
+        patch.setattr(widen, "_places", lambda name, narrow, wide: torch.arange(narrow))
         return widen.widened(weights, fresh)
 
 
