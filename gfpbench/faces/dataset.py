@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from gfpbench import images
+from gfpbench.decode import read_rgb
 from gfpbench.faces.align import Square, crop
-from gfpbench.faces.decode import read_rgb
 from gfpbench.faces.folder import to_square
 from gfpbench.images import Bytes
 from gfpbench.types import BadInput, Face, Json

@@ -7,8 +7,8 @@ import importlib
 import importlib.resources
 from collections.abc import Mapping
 
+from gfpbench.decode import decode_rgb
 from gfpbench.faces.align import crop, ffhq_square, in_crop
-from gfpbench.faces.decode import decode_rgb
 from gfpbench.faces.manifest import Entry, read_manifest
 from gfpbench.images import Bytes, from_uint8, pixels_sha256
 from gfpbench.types import BadInput, Face, Json

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from gfpbench import images
-from gfpbench.faces.decode import SUFFIXES, read_rgb
+from gfpbench.decode import SUFFIXES, read_rgb
 from gfpbench.images import Bytes
 from gfpbench.types import BadInput, Face, Json
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gfpbench.faces.decode import SUFFIXES, read_rgb
+from gfpbench.decode import SUFFIXES, read_rgb
 from gfpbench.faces.folder import find_pictures, named
 from gfpbench.images import write_png
 from gfpbench.photos.photo import Pipeline, restore_photo

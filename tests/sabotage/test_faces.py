@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gfpbench.faces import align, decode, embedded, folder
+from gfpbench.decode import reader as decode
+from gfpbench.decode import rgb as to_rgb
+from gfpbench.faces import align, embedded, folder
 from gfpbench.faces.align import Square, crop, ffhq_square
 from gfpbench.faces.embedded import Embedded
 from gfpbench.faces.manifest import read_manifest
@@ -194,9 +196,9 @@ def check_orientations(decode_bytes: Callable[[bytes, str], np.ndarray]) -> None
 @pytest.mark.parametrize(("one", "other"), [(6, 8), (5, 7), (2, 4), (3, 1)])
 def test_confused_orientations_are_seen(monkeypatch: pytest.MonkeyPatch, one: int, other: int) -> None:
     check_orientations(decode.decode_rgb)
-    honest = decode.oriented
+    honest = to_rgb.oriented
     confused = {one: other, other: one}
-    monkeypatch.setattr(decode, "oriented", lambda values, number: honest(values, confused.get(number, number)))
+    monkeypatch.setattr(to_rgb, "oriented", lambda values, number: honest(values, confused.get(number, number)))
     assert caught(check_orientations, decode.decode_rgb)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 FLOORS = (
     {"types"},
     {"images", "assets", "tables", "results", "devices", "datasets", "workers"},
+    {"decode"},
     {"faces", "degrade", "restorers", "metrics"},
     {"photos"},
     {"run"},

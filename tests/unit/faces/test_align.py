@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from gfpbench.decode import decode_rgb
 from gfpbench.faces.align import Square, crop, ffhq_square, in_crop
-from gfpbench.faces.decode import decode_rgb
 from gfpbench.faces.embedded import file_bytes
 from gfpbench.faces.manifest import read_manifest
 from gfpbench.types import BadInput

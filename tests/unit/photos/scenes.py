@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gfpbench.decode import decode_rgb
 from gfpbench.faces.align import crop, ffhq_square, in_crop
-from gfpbench.faces.decode import decode_rgb
 from gfpbench.faces.embedded import file_bytes
 from gfpbench.faces.manifest import read_manifest
 from gfpbench.photos import Found

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gfpbench import images, run
-from gfpbench.faces.decode import read_rgb
+from gfpbench.decode import read_rgb
 from gfpbench.photos import Pipeline, WholePhoto, is_whole_photo, load_whole_photo, of_photos
 from gfpbench.restorers import checked
 from gfpbench.restorers.identity import Identity

@@ -68,7 +68,7 @@ class TestDlib:
     def test_official_portraits(self) -> None:
         if not PORTRAITS.is_dir():
             pytest.skip(f"no {PORTRAITS}")
-        from gfpbench.faces.decode import read_rgb
+        from gfpbench.decode import read_rgb
 
         detector = load_detector("dlib")
         files = sorted(PORTRAITS.glob("*.jpg"))[::90]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gfpbench import cli, images
-from gfpbench.faces.decode import read_rgb
+from gfpbench.decode import read_rgb
 from gfpbench.photos import Pipeline, restore_paths
 from gfpbench.types import BadInput
 

@@ -1,7 +1,8 @@
-"""Any picture file to 8-bit RGB, or one clear line saying why not."""
+"""Any image file to 8-bit RGB, or one clear line saying why not."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import stat
@@ -14,16 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from gfpbench.faces.deep import Samples, UndecodableError, is_deep_colour_png, png16, stderr_shut, tiff
+from gfpbench.decode.decoded import FACE_LIMITS, Decoded, Limits
+from gfpbench.decode.deep import Samples, UndecodableError, is_deep_colour_png, png16, stderr_shut, tiff
+from gfpbench.decode.rgb import to_rgb
 from gfpbench.images import Bytes
 from gfpbench.types import UnreadableFace
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-MINIMUM_SIDE_PX = 32
-"""A smaller picture holds no face that could be measured."""
-MAXIMUM_PIXELS = 25_000_000
-"""A larger picture is a photograph or an attack, not a face crop: 25 million take 300 MB as float32."""
-MAXIMUM_FILE_BYTES = 256 * 2**20
 
 # Pillow tries no other decoder, whatever a file says it is (some of them start other programs).
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -32,8 +30,18 @@ _one_at_a_time = threading.Lock()
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else Python prints its warnings to stderr
 
 
-def read_rgb(path: Path) -> Bytes:
-    """Read one picture file as (H, W, 3) uint8 RGB. See ``decode_rgb`` for what becomes of each kind.
+def read_rgb(path: Path, limits: Limits = FACE_LIMITS) -> Bytes:
+    """Read one image file as (H, W, 3) uint8 RGB; see ``read``."""
+    return read(path, limits).rgb
+
+
+def decode_rgb(data: bytes, name: str, limits: Limits = FACE_LIMITS) -> Bytes:
+    """Decode the bytes of an image file to (H, W, 3) uint8 RGB; see ``decode``."""
+    return decode(data, name, limits).rgb
+
+
+def read(path: Path, limits: Limits = FACE_LIMITS) -> Decoded:
+    """Read one image file, with what it carried and what was done to it. See ``decode`` for what becomes of each kind.
 
     Raises:
         UnreadableFace: also for a folder, pipe or device, a dangling link, and a file that may not be read.
@@ -44,19 +52,19 @@ def read_rgb(path: Path) -> Bytes:
             raise UndecodableError("is a folder, not a picture, and holds none that could be listed")
         if not stat.S_ISREG(kind.st_mode):  # a pipe would wait for ever
             raise UndecodableError("is no regular file")
-        if kind.st_size > MAXIMUM_FILE_BYTES:
-            raise UndecodableError(f"has {kind.st_size} bytes, above the limit of {MAXIMUM_FILE_BYTES}")
+        if kind.st_size > limits.maximum_file_bytes:
+            raise UndecodableError(f"has {kind.st_size} bytes, above the limit of {limits.maximum_file_bytes}")
         data = path.read_bytes()
     except UndecodableError as error:
         raise UnreadableFace(f"{_line(path)}: {error}") from None
     except OSError as error:
         missing = "is a link to nothing" if path.is_symlink() and isinstance(error, FileNotFoundError) else None
         raise UnreadableFace(f"{_line(path)}: {missing or f'cannot be read: {error.strerror or error}'}") from error
-    return decode_rgb(data, str(path))
+    return decode(data, str(path), limits)
 
 
-def decode_rgb(data: bytes, name: str) -> Bytes:
-    """Decode the bytes of a PNG, JPEG, WebP, BMP or TIFF file to (H, W, 3) uint8 RGB, going by content, not by name.
+def decode(data: bytes, name: str, limits: Limits = FACE_LIMITS) -> Decoded:
+    """Decode the bytes of a PNG, JPEG, WebP, BMP or TIFF file, going by content, not by name.
 
     Grey is repeated, a palette looked up, CMYK converted by Pillow's plain formula; embedded colour profiles are not
     applied (the authors' OpenCV reader does not either). Transparent pixels show white, as a viewer shows them. EXIF
@@ -65,61 +73,76 @@ def decode_rgb(data: bytes, name: str) -> Bytes:
     Args:
         data: the whole file.
         name: what error lines call it.
+        limits: a side under 32 px and over 25 million pixels are refused unless told.
 
     Raises:
-        UnreadableFace: truncated, not a picture, animated or of several pages, a side under 32 px, over 25 million
-            pixels (known before decoding), NaN or floats outside [0, 1], entirely transparent.
+        UnreadableFace: truncated, not an image, animated or of several pages, outside the limits (known before
+            decoding), NaN or floats outside [0, 1], entirely transparent.
     """
     try:
         with _one_at_a_time, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _to_rgb(_samples(data))
+            samples = _samples(data, limits)
+            rgb, upright, done = to_rgb(samples)
     except UndecodableError as error:
         raise UnreadableFace(f"{_line(name)}: {error}") from error
     except Image.DecompressionBombError as error:
-        raise UnreadableFace(f"{_line(name)}: has more than the limit of {MAXIMUM_PIXELS} pixels") from error
+        raise UnreadableFace(f"{_line(name)}: has more than the limit of {limits.maximum_pixels} pixels") from error
     except Exception as error:
         # Decoders given hostile bytes raise anything at all; what they raise is the reason, never a crash.
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise UnreadableFace(
             f"{_line(name)}: cannot be decoded, it is damaged or unsupported ({_line(reason)})"
         ) from error
+    return Decoded(
+        rgb,
+        upright,
+        samples.format,
+        samples.bits,
+        hashlib.sha256(data).hexdigest(),
+        done,
+        samples.orientation if 1 <= samples.orientation <= 8 else 1,
+        samples.premultiplied,
+        samples.frames,
+        samples.icc_profile,
+        samples.exif,
+    )
 
 
 def _line(text: object) -> str:
     return "".join(c if c.isprintable() else " " for c in " ".join(str(text).split()))[:400]
 
 
-def check_size(width: int, height: int) -> None:
-    """Refuse a size no face crop has, before anything is decoded."""
-    if width * height > MAXIMUM_PIXELS:
-        raise UndecodableError(f"is {width}x{height}, above the limit of {MAXIMUM_PIXELS} pixels")
-    if min(width, height) < MINIMUM_SIDE_PX:
-        raise UndecodableError(f"is {width}x{height}, under the minimum side of {MINIMUM_SIDE_PX} px")
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    """Refuse a size that is not wanted, before anything is decoded."""
+    if width * height > limits.maximum_pixels:
+        raise UndecodableError(f"is {width}x{height}, above the limit of {limits.maximum_pixels} pixels")
+    if min(width, height) < limits.minimum_side_px:
+        raise UndecodableError(f"is {width}x{height}, under the minimum side of {limits.minimum_side_px} px")
 
 
-def _samples(data: bytes) -> Samples:
+def _samples(data: bytes, limits: Limits) -> Samples:
     if not data:
         raise UndecodableError("is empty (0 bytes)")
     if data[:4] in (b"II*\0", b"MM\0*"):
-        deep = tiff(data, check_size)
+        deep = tiff(data, lambda width, height: _check_size(width, height, limits))
         if deep is not None:
             return deep
         with stderr_shut():
-            return _intolerant(data)
-    return _intolerant(data)
+            return _intolerant(data, limits)
+    return _intolerant(data, limits)
 
 
-def _intolerant(data: bytes) -> Samples:
+def _intolerant(data: bytes, limits: Limits) -> Samples:
     tolerance = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # another library may have switched it on
     try:
-        return _with_pillow(data)
+        return _with_pillow(data, limits)
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerance
 
 
-def _with_pillow(data: bytes) -> Samples:
+def _with_pillow(data: bytes, limits: Limits) -> Samples:
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError as error:
@@ -127,11 +150,12 @@ def _with_pillow(data: bytes) -> Samples:
             "is no PNG, JPEG, WebP, BMP or TIFF picture, whatever its name says, or is damaged"
         ) from error
     with image:
-        check_size(*image.size)
-        pictures = getattr(image, "n_frames", 1)
+        _check_size(*image.size, limits)
+        frames = getattr(image, "n_frames", 1)
         # Telephones append a depth map or a second view to a JPEG and call it MPO; its first picture is the photograph.
-        if pictures > 1 and image.format != "MPO":
-            raise UndecodableError(f"holds {pictures} pictures (animation or pages), give one file per picture")
+        if frames > 1 and image.format != "MPO":
+            raise UndecodableError(f"holds {frames} pictures (animation or pages), give one file per picture")
+        stored = image.mode
         image.load()
         orientation = _orientation(image)
         values: NDArray[Any]
@@ -145,7 +169,20 @@ def _with_pillow(data: bytes) -> Samples:
             raise UndecodableError(f"holds samples of a kind not known here (Pillow mode {image.mode})")
         else:
             values = np.asarray(image.convert("RGB"))
-        return Samples(values, orientation)
+        return Samples(
+            values,
+            orientation,
+            format=image.format or "",
+            bits=1 if stored == "1" else 8 * values.dtype.itemsize,
+            frames=frames,
+            converted="CMYK converted by the plain formula" if stored == "CMYK" else None,
+            icc_profile=_bytes(image.info.get("icc_profile")),
+            exif=_bytes(image.info.get("exif")),
+        )
+
+
+def _bytes(value: object) -> bytes | None:
+    return value if isinstance(value, bytes) and value else None
 
 
 def _orientation(image: Image.Image) -> int:
@@ -154,50 +191,3 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # noqa: BLE001 - a damaged EXIF block says nothing of rotation, and the pixels are sound
         return 1
     return value if isinstance(value, int) else 1
-
-
-def oriented(values: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn an (H, W, ...) array upright by its EXIF orientation, 1 to 8; any other number leaves it as it is."""
-    match orientation:
-        case 2:
-            return values[:, ::-1]
-        case 3:
-            return values[::-1, ::-1]
-        case 4:
-            return values[::-1]
-        case 5:
-            return values.swapaxes(0, 1)
-        case 6:
-            return np.rot90(values, -1)
-        case 7:
-            return values[::-1, ::-1].swapaxes(0, 1)
-        case 8:
-            return np.rot90(values)
-    return values
-
-
-def _to_rgb(samples: Samples) -> Bytes:
-    values = oriented(samples.values, samples.orientation)
-    values = values[..., None] if values.ndim == 2 else values
-    full = {"u1": 255, "u2": 65535}.get(values.dtype.str[1:], 1)
-    if full == 1:
-        if not np.isfinite(values).all():
-            raise UndecodableError("holds NaN or infinity")
-        if values.min() < 0 or values.max() > 1:
-            raise UndecodableError(
-                f"holds floats from {values.min():.4g} to {values.max():.4g}, only [0, 1] is understood"
-            )
-    colour = values[..., :3] if values.shape[2] >= 3 else values[..., :1]
-    if values.shape[2] in (2, 4):
-        alpha = values[..., -1:]
-        if not alpha.any():
-            raise UndecodableError("is entirely transparent")
-        if (alpha != full).any():
-            alpha = alpha.astype(np.float64)
-            own = colour.astype(np.float64) * (1 if samples.premultiplied else alpha / full)
-            colour = np.clip(own + (full - alpha), 0, full)
-    if colour.dtype != np.uint8:
-        colour = np.rint(colour.astype(np.float64) * (255 / full)).astype(np.uint8)
-    if colour.shape[2] == 1:
-        colour = np.repeat(colour, 3, axis=2)
-    return np.ascontiguousarray(colour)

@@ -16,7 +16,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from gfpbench.faces.decode import decode_rgb, read_rgb
+from gfpbench.decode import decode_rgb, read_rgb
 from gfpbench.faces.folder import Folder
 from gfpbench.types import UnreadableFace
 

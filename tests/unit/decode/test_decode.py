@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from gfpbench.faces.decode import decode_rgb, read_rgb
+from gfpbench.decode import decode_rgb, read_rgb
 from gfpbench.types import UnreadableFace
 
 RANDOM = np.random.default_rng(7)

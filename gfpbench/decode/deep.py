@@ -29,11 +29,19 @@ class Samples:
         values: (H, W) or (H, W, C) uint8, uint16 or float; C = 1, 2 (grey, alpha), 3 or 4 (RGB, alpha).
         orientation: EXIF number 1..8, still to be applied.
         premultiplied: whether colours are already multiplied by alpha.
+        format, bits, frames, icc_profile, exif: as in ``gfpbench.decode.Decoded``.
+        converted: what was done already, where another colour model had to become RGB.
     """
 
     values: NDArray[Any]
     orientation: int = 1
     premultiplied: bool = False
+    format: str = ""
+    bits: int = 8
+    frames: int = 1
+    converted: str | None = None
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
 
 
 @contextmanager
@@ -109,9 +117,15 @@ def tiff(data: bytes, check_size: Callable[[int, int], None]) -> Samples | None:
         values = _page_values(page, data)
         if photometric == "MINISWHITE":
             values[..., 0] = (65535 if values.dtype == np.uint16 else 1) - values[..., 0]
-        tag = page.tags.get(274)
-        premultiplied = bool(page.extrasamples) and int(page.extrasamples[0]) == 1
-        return Samples(values, int(tag.value) if tag is not None else 1, premultiplied)
+        tag, profile = page.tags.get(274), page.tags.get(34675)
+        return Samples(
+            values,
+            int(tag.value) if tag is not None else 1,
+            premultiplied=bool(page.extrasamples) and int(page.extrasamples[0]) == 1,
+            format="TIFF",
+            bits=8 * values.dtype.itemsize,
+            icc_profile=profile.value if profile is not None and isinstance(profile.value, bytes) else None,
+        )
 
 
 def _pages(file: tifffile.TiffFile) -> int:

@@ -1,0 +1,11 @@
+"""The one reader of image files: every decode in the package goes through it, with one list of formats and limits.
+
+``read_rgb`` gives the pixels alone, ``read`` also what the file carried beside them and what was done to it.
+"""
+
+from __future__ import annotations
+
+from gfpbench.decode.decoded import FACE_LIMITS, Decoded, Limits
+from gfpbench.decode.reader import SUFFIXES, decode, decode_rgb, read, read_rgb
+
+__all__ = ["FACE_LIMITS", "SUFFIXES", "Decoded", "Limits", "decode", "decode_rgb", "read", "read_rgb"]

@@ -1,0 +1,73 @@
+"""Stored samples of any depth, with or without alpha, to upright 8-bit RGB; and what was done on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpbench.decode.deep import Samples, UndecodableError
+from gfpbench.images import Bytes
+
+
+def oriented(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn an (H, W, ...) array upright by its EXIF orientation, 1 to 8; any other number leaves it as it is."""
+    match orientation:
+        case 2:
+            return values[:, ::-1]
+        case 3:
+            return values[::-1, ::-1]
+        case 4:
+            return values[::-1]
+        case 5:
+            return values.swapaxes(0, 1)
+        case 6:
+            return np.rot90(values, -1)
+        case 7:
+            return values[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            return np.rot90(values)
+    return values
+
+
+def to_rgb(samples: Samples) -> tuple[Bytes, NDArray[Any], tuple[str, ...]]:
+    """(H, W, 3) uint8 RGB; the samples upright as (H, W, C), alpha and depth kept; and what was done, a phrase each.
+
+    Raises:
+        UndecodableError: NaN, floats outside [0, 1], entirely transparent.
+    """
+    done = [] if samples.converted is None else [samples.converted]
+    if samples.frames > 1:
+        done.append(f"the first of {samples.frames} images")
+    if samples.icc_profile is not None:
+        done.append("colour profile not applied")
+    if 2 <= samples.orientation <= 8:
+        done.append("turned upright")
+    values = oriented(samples.values, samples.orientation)
+    values = values[..., None] if values.ndim == 2 else values
+    full = {"u1": 255, "u2": 65535}.get(values.dtype.str[1:], 1)
+    if full == 1:
+        if not np.isfinite(values).all():
+            raise UndecodableError("holds NaN or infinity")
+        if values.min() < 0 or values.max() > 1:
+            raise UndecodableError(
+                f"holds floats from {values.min():.4g} to {values.max():.4g}, only [0, 1] is understood"
+            )
+    colour = values[..., :3] if values.shape[2] >= 3 else values[..., :1]
+    if values.shape[2] in (2, 4):
+        alpha = values[..., -1:]
+        if not alpha.any():
+            raise UndecodableError("is entirely transparent")
+        if (alpha != full).any():
+            alpha = alpha.astype(np.float64)
+            own = colour.astype(np.float64) * (1 if samples.premultiplied else alpha / full)
+            colour = np.clip(own + (full - alpha), 0, full)
+            done.append("alpha composited on white")
+    if colour.dtype != np.uint8:
+        colour = np.rint(colour.astype(np.float64) * (255 / full)).astype(np.uint8)
+    if values.dtype != np.uint8:
+        done.append("floating point rounded to 8 bits" if full == 1 else "16 bits rounded to 8")
+    if colour.shape[2] == 1:
+        colour = np.repeat(colour, 3, axis=2)
+    return np.ascontiguousarray(colour), values, tuple(done)
