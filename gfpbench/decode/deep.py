@@ -30,6 +30,7 @@ class Samples:
         orientation: EXIF number 1..8, still to be applied.
         premultiplied: whether colours are already multiplied by alpha.
         format, bits, frames, icc_profile, exif: as in ``gfpbench.decode.Decoded``.
+        turned: EXIF number 1..8 that the decoder applied itself.
         converted: what was done already, where another colour model had to become RGB.
     """
 
@@ -39,9 +40,15 @@ class Samples:
     format: str = ""
     bits: int = 8
     frames: int = 1
+    turned: int = 1
     converted: str | None = None
     icc_profile: bytes | None = None
     exif: bytes | None = None
+
+    @property
+    def stated_orientation(self) -> int:
+        """The EXIF number of the file, 1 where it says none that exists."""
+        return next((number for number in (self.orientation, self.turned) if 2 <= number <= 8), 1)
 
 
 @contextmanager

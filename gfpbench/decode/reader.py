@@ -101,7 +101,7 @@ def decode(data: bytes, name: str, limits: Limits = FACE_LIMITS) -> Decoded:
         samples.bits,
         hashlib.sha256(data).hexdigest(),
         done,
-        samples.orientation if 1 <= samples.orientation <= 8 else 1,
+        samples.stated_orientation,
         samples.premultiplied,
         samples.frames,
         samples.icc_profile,
@@ -156,6 +156,7 @@ def _with_pillow(data: bytes, limits: Limits) -> Samples:
         if frames > 1 and image.format != "MPO":
             raise UndecodableError(f"holds {frames} pictures (animation or pages), give one file per picture")
         stored = image.mode
+        turned = _orientation(image) if image.format == "TIFF" else 1  # Pillow turns a TIFF upright while loading it
         image.load()
         orientation = _orientation(image)
         values: NDArray[Any]
@@ -175,6 +176,7 @@ def _with_pillow(data: bytes, limits: Limits) -> Samples:
             format=image.format or "",
             bits=1 if stored == "1" else 8 * values.dtype.itemsize,
             frames=frames,
+            turned=turned,
             converted="CMYK converted by the plain formula" if stored == "CMYK" else None,
             icc_profile=_bytes(image.info.get("icc_profile")),
             exif=_bytes(image.info.get("exif")),

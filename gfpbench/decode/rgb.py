@@ -42,7 +42,7 @@ def to_rgb(samples: Samples) -> tuple[Bytes, NDArray[Any], tuple[str, ...]]:
         done.append(f"the first of {samples.frames} images")
     if samples.icc_profile is not None:
         done.append("colour profile not applied")
-    if 2 <= samples.orientation <= 8:
+    if samples.stated_orientation > 1:
         done.append("turned upright")
     values = oriented(samples.values, samples.orientation)
     values = values[..., None] if values.ndim == 2 else values

@@ -93,7 +93,7 @@ def test_cmyk_and_a_second_view_are_named() -> None:
 def test_other_limits_let_other_sizes_in() -> None:
     small, large = encoded(RGB[:8, :8], "PNG"), encoded(np.zeros((5_001, 5_000), np.uint8), "PNG")
     for data in (small, large):
-        with pytest.raises(UnreadableFace, match="minimum side|above the limit of 25000000"):
+        with pytest.raises(UnreadableFace, match=r"minimum side|above the limit of 25000000"):
             decode_rgb(data, "x", FACE_LIMITS)
     assert decode_rgb(small, "x", Limits(minimum_side_px=1)).shape == (8, 8, 3)
     assert decode_rgb(large, "x", Limits(maximum_pixels=100_000_000)).shape == (5_001, 5_000, 3)
