@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from gfpbench.cli import judge, look, measure
 from gfpbench.cli import speed as timed
 from gfpbench.cli.app import app
+from gfpbench.cli.streams import forgiving_streams
 
 __all__ = ["VERBS", "app", "main"]
 
@@ -28,25 +30,67 @@ VERBS: dict[str, Callable[..., None]] = {
 }
 """The verbs, in the order in which help shows them."""
 
+GOES_ON = ("run", "collapse", "fetch")
+"""The verbs that, after they were stopped, go on where they were."""
+
+
+class Stopped(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+def _stoppable(name: str, verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb whose Ctrl-C reaches ``main`` as Stopped: of KeyboardInterrupt typer ends the process without a word."""
+
+    @functools.wraps(verb)
+    def run(*arguments: object, **options: object) -> None:
+        try:
+            verb(*arguments, **options)
+        except BaseException as error:
+            if not _follows_ctrl_c(error):
+                raise
+            kept = "; what was measured is kept, the same command goes on from there" if name in GOES_ON else ""
+            raise Stopped(f"stopped{kept}") from error
+
+    return run
+
+
+def _follows_ctrl_c(error: BaseException) -> bool:
+    """Also where somebody's code made another error of it: torch, stopped while it loads, raises a RecursionError."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None
+
+
 for _name, _verb in VERBS.items():
-    app.command(_name)(_verb)
+    app.command(_name)(_stoppable(_name, _verb))
 
 
 def main() -> None:
-    """Run the command. Our own errors are one line on standard error and exit code 2."""
+    """Run the command. Our own errors are one line on standard error and exit code 2; Ctrl-C is exit code 130."""
     # Spinning waits cost more than the work itself on small shared machines; read once, when torch loads OpenMP.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        app()
-    except Exception as error:
-        from gfpbench.types import GfpbenchError
+    with forgiving_streams():
+        try:
+            try:
+                app()
+            finally:
+                sys.stdout.flush()  # a full disk may show only now
+        except Stopped as stopped:
+            _say(str(stopped))
+            sys.exit(130)
+        except KeyboardInterrupt:  # pressed before or after the verb's own work
+            _say("stopped")
+            sys.exit(130)
+        except Exception as error:
+            from gfpbench.types import GfpbenchError
 
-        if not isinstance(error, GfpbenchError):
-            raise
-        # Names come from files: none of them may drive the terminal, or break the one line in two.
-        line = "".join(c if c.isprintable() else " " for c in str(error))
-        print(f"gfpbench: {line}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("gfpbench: stopped; what was measured is kept, the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+            if not isinstance(error, GfpbenchError):
+                raise
+            _say(str(error))
+            sys.exit(2)
+
+
+def _say(line: str) -> None:
+    # Names come from files: none of them may drive the terminal, or break the one line in two.
+    print(f"gfpbench: {''.join(c if c.isprintable() else ' ' for c in line)}", file=sys.stderr)
