@@ -25,14 +25,16 @@ class MetricComparison:
     """One metric over the images that can be compared.
 
     Args:
-        n: images behind the numbers.
-        expected, got: means over these images in the baseline and now.
+        n: images that have a score in both.
+        expected, got: means over them in the baseline and now, without those that equal their truth in either
+            (``gfpbench.metrics.means``); where no others are left, over all of them.
         difference: got - expected, with the interval [low, high] over images.
         p_value: how often chance alone gives as much, corrected for the number of questions asked.
         slack: how far numerical noise may move one image.
         largest: how far the image that moved most has moved.
         moved: images that moved beyond the slack.
         worst: the three that lost most, worst first.
+        identical_before, identical_now: images that equal their truth, whose score is infinite.
     """
 
     metric: str
@@ -50,6 +52,15 @@ class MetricComparison:
     moved: int
     worst: tuple[ImageChange, ...]
     kind: VerdictKind
+    identical_before: int = 0
+    identical_now: int = 0
+
+    @property
+    def notes(self) -> tuple[str, str]:
+        """``2 identical``, beside the mean of the baseline and of now; both empty where no image equals its truth."""
+        if not self.identical_before and not self.identical_now:
+            return "", ""
+        return f"{self.identical_before} identical", f"{self.identical_now} identical"
 
 
 class Judged:

@@ -13,6 +13,7 @@ from gfpbench.baselines.evidence import paired_evidence
 from gfpbench.baselines.pictures import same_pictures
 from gfpbench.baselines.setting import SAFETY, UNMEASURED, Setting
 from gfpbench.metrics.intervals import Floats, holm
+from gfpbench.metrics.means import best_of, is_identical, mean_of
 from gfpbench.types import Result, Row, Verdict, VerdictKind
 
 LEVEL = 0.05
@@ -45,7 +46,10 @@ def scores(
     if not names:
         return (), verdicts
     before, now = _array(setting.rows(0), names), _array(setting.rows(1), names)
-    evidence = paired_evidence(now, before)
+    bests = [best_of(result.metrics[name]) for name in names]
+    equal_before, equal_now = _identical(before, bests), _identical(now, bests)
+    unnumbered = _without_number(before, now, equal_before | equal_now)
+    evidence = paired_evidence(np.where(unnumbered, np.nan, now), np.where(unnumbered, np.nan, before))
     # Holm's correction over the metrics of this case, Bonferroni's over the cases.
     p_values = [min(1.0, p * setting.questions) for p in holm([float(p) for p in evidence.p_value])]
     same = same_pictures(setting)
@@ -64,6 +68,10 @@ def scores(
         sure = p_values[column] < LEVEL and not evidence.low[column] <= 0 <= evidence.high[column]
         mean = sign * float(evidence.mean[column])
         kind, said = _judged(setting, gain, a, mean, slack, sure)
+        equal = equal_before[there, column], equal_now[there, column]
+        if lost := int((equal[0] & ~equal[1]).sum()):
+            told = f"{lost} of {int(equal[0].sum())} images equal to their truth are no longer"
+            kind, said = "worse", f"{told}; {said}" if sure and kind == "worse" else told
         rescored = there & same & ~_close(before[:, column], now[:, column], slack, setting.same_machine)
         worst = np.argsort(gain, kind="stable")[:3]
         verdict_image = images[int(worst[0])] if kind != "same" and len(images) else None
@@ -77,8 +85,8 @@ def scores(
                 unit=str(record["unit"]),
                 better=record["better"],
                 n=len(a),
-                expected=float(a.mean()),
-                got=float(b.mean()),
+                expected=_mean(a[~unnumbered[there, column]], bests[column]),
+                got=_mean(b[~unnumbered[there, column]], bests[column]),
                 difference=float(evidence.mean[column]),
                 low=float(evidence.low[column]),
                 high=float(evidence.high[column]),
@@ -88,11 +96,29 @@ def scores(
                 moved=int((np.abs(gain) > slack).sum()),
                 worst=tuple(ImageChange(images[i], float(a[i]), float(b[i])) for i in worst if gain[i] < 0),
                 kind=kind,
+                identical_before=int(equal[0].sum()),
+                identical_now=int(equal[1].sum()),
             )
         )
         numbers = metrics[-1].expected, metrics[-1].got
         verdicts.append(setting.verdict(name, kind, said, verdict_image, numbers))
     return tuple(metrics), verdicts
+
+
+def _identical(scores: Floats, bests: Sequence[float | None]) -> NDArray[np.bool_]:
+    """(n, m) whether an image equals its truth: its score is the metric's infinite best."""
+    return np.array([[is_identical(score, best) for score, best in zip(row, bests, strict=True)] for row in scores])
+
+
+def _without_number(before: Floats, now: Floats, equal: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n, m) pairs that leave the means: identical in one of the two, unless a column has no others."""
+    left = ~np.isnan(before) & ~np.isnan(now) & ~equal
+    return np.asarray(equal & left.any(axis=0))
+
+
+def _mean(scores: Floats, best: float | None) -> float:
+    mean = mean_of(scores.tolist(), best).value
+    return math.nan if mean is None else mean
 
 
 def _judged(

@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from gfpbench.claims.published import Claim, Row, Table
-from gfpbench.metrics.intervals import bootstrap_mean, paired_difference
+from gfpbench.metrics.intervals import paired_difference
+from gfpbench.metrics.means import best_of, interval_of, is_identical, mean_of
 from gfpbench.metrics.protocols import Protocol
 from gfpbench.types import BadInput, Json, Result
 
@@ -89,8 +90,24 @@ def judge(claim: Claim, restored: Result, degraded: Result, truth: Result) -> Ou
         )
     if len(pairs) < MINIMUM_IMAGES:
         return outcome("open", f"waits for {MINIMUM_IMAGES} images or more: {len(pairs)} are measured")
-    change = paired_difference([a for a, _ in pairs if a is not None], [b for _, b in pairs]).interval
+    best = best_of(restored.metrics[metric])
+    told = [(a, b) for a, b in pairs if a is not None]
+    # Equal images have no number: they are counted, and the change is that of the pairs that have one.
+    numbered = [pair for pair in told if not any(is_identical(score, best) for score in pair)]
+    gained, lost = (
+        sum(is_identical(pair[side], best) and not is_identical(pair[1 - side], best) for pair in told)
+        for side in (0, 1)
+    )
+    if not numbered and gained and lost:
+        return outcome("failed", f"{gained} images are identical now and {lost} are no longer: there is no mean change")
+    change = paired_difference(*zip(*(numbered or told), strict=True)).interval
     holds, why = _holds(claim, change.mean, change.low, change.high, restored.metrics[metric]["better"])
+    if gained or lost:
+        why += (
+            f"; {gained} of {len(told)} identical to the truth where {rival.case.restorer} is not, {lost} the other way"
+        )
+    if holds and (lost or (gained and claim.says == "does-not-rise")):
+        holds, why = False, f"{why}: an infinite {'fall' if lost else 'rise'}"
     numbers = {"got": change.mean, "low": change.low, "high": change.high, "images": len(pairs)}
     return outcome("held" if holds else "failed", why, **numbers)
 
@@ -178,14 +195,20 @@ def judge_row(table: Table, row: Row, figure: str, result: Result) -> Outcome:
     if metric in result.set_scores:
         score = result.set_scores[metric]
         value, low, high, images = float(score["value"]), score["low"], score["high"], int(score["n"])
+        note = ""
     else:
-        mean = bootstrap_mean([score for score in result.scores(metric) if score is not None])
-        value, low, high, images = mean.mean, mean.low, mean.high, mean.n
+        scores = [score for score in result.scores(metric) if score is not None]
+        best = best_of(result.metrics.get(metric, {}))
+        mean = mean_of(scores, best)
+        if mean.value is None:
+            return outcome("failed", f"{metric} has infinities of both signs: there is no mean")
+        value, images, note = mean.value, mean.n, f" ({mean.note})" if mean.note else ""
+        low, high = interval_of(scores, best) or (value, value)
     if images != table.images:
         return outcome("open", f"waits for all {table.images} images: {images} have a score")
     away = 0.0 if value == expected else abs(value - expected)
     holds = away <= table.tolerance[figure]
-    said = f"{value:.4f} is {away:.4g} away, {'within' if holds else 'beyond'} {table.tolerance[figure]:g}"
+    said = f"{value:.4f}{note} is {away:.4g} away, {'within' if holds else 'beyond'} {table.tolerance[figure]:g}"
     return outcome("held" if holds else "failed", said, got=value, low=low, high=high, images=images)
 
 

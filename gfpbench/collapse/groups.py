@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from gfpbench.metrics.intervals import expanded_percentiles
+from gfpbench.metrics.means import best_of, mean_of
 from gfpbench.types import BadInput, Result
 
 RESAMPLES = 2000
@@ -18,7 +19,11 @@ FEWEST = 2
 
 @dataclass(frozen=True, slots=True)
 class GroupDifference:
-    """Mean of one group less mean of another, in the metric's own direction, with a bootstrap interval."""
+    """Mean of one group less mean of another, in the metric's own direction, with a bootstrap interval.
+
+    ``counts`` are the faces in each mean, ``identical`` those whose restorations all equal their truth: they have no
+    finite score, and are counted instead of averaged (``metrics.means``).
+    """
 
     attribute: str
     groups: tuple[str, str]
@@ -27,6 +32,7 @@ class GroupDifference:
     difference: float
     low: float
     high: float
+    identical: tuple[int, int] = (0, 0)
 
     @property
     def sure(self) -> bool:
@@ -44,7 +50,7 @@ def group_difference(
     with tails widened for the smaller group (``metrics.intervals``).
 
     Args:
-        result: rows with the attribute; a row without it, without a score or with an infinite one is left out.
+        result: rows with the attribute; a row without it or without a score is left out.
         metric: a name in the Result.
         attribute: such as ``age``, ``gender``, ``group``; its values name the groups.
 
@@ -53,18 +59,26 @@ def group_difference(
         such groups.
 
     Raises:
-        BadInput: where the Result has no such metric.
+        BadInput: where the Result has no such metric, or a score is infinite that is not the metric's best.
     """
     if metric not in result.metrics:
         raise BadInput(f"{result.case.id}: {metric!r} was not measured")
+    best = best_of(result.metrics[metric])
     faces: dict[tuple[str, str], list[float]] = {}
     for row in result.rows:
         value, score = row.attributes.get(attribute), row.scores.get(metric)
-        if isinstance(value, str | int | float) and score is not None and math.isfinite(score):
+        if isinstance(value, str | int | float) and score is not None:
             faces.setdefault((str(value), row.face_sha256), []).append(score)
     groups: dict[str, list[float]] = {}
+    identical: dict[str, int] = {}
     for (name, _), scores in sorted(faces.items()):
-        groups.setdefault(name, []).append(math.fsum(scores) / len(scores))
+        mean = mean_of(scores, best)
+        if mean.identical == mean.n:
+            identical[name] = identical.get(name, 0) + 1
+        elif mean.value is None or math.isinf(mean.value):
+            raise BadInput(f"{result.case.id}: {metric} is infinite for a face of {name!r}: take another metric")
+        else:
+            groups.setdefault(name, []).append(mean.value)
     large = {name: np.sort(np.array(values)) for name, values in sorted(groups.items()) if len(values) >= FEWEST}
     found = []
     for one, other in combinations(large, 2):
@@ -76,6 +90,7 @@ def group_difference(
         smaller = min(len(large[one]), len(large[other]))
         low, high = expanded_percentiles(drawn[0] - drawn[1], smaller, level)
         means = [math.fsum(large[name]) / len(large[name]) for name in (one, other)]
+        equal = identical.get(one, 0), identical.get(other, 0)
         found.append(
             GroupDifference(
                 attribute=attribute,
@@ -85,6 +100,7 @@ def group_difference(
                 difference=means[0] - means[1],
                 low=low,
                 high=high,
+                identical=equal,
             )
         )
     return tuple(found)

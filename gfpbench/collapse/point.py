@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from gfpbench import devices, restorers, run
+from gfpbench.collapse.curve import Curve
 from gfpbench.collapse.definition import Criterion, Floats, criteria_for
 from gfpbench.collapse.measuring import Bench, evidence, load_metric, open_bench, without_score
 from gfpbench.collapse.record import Collapse, Question, Step
 from gfpbench.collapse.search import Found, find, most_evaluations
 from gfpbench.degrade.axes import Axis, load_axis
-from gfpbench.types import BadInput, Progress, Restorer, Result
+from gfpbench.metrics.means import Mean, mean_of
+from gfpbench.types import BadInput, Metric, Progress, Restorer, Result
 
 DEFAULT_AXES = (
     "blur",
@@ -133,7 +135,9 @@ def margins_at(
         margins = search.margins(severity)
     except _Dropped:
         margins = search.margins(severity)
-    return {criterion.name: float(row.mean()) for criterion, row in zip(criteria, margins, strict=True)}
+    # As on a curve: of an infinite margin the sign counts, or one identical image would outweigh all others.
+    means = Curve(np.array([severity]), margins[:, :, None]).means[:, 0]
+    return {criterion.name: float(mean) for criterion, mean in zip(criteria, means, strict=True)}
 
 
 @dataclass
@@ -241,27 +245,39 @@ def _step(search: _Search, found: Found, place: int) -> Step:
         low, high = found.curve.mean_interval(number, place)
         numbers = (float(found.curve.means[number, place]), low, high)
         margins[criterion.name] = (None, None, None) if infinite else tuple(map(_finite, numbers))
-    metric = search.bench.metric.name
+    metric = search.bench.metric
     return Step(
         severity=severity,
         value=search.bench.axis.value_at(severity),
-        restored=_mean(own, metric, search.kept),
-        given=_mean(given, metric, search.kept),
+        restored=_finite(_mean(own, metric, search.kept).value),
+        given=_finite(_mean(given, metric, search.kept).value),
         margins=margins,  # type: ignore[arg-type]  # three numbers each
         failed=sum(row.failure is not None for row in own.rows),
         case=own.case.id,
     )
 
 
-def _mean(result: Result, metric: str, ids: tuple[str, ...]) -> float | None:
-    """The mean score of these images; None where one has no score, or an infinite one."""
-    scores = {row.id: row.scores.get(metric) for row in result.rows}
-    values = [value for name in ids if (value := scores.get(name)) is not None and math.isfinite(value)]
-    return math.fsum(values) / len(values) if values and len(values) == len(ids) else None
+def _mean(result: Result, metric: Metric, ids: tuple[str, ...]) -> Mean:
+    """The mean score of these images; without value where one has no score."""
+    scores = {row.id: row.scores.get(metric.name) for row in result.rows}
+    values = [value for name in ids if (value := scores.get(name)) is not None]
+    return mean_of(values, metric.best) if len(values) == len(ids) else Mean(None, len(values))
 
 
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _identical(search: _Search) -> tuple[str, ...]:
+    """Where images equal their truth, so that the mean of a step is one of fewer images."""
+    notes = []
+    for severity, pair in sorted(search.measured.items()):
+        for result, what in zip(pair, ("restored", "degraded"), strict=True):
+            mean = _mean(result, search.bench.metric, search.kept)
+            if mean.note:
+                value = f"{search.bench.axis.value_at(severity):.4g} {search.bench.axis.unit}".strip()
+                notes.append(f"at {value} {mean.identical} of {mean.n} {what} images equal their truth: in no mean")
+    return tuple(notes)
 
 
 def _notes(search: _Search, found: Found, faces: int) -> tuple[str, ...]:
@@ -278,4 +294,4 @@ def _notes(search: _Search, found: Found, faces: int) -> tuple[str, ...]:
     if found.onset:
         value = search.bench.axis.value_at(found.onset)
         notes.append(f"useful only from {value:.4g} {search.bench.axis.unit} on")
-    return tuple(notes)
+    return (*notes, *_identical(search))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from gfpbench.report.model import Group, Line
-from gfpbench.report.summary import interval_of, mean_of, measured
+from gfpbench.metrics.means import interval_of, mean_of
+from gfpbench.report.model import Column, Group, Line
+from gfpbench.report.summary import measured
 
 ATTRIBUTES_AT_MOST = 6
 VALUES = range(2, 9)
@@ -21,6 +21,7 @@ class GroupMean:
     mean: float | None
     interval: tuple[float, float] | None
     n: int
+    note: str = ""  # how many are identical and not in the mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,15 @@ def group_lines(group: Group) -> tuple[GroupLine, ...]:
     """Every group of every restorer; empty where nothing splits the faces. Groups of one face have no interval."""
     lines = []
     for line in group.restorers:
-        scores = {column.metric: measured(line.result, column.metric) for column in group.columns}
+        scores = [(column, measured(line.result, column.metric)) for column in group.columns]
         for attribute, values in categories(line).items():
             for value, ids in values.items():
-                means = tuple(_mean(metric, known, ids) for metric, known in scores.items())
+                means = tuple(_mean(column, known, ids) for column, known in scores)
                 lines.append(GroupLine(attribute, value, line.label, len(ids), means))
     return tuple(lines)
 
 
-def _mean(metric: str, known: dict[str, float], ids: list[str]) -> GroupMean:
+def _mean(column: Column, known: dict[str, float], ids: list[str]) -> GroupMean:
     values = [known[name] for name in ids if name in known]
-    finite = all(map(math.isfinite, values))
-    return GroupMean(metric, mean_of(values), interval_of(values) if finite else None, len(values))
+    mean = mean_of(values, column.best)
+    return GroupMean(column.metric, mean.value, interval_of(values, column.best), mean.n, mean.note)

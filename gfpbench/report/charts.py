@@ -88,8 +88,10 @@ def chart_of(group: Group, column: Column) -> Chart | None:
         picked = spread([(name, value) for name, value in values.items() if math.isfinite(value)])
         dots = tuple(Dot(at(value), _height(name), name, shown(value, column.decimals)) for name, value in picked)
         few = len(dots) <= NAMED_DOTS_AT_MOST
-        notes = [f"{cell.infinite} of {cell.n} are infinite"] if cell.infinite else []
-        notes += [f"{len(dots)} of {cell.n:,} dots drawn"] if len(dots) < cell.n - cell.infinite else []
+        infinite = sum(map(math.isinf, values.values()))
+        kind = "identical" if infinite == cell.identical else "infinite"
+        notes = [f"{infinite} of {cell.n} are {kind}"] if infinite else []
+        notes += [f"{len(dots)} of {cell.n:,} dots drawn"] if len(dots) < cell.n - infinite else []
         bands.append(
             Band(
                 label=line.label,

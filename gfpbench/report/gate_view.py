@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gfpbench.baselines import FAILING, Comparison, MetricComparison
 from gfpbench.report.gate import Gate
-from gfpbench.report.names import decimals_for, plural, shown
+from gfpbench.report.names import decimals_for, plural, shown, with_note
 from gfpbench.report.speed import headline as speed_headline
 from gfpbench.report.strips import data_uri, images_of
 from gfpbench.report.verdicts import headline
@@ -107,7 +107,11 @@ def _line(verdict: Verdict, metric: MetricComparison | None) -> VerdictLine:
     return VerdictLine(
         metric=metric.metric,
         kind=verdict.kind,
-        change=f"{shown(metric.expected, digits)} → {shown(metric.got, digits)}{unit}",
+        change=" → ".join(
+            with_note(value, digits, note)
+            for value, note in zip((metric.expected, metric.got), metric.notes, strict=True)
+        )
+        + unit,
         difference=shown(metric.difference, digits),
         interval=f"{shown(metric.low, digits)} – {shown(metric.high, digits)}",
         moved=f"{metric.moved:,} of {metric.n:,}",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from gfpbench.metrics.means import best_of, interval_of, mean_of
 from gfpbench.report.gate import Gate
 from gfpbench.report.junit_gate import gate_suites
 from gfpbench.report.names import plural, printable
-from gfpbench.report.summary import interval_of, mean_of, measured, problems_of
+from gfpbench.report.summary import measured, problems_of
 from gfpbench.types import Problem, Result
 
 LISTED_AT_MOST = 100
@@ -19,11 +21,14 @@ LISTED_AT_MOST = 100
 def metric_properties(result: Result, metric: str) -> list[tuple[str, str]]:
     """The figures of one metric: mean, its 95 % interval, n, or why there are none. Floats in full, or ``inf``."""
     values = [*measured(result, metric).values()]
-    mean, interval = mean_of(values), interval_of(values)
+    best = best_of(result.metrics.get(metric, {}))
+    mean, interval = mean_of(values, best), interval_of(values, best)
     prefix = f"gfpbench.{metric}"
     figures = [(f"{prefix}.n", str(len(values)))]
-    if mean is not None:
-        figures.append((f"{prefix}.mean", repr(mean)))
+    if best is not None and math.isinf(best):
+        figures.append((f"{prefix}.identical", str(mean.identical)))
+    if mean.value is not None:
+        figures.append((f"{prefix}.mean", repr(mean.value)))
     if interval is not None:
         figures += [(f"{prefix}.low", repr(interval[0])), (f"{prefix}.high", repr(interval[1]))]
     if metric in result.not_measured:
@@ -41,7 +46,8 @@ def junit_properties(result: Result) -> list[tuple[str, str]]:
     """Each figure of a Result as a (name, value) pair for a JUnit property; names stay the same between runs.
 
     ``gfpbench.case``, ``gfpbench.images``, ``gfpbench.failures``, and for each metric ``gfpbench.<metric>.mean``,
-    ``.low`` and ``.high`` (bootstrap 95 % interval of the mean), ``.n``, or ``.not_measured`` with the reason.
+    ``.low`` and ``.high`` (bootstrap 95 % interval of the mean), ``.n``, or ``.not_measured`` with the reason; where
+    equal images score infinitely, ``.identical``: how many of the n do, which the mean leaves out.
     """
     failures = sum(row.failure is not None for row in result.rows)
     properties = [("gfpbench.case", printable(result.case.id))]

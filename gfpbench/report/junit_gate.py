@@ -19,7 +19,8 @@ def verdict_properties(comparison: Comparison | SpeedComparison) -> list[tuple[s
 
     ``gfpbench.verdict``, ``gfpbench.likely``, ``gfpbench.<metric>.verdict``, and of quality ``.difference``,
     ``.difference_low``, ``.difference_high`` (95 % interval) and ``.p``; of speed ``gfpbench.time.references`` and its
-    interval, ``gfpbench.time.seconds``, ``gfpbench.memory.mib``.
+    interval, ``gfpbench.time.seconds``, ``gfpbench.memory.mib``. Where images equal their truth (and an infinite score
+    is in no mean), ``gfpbench.<metric>.identical_before`` and ``.identical_now`` count them.
     """
     found: list[tuple[str, str]] = [("gfpbench.verdict", comparison.kind)]
     found += [("gfpbench.likely", comparison.likely)] if comparison.likely else []
@@ -41,6 +42,11 @@ def verdict_properties(comparison: Comparison | SpeedComparison) -> list[tuple[s
                 (f"gfpbench.{metric.metric}.difference_high", repr(metric.high)),
                 (f"gfpbench.{metric.metric}.p", repr(metric.p_value)),
             ]
+            if any(metric.notes):
+                found += [
+                    (f"gfpbench.{metric.metric}.identical_before", str(metric.identical_before)),
+                    (f"gfpbench.{metric.metric}.identical_now", str(metric.identical_now)),
+                ]
     return [(printable(name), printable(value)) for name, value in found]
 
 

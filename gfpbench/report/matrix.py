@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from gfpbench.baselines import FAILING, Comparison, compare
-from gfpbench.report.names import BLANK, decimals_for, markdown_text, plural, printable, shown
-from gfpbench.report.summary import mean_of, measured
+from gfpbench.metrics.means import best_of, mean_of
+from gfpbench.report.names import BLANK, decimals_for, markdown_text, plural, printable, with_note
+from gfpbench.report.summary import measured
 from gfpbench.report.template import pages, write_page
 from gfpbench.types import BadInput, Case, Json, Result, VerdictKind
 
@@ -35,6 +36,7 @@ class MatrixCell:
         difference: of the means, this version less the newest; None in the row ``images``.
         largest: how far the image that moved most has moved.
         note: why there is no number, or what the verdict says; empty where nothing is to be said.
+        identical: how many more images equal their truth than under the newest; they are in no mean.
     """
 
     kind: CellKind
@@ -42,6 +44,7 @@ class MatrixCell:
     difference: float | None = None
     largest: float | None = None
     note: str = ""
+    identical: int = 0
 
     @property
     def text(self) -> str:
@@ -52,9 +55,12 @@ class MatrixCell:
             return f"{self.n:,} alike"
         if self.largest == 0:
             return "="
+        more = f", {self.identical:+d} identical".replace("-", "−") if self.identical else ""
         if self.difference == 0:
-            return "±0"  # images differ, their mean does not
-        return f"{self.difference:+.2g}".replace("-", "−") if math.isfinite(self.difference) else "∞"
+            return "±0" + more  # images differ, their mean does not
+        if not math.isfinite(self.difference):
+            return ("∞" if self.difference > 0 else "−∞") + more
+        return f"{self.difference:+.2g}".replace("-", "−") + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,11 @@ class MatrixRow:
     newest: float | None
     decimals: int
     cells: tuple[MatrixCell, ...]
+    note: str = ""
 
     @property
     def newest_text(self) -> str:
-        return shown(self.newest, self.decimals)
+        return with_note(self.newest, self.decimals, self.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +202,13 @@ def _rows_of_case(
     pictures = [_pictures(one, result, reference) for one, result in zip(compared, found, strict=True)]
     rows = [MatrixRow(case.id, IMAGES, "", count, 0, tuple(pictures))]
     for name in names:
-        mean = mean_of([*measured(reference, name).values()]) if reference is not None else None
-        decimals = decimals_for([mean] if mean is not None else [])
+        values = [*measured(reference, name).values()] if reference is not None else []
+        mean = mean_of(values, best_of(reference.metrics.get(name, {})) if reference is not None else None)
+        decimals = decimals_for([mean.value] if mean.value is not None else [])
         cells = tuple(
             _cell(one, name, _blank(name, result, reference)) for one, result in zip(compared, found, strict=True)
         )
-        rows.append(MatrixRow(case.id, name, units[name], mean, decimals, cells))
+        rows.append(MatrixRow(case.id, name, units[name], mean.value, decimals, cells, mean.note))
     return rows
 
 
@@ -230,7 +238,8 @@ def _cell(compared: Comparison | str, name: str, blank: str) -> MatrixCell:
         if metric.metric == name:
             note = f"by {metric.difference:+.3g}, {metric.moved} of {metric.n} images moved by more than noise"
             note += f"; {said.reason}" if said is not None and said.reason else ""
-            return MatrixCell(metric.kind, metric.n, metric.difference, metric.largest, note)
+            more = metric.identical_now - metric.identical_before
+            return MatrixCell(metric.kind, metric.n, metric.difference, metric.largest, note, more)
     return MatrixCell("absent", note=said.reason if said is not None else blank)
 
 

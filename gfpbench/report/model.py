@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from gfpbench.metrics.means import Mean
 from gfpbench.report.names import plural
 from gfpbench.types import Better, Case, Json, Problem, Result
 
@@ -45,8 +46,9 @@ class Gain:
 class Cell:
     """The mean of one metric for one restorer over the faces it was measured on, and nothing else.
 
-    ``n`` faces make the mean; ``blanks`` were restored but have no value; ``infinite`` of the ``n`` are infinite.
-    ``interval`` is a bootstrap 95 % interval of the mean, None below two faces or where a value is infinite.
+    ``n`` faces have a value; ``blanks`` were restored but have none. ``identical`` of the ``n`` equal their truth, have
+    an infinite value for it, and are counted instead of averaged (``gfpbench.metrics.means``).
+    ``interval`` is a bootstrap 95 % interval of the mean, None below two faces in it or where one is infinite.
     ``partial``: another row of the table was measured on faces that this one lacks, so the means do not compare.
     """
 
@@ -55,10 +57,15 @@ class Cell:
     interval: tuple[float, float] | None
     n: int
     blanks: int
-    infinite: int
+    identical: int
     partial: bool = False
     best: bool = False
     gain: Gain | None = None
+
+    @property
+    def note(self) -> str:
+        """``2 identical``, where the mean leaves so many out; else empty."""
+        return Mean(self.mean, self.n, self.identical).note
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,11 @@ def shown(value: float | None, decimals: int) -> str:
     return f"{value:.{decimals}f}".replace("-", "−")
 
 
+def with_note(value: float | None, decimals: int, note: str) -> str:
+    """A number as text, what is to be said of it in brackets behind it."""
+    return f"{shown(value, decimals)} ({note})" if note else shown(value, decimals)
+
+
 def printable(text: object, limit: int | None = None) -> str:
     """Text on one line without what drives a terminal, breaks XML or reverses reading; its middle cut to fit."""
     safe = "".join(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gfpbench.metrics.protocols import differences
 from gfpbench.report.model import Group, Line
-from gfpbench.report.names import BLANK, decimals_for, shown
+from gfpbench.report.names import BLANK, decimals_for, shown, with_note
 from gfpbench.types import Json
 
 SAME_QUANTITY = {
@@ -105,6 +105,7 @@ def side_by_side(group: Group) -> tuple[SideBySide, ...]:
 
 def _side_by_side(quantity: str, line: Line, named: list[tuple[str, str]]) -> SideBySide:
     values = {metric: value_of(line, metric) for _, metric in named}
+    notes = {cell.metric: cell.note for cell in line.cells}
     # Explained against the first that has a value: a gap to nothing says nothing.
     first = next((metric for _, metric in named if values[metric] is not None), named[0][1])
     decimals = decimals_for([value for value in values.values() if value is not None])
@@ -113,7 +114,10 @@ def _side_by_side(quantity: str, line: Line, named: list[tuple[str, str]]) -> Si
         quantity,
         line.label,
         units.pop() if len(units) == 1 else "",
-        tuple(Entry(name, metric, shown(values[metric], decimals), gap(first, metric)) for name, metric in named),
+        tuple(
+            Entry(name, metric, with_note(values[metric], decimals, notes.get(metric, "")), gap(first, metric))
+            for name, metric in named
+        ),
     )
 
 

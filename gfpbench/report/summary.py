@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gfpbench.metrics.intervals import bootstrap_mean
+from gfpbench.metrics.means import best_of, interval_of, is_identical, mean_of
 from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
 from gfpbench.report.names import decimals_for, plural
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
@@ -27,40 +28,45 @@ def measured(result: Result, metric: str) -> dict[str, float]:
     return values
 
 
-def mean_of(values: Sequence[float]) -> float | None:
-    """The arithmetic mean; infinite where a value is, None of nothing or where both infinities meet."""
-    if not values or (math.inf in values and -math.inf in values):
-        return None
-    infinite = [value for value in values if math.isinf(value)]
-    return infinite[0] if infinite else math.fsum(values) / len(values)
-
-
-def interval_of(values: Sequence[float]) -> tuple[float, float] | None:
-    """Bootstrap 95 % interval of the mean over faces; None below two values or where one is infinite."""
-    if len(values) < 2 or not all(map(math.isfinite, values)):
-        return None
-    interval = bootstrap_mean(values)
-    return interval.low, interval.high
-
-
 def gain_over(values: Mapping[str, float], reference: Mapping[str, float], better: Better | None) -> Gain | None:
-    """Compare two rows face by face, matched by name; None where they share no finite pair or no direction is known."""
+    """Compare two rows face by face, matched by name; None where they share no finite pair or no direction is known.
+
+    Every pair can be won or lost, infinite ones too; the mean gain is over the pairs of two finite scores.
+    """
     pairs = [(values[name], reference[name]) for name in values if name in reference]
     sign = {"higher": 1.0, "lower": -1.0, None: 0.0}[better]
     gains = [sign * (got - was) for got, was in pairs if math.isfinite(got) and math.isfinite(was)]
     if not gains or not sign:
         return None
     whole = bootstrap_mean(gains)
-    wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
-    return Gain(whole.mean, whole.low, whole.high, wins, losses, whole.n)
+    wins, losses = (sum(side * sign * got > side * sign * was for got, was in pairs) for side in (1, -1))
+    return Gain(whole.mean, whole.low, whole.high, wins, losses, len(pairs))
 
 
-def best_lines(means: Mapping[str, float], better: Better | None) -> set[str]:
-    """Keys of the best mean, ties included; nobody is best alone or where the direction is unknown."""
-    if len(means) < 2 or better is None:
+def best_lines(rows: Mapping[str, Mapping[str, float]], better: Better | None, best: float | None = None) -> set[str]:
+    """Keys of the best rows, ties included; nobody is best alone or where the direction is unknown.
+
+    Args:
+        rows: key -> image -> score; all of the same images.
+        better: the direction of the metric.
+        best: the score of equal images. Of two rows, the one with the better mean over the images that neither restored
+            identically is ahead, unless the other has identical images that it lacks: such rows have no order.
+    """
+    if len(rows) < 2 or better is None:
         return set()
-    top = max(means.values()) if better == "higher" else min(means.values())
-    return {key for key, mean in means.items() if mean == top}
+
+    def is_not_behind(one: str, other: str) -> bool:
+        mine, theirs = (
+            {name for name, value in rows[key].items() if is_identical(value, best)} for key in (one, other)
+        )
+        if not mine >= theirs:
+            return False
+        means = [mean_of([v for name, v in rows[key].items() if name not in mine]).value for key in (one, other)]
+        if means[0] is None or means[1] is None:  # every image is identical in the first, or there is no mean
+            return not set(rows[one]) - mine
+        return means[0] >= means[1] if better == "higher" else means[0] <= means[1]
+
+    return {one for one in rows if all(is_not_behind(one, other) for other in rows if other != one)}
 
 
 def _role(result: Result) -> Role:
@@ -143,9 +149,9 @@ def _group(results: Sequence[Result]) -> Group:
         if not any(values.values()):
             continue
         everyone = set().union(*values.values())
-        column = _column(
-            metric, definition, [mean for one in values.values() if (mean := mean_of([*one.values()])) is not None]
-        )
+        best = best_of(definition)
+        means = {label: mean_of([*one.values()], best) for label, one in values.items()}
+        column = _column(metric, definition, [mean for one in means.values() if (mean := one.value) is not None])
         columns.append(column)
         reference = next((values[label] for label, r in zip(labels, ordered, strict=True) if _role(r) == "input"), {})
         made: dict[str, Cell] = {}
@@ -153,20 +159,20 @@ def _group(results: Sequence[Result]) -> Group:
             mine = values[label]
             made[label] = Cell(
                 metric=metric,
-                mean=mean_of([*mine.values()]),
-                interval=interval_of([*mine.values()]),
+                mean=means[label].value,
+                interval=interval_of([*mine.values()], best),
                 n=len(mine),
                 blanks=sum(row.failure is None and row.id not in mine for row in result.rows),
-                infinite=sum(map(math.isinf, mine.values())),
+                identical=means[label].identical,
                 partial=bool(mine) and set(mine) != everyone,
                 gain=gain_over(mine, reference, column.better) if _role(result) == "restorer" else None,
             )
         contest = {
-            label: cell.mean
+            label: values[label]
             for (label, cell), result in zip(made.items(), ordered, strict=True)
             if _role(result) == "restorer" and cell.mean is not None and not cell.partial
         }
-        winners = best_lines(contest, column.better)
+        winners = best_lines(contest, column.better, best)
         for label, cell in made.items():
             cells[label].append(replace(cell, best=label in winners))
 

@@ -28,10 +28,11 @@ def counted(line: Line) -> str:
 
 
 def cell_text(cell: Cell, column: Column) -> str:
-    """A mean as shown, with ``*`` where it covers fewer faces than another row."""
+    """A mean as shown, with ``*`` where it covers fewer faces than another row, and how many are identical."""
     if cell.mean is None:
         return BLANK
-    return shown(cell.mean, column.decimals) + ("*" if cell.partial else "")
+    note = f" ({cell.note})" if cell.note else ""
+    return shown(cell.mean, column.decimals) + ("*" if cell.partial else "") + note
 
 
 def terminal_lines(results: Sequence[Result], report_path: Path | None, width: int | None = None) -> list[str]:

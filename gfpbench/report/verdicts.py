@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gfpbench.baselines import FAILING, Comparison, MetricComparison
-from gfpbench.report.names import decimals_for, markdown_text, plural, printable, shown
+from gfpbench.report.names import decimals_for, markdown_text, plural, printable, shown, with_note
 from gfpbench.types import Verdict
 
 _NOTED = 4
@@ -42,8 +42,8 @@ def comparison_table(comparison: Comparison) -> list[list[str]]:
         rows.append(
             [
                 metric.metric,
-                shown(metric.expected, digits),
-                shown(metric.got, digits),
+                with_note(metric.expected, digits, metric.notes[0]),
+                with_note(metric.got, digits, metric.notes[1]),
                 shown(metric.difference, digits),
                 f"[{shown(metric.low, digits)}, {shown(metric.high, digits)}]",
                 f"{metric.p_value:.2g}",
@@ -82,7 +82,8 @@ def _verdict_text(verdict: Verdict, metric: MetricComparison | None) -> str:
     digits = max(decimals_for([metric.expected, metric.got]), decimals_for([metric.difference]))
     unit = f" {metric.unit}" if metric.unit else ""
     said = (
-        f"{metric.metric} {shown(metric.expected, digits)} -> {shown(metric.got, digits)}{unit}, "
+        f"{metric.metric} {with_note(metric.expected, digits, metric.notes[0])} -> "
+        f"{with_note(metric.got, digits, metric.notes[1])}{unit}, "
         f"by {shown(metric.difference, digits)} [{shown(metric.low, digits)}, {shown(metric.high, digits)}], "
         f"p {metric.p_value:.2g}: {reason}"
     )

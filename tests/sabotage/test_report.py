@@ -15,6 +15,8 @@ import pytest
 from markupsafe import Markup
 
 from gfpbench import report
+from gfpbench.baselines import compare
+from gfpbench.metrics.means import Mean
 from gfpbench.report import charts, junit, page, strips, template, text
 from gfpbench.report import summary as summarise
 from gfpbench.types import BadInput, Problem, Result
@@ -40,6 +42,10 @@ def everywhere(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> Non
     for module in (summary_module, charts, junit, strips, page, template, text):
         if hasattr(module, name):
             monkeypatch.setattr(module, name, value)
+
+
+def over_one_more(values: Sequence[float], best: float | None = None) -> Mean:
+    return Mean(math.fsum(values) / (len(values) + 1), len(values))
 
 
 def test_a_failed_image_silently_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,15 +87,53 @@ def test_nan_shown_as_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
         return page.render([sample.scored("a", {"psnr_rgb": [20.0, 21.0]})], [], "t")
 
     laws.no_nan_is_shown(rendered())
-    everywhere(monkeypatch, "mean_of", lambda values: math.nan)
+    everywhere(monkeypatch, "mean_of", lambda values, best: Mean(math.nan, len(values)))
     everywhere(monkeypatch, "shown", lambda value, decimals: f"{value:.{decimals}f}")
     with pytest.raises(AssertionError):
         laws.no_nan_is_shown(rendered())
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda values, best: Mean(math.fsum(values) / len(values), len(values)),
+        lambda values, best: Mean(math.fsum(v for v in values if math.isfinite(v)) / len(values), len(values), 1),
+        lambda values, best: Mean(25.0, len(values)),
+        lambda values, best: Mean(25.0, len(values), len(values)),
+    ],
+    ids=["in the mean", "as zero", "left out in silence", "miscounted"],
+)
+def test_an_identical_pair_is_no_number(monkeypatch: pytest.MonkeyPatch, broken: Any) -> None:
+    def rendered() -> str:
+        return page.render([sample.scored("a", {"psnr_rgb": [math.inf, 20.0, 30.0]})], [], "t")
+
+    laws.identical_pairs_are_counted(rendered(), {"a": ("25.00", "1 identical")})
+    everywhere(monkeypatch, "mean_of", broken)
+    with pytest.raises(AssertionError):
+        laws.identical_pairs_are_counted(rendered(), {"a": ("25.00", "1 identical")})
+
+
+def test_a_gate_that_averages_an_identical_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One image that equals its truth now would outweigh a fall of all the others."""
+    before = gate_numbers([25.0, *[20.0 + number / 2 for number in range(11)]])
+    now = gate_numbers([math.inf, *[19.0 + number / 2 for number in range(11)]])
+    assert compare(now, before).metrics[0].kind == "worse"
+    assert compare(now, before).metrics[0].difference == -1.0
+    scores_module = sys.modules["gfpbench.baselines.scores"]
+    monkeypatch.setattr(scores_module, "is_identical", lambda value, best: False)
+    assert compare(now, before).metrics[0].kind != "worse"
+    assert compare(now, before).metrics[0].difference == math.inf
+
+
+def gate_numbers(scores: Sequence[float]) -> Result:
+    one = sample.scored("a", {"psnr_rgb": scores})
+    metric = {**sample.METRICS["psnr_rgb"], "tolerance": 0.001}
+    return dataclasses.replace(one, metrics={"psnr_rgb": metric})
+
+
 def test_a_mean_over_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sum of the measured over the number of all faces: failures count as zero."""
-    everywhere(monkeypatch, "mean_of", lambda values: math.fsum(values) / (len(values) + 1))
+    everywhere(monkeypatch, "mean_of", over_one_more)
     with pytest.raises(AssertionError):
         laws.failures_are_in_no_mean(summarise)
     with pytest.raises(AssertionError):
@@ -98,7 +142,7 @@ def test_a_mean_over_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_interval_of_single_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """The spread of images in place of the spread of their mean."""
-    everywhere(monkeypatch, "interval_of", lambda values: (min(values), max(values)))
+    everywhere(monkeypatch, "interval_of", lambda values, best: (min(values), max(values)))
     with pytest.raises(AssertionError):
         laws.means_are_means(summarise)
 
@@ -106,8 +150,8 @@ def test_an_interval_of_single_images(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_best_in_the_wrong_direction(monkeypatch: pytest.MonkeyPatch) -> None:
     real = summary_module.best_lines
 
-    def always_higher(means: Mapping[str, float], better: object) -> set[str]:
-        return real(means, "higher")
+    def always_higher(rows: Mapping[str, Mapping[str, float]], better: object, best: float | None) -> set[str]:
+        return real(rows, "higher", best)
 
     everywhere(monkeypatch, "best_lines", always_higher)
     with pytest.raises(AssertionError):
@@ -214,7 +258,7 @@ def test_a_junit_file_that_passes_too_much(monkeypatch: pytest.MonkeyPatch, tmp_
     if loses == "failures":
         monkeypatch.setattr(junit, "problems_of", lambda result: ())
     elif loses == "means":
-        monkeypatch.setattr(junit, "mean_of", lambda values: math.fsum(values) / (len(values) + 1))
+        monkeypatch.setattr(junit, "mean_of", over_one_more)
     else:
         monkeypatch.setattr(junit, "measured", lambda result, metric: dict.fromkeys(result.image_ids, 1.5))
     report.write_junit(results, tmp_path / "junit.xml")

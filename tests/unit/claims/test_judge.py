@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -189,3 +190,39 @@ def test_absent_rows_say_what_they_wait_for(tmp_path: Path, monkeypatch: pytest.
     assert "waits for a GPU" in claims.waits_for(table, row, "cpu")
     assert "waits for weights" in claims.waits_for(table, row, "cuda")
     assert claims.waits_for(table, table.rows[0], "cpu") == ""
+
+
+def identical(result: Result, *places: int) -> Result:
+    """The PSNR of these images made infinite: they equal their truth."""
+    rows = [
+        dataclasses.replace(row, scores={**row.scores, "psnr_rgb": float("inf")}) if number in places else row
+        for number, row in enumerate(result.rows)
+    ]
+    return dataclasses.replace(result, rows=tuple(rows))
+
+
+def test_a_published_number_is_the_mean_of_the_images_that_have_one() -> None:
+    table, row = claims.row("gfpgan-2021/celeba-test/GFP-GAN")
+    one = identical(row_result(25.08), 0)
+    told = claims.judge_row(table, row, "PSNR", one)
+    numbers = [score for score in one.scores("psnr_rgb") if score is not None and np.isfinite(score)]
+    assert told.status == "held"
+    assert told.got == pytest.approx(np.mean(numbers))
+    assert "(1 identical)" in told.reason
+    assert told.images == 3000
+    # The row of the truth: one image of 3,000 that is not the truth is not an infinite mean.
+    other = identical(row_result(60, restorer="truth"), *range(1, 3000))
+    assert claims.judge_row(table, table.rows[2], "PSNR", other).status == "failed"
+
+
+def test_an_identical_image_decides_no_claim_for_the_others() -> None:
+    rises, keeps = CLAIMS["gfpgan-2021/PSNR-does-not-rise"], CLAIMS["nano/PSNR-does-not-fall"]
+    falls = moved("psnr_rgb", -1.0, 0.5)
+    assert claims.judge(keeps, identical(falls, 3), DEGRADED, TRUTH).status == "failed"
+    both = claims.judge(rises, identical(moved("psnr_rgb", -0.3, 0.1), 3), identical(DEGRADED, 3), TRUTH)
+    assert both.status == "held"
+    assert both.got == pytest.approx(-0.3, abs=0.1)
+    lost = claims.judge(keeps, moved("psnr_rgb", 1.0, 0.5), identical(DEGRADED, 3), TRUTH)
+    assert (lost.status, "1 the other way: an infinite fall" in lost.reason) == ("failed", True)
+    gained = claims.judge(rises, identical(moved("psnr_rgb", -0.3, 0.1), 3), DEGRADED, TRUTH)
+    assert (gained.status, "an infinite rise" in gained.reason) == ("failed", True)

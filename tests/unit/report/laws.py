@@ -141,13 +141,26 @@ def numbers_are_the_results(html: str, results: Sequence[Result]) -> None:
                 assert "data-mean" not in cell.attributes
                 continue
             exact = float(cell.attributes["data-mean"])
-            assert exact == np.mean(numbers) or abs(exact - np.mean(numbers)) < 1e-9
+            finite = [value for value in numbers if not math.isinf(value)]  # identical pairs are counted beside it
+            expected = np.mean(finite or numbers)
+            assert exact == expected or abs(exact - expected) < 1e-9
+            assert int(cell.attributes.get("data-identical", "0")) == len(numbers) - len(finite)
             text = cell.one("span", cls="mean").text
             if math.isinf(exact):
                 assert text == "∞"
             else:
                 digits = len(text.partition(".")[2])
                 assert abs(float(text.replace("−", "-")) - exact) <= 0.5 * 10**-digits + 1e-12
+
+
+def identical_pairs_are_counted(html: str, expected: dict[str, tuple[str, str]]) -> None:
+    """For each restorer the mean and what is said of identical pairs beside it, as written in its cell."""
+    table = parsed(html).one("table", cls="summary")
+    for restorer, (mean, note) in expected.items():
+        cell = table.one("tr", data_restorer=restorer).one("td", cls="num")
+        assert cell.one("span", cls="mean").text == mean
+        said = [one.text for one in cell.every("small", cls="warn")]
+        assert said == ([note] if note else [])
 
 
 def pictures_match_by_name(html: str, results: Sequence[Result], store: Path) -> None:

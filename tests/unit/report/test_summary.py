@@ -11,8 +11,8 @@ import report_sample as sample
 
 from gfpbench.report import summary
 from gfpbench.report.names import decimals_for, printable, shown
-from gfpbench.report.summary import best_lines, gain_over, mean_of
-from gfpbench.types import BadInput, Case, Result
+from gfpbench.report.summary import best_lines, gain_over
+from gfpbench.types import BadInput, Better, Case, Result
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,21 @@ def test_what_differs_in_more_than_the_restorer_is_another_table() -> None:
     assert len(summary([one, *others]).groups) == 7
 
 
-def test_infinite_means() -> None:
-    """One perfect restoration makes a mean PSNR infinite: that is shown, and said of how many."""
+def test_identical_pairs_leave_the_mean_and_are_counted() -> None:
     (group,) = summary([sample.scored("a", {"psnr_rgb": [math.inf, 20.0, 30.0]})]).groups
     (cell,) = group.lines[0].cells
-    assert (cell.mean, cell.infinite, cell.interval) == (math.inf, 1, None)
-    assert mean_of([math.inf, -math.inf]) is None
-    assert mean_of([]) is None
+    assert (cell.mean, cell.identical, cell.n, cell.note) == (25.0, 1, 3, "1 identical")
+    assert cell.interval is not None
+    assert cell.interval[0] <= 25.0 <= cell.interval[1]
 
 
 def test_ties_are_all_best_and_nobody_is_best_alone() -> None:
-    assert best_lines({"a": 1.0, "b": 1.0, "c": 2.0}, "lower") == {"a", "b"}
-    assert best_lines({"a": 1.0}, "lower") == set()
-    assert best_lines({"a": 1.0, "b": 2.0}, None) == set()
+    def best(means: dict[str, float], better: Better | None) -> set[str]:
+        return best_lines({name: {"x": mean} for name, mean in means.items()}, better)
+
+    assert best({"a": 1.0, "b": 1.0, "c": 2.0}, "lower") == {"a", "b"}
+    assert best({"a": 1.0}, "lower") == set()
+    assert best({"a": 1.0, "b": 2.0}, None) == set()
 
 
 def test_a_mean_over_fewer_faces_is_never_best() -> None:
