@@ -7,7 +7,6 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -16,10 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gfpbench.assets.nests import NESTS, FoundWeights, find_table
 from gfpbench.types import BadInput
-
-NESTS = ("params_ema", "params", "state_dict")
-"""Where authors keep the weights inside a checkpoint, best first: basicsr's averages, its plain ones, Lightning's."""
 
 # What torch itself writes into a table of tensors.
 _HARMLESS = re.compile(
@@ -60,29 +57,43 @@ def disguise(path: Path) -> str | None:
     return None
 
 
-def load_weights(path: Path, nests: tuple[str, ...] = NESTS) -> dict[str, torch.Tensor]:
-    """Named tensors from a checkpoint, on the CPU. Code in the file is never run.
+def program_in(path: Path) -> tuple[str, str] | None:
+    """The form of restorer that runs a file, and what it is, where it holds a whole program: TorchScript, torch.export.
+
+    Both look like a file of ``torch.save`` from outside; ONNX is told by its name, as it has no mark of its own.
+    """
+    if path.suffix.lower() == ".onnx":
+        return "onnx", "an ONNX network"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = [name.partition("/")[2] or name for name in archive.namelist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return None
+    if "constants.pkl" in inside and any(name.startswith("code/") for name in inside):
+        return "torchscript", "a TorchScript network (torch.jit.save)"
+    if "archive_format" in inside or "serialized_exported_program.json" in inside:
+        return "pt2", "an exported network (torch.export.save)"
+    return None
+
+
+def find_weights(path: Path, nests: tuple[str, ...] = NESTS, key: str = "") -> FoundWeights:
+    """Named tensors from a checkpoint, on the CPU, and where in it they lay. Code in the file is never run.
 
     Args:
         path: safetensors, or a file of ``torch.save`` (both its formats), told by content.
-        nests: where to look inside a checkpoint that holds more than weights; the first one found counts.
+        nests: where to look inside a checkpoint that holds more than weights, best first.
+        key: where a person says they lie; then nowhere else is looked.
 
     Raises:
-        BadInput: the file is missing, empty, truncated, a web page, holds code, or holds no table of tensors.
+        BadInput: the file is missing, empty, truncated, a web page, holds code or a program, or holds no table of
+            tensors.
     """
-    found = _read_checkpoint(path)
-    nest = next((key for key in nests if isinstance(found, Mapping) and isinstance(found.get(key), Mapping)), None)
-    weights = found if nest is None else found[nest]
-    if not isinstance(weights, Mapping) or not weights:
-        raise BadInput(f"{path} holds no table of weights but {type(weights).__name__}")
-    odd = [
-        str(key) for key, value in weights.items() if not isinstance(key, str) or not isinstance(value, torch.Tensor)
-    ]
-    if odd:
-        raise BadInput(
-            f"{path} is not a table of weights: {', '.join(odd[:3])} is not a tensor; looked in {', '.join(nests)}"
-        )
-    return dict(weights)
+    return find_table(_read_checkpoint(path), path, nests, key)
+
+
+def load_weights(path: Path, nests: tuple[str, ...] = NESTS) -> dict[str, torch.Tensor]:
+    """Named tensors from a checkpoint, on the CPU, as ``find_weights`` finds them."""
+    return find_weights(path, nests).weights
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -176,6 +187,9 @@ def _read_checkpoint(path: Path) -> Any:
         start = file.read(9)
     if path.suffix == ".safetensors" or start[8:9] == b"{":
         return _read_safetensors(path)
+    if (program := program_in(path)) is not None:
+        form, what = program
+        raise BadInput(f"{path} is {what}, a program and no table of weights: where you trust it, name it {form}:PATH")
     try:
         with warnings.catch_warnings():
             # Checkpoints of old torch versions make torch warn about its own storage classes.

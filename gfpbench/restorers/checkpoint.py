@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from gfpbench.assets.nests import shown
 from gfpbench.restorers import gfpgan_files, vq_networks
-from gfpbench.restorers.checkpoint_file import Weights, file_sha256, read_weights, recognised
+from gfpbench.restorers.checkpoint_file import Spelling, file_sha256, find_weights, recognised, spellings
 from gfpbench.restorers.face_network import FaceNetwork, Settings, placed, read_settings
 from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, Json
@@ -28,28 +29,33 @@ FAMILIES: dict[str, Callable[..., FaceNetwork]] = {
 def load_checkpoint(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwork:
     """A checkpoint file of your own: GFP-GAN, RestoreFormer, CodeFormer, or anything spandrel can load.
 
-    Told by its contents, not by its name. Options as the architecture has them: ``checkpoint:PATH?dtype=bf16``. An
-    architecture that enlarges (super-resolution) is brought back to the size it was given.
+    Told by its contents, not by its name. The weights may lie under any of the usual keys (averaged ones first), or
+    under one that ``checkpoint:PATH?key=NAME`` names, and their names may begin with what DataParallel, torch.compile
+    or Lightning put before them. Options as the architecture has them: ``checkpoint:PATH?dtype=bf16``. An architecture
+    that enlarges (super-resolution) is brought back to the size it was given.
 
     Raises:
         BadInput: for a file that is not there, holds no weights, or weights of no architecture that can be run.
     """
     options = Options(f"checkpoint:{argument}", given)
     settings = read_settings(options, device)
+    key = options.text("key", "NAME of the table of weights in the file")
     path = Path(argument).expanduser()
-    weights = read_weights(path)
-    identity: dict[str, Json] = {"weights": path.name, "weights_sha256": file_sha256(path)}
-    family = FAMILIES.get(recognised(weights))
-    if family is not None:
-        return family(options, path, weights, settings, identity)
-    return _by_spandrel(options, path, weights, settings, identity)
+    found = find_weights(path, key)
+    identity: dict[str, Json] = {"weights": path.name, "weights_sha256": file_sha256(path), **found.record()}
+    told = spellings(found.weights)
+    for spelling in told:
+        family = FAMILIES.get(recognised(spelling.weights))
+        if family is not None:
+            return family(options, path, spelling.weights, settings, {**identity, **spelling.record()})
+    return _by_spandrel(options, path, told, settings, identity)
 
 
 def _by_spandrel(
-    options: Options, path: Path, weights: Weights, settings: Settings, identity: dict[str, Json]
+    options: Options, path: Path, told: list[Spelling], settings: Settings, identity: dict[str, Json]
 ) -> FaceNetwork:
     options.finished()
-    descriptor = _described(path, weights)
+    descriptor, spelling = _described(path, told)
     placed(descriptor.model, settings)
     if settings.compiled:
         raise BadInput(
@@ -73,30 +79,39 @@ def _by_spandrel(
             "range_known": False,
             "note": "run by spandrel's own call, with [0, 1]; not compared with its authors' code",
             **identity,
+            **spelling.record(),
         },
     )
 
 
-def _described(path: Path, weights: Weights) -> Any:
-    """spandrel's descriptor of these weights: a network that takes an RGB picture and returns one."""
+def _described(path: Path, told: list[Spelling]) -> tuple[Any, Spelling]:
+    """spandrel's descriptor of these weights (a network that takes an RGB picture and returns one), under the first
+    spelling of their names that it knows."""
     from spandrel import MAIN_REGISTRY, ImageModelDescriptor, ModelLoader, UnsupportedModelError
 
-    try:
-        with torch.random.fork_rng(devices=[]):  # constructors draw initial weights, which are replaced
-            descriptor = ModelLoader(registry=MAIN_REGISTRY).load_from_state_dict(dict(weights))
-    except UnsupportedModelError as error:
-        names = ", ".join(list(weights)[:3])
+    loader = ModelLoader(registry=MAIN_REGISTRY)
+    descriptor: Any = None
+    for spelling in told:
+        try:
+            with torch.random.fork_rng(devices=[]):  # constructors draw initial weights, which are replaced
+                descriptor = loader.load_from_state_dict(dict(spelling.weights))
+        except UnsupportedModelError:
+            continue
+        except (KeyError, RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+            line = " ".join(str(error).split())[:200]
+            raise BadInput(f"{path} looks like weights that spandrel knows, but do not fit: {line}") from error
+        break
+    if descriptor is None:
+        weights = told[0].weights
+        names = ", ".join(shown(name) for name in list(weights)[:3])
         raise BadInput(
             f"{path} holds {len(weights)} weights of no architecture that spandrel {version('spandrel')} knows "
             f"(they begin with {names}); wrap the network yourself: --restorer python:MODULE:ATTRIBUTE"
-        ) from error
-    except (KeyError, RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
-        line = " ".join(str(error).split())[:200]
-        raise BadInput(f"{path} looks like weights that spandrel knows, but do not fit: {line}") from error
+        )
     if not isinstance(descriptor, ImageModelDescriptor) or (descriptor.input_channels, descriptor.output_channels) != (
         3,
         3,
     ):
         name = descriptor.architecture.name
         raise BadInput(f"{path} is a {name} network that does not turn one RGB picture into another")
-    return descriptor
+    return descriptor, spelling

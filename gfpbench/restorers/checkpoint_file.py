@@ -4,32 +4,105 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from gfpbench import assets
-from gfpbench.types import BadInput
+from gfpbench.assets.nests import NESTS, shown
+from gfpbench.types import BadInput, Json
 
 Weights = dict[str, torch.Tensor]
+
+
+_WRAPPERS = ("module.", "_orig_mod.", "model.", "netG.", "net_g.", "generator.", "network.", "net.")
+"""What every name begins with where a network was saved from within something: several GPUs (DataParallel),
+torch.compile, a Lightning module. Nested, they come in any order."""
 
 
 def read_weights(path: Path) -> Weights:
     """Named tensors of a checkpoint in float32, averaged weights (``params_ema``) before plain ones.
 
+    Under the names of a face-restoration architecture where these can be told; see ``spellings``.
+
     Raises:
-        BadInput: for everything ``assets.load_weights`` refuses, and for weights that are NaN or infinite.
+        BadInput: for everything that ``find_weights`` refuses.
     """
+    told = spellings(find_weights(path).weights)
+    return next((one.weights for one in told if recognised(one.weights)), told[0].weights)
+
+
+def find_weights(path: Path, key: str = "") -> assets.FoundWeights:
+    """The same under the names that the file has, with where in the file they lay.
+
+    Args:
+        path: of the file.
+        key: the table in it, where its own names do not tell.
+
+    Raises:
+        BadInput: for everything ``assets.find_weights`` refuses, and for weights that are NaN or infinite.
+    """
+    found = assets.find_weights(path, key=key) if key else assets.find_weights(path)
     weights: Weights = {}
-    for name, tensor in assets.load_weights(path).items():
+    for name, tensor in found.weights.items():
         weights[name] = tensor.float() if tensor.is_floating_point() else tensor
         if not bool(torch.isfinite(weights[name]).all()):
             count = int((~torch.isfinite(weights[name])).sum())
-            raise BadInput(f"{path} is damaged: {count} of {tensor.numel()} values of {name!r} are NaN or infinite")
-    # Left behind by training on several GPUs; spandrel takes it away as well.
-    if all(name.startswith("module.") for name in weights):
-        weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
-    return weights
+            raise BadInput(
+                f"{path} is damaged: {count} of {tensor.numel()} values of {shown(name)!r} are NaN or infinite"
+            )
+    return replace(found, weights=weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """Weights under names they may be known by.
+
+    Args:
+        weights: name to tensor.
+        prefix: what was taken away from the beginning of every name.
+        left_out: tensors of the file that are not among them, because their names begin otherwise.
+    """
+
+    weights: Weights
+    prefix: str = ""
+    left_out: int = 0
+
+    def record(self) -> dict[str, Json]:
+        """For a provenance: nothing where the weights are as the file has them."""
+        return {
+            **({"prefix_of_names": self.prefix} if self.prefix else {}),
+            **({"weights_left_out": self.left_out} if self.left_out else {}),
+        }
+
+
+def spellings(weights: Weights) -> list[Spelling]:
+    """The same weights under the names they may be known by: as they are, then with what all names begin with taken
+    away, then those of one network where a file holds several under prefixes (``generator.``, ``discriminator.``).
+
+    As they are comes first: networks whose own names begin with ``model.`` exist.
+    """
+    whole = _unwrapped(Spelling(weights))
+    told = list(whole)
+    for base in whole:
+        for nest in NESTS:
+            names = [name for name in base.weights if name.startswith(f"{nest}.") and name != f"{nest}."]
+            if names and len(names) < len(base.weights):
+                part = {name.removeprefix(f"{nest}."): base.weights[name] for name in names}
+                told += _unwrapped(Spelling(part, f"{base.prefix}{nest}.", len(base.weights) - len(part)))
+    return told
+
+
+def _unwrapped(first: Spelling) -> list[Spelling]:
+    told = [first]
+    while True:
+        last = told[-1]
+        prefix = next((p for p in _WRAPPERS if all(name.startswith(p) for name in last.weights)), None)
+        shorter = {} if prefix is None else {name.removeprefix(prefix): t for name, t in last.weights.items()}
+        if prefix is None or "" in shorter:
+            return told
+        told.append(Spelling(shorter, last.prefix + prefix, last.left_out))
 
 
 def recognised(weights: Mapping[str, torch.Tensor]) -> str:
@@ -70,13 +143,13 @@ def fit(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Pat
     shapes = [name for name in wanted if name in weights and wanted[name].shape != weights[name].shape]
     reasons = []
     if missing:
-        reasons.append(f"{len(missing)} of {len(wanted)} weights are missing (first: {missing[0]})")
+        reasons.append(f"{len(missing)} of {len(wanted)} weights are missing (first: {shown(missing[0])})")
     if unknown:
-        reasons.append(f"{len(unknown)} are not known there (first: {unknown[0]})")
+        reasons.append(f"{len(unknown)} are not known there (first: {shown(unknown[0])})")
     if shapes:
         first = shapes[0]
         sizes = f"{tuple(weights[first].shape)}, not {tuple(wanted[first].shape)}"
-        reasons.append(f"{len(shapes)} have another shape (first: {first} is {sizes})")
+        reasons.append(f"{len(shapes)} have another shape (first: {shown(first)} is {sizes})")
     if reasons:
         raise BadInput(f"{path} does not fit {architecture}: {'; '.join(reasons)}")
     network.load_state_dict(dict(weights), strict=True, assign=True)

@@ -61,6 +61,11 @@ class Options:
             raise self._wrong(key)
         return value
 
+    def text(self, key: str, meaning: str) -> str:
+        """Any word; empty where it was not given. ``meaning`` is what a refusal says of it."""
+        self._known[key] = meaning
+        return self.given.get(key, "")
+
     def whole(self, key: str, default: int, low: int, high: int) -> int:
         """A whole number between two others, both included."""
         self._known[key] = f"{low}..{high}"

@@ -227,7 +227,7 @@ def test_noise_drawn_anew_is_seen(made: Any, faces: ImageBatch, monkeypatch: Pat
 def test_plain_weights_taken_for_averaged_ones_are_seen(
     version: str, faces: ImageBatch, monkeypatch: Patch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(assets, "load_weights", lambda path: loading.load_weights(path, ("params", "params_ema")))
+    monkeypatch.setattr(assets, "find_weights", lambda path: loading.find_weights(path, ("params", "params_ema")))
     with pytest.raises(AssertionError, match="levels apart"):
         laws.takes_averaged_weights(tmp_path, VERSIONS[version], SIZE, select(faces, [0]))
 

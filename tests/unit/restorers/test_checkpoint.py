@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,22 +36,102 @@ def test_averaged_weights_come_before_plain_ones(network: torch.nn.Module, face:
     assert torch.equal(to_uint8(load(f"checkpoint:{path}")(face)), to_uint8(wanted))
 
 
-@pytest.mark.parametrize("how", ["params_ema", "params", "bare", "safetensors", "module."])
+KEYS = (
+    *("params_ema", "params-ema", "g_ema", "ema", "state_dict_ema", "params", "net_g", "netG", "generator"),
+    *("model_state_dict", "state_dict", "model", "net"),
+)
+PREFIXES = ("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "net_g.", "model.generator.")
+
+
+@pytest.mark.parametrize("how", ["bare", "legacy", "safetensors", *KEYS, *PREFIXES])
 def test_the_ways_in_which_people_save_weights(
     how: str, network: torch.nn.Module, face: ImageBatch, tmp_path: Path
 ) -> None:
     from safetensors.torch import save_file
 
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    path = tmp_path / ("net.safetensors" if how == "safetensors" else "net.pth")
+    path = tmp_path / "net.pth"
     if how == "safetensors":
+        path = path.with_suffix(".safetensors")
         save_file(state, path)
-    elif how == "module.":
-        torch.save({f"module.{name}": tensor for name, tensor in state.items()}, path)
+    elif how.endswith("."):
+        torch.save({f"{how}{name}": tensor for name, tensor in state.items()}, path)
     else:
-        torch.save(state if how == "bare" else {how: state}, path)
+        found = state if how in ("bare", "legacy") else {"epoch": 7, how: state, "optimizer": {"state": {0: {}}}}
+        torch.save(found, path, _use_new_zipfile_serialization=how != "legacy")
     wanted = upstream.by_functions(network, face, randomize_noise=False)
-    assert torch.equal(to_uint8(load(f"checkpoint:{path}")(face)), to_uint8(wanted))
+    restorer = load(f"checkpoint:{path}")
+    assert torch.equal(to_uint8(restorer(face)), to_uint8(wanted))
+    record = restorer.provenance()
+    assert record.get("weights_key") == (how if how in KEYS else None)
+    assert record.get("left_out_of_file") == (["epoch", "optimizer"] if how in KEYS else None)
+    assert record.get("prefix_of_names") == (how if how.endswith(".") else None)
+
+
+@pytest.mark.parametrize("prefix", ["params_ema.", "module.g_ema.", "generator.module."])
+def test_one_network_of_several_under_prefixes(
+    prefix: str, network: torch.nn.Module, face: ImageBatch, tmp_path: Path
+) -> None:
+    """As a Lightning module or a flat safetensors file holds a generator beside a discriminator and a loss."""
+    from safetensors.torch import save_file
+
+    state = {f"{prefix}{name}": tensor.clone() for name, tensor in network.state_dict().items()}
+    other = {f"discriminator.{number}.weight": torch.ones(2) for number in range(3)}
+    if prefix.startswith("module."):  # one wrapper around both
+        other = {f"module.{name}": tensor for name, tensor in other.items()}
+    path = tmp_path / "net.safetensors"
+    save_file({**state, **other}, path)
+    restorer = load(f"checkpoint:{path}")
+    wanted = upstream.by_functions(network, face, randomize_noise=False)
+    assert torch.equal(to_uint8(restorer(face)), to_uint8(wanted))
+    assert restorer.provenance()["prefix_of_names"] == prefix
+    assert restorer.provenance()["weights_left_out"] == 3
+
+
+def test_what_lies_beside_the_tensors_is_left_out_and_named(
+    network: torch.nn.Module, face: ImageBatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.pth"
+    torch.save({**network.state_dict(), "step": 7, "name": "mine"}, path)
+    restorer = load(f"checkpoint:{path}")
+    assert restorer.provenance()["left_out_of_file"] == ["step", "name"]
+    wanted = upstream.by_functions(network, face, randomize_noise=False)
+    assert torch.equal(to_uint8(restorer(face)), to_uint8(wanted))
+
+
+def test_of_several_unknown_tables_none_is_guessed(network: torch.nn.Module, face: ImageBatch, tmp_path: Path) -> None:
+    other = upstream.clean(upstream.TINY, seed=5)
+    path = tmp_path / "net.pth"
+    torch.save({"slow": other.state_dict(), "fast": {"deep": network.state_dict()}, "epoch": 3}, path)
+    with pytest.raises(
+        BadInput, match=r"several tables of weights.*: slow, fast; choose one: checkpoint:PATH\?key=slow"
+    ):
+        load(f"checkpoint:{path}")
+    with pytest.raises(BadInput, match=r"no table of weights under key=quick; tables there: slow, fast"):
+        load(f"checkpoint:{path}?key=quick")
+    wanted = upstream.by_functions(network, face, randomize_noise=False)
+    for key in ("fast", "fast/deep"):
+        restorer = load(f"checkpoint:{path}?key={key}")
+        assert torch.equal(to_uint8(restorer(face)), to_uint8(wanted))
+        assert restorer.provenance()["weights_key"] == "fast/deep"
+    torch.save({"only": network.state_dict(), "epoch": 3}, path)
+    assert load(f"checkpoint:{path}").provenance()["weights_key"] == "only"
+
+
+def test_a_program_is_named_for_what_it_is(tmp_path: Path) -> None:
+    class Halved(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x / 2
+
+    scripted, exported = tmp_path / "net.pt", tmp_path / "net.pt2"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(Halved()).save(scripted)
+    torch.export.save(torch.export.export(Halved(), (torch.ones(1, 3, 8, 8),)), exported)
+    (tmp_path / "net.onnx").write_bytes(b"\x08\x08")
+    for path, form in ((scripted, "torchscript"), (exported, "pt2"), (tmp_path / "net.onnx", "onnx")):
+        with pytest.raises(BadInput, match=f"a program and no table of weights: .* name it {form}:PATH"):
+            load(f"checkpoint:{path}")
 
 
 def without(name: str) -> Callable[[Weights], Weights]:
