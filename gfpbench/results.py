@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 _RESULT = ("case", "degradation", "environment", "faces", "metrics", "not_measured", "problems", "restorer", "rows")
 _CASE = ("degradation", "draws", "faces", "limit", "restorer", "seed", "size_px")
 _ROW = ("attributes", "face_sha256", "failure", "id", "parameters", "scores", "size_px")
-_OPTIONAL = ("envelope", "protocols", "set_scores")
+_OPTIONAL = ("envelope", "label", "protocols", "set_scores")
 _PROBLEM = ("reason", "stage", "subject")
 _NUMBERS = ("best", "tolerance")  # the fields of a metric's record that may be infinite
 
@@ -47,6 +47,8 @@ def to_json(result: Result) -> dict[str, Json]:
         data["set_scores"] = {name: metric_to_json(name, record) for name, record in result.set_scores.items()}
     if result.protocols:
         data["protocols"] = {name: _plain(figures, f"protocols.{name}") for name, figures in result.protocols.items()}
+    if result.label:
+        data["label"] = result.label
     from_json(data)  # what is written can be read again
     return data
 
@@ -86,6 +88,7 @@ def from_json(data: Json) -> Result:
             }
             for name, figures in _mapping(fields.get("protocols", {}), "protocols").items()
         },
+        label=_text(fields.get("label", ""), "label"),
     )
 
 
@@ -162,6 +165,11 @@ def write(results: Sequence[Result], path: Path) -> None:
     finally:
         if partial.exists():
             partial.unlink()
+
+
+def text(results: Sequence[Result]) -> str:
+    """What ``write`` puts into a file. Raises BadInput as ``to_json`` does."""
+    return "".join(_lines(results))
 
 
 def read(path: Path) -> tuple[Result, ...]:

@@ -298,7 +298,8 @@ class Result:
     ``envelope`` says how far its scores move under changes that should change nothing (threads, batch size, a re-run,
     another machine's rounding); empty where that was not measured, as in an ordinary run.
     ``set_scores`` holds numbers of the whole set (FID and its like), which no single row has. ``protocols`` are those
-    it was measured under: "PSNR @ vqfr" is the metric ``protocols["vqfr"]["PSNR"]``.
+    it was measured under: "PSNR @ vqfr" is the metric ``protocols["vqfr"]["PSNR"]``. ``label`` tells a reader which of
+    several Results of one case it is (the file it was read from); empty where there is only one.
     """
 
     case: Case
@@ -313,6 +314,7 @@ class Result:
     envelope: Mapping[str, Json] = field(default_factory=dict)
     set_scores: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)  # metric -> a SetScore and its metric
     protocols: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # protocol -> its figure -> the metric
+    label: str = ""
 
     @property
     def image_ids(self) -> tuple[str, ...]:
@@ -321,6 +323,21 @@ class Result:
     def scores(self, metric: str) -> tuple[float | None, ...]:
         """One value per image, in the order of ``image_ids``."""
         return tuple(row.scores.get(metric) for row in self.rows)
+
+    @property
+    def named(self) -> str:
+        """The case's id, with the label where there is one."""
+        return f"{self.case.id} ({self.label})" if self.label else self.case.id
+
+    @property
+    def unreadable(self) -> tuple[Problem, ...]:
+        """The faces that could not be read, each with its reason; none of them has a row."""
+        return tuple(problem for problem in self.problems if problem.stage == "faces")
+
+    @property
+    def unreadable_share(self) -> float:
+        """Which share of the faces that were asked for could not be read, in [0, 1]."""
+        return len(self.unreadable) / max(1, len(self.rows) + len(self.unreadable))
 
 
 @dataclass(frozen=True, slots=True)

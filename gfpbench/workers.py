@@ -48,8 +48,7 @@ class Shared:
         """
         stem = hashlib.sha256(f"{kind}\0{name}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
         done = self.folder / f"{stem}.json"
-        with (self.folder / f"{stem}.lock").open("a") as file:
-            _wait_for(file)  # the lock is the system's: it goes when the process goes
+        with held(self.folder / f"{stem}.lock"):
             if done.exists():
                 yield False
                 return
@@ -62,6 +61,14 @@ class Shared:
         """The names of all work of one kind that is done, sorted."""
         records = [json.loads(path.read_text(encoding="utf-8")) for path in self.folder.glob("*.json")]
         return tuple(sorted(name for of_kind, name in records if of_kind == kind))
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a file as a lock, waiting for whoever holds it. The lock is the system's: it goes when the process goes."""
+    with path.open("a") as file:
+        _wait_for(file)
+        yield
 
 
 def _wait_for(file: IO[str]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gfpbench.baselines.comparison import FAILING, Comparison, Judged, MetricComparison, comparison_from_json
 from gfpbench.baselines.decide import compare
 from gfpbench.baselines.envelope import measure_envelope
-from gfpbench.baselines.pairing import paired_cases
+from gfpbench.baselines.inputs import too_many_unreadable
+from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
 from gfpbench.baselines.store import baseline_path, command_to_create, create, find, leftovers
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Comparison",
     "Judged",
     "MetricComparison",
+    "Pairing",
     "baseline_path",
     "command_to_create",
     "compare",
@@ -22,4 +24,6 @@ __all__ = [
     "leftovers",
     "measure_envelope",
     "paired_cases",
+    "too_many_unreadable",
+    "vanished",
 ]

@@ -10,6 +10,9 @@ from gfpbench.types import BadInput, Better, Case, Json, Verdict, VerdictKind
 FAILING: tuple[VerdictKind, ...] = ("worse", "missing", "changed")
 """Verdicts that fail a test. ``better`` passes, and the baseline is named as stale."""
 
+VANISHED = "case"
+"""The subject of the verdict on a case that was measured for the baseline and not now."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageChange:
@@ -117,6 +120,11 @@ class Comparison(Judged):
     same_model: bool
     images: int
     command: str
+
+    @property
+    def vanished(self) -> bool:
+        """Whether the case was not measured at all any more, so that nothing could be compared."""
+        return not self.images and any(verdict.metric == VANISHED for verdict in self.verdicts)
 
     def to_json(self) -> dict[str, Json]:
         """Plain JSON values; an infinite number becomes the text "inf"."""

@@ -19,13 +19,14 @@ from gfpbench.baselines.store import options
 from gfpbench.types import BadInput, Result, Verdict
 
 
-def compare(result: Result, baseline: Result, *, cases: int = 1) -> Comparison:
+def compare(result: Result, baseline: Result, *, cases: int = 1, max_unreadable: float = 0.0) -> Comparison:
     """Compare a Result with its baseline, image by image, paired by name.
 
     Args:
         result: as measured now.
         baseline: as stored. Its envelope says how far numerical noise goes; without one, the metrics' tolerances do.
         cases: how many cases are judged together; the evidence asked for grows with it.
+        max_unreadable: the share of the faces that may be unreadable, in [0, 1]; more fails.
 
     Raises:
         BadInput: where the two have no image in common.
@@ -45,6 +46,8 @@ def compare(result: Result, baseline: Result, *, cases: int = 1) -> Comparison:
         envelope = {**envelope, "exact": False}
     setting = Setting(result.case.id, shared, not machine, not another, envelope, max(1, cases))
     verdicts = _only_in_one(setting, result, baseline)
+    unread = inputs.too_many_unreadable(result, max_unreadable)
+    verdicts += [setting.verdict("faces", "missing", unread, result.unreadable[0].subject)] if unread else []
     setting, changed = _same_question(setting, result, baseline)
     verdicts += changed
     notes = machine + inputs.code_note(result, baseline) + model

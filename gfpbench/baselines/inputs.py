@@ -58,6 +58,21 @@ def sums_in_floats(baseline: Result) -> bool:
     return "precision" in baseline.restorer or str(baseline.restorer.get("restorer", "")).startswith("python:")
 
 
+def too_many_unreadable(result: Result, at_most: float) -> str:
+    """One line where more than a share of the faces could not be read; empty where no more than that.
+
+    Args:
+        at_most: in [0, 1]; 0 allows none.
+    """
+    unread, total = result.unreadable, len(result.rows) + len(result.unreadable)
+    if result.unreadable_share <= at_most:
+        return ""
+    return (
+        f"{len(unread):,} of {total:,} faces cannot be read, and {at_most:.4g} of all may be (--max-unreadable): "
+        f"{unread[0].subject}: {unread[0].reason}" + (f" (and {len(unread) - 1:,} more)" if len(unread) > 1 else "")
+    )
+
+
 def faces_changed(pairs: Sequence[tuple[Row, Row]]) -> Changed | None:
     """Images whose clean picture is another one. ``pairs`` are (baseline, now)."""
     other = [now.id for before, now in pairs if before.face_sha256 != now.face_sha256 or before.size_px != now.size_px]

@@ -144,6 +144,8 @@ def _judged(
         said = f"{moved} of {len(gain)} images moved by more than numerical noise"
         if mean < -slack and not (gain > slack).any():
             return "worse", f"{said}, all of them down"
+        if mean > slack and not (gain < -slack).any() and moved * 2 > len(gain):
+            return "better", f"{said}, all of them up: the baseline is stale"
         return "changed", f"{said}, neither surely better nor surely worse"
     if not moved:
         return "same", "within numerical noise"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gfpbench import degrade, faces, restorers, results
 from gfpbench.baselines.envelope import measure_envelope
+from gfpbench.baselines.inputs import too_many_unreadable
 from gfpbench.run.environment import device_key
 from gfpbench.types import BadInput, Case, GfpbenchError, Result
 
@@ -56,11 +57,12 @@ def read(path: Path, case: Case | None = None) -> Result:
     return stored[0]
 
 
-def create(root: Path, result: Result, *, device: str = "cpu") -> Path:
+def create(root: Path, result: Result, *, device: str = "cpu", max_unreadable: float = 0.0) -> Path:
     """Make the baseline of a Result: measure its envelope of numerical noise, and write both to the file it belongs in.
 
     Raises:
-        BadInput: where a restoration failed: a baseline would make that the standard.
+        BadInput: where a restoration failed, or more than the share ``max_unreadable`` of the faces could not be read:
+            a baseline would make that the standard.
         GfpbenchError: where the disk refuses.
     """
     failed = [row.id for row in result.rows if row.failure is not None]
@@ -69,6 +71,9 @@ def create(root: Path, result: Result, *, device: str = "cpu") -> Path:
             f"{result.case.id}: {len(failed)} of {len(result.rows)} restorations failed ({failed[0]!r} first): "
             "no baseline is made of a failure"
         )
+    unread = too_many_unreadable(result, max_unreadable)
+    if unread:
+        raise BadInput(f"{result.case.id}: no baseline is made: {unread}")
     path = baseline_path(root, result)
     results.write([replace(result, envelope=measure_envelope(result, device=device))], path)
     return path

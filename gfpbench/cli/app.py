@@ -26,6 +26,12 @@ app = typer.Typer(
 out = Console(soft_wrap=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
+MaxUnreadable = Annotated[
+    float,
+    typer.Option(
+        "--max-unreadable", min=0, max=1, metavar="SHARE", help="The share of faces that may be unreadable, 0 to 1."
+    ),
+]
 
 
 def models_talk_to_stderr(as_json: bool) -> AbstractContextManager[object]:

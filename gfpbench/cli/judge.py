@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from gfpbench.cli.app import AsJson, out, print_table, result_file
+from gfpbench.cli.app import AsJson, MaxUnreadable, out, print_table, result_file
 
 
 def report_(
@@ -23,7 +23,7 @@ def report_(
     from gfpbench import results as stored
 
     files = [result_file(path) for path in results]
-    read = tuple(result for file in files for result in stored.read(file))
+    read, labels = reports.told_apart([(file, stored.read(file)) for file in files])
     gate = reports.read_gate([file.parent for file in files]).of(read)
     if markdown:
         print(reports.markdown(read) + reports.gate_markdown(gate))
@@ -31,8 +31,9 @@ def report_(
     if as_json:
         print(json.dumps([stored.to_json(result) for result in read], indent=2, allow_nan=False))
         return
-    stores = [file.parent / "cases" for file in files]
-    page = reports.write_report(read, to, store=[store for store in stores if store.is_dir()] or None, gate=gate)
+    reports.refuse_to_replace_a_run(read, to)
+    stores = {label: file.parent / "cases" for label, file in labels.items()}
+    page = reports.write_report(read, to, store=stores, gate=gate)
     reports.write_junit(read, to / "junit.xml", gate=gate)
     print("\n".join(reports.terminal_lines(read, page)))
 
@@ -43,34 +44,45 @@ def compare(
     report: Annotated[
         Path | None, typer.Option(help="Leave a page with the verdicts and the worst pictures in this folder.")
     ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="A case that only the baseline holds is named, and does not fail.")
+    ] = False,
+    max_unreadable: MaxUnreadable = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Compare results with a baseline, another checkpoint's or another machine's. Exit code 1 where something is worse.
 
-    Cases are paired by name; where each side holds one other case (two checkpoints), these two are compared.
+    Cases are paired by name; where each side holds one other case (two checkpoints), these two are compared. A case
+    of the baseline that the new results lack fails; one that only the new results hold is named.
     """
     from gfpbench import baselines
     from gfpbench import report as reports
 
-    pairs, alone = baselines.paired_cases(result, baseline)
-    compared = [baselines.compare(now, before, cases=len(pairs)) for now, before in pairs]
+    found = baselines.paired_cases(result, baseline)
+    compared = [
+        baselines.compare(now, before, cases=len(found.pairs), max_unreadable=max_unreadable)
+        for now, before in found.pairs
+    ]
+    compared += [] if allow_missing else map(baselines.vanished, found.vanished)
     if report is not None:
+        measured = (*(now for now, _ in found.pairs), *found.added)
+        reports.refuse_to_replace_a_run(measured, report)
         stores = [(path if path.is_dir() else path.parent) / "cases" for path in (result, baseline)]
         gate = reports.Gate(tuple(compared), before=(stores[1],))
-        measured = tuple(now for now, _ in pairs)
         page = reports.write_report(measured, report, store=stores[0], gate=gate)
         reports.write_junit(measured, report / "junit.xml", gate=gate)
         if not as_json:
             print(f"report: {page}")
     if as_json:
         cases = [comparison.to_json() for comparison in compared]
-        print(json.dumps({"cases": cases, "only_in_one": list(alone)}, indent=2, allow_nan=False))
+        print(json.dumps({"cases": cases, "only_in_one": list(found.notes)}, indent=2, allow_nan=False))
     else:
         for comparison in compared:
             out.print(*map(escape, reports.comparison_lines(comparison)), sep="\n")
             head, *rows = reports.comparison_table(comparison)
-            print_table(head, rows, 160)
-        for line in alone:
+            if rows:
+                print_table(head, rows, 160)
+        for line in found.notes:
             out.print(escape(line))
     if not all(comparison.passed for comparison in compared):
         raise typer.Exit(1)

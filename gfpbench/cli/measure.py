@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gfpbench.cli.app import AsJson, models_talk_to_stderr
+from gfpbench.cli.app import AsJson, MaxUnreadable, models_talk_to_stderr
 
 
 def run(
@@ -30,12 +30,18 @@ def run(
     whole_photo: Annotated[
         bool, typer.Option("--whole-photo", help="--faces holds photos: find, restore and paste back their faces.")
     ] = False,
+    max_unreadable: MaxUnreadable = 0.0,
     report: Annotated[Path, typer.Option(help="Where index.html, junit.xml and results.json go.")] = Path("report"),
     as_json: AsJson = False,
 ) -> None:
-    """Degrade, restore and measure, then write the report. Exit code 1 where a restoration failed."""
-    from gfpbench import devices
+    """Degrade, restore and measure, then write the report. Exit code 1 where a restoration failed or a face cannot be
+    read.
+
+    Cases that an earlier run left in the report folder stay in it, and those measured again are replaced.
+    """
+    from gfpbench import baselines, devices
     from gfpbench import report as reports
+    from gfpbench import results as stored
     from gfpbench import run as engine
     from gfpbench.metrics.protocols import DEFAULT
     from gfpbench.photos import of_photos
@@ -44,6 +50,7 @@ def run(
 
     if report.exists() and not report.is_dir():
         raise BadInput(f"--report {report}: is a file; give a folder")
+    reports.earlier(report)  # one that cannot be read is told now, not after an hour
     if whole_photo and size is not None:
         raise BadInput("--size makes square crops, and --whole-photo wants photos as they are: leave one of them away")
     wanted = [of_photos(name) if whole_photo else name for name in restorer or ["nano"]]
@@ -62,13 +69,16 @@ def run(
             engine.run_case(case, part, store=store, device=where, batch_size=batch_size, progress=progress)
             for case, part in zip(cases, parts, strict=True)
         )
-    page = reports.write_report(results, report, store=store)
-    reports.write_junit(results, report / "junit.xml")
+    written = reports.write_run(results, report, store=store)
     if as_json:
-        print((report / "results.json").read_text())
+        print(stored.text(results), end="")
     else:
-        print("\n".join(reports.terminal_lines(results, page)))
-    if any(row.failure for result in results for row in result.rows):
+        *lines, last = reports.terminal_lines(results, written.page)
+        print("\n".join([*lines, *written.lines(), last]))
+    unread = [line for result in results[:1] if (line := baselines.too_many_unreadable(result, max_unreadable))]
+    for line in unread:
+        print(f"gfpbench: {line}", file=sys.stderr)
+    if unread or any(row.failure for result in results for row in result.rows):
         raise typer.Exit(1)
 
 
@@ -152,8 +162,9 @@ def collapse(
         report, store = report / "at", report / "at" / "cases"  # the search's own cases hold other scores
         measured = [result for one in asked for result in search.at_value(one, at, store=store, device=where)]
         results = tuple({result.case.id: result for result in measured}.values())
-        page = reports.write_report(results, report, store=store)
-        print("\n".join(reports.terminal_lines(results, page)))
+        written = reports.write_run(results, report, store=store)
+        *lines, last = reports.terminal_lines(results, written.page)
+        print("\n".join([*lines, *written.lines(), last]))
         failed = any(row.failure for result in results for row in result.rows)
     else:
         loaded = search.loaded(asked, device=where)  # a misspelt name is told now, not after an hour

@@ -1,6 +1,7 @@
 """Results to something a person or a machine can read: an HTML page, JUnit XML, Markdown, the last lines of a run."""
 
 from gfpbench.report.collapse import write_collapse
+from gfpbench.report.folder import Written, earlier, refuse_to_replace_a_run, told_apart, write_run
 from gfpbench.report.gate import Gate, gate_markdown, read_gate, write_gate
 from gfpbench.report.junit import junit_properties, write_junit
 from gfpbench.report.junit_gate import verdict_properties
@@ -16,9 +17,11 @@ __all__ = [
     "Gate",
     "Matrix",
     "Summary",
+    "Written",
     "comparison_lines",
     "comparison_markdown",
     "comparison_table",
+    "earlier",
     "gate_markdown",
     "junit_properties",
     "verdict_properties",
@@ -27,14 +30,17 @@ __all__ = [
     "matrix_markdown",
     "matrix_table",
     "read_gate",
+    "refuse_to_replace_a_run",
     "shown_speed",
     "speed_lines",
     "speed_markdown",
     "summary",
     "terminal_lines",
+    "told_apart",
     "write_collapse",
     "write_gate",
     "write_junit",
     "write_matrix",
     "write_report",
+    "write_run",
 ]

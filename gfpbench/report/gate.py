@@ -37,9 +37,10 @@ class Gate:
         return all(one.passed for one in self.comparisons) and all(one.passed for one in self.speeds)
 
     def of(self, results: Sequence[Result]) -> Gate:
-        """Without comparisons of quality whose case is not among the results."""
+        """Without comparisons of quality whose case is not among the results, unless that is what they found."""
         cases = {result.case for result in results}
-        return Gate(tuple(one for one in self.comparisons if one.case in cases), self.speeds, self.before)
+        kept = tuple(one for one in self.comparisons if one.case in cases or one.vanished)
+        return Gate(kept, self.speeds, self.before)
 
 
 def write_gate(gate: Gate, folder: Path) -> None:

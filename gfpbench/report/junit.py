@@ -81,7 +81,7 @@ def write_junit(results: Sequence[Result], path: Path, *, gate: Gate | None = No
 
 
 def _suite(result: Result) -> ET.Element:
-    suite = ET.Element("testsuite", name=printable(result.case.id))
+    suite = ET.Element("testsuite", name=printable(result.named))
     properties = ET.SubElement(suite, "properties")
     for name, value in junit_properties(result):
         ET.SubElement(properties, "property", name=name, value=value)
@@ -132,7 +132,7 @@ def _is_about(problem: Problem, metric: str) -> bool:
 
 
 def _case(suite: ET.Element, result: Result, name: str) -> ET.Element:
-    return ET.SubElement(suite, "testcase", classname=printable(result.case.id), name=printable(name), time="0")
+    return ET.SubElement(suite, "testcase", classname=printable(result.named), name=printable(name), time="0")
 
 
 def _listed(problems: Sequence[Problem]) -> str:

@@ -24,7 +24,7 @@ from gfpbench.report.gate_view import gate_view
 from gfpbench.report.model import Group
 from gfpbench.report.names import plural, printable
 from gfpbench.report.protocols import SetLine, SideBySide, set_lines, side_by_side
-from gfpbench.report.strips import Strips, brief, strips_of
+from gfpbench.report.strips import Stores, Strips, any_of, brief, strips_of
 from gfpbench.report.summary import summary
 from gfpbench.report.template import own, pages, write_page
 from gfpbench.report.text import counted
@@ -50,7 +50,7 @@ def write_report(
     results: Sequence[Result],
     directory: Path,
     *,
-    store: Path | Sequence[Path] | None,
+    store: Stores | None,
     title: str = "Face restoration report",
     gate: Gate | None = None,
 ) -> Path:
@@ -60,7 +60,8 @@ def write_report(
 
     Args:
         results: rows in the order they shall appear; none at all gives a page that says so.
-        store: the folder (or folders) where runs kept pictures; None for no pictures.
+        store: the folder (or folders) where runs kept pictures; None for no pictures. A mapping says which folder holds
+            the pictures of the Results with a label.
         title: the heading of the page.
         gate: what comparisons with baselines found.
 
@@ -70,7 +71,7 @@ def write_report(
     Raises:
         BadInput: where a Result holds what may not be written (NaN, a number beside a failure).
     """
-    stores = [] if store is None else [store] if isinstance(store, Path) else [*store]
+    stores: Stores = [] if store is None else [store] if isinstance(store, Path) else store
     stored.write(results, directory / "results.json")
     write_claims(results, directory)
     found = (gate or Gate()).of(results)
@@ -78,16 +79,16 @@ def write_report(
     return write_page(render(results, stores, title, found), directory / "index.html")
 
 
-def render(results: Sequence[Result], stores: Sequence[Path], title: str, gate: Gate | None = None) -> str:
+def render(results: Sequence[Result], stores: Stores, title: str, gate: Gate | None = None) -> str:
     """The page as text. Reads kept pictures from ``stores``; writes nothing."""
     whole = summary(results)
     script = own("page.js")
-    judged = gate_view(gate or Gate(), stores)
+    judged = gate_view(gate or Gate(), any_of(stores))
     environment = pages(brief=brief, counted=counted, code=_code, words=_words)
     environment.tests["mapping"] = _is_mapping
     environment.tests["records"] = lambda value: isinstance(value, list) and any(map(_is_mapping, value))
     environment.tests["hash"] = lambda value: re.fullmatch("[0-9a-f]{32,64}", value) is not None
-    environments = _distinct([(result.case.id, result.environment) for result in results])
+    environments = _distinct([(result.named, result.environment) for result in results])
     found: dict[tuple[str, str, str], list[str]] = {}
     for case, problem in whole.problems:  # an unreadable face is met by every case: say it once
         found.setdefault((problem.stage, problem.subject, problem.reason), []).append(case)
@@ -143,7 +144,7 @@ def _along_axis(degradation: str) -> list[str]:
     return ["--axis", axis_name(axis), "--at", f"{axis.value_at(float(severity)):.12g}"]
 
 
-def _section(group: Group, stores: Sequence[Path]) -> Section:
+def _section(group: Group, stores: Stores) -> Section:
     charts = tuple(chart for column in group.columns if (chart := chart_of(group, column)) is not None)
     return Section(
         group=group,

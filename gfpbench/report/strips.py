@@ -22,6 +22,9 @@ from gfpbench.types import Json
 Kind: TypeAlias = Literal["degraded", "restored", "truth"]
 KINDS: tuple[Kind, ...] = ("degraded", "restored", "truth")
 
+Stores: TypeAlias = Path | Sequence[Path] | Mapping[str, Path]
+"""Where runs kept pictures: a folder, several, or one for each label of a Result."""
+
 FIRST, WORST = 24, 8
 EMBEDDED_SIDE_PX = 512
 EXACT_SIDE_PX = 160
@@ -112,16 +115,22 @@ def chosen(kept: Sequence[str], worst: Sequence[str]) -> list[str]:
     return first + [name for name in kept[FIRST:] if name in extra]
 
 
-def strips_of(group: Group, stores: Sequence[Path]) -> Strips:
+def any_of(stores: Stores) -> tuple[Path, ...]:
+    """All the folders, each once."""
+    found = [stores] if isinstance(stores, Path) else stores.values() if isinstance(stores, Mapping) else stores
+    return tuple(dict.fromkeys(found))
+
+
+def strips_of(group: Group, stores: Stores) -> Strips:
     """The pictures of one table, read from the stores of its runs; bounded in number whatever was kept."""
     files: dict[tuple[str, str], dict[Kind, Path]] = {}
-    owners: dict[str, str] = {}  # a case measured twice left its pictures once: they belong to its first line
+    owners: dict[tuple[str, tuple[Path, ...]], str] = {}  # of one case and folder there are pictures of one line only
     for line in group.lines:
-        owners.setdefault(line.result.case.id, line.label)
-    for line in group.lines:
-        if owners[line.result.case.id] == line.label:
+        own = stores.get(line.result.label) if isinstance(stores, Mapping) else None
+        where = any_of(stores) if own is None else (own,)
+        if owners.setdefault((line.result.case.id, where), line.label) == line.label:
             for name in line.result.image_ids:
-                found = [images_of(store, line.result.case.id, name) for store in stores]
+                found = [images_of(store, line.result.case.id, name) for store in where]
                 files[line.label, name] = next((paths for paths in found if paths), {})
     kept = [name for name in group.image_ids if any(files.get((line.label, name)) for line in group.lines)]
 

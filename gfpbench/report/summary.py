@@ -132,16 +132,29 @@ def _warnings(results: Sequence[Result]) -> tuple[str, ...]:
     return tuple(f"{text} for {plural(len(ids), 'image')} (first: {ids[0]})" for text, ids in unlike.items())
 
 
-def _group(results: Sequence[Result]) -> Group:
-    ordered = sorted(results, key=lambda result: {"input": 0, "restorer": 1, "truth": 2}[_role(result)])
+def _labels(results: Sequence[Result]) -> list[str]:
+    """What each row is called. Two Results of one case are told apart by their labels, else by the code that measured
+    them; where neither differs, they are numbered."""
+    bare = [LABELS.get(one.case.restorer, one.case.restorer) for one in results]
+    codes: dict[str, set[str]] = {}
+    for name, one in zip(bare, results, strict=True):
+        codes.setdefault(name, set()).add(str(one.environment.get("code_sha256", ""))[:8])
     labels: list[str] = []
-    for result in ordered:
-        label, count = LABELS.get(result.case.restorer, result.case.restorer), 1
+    for name, one in zip(bare, results, strict=True):
+        code = str(one.environment.get("code_sha256", ""))[:8]
+        of = one.label or (f"code {code or 'unknown'}" if len(codes[name]) > 1 else "")
+        label = first = f"{name} ({of})" if of else name
+        count = 1
         while label in labels:
             count += 1
-            label = f"{LABELS.get(result.case.restorer, result.case.restorer)} ({count})"
+            label = f"{first} ({count})"
         labels.append(label)
+    return labels
 
+
+def _group(results: Sequence[Result]) -> Group:
+    ordered = sorted(results, key=lambda result: {"input": 0, "restorer": 1, "truth": 2}[_role(result)])
+    labels = _labels(ordered)
     columns: list[Column] = []
     cells: dict[str, list[Cell]] = {label: [] for label in labels}
     for metric, definition in _definitions(ordered).items():

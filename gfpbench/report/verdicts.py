@@ -66,6 +66,8 @@ def comparison_markdown(comparisons: Sequence[Comparison]) -> str:
 
 def headline(comparison: Comparison) -> str:
     """The verdict in a few words, with what was compared."""
+    if comparison.vanished:
+        return "missing: measured for the baseline and not in the new results"
     over = f"{plural(comparison.images, 'image')}, {plural(len(comparison.metrics), 'metric')}"
     if comparison.stale:
         return f"better than the baseline, which is stale ({over}); renew it with --baseline-update"

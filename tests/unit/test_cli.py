@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -45,6 +47,55 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_the_three_files(folder: Path) -> None:
     assert {"index.html", "junit.xml", "results.json"} <= {file.name for file in (folder / "report").iterdir()}
+
+
+def restorers_in(report: Path) -> list[str]:
+    return [one["case"]["restorer"] for one in json.loads((report / "results.json").read_text())["results"]]
+
+
+def test_two_runs_in_one_folder_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other cases are added, the same ones replaced, and both are said."""
+    monkeypatch.chdir(tmp_path)
+
+    def ran(*arguments: str) -> str:
+        outcome = CliRunner().invoke(cli.app, ["run", *COMMON, "--report", "r", *arguments])
+        assert outcome.exit_code == 0, outcome.output
+        assert outcome.stdout.splitlines()[-1] == "report: r/index.html"
+        return outcome.stdout
+
+    assert "measured before" not in ran("--restorer", "bicubic")
+    first = (tmp_path / "r" / "results.json").read_bytes()
+    said = ran("--restorer", "classical")
+    assert "r: replaced 2 cases measured before" in said
+    assert "r: also holds 1 case measured before: bicubic-embedded-paper-s0-n2; another --report keeps" in said
+    assert restorers_in(tmp_path / "r") == ["input", "classical", "truth", "bicubic"]
+    page = (tmp_path / "r" / "index.html").read_text()
+    assert page.index("bicubic") > 0
+    assert page.index("classical") > 0
+    outcome = CliRunner().invoke(cli.app, ["run", *COMMON, "--report", "r", "--restorer", "bicubic", "--json"])
+    assert outcome.stdout.encode() == first  # for a machine: this run, as if it had the folder for itself
+    said = ran("--restorer", "bicubic")
+    assert "r: replaced 3 cases measured before" in said
+    assert restorers_in(tmp_path / "r") == ["input", "bicubic", "truth", "classical"]
+    (tmp_path / "r" / "results.json").write_text("{")
+    assert "r/results.json: is not the JSON" in complaint("run", *COMMON, "--report", "r")
+    assert (tmp_path / "r" / "results.json").read_text() == "{"
+
+
+def test_a_face_that_cannot_be_read_fails_the_run(tmp_path: Path) -> None:
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    for number in range(3):
+        coarse = np.random.default_rng(number).integers(20, 235, (6, 6, 3), np.uint8)
+        cv2.imwrite(str(faces / f"{number}.png"), cv2.resize(coarse, (64, 64)))
+    (faces / "torn.png").write_bytes((faces / "0.png").read_bytes()[:50])
+    words = ["run", "--restorer", "bicubic", "--metric", "psnr_rgb", "--faces", str(faces), "--report"]
+    outcome = CliRunner().invoke(cli.app, [*words, str(tmp_path / "r")])
+    assert outcome.exit_code == 1
+    assert "1 of 4 faces cannot be read, and 0 of all may be (--max-unreadable): torn" in outcome.stderr
+    assert (tmp_path / "r" / "index.html").exists()
+    assert CliRunner().invoke(cli.app, [*words, str(tmp_path / "s"), "--max-unreadable", "0.25"]).exit_code == 0
+    assert CliRunner().invoke(cli.app, [*words, str(tmp_path / "s"), "--max-unreadable", "0.2"]).exit_code == 1
 
 
 def test_report_reads_results_again(folder: Path) -> None:

@@ -12,7 +12,7 @@ from gate_sample import baseline, each, result, with_scores
 
 from gfpbench.baselines import Comparison, compare
 from gfpbench.baselines.scores import _fallen
-from gfpbench.types import BadInput, Result, Row
+from gfpbench.types import BadInput, Problem, Result, Row
 
 OTHER_WEIGHTS = {"restorer": "model", "weights_sha256": "def"}
 OTHER_TORCH = {**sample.ENVIRONMENT, "torch": "2.4.0"}
@@ -73,6 +73,30 @@ def test_better_on_average_and_worse_in_places_is_a_change_of_the_same_model() -
     assert comparison.failures[0].image == "face 03"
     assert compare(psnr(np.where(moves < 0, -0.0009, moves)), baseline()).stale  # within the noise
     assert compare(psnr(moves, result(restorer=OTHER_WEIGHTS)), baseline()).stale  # between models images move
+
+
+def test_every_image_up_on_the_same_model_is_better_though_few() -> None:
+    """The noise of the same model is measured: what rises beyond it everywhere rose, however few images there are."""
+    for count in (4, 8):
+        up = with_scores(result(count), "psnr_rgb", [10.0] * count)
+        comparison = compare(up, baseline(count), cases=40)  # so many that no evidence is enough
+        assert (comparison.kind, comparison.passed, comparison.stale) == ("better", True, True)
+        assert "all of them up" in next(one for one in comparison.verdicts if one.kind == "better").reason
+    half = with_scores(result(8), "psnr_rgb", [10.0] * 4 + [0.0] * 4)
+    assert kinds(compare(half, baseline(8), cases=40)) == {"psnr_rgb": "changed"}  # part of the images only
+    mixed = with_scores(result(8), "psnr_rgb", [10.0] * 7 + [-0.01])
+    assert kinds(compare(mixed, baseline(8), cases=40)) == {"psnr_rgb": "changed"}
+
+
+def test_faces_that_cannot_be_read_fail_beyond_a_share() -> None:
+    """Strict unless told otherwise: what cannot be read is measured by nobody."""
+    torn = tuple(Problem("faces", f"torn {i}", "is no picture") for i in range(4))
+    comparison = compare(result(problems=torn), baseline())
+    assert kinds(comparison) == {"faces": "missing"}
+    assert "4 of 20 faces cannot be read" in comparison.failures[0].reason
+    assert "torn 0: is no picture (and 3 more)" in comparison.failures[0].reason
+    assert compare(result(problems=torn), baseline(), max_unreadable=0.2).passed
+    assert not compare(result(problems=torn), baseline(), max_unreadable=0.19).passed
 
 
 def test_lower_is_better_where_the_metric_says_so() -> None:

@@ -12,7 +12,7 @@ from gfpbench import baselines, results, run
 from gfpbench.baselines import store
 from gfpbench.baselines.inputs import ranges_changed
 from gfpbench.baselines.pairing import paired_cases
-from gfpbench.types import BadInput, Case, Result
+from gfpbench.types import BadInput, Case, Problem, Result
 
 
 @pytest.fixture(scope="module")
@@ -106,24 +106,41 @@ def test_leftovers_are_named(tmp_path: Path, measured: Result) -> None:
     assert any("no test asks for" in line for line in baselines.leftovers(tmp_path, cases=[]))
 
 
+def test_no_baseline_is_made_of_faces_that_cannot_be_read(tmp_path: Path, measured: Result) -> None:
+    torn = dataclasses.replace(measured, problems=(Problem("faces", "face 99", "is no picture"),))
+    with pytest.raises(BadInput, match=r"no baseline is made: 1 of \d+ faces cannot be read.*face 99: is no picture"):
+        baselines.create(tmp_path, torn)
+    assert list(tmp_path.iterdir()) == []
+    assert baselines.create(tmp_path, torn, max_unreadable=0.5).exists()
+
+
 def test_cases_of_two_files_are_paired(tmp_path: Path) -> None:
     one, other, third = (
         sample.result(case=dataclasses.replace(sample.CASE, restorer=name)) for name in ("input", "a", "b")
     )
     results.write([one, other], tmp_path / "now.json")
     results.write([one, third], tmp_path / "before.json")
-    pairs, alone = baselines.paired_cases(tmp_path / "now.json", tmp_path / "before.json")
-    assert [(now.case.restorer, before.case.restorer) for now, before in pairs] == [("input", "input"), ("a", "b")]
-    assert alone == ()
+    found = baselines.paired_cases(tmp_path / "now.json", tmp_path / "before.json")
+    named = [(now.case.restorer, before.case.restorer) for now, before in found.pairs]
+    assert named == [("input", "input"), ("a", "b")]
+    assert (found.vanished, found.added, found.notes) == ((), (), ())
     results.write([one], tmp_path / "one.json")
-    pairs, alone = baselines.paired_cases(tmp_path / "now.json", tmp_path / "one.json")
-    assert len(pairs) == 1
-    assert len(alone) == 1
-    assert alone[0].endswith("a-some-noise-s0")
+    found = baselines.paired_cases(tmp_path / "now.json", tmp_path / "one.json")
+    assert len(found.pairs) == 1
+    assert (found.vanished, found.added) == ((), (other,))
+    assert found.notes == (f"only in {tmp_path / 'now.json'}: a-some-noise-s0",)
+    found = baselines.paired_cases(tmp_path / "one.json", tmp_path / "now.json")
+    assert (found.vanished, found.added) == ((other,), ())
     folder = tmp_path / "baselines"
     results.write([other], folder / f"{other.case.id}.json")
-    pairs, _ = baselines.paired_cases(tmp_path / "now.json", folder)
-    assert [now.case.restorer for now, _ in pairs] == ["a"]
+    results.write([third], folder / f"{third.case.id}.json")
+    found = baselines.paired_cases(tmp_path / "now.json", folder)
+    assert [now.case.restorer for now, _ in found.pairs] == ["a"]
+    assert found.vanished == ()  # a folder of baselines holds those of other runs too
+    assert found.notes[-1] == f"not compared: 1 more in {folder}, of cases that were not measured"
+    results.write([one, dataclasses.replace(one, label="old")], tmp_path / "twice.json")
+    with pytest.raises(BadInput, match=r"twice\.json: holds input-some-noise-s0 more than once"):
+        baselines.paired_cases(tmp_path / "now.json", tmp_path / "twice.json")
     results.write([other, third], tmp_path / "others.json")
     with pytest.raises(BadInput, match="no case in common"):
         baselines.paired_cases(tmp_path / "one.json", tmp_path / "others.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 
 from gfpbench import results
 from gfpbench.cli import app
+from gfpbench.report.gate import FILE
+from gfpbench.types import BadInput
 
 pytest_plugins = ["pytester"]
 
@@ -51,6 +54,49 @@ def test_compare_for_a_machine(tmp_path: Path) -> None:
     (case,) = json.loads(text)["cases"]
     assert (case["kind"], case["passed"]) == ("worse", False)
     assert [metric["kind"] for metric in case["metrics"] if metric["metric"] == "psnr_rgb"] == ["worse"]
+
+
+def cases(folder: Path, *restorers: str) -> Path:
+    """A results.json of several cases."""
+    found = [sample.baseline(case=dataclasses.replace(sample.CASE, restorer=name)) for name in restorers]
+    results.write(found, folder / "results.json")
+    return folder
+
+
+def test_a_case_that_vanished_fails(tmp_path: Path) -> None:
+    new, old = str(cases(tmp_path / "new", "a", "c")), str(cases(tmp_path / "old", "a", "b", "c"))
+    done = CliRunner().invoke(app, ["compare", new, old, "--report", str(tmp_path / "page")])
+    assert done.exit_code == 1
+    assert "b-some-noise-s0: missing: measured for the baseline and not in the new results" in done.stdout
+    page, junit, verdicts = ((tmp_path / "page" / name).read_text() for name in ("index.html", "junit.xml", FILE))
+    assert "measured for the baseline and not in the new results" in page
+    assert 'message="missing: the baseline holds this case, and the new results do not"' in junit
+    assert json.loads(verdicts)["passed"] is False
+    told = CliRunner().invoke(app, ["report", str(tmp_path / "page"), "--markdown"]).stdout
+    assert "not as the baselines" in told
+    assert "b-some-noise-s0" in told
+    told = CliRunner().invoke(app, ["compare", new, old, "--json"])
+    assert told.exit_code == 1
+    assert [one["kind"] for one in json.loads(told.stdout)["cases"]] == ["same", "same", "missing"]
+    allowed = CliRunner().invoke(app, ["compare", new, old, "--allow-missing"])
+    assert allowed.exit_code == 0
+    assert f"only in {old}: b-some-noise-s0" in "".join(allowed.stdout.splitlines())
+    added = CliRunner().invoke(app, ["compare", old, new])
+    assert added.exit_code == 0
+    assert f"only in {old}: b-some-noise-s0" in "".join(added.stdout.splitlines())
+
+
+def test_a_page_of_other_results_does_not_replace_a_run(tmp_path: Path) -> None:
+    new, old = cases(tmp_path / "new", "a", "b"), cases(tmp_path / "old", "a")
+    (new / "cases" / "b-some-noise-s0").mkdir(parents=True)
+    before = (new / "results.json").read_bytes()
+    for words in (["compare", str(old), str(new), "--report"], ["report", str(old), "--to"]):
+        done = CliRunner().invoke(app, [*words, str(new)])
+        assert isinstance(done.exception, BadInput)
+        assert "holds 1 case that a run measured (b-some-noise-s0 first)" in str(done.exception)
+        assert (new / "results.json").read_bytes() == before
+    assert CliRunner().invoke(app, ["compare", str(new), str(old), "--report", str(new)]).exit_code == 0
+    assert [one.case.restorer for one in results.read(new / "results.json")] == ["a", "b"]
 
 
 MINE = """
