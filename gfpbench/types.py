@@ -159,7 +159,11 @@ class Degradation(Protocol):
 
 @runtime_checkable
 class Restorer(Protocol):
-    """Degraded faces to restored ones: any size in, the same size and ids out. Raises; never returns its input."""
+    """Degraded faces to restored ones: any size in, the same size and ids out. Raises; never returns its input.
+
+    One whose provenance names everything that its answers depend on may say so with ``opaque = False``: what was
+    measured before is then reused by that record alone, without asking it for two answers first.
+    """
 
     name: str
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from gfpbench import faces, metrics, restorers, results, run
+from gfpbench import faces, metrics, restorers, run
 from gfpbench.collapse.definition import Criterion, Evidence, Floats
 from gfpbench.collapse.other_face import PERFECT, RESTORED, AgainstOther, pair_with_others
 from gfpbench.collapse.record import Question
@@ -26,8 +26,10 @@ class Bench:
     """Everything that stays the same from severity to severity, and the Results so far.
 
     A severity measured before, by this search or an earlier one in the same ``store``, is read back instead of
-    measured, if it was measured with the same restorer, faces, metric, code and machine. The engine writes each Result
-    whole or not at all and goes on with an unfinished one, so a killed search ends in the same bytes.
+    measured, if it was measured with the same restorer, faces, metric, code and machine. The faces are decoded for that
+    once a search, and a restorer that its provenance does not describe is asked what it makes of two of them. The
+    engine writes each Result whole or not at all and goes on with an unfinished one, so a killed search ends in the
+    same bytes.
 
     Args:
         question: what is asked; its names are not looked up here.
@@ -51,12 +53,17 @@ class Bench:
     batch_size: int = 8
     ids: tuple[str, ...] = ()
     others: dict[str, str] = field(default_factory=dict)
+    clean_sha256: str = ""
+    answers: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         self.ids = self.clean.ids()[: self.question.limit]
         if not self.ids:
             raise BadInput(f"faces {self.question.faces!r}: there are none")
         self.others = pair_with_others(self.clean, self.ids) if self.needs_other else {}
+        self.clean_sha256 = run.faces_sha256(self.clean, self.ids)
+        if restorers.is_opaque(self.restorer):
+            self.answers = run.answers_of(self.restorer, self.clean, self.ids, self.device)
 
     def case(self, severity: float, restorer: str) -> Case:
         """The case of one severity; faces of scene axes are changed as its degradation's name says."""
@@ -71,21 +78,25 @@ class Bench:
         if self.needs_other:
             scored.append(cast(Metric, AgainstOther(self.metric, truths, self.others)))
             scored.append(cast(Metric, AgainstOther(self.metric, truths, self.others, of_truth=True)))
-        return Parts(truths, self.axis.at(severity), restorer, (*scored, *extra))
+        return Parts(
+            truths,
+            self.axis.at(severity),
+            restorer,
+            (*scored, *extra),
+            clean_faces_sha256=self.clean_sha256,
+            answers=self.answers if restorer is self.restorer else None,
+        )
 
     def result(self, severity: float, restorer: Restorer, name: str, extra: Sequence[Metric] = ()) -> Result:
         """The Result of one severity, from the store where it is there."""
-        case, parts = self.case(severity, name), self.parts(severity, restorer, extra)
-        known = stored(self.store, case, parts, self.device)
-        if known is not None:
-            return known
         return run.run_case(
-            case,
-            parts,
+            self.case(severity, name),
+            self.parts(severity, restorer, extra),
             store=self.store,
             device=self.device,
             batch_size=self.batch_size,
             keep_images=KEPT_PICTURES,
+            reuse=True,
         )
 
     def both(self, severity: float) -> tuple[Result, Result]:
@@ -125,28 +136,6 @@ def open_bench(
 def load_metric(name: str) -> Metric:
     """The metric of that name. Raises BadInput for an unknown one, AssetMissing for one that lacks its network."""
     return metrics.load([name])[0]
-
-
-def stored(store: Path, case: Case, parts: Parts, device: str) -> Result | None:
-    """A Result measured before with the same of everything; None where there is none."""
-    path = store / case.id / "result.json"
-    if not path.exists():
-        return None
-    try:
-        (result,) = results.read(path)
-    except (BadInput, ValueError):  # of another schema, or broken by hand: measured again
-        return None
-    records = parts.records()
-    same = (
-        result.case == case
-        and result.restorer == records["restorer"]
-        and result.degradation == records["degradation"]
-        and result.faces == records["faces"]
-        and result.metrics == records["metrics"]
-        and result.environment == run.environment(device)
-        and set(result.image_ids) <= set(parts.ids(case))
-    )
-    return result if same else None
 
 
 def evidence(metric: Metric, own: Result, given: Result, ids: Sequence[str], needs_other: bool) -> Evidence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +38,14 @@ class Stored:
         return folder_named(root, DEGRADED_FOLDERS, "the degraded pictures")
 
     def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
-        """Nothing is drawn: the record names the file, the same for every seed; null where there is none."""
+        """Nothing is drawn: the record names the file and hashes it, the same for every seed; null where there is none.
+
+        The hash is what tells a picture from another that was put in its place.
+        """
         folder = self.folder()
         file = next((f"{face_id}{suffix}" for suffix in SUFFIXES if (folder / f"{face_id}{suffix}").is_file()), None)
-        return {"height_px": int(size[0]), "width_px": int(size[1]), "stored_file": file}
+        sha256 = None if file is None else hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        return {"height_px": int(size[0]), "width_px": int(size[1]), "stored_file": file, "stored_sha256": sha256}
 
     def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
         """Read each picture; one of another size is resized as the faces are (areas averaged when shrinking).

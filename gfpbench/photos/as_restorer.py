@@ -11,6 +11,7 @@ from gfpbench.photos.detect import AUTO
 from gfpbench.photos.detect import load as load_detector
 from gfpbench.photos.masks import load as load_mask
 from gfpbench.photos.photo import PhotoResult, Pipeline, detected, restore_photo
+from gfpbench.restorers import is_opaque
 from gfpbench.restorers import load as load_restorer
 from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed, Restorer
 
@@ -58,6 +59,11 @@ class WholePhoto:
             restored.append(result.restored)
             self.results[name] = result
         return moved(batch_from_uint8(restored, degraded.ids), degraded.pixels.device)
+
+    @property
+    def opaque(self) -> bool:
+        """Whether the restorer of faces may depend on what its record does not name."""
+        return is_opaque(self.pipeline.restorer)
 
     def provenance(self) -> Mapping[str, Json]:
         """The pipeline's record: restorer, detector, mask; ``identity`` where the restorer of faces says so."""

@@ -97,7 +97,7 @@ class Bench:
             return run.measure(case, store=self.store, device=self.device, protocols=self.protocols, progress=progress)
 
     def _measured_elsewhere(self, case_id: str) -> Result:
-        from gfpbench.run.case import RESULT
+        from gfpbench.run.finished import RESULT
 
         assert self.store is not None
         return _read(self.store / case_id / RESULT)

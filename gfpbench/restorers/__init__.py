@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gfpbench.restorers.adapt import from_array_function, from_module
-from gfpbench.restorers.checked import Seen, checked, ignores_input, is_repeatable
+from gfpbench.restorers.checked import Seen, checked, ignores_input, is_opaque, is_repeatable
 from gfpbench.restorers.options import split_options
 from gfpbench.tables import unknown
 from gfpbench.types import BadInput, Restorer
@@ -49,6 +49,7 @@ __all__ = [
     "from_array_function",
     "from_module",
     "ignores_input",
+    "is_opaque",
     "is_repeatable",
     "load",
 ]

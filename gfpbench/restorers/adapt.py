@@ -17,6 +17,8 @@ ArrayFunction = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 class ArrayRestorer:
     """A function on one (H, W, 3) uint8 RGB array as a Restorer. Made by ``from_array_function``."""
 
+    opaque = True  # nothing is known of the function
+
     def __init__(self, function: ArrayFunction, name: str) -> None:
         self.function = function
         self.name = name
@@ -43,6 +45,8 @@ class ArrayRestorer:
 
 class ModuleRestorer:
     """A torch module on (B, 3, H, W) float32 RGB as a Restorer. Made by ``from_module``."""
+
+    opaque = True  # its record does not hold the weights
 
     def __init__(self, module: torch.nn.Module, signed: bool, name: str) -> None:
         self.module = module.eval()

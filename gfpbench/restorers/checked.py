@@ -64,6 +64,15 @@ def checked(
     return restored, {name: failures[name] for name in degraded.ids if name in failures}
 
 
+def is_opaque(restorer: Restorer) -> bool:
+    """Whether a restorer's provenance may leave out something that its answers depend on: a file it reads, a network.
+
+    Restorers of this package name everything, but for those that run somebody's code, which have ``opaque = True``.
+    Any other is taken for opaque unless it has ``opaque = False``.
+    """
+    return bool(getattr(restorer, "opaque", not type(restorer).__module__.startswith("gfpbench.")))
+
+
 def is_repeatable(
     restorer: Restorer, degraded: ImageBatch, restored: ImageBatch, *, levels: int = 1, share: float = 0.01
 ) -> bool:

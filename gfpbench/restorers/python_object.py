@@ -19,6 +19,7 @@ import torch
 
 from gfpbench.restorers.adapt import ModuleRestorer, from_array_function
 from gfpbench.restorers.contained import contained
+from gfpbench.restorers.own_modules import own_modules
 from gfpbench.types import BadInput, ImageBatch, Json
 
 ACCEPTED = (
@@ -29,6 +30,8 @@ ACCEPTED = (
 
 class PythonRestorer:
     """What ``python:module:attribute`` loads: somebody's callable under the name it was asked for."""
+
+    opaque = True  # it may read files and use packages that its record does not name
 
     def __init__(self, spec: str, restore: Callable[[ImageBatch], ImageBatch], provenance: Mapping[str, Json]) -> None:
         self.name = spec
@@ -166,6 +169,9 @@ def _provenance(spec: str, module: ModuleType, restore: Any) -> dict[str, Json]:
     record: dict[str, Json] = {"restorer": spec}
     if source.is_file():
         record["source_sha256"] = hashlib.sha256(source.read_bytes()).hexdigest()
+    neighbours = {name: sha256 for name, sha256 in own_modules(module).items() if name != module.__name__}
+    if neighbours:
+        record["imported_sha256"] = neighbours
     own = getattr(restore, "provenance", None)
     if callable(own):
         record = {**dict(own()), **record}

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from gfpbench.run.case import measure, run_case
 from gfpbench.run.environment import environment
+from gfpbench.run.key import answers_of, faces_sha256
 from gfpbench.run.parts import TRUTH, Parts, load
 from gfpbench.run.pictures import picture_path
 from gfpbench.run.verify import Remade, remake, verify
 
-__all__ = ["TRUTH", "Parts", "Remade", "environment", "load", "measure", "picture_path", "remake", "run_case", "verify"]
+__all__ = [
+    "TRUTH",
+    "Parts",
+    "Remade",
+    "answers_of",
+    "environment",
+    "faces_sha256",
+    "load",
+    "measure",
+    "picture_path",
+    "remake",
+    "run_case",
+    "verify",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from gfpbench import devices, results
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
 from gfpbench.run import engine
-from gfpbench.run.batches import Batch, batches, ids_sha256
+from gfpbench.run.batches import Batch, batches
 from gfpbench.run.engine import Measured
-from gfpbench.run.environment import environment
+from gfpbench.run.finished import KEY, RESULT, finished, sign
 from gfpbench.run.journal import HeaderDiffers, Journal, disk, locked
-from gfpbench.run.parts import Parts, load, repeatable
+from gfpbench.run.key import key_of
+from gfpbench.run.parts import Parts, load, plain, repeatable
 from gfpbench.run.pictures import Kept
 from gfpbench.run.sets import Features, score_sets
 from gfpbench.types import BadInput, Case, GfpbenchError, Json, Problem, Progress, Result, Row
 
-RESULT = "result.json"
 TIMING = "timing.json"
 KEPT_WORST = 8
 
@@ -77,28 +77,27 @@ def run_case(
     batch_size: int = 8,
     keep_images: int = 24,
     progress: Progress | None = None,
+    reuse: bool = False,
 ) -> Result:
-    """Measure a Case with parts already loaded; see ``measure`` for the arguments and errors."""
+    """Measure a Case with parts already loaded; see ``measure`` for the arguments and errors.
+
+    With ``reuse`` a finished case in the same store is read back instead of measured, while everything it came from is
+    what it was (``finished``).
+    """
     if batch_size < 1:
         raise BadInput(f"a batch size of {batch_size} leaves nothing to measure")
     folder = store / case.id
-    records = parts.records()
-    header = {
-        "schema": results.SCHEMA,
-        "case": asdict(case),
-        "ids_sha256": ids_sha256(parts.ids(case)),
-        "environment": environment(device),
-        "unavailable": dict(parts.unavailable),
-        "batch_size": batch_size,
-        "keep_images": keep_images,
-        **records,
-        "metrics": {name: results.metric_to_json(name, record) for name, record in records["metrics"].items()},
-    }
+    key = key_of(case, parts, device=device, batch_size=batch_size, keep_images=keep_images)
     with disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder), repeatable():
+            known = finished(folder, case, parts, key) if reuse else None
+            if known is not None:
+                if progress is not None:
+                    progress(len(parts.ids(case)), len(parts.ids(case)), case.id)
+                return known
             run = _Run(case, parts, folder, device, batch_size, keep_images, progress)
-            return run.whole(header)
+            return run.whole(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +131,12 @@ class _Run:
             complete = 0
             self.features.clear()
             journal.begin(header)
-            (self.folder / RESULT).unlink(missing_ok=True)
+            for name in (KEY, RESULT):
+                (self.folder / name).unlink(missing_ok=True)
             self.batches(journal, 0)
         result = self.assembled(journal, header)
         results.write([result], self.folder / RESULT)
+        sign(self.folder, self.case, self.parts, header, result)
         self._write_timing(time.monotonic() - started, len(result.rows), complete)
         journal.end()
         self.features.clear()
@@ -168,9 +169,9 @@ class _Run:
                 if line is None:
                     journal.append(fresh)
             else:
-                hashes = [(row["id"], row["face_sha256"]) for row in line["rows"]]
-                if hashes != [(face.id, face.sha256) for face in batch.faces]:
-                    return f"the pictures of {_names(line)} have changed"
+                changed = self.changed(batch, line)
+                if changed is not None:
+                    return changed
                 if self.parts.sets and not self.features.has(batch.start):
                     return f"the features of {_names(line)} are gone"
                 kept.add(results.row_from_json(row) for row in line["rows"])
@@ -179,6 +180,20 @@ class _Run:
                 kept.prune()
             if self.progress is not None:
                 self.progress(batch.stop, len(ids), self.case.id)
+        return None
+
+    def changed(self, batch: Batch, line: Mapping[str, Json]) -> str | None:
+        """What of a committed batch is no longer as it was, of what can be told without restoring anything."""
+        rows = line["rows"]
+        if [(row["id"], row["face_sha256"]) for row in rows] != [(face.id, face.sha256) for face in batch.faces]:
+            return f"the pictures of {_names(line)} have changed"
+        for row, face in zip(rows, batch.faces, strict=True):
+            if row["attributes"] != plain(face.attributes, f"the attributes of face {face.id!r}"):
+                return f"what is known of {face.id!r} has changed"
+            size = int(face.pixels.shape[1]), int(face.pixels.shape[2])
+            drawn = engine.drawn(self.parts.degradation, face.id, self.case.seed, size)
+            if row["parameters"] != drawn:
+                return f"{face.id!r} would be degraded differently now"
         return None
 
     def assembled(self, journal: Journal, header: Mapping[str, Json]) -> Result:

@@ -99,20 +99,25 @@ def degrade(
     degradation: Degradation, truth: ImageBatch, seed: int, notes: _Notes
 ) -> tuple[dict[str, Parameters], ImageBatch | None]:
     """Draw for each picture and degrade it: the drawn records by name, and those pictures that could be degraded."""
-    drawn: dict[str, Parameters] = {}
-    for image_id in truth.ids:
-        record = _called(f"degradation {degradation.name!r}", degradation.draw, image_id, seed, truth.size)
-        drawn[image_id] = plain(record, f"the parameters that degradation {degradation.name!r} drew")
+    records: dict[str, Parameters] = {
+        image_id: drawn(degradation, image_id, seed, truth.size) for image_id in truth.ids
+    }
     try:
-        return drawn, apply(degradation, truth, drawn)
+        return records, apply(degradation, truth, records)
     except BadInput:  # one picture may have spoilt it for all: take them one at a time
         done: list[ImageBatch] = []
         for image_id in truth.ids:
             try:
-                done.append(apply(degradation, only(truth, (image_id,)), drawn))
+                done.append(apply(degradation, only(truth, (image_id,)), records))
             except BadInput as error:
                 notes.failed("degrade", image_id, str(error))
-        return drawn, joined(done)
+        return records, joined(done)
+
+
+def drawn(degradation: Degradation, image_id: str, seed: int, size: tuple[int, int]) -> dict[str, Json]:
+    """What the degradation draws for one picture of (height, width) pixels, as plain JSON values."""
+    record = _called(f"degradation {degradation.name!r}", degradation.draw, image_id, seed, size)
+    return plain(record, f"the parameters that degradation {degradation.name!r} drew")
 
 
 def apply(degradation: Degradation, truth: ImageBatch, drawn: Mapping[str, Parameters]) -> ImageBatch:

@@ -100,15 +100,16 @@ def _difference(first: bytes, header: Json) -> str:
         return "its header is broken"
     if not isinstance(old, dict):
         return "its header is broken"
-    return ", ".join(_changed(old, header)) or "its header is written differently"
+    return ", ".join(changed_fields(old, header)) or "its header is written differently"
 
 
-def _changed(old: dict[str, Json], new: dict[str, Json]) -> list[str]:
+def changed_fields(old: dict[str, Json], new: dict[str, Json]) -> list[str]:
+    """The fields in which two records differ, with dots in the names of nested ones."""
     names = []
     for key in sorted(set(old) | set(new)):
         before, now = old.get(key), new.get(key)
         if before != now:
-            nested = _changed(before, now) if isinstance(before, dict) and isinstance(now, dict) else []
+            nested = changed_fields(before, now) if isinstance(before, dict) and isinstance(now, dict) else []
             names += [f"{key}.{name}" for name in nested] or [key]
     return names
 

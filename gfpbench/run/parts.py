@@ -33,6 +33,8 @@ class Parts:
         unavailable: metrics that were asked for and cannot be loaded here, with the reason.
         sets: numbers of the whole set that are measured.
         protocols: those the metrics were asked for by: name -> its figure -> the metric.
+        clean_faces_sha256: of what ``faces`` were made from, where they were changed on the way (``key.faces_sha256``).
+        answers: of the restorer to a probe, where they are known already (``key.answers_of``).
     """
 
     faces: FaceSet
@@ -42,6 +44,8 @@ class Parts:
     unavailable: Mapping[str, str] = field(default_factory=dict)
     sets: tuple[SetMeasure, ...] = ()
     protocols: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    clean_faces_sha256: str | None = None
+    answers: Mapping[str, str] | None = None
 
     def ids(self, case: Case) -> tuple[str, ...]:
         """The faces of the case, in order. Raises BadInput where there are none."""

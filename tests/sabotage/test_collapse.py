@@ -14,15 +14,17 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench import collapse, faces, metrics
-from gfpbench.collapse import Question, collapse_point, curve, measuring, search
+from gfpbench import collapse, faces, metrics, results, run
+from gfpbench.collapse import Question, collapse_point, curve, search
 from gfpbench.collapse.definition import CRITERIA, Evidence
 from gfpbench.collapse.other_face import AgainstOther, pair_with_others
 from gfpbench.collapse.search import Found, find
+from gfpbench.restorers import python_object
+from gfpbench.run import case as run_case_module
 from gfpbench.types import ImageBatch
 
 UNIT = Path(__file__).parents[1] / "unit" / "collapse"
-for name in ("laws", "toys"):
+for name in ("laws", "toys", "stale"):
     if f"collapse_{name}" not in sys.modules:
         spec = importlib.util.spec_from_file_location(f"collapse_{name}", UNIT / f"{name}.py")
         assert spec is not None
@@ -31,6 +33,7 @@ for name in ("laws", "toys"):
         spec.loader.exec_module(sys.modules[f"collapse_{name}"])
 
 import collapse_laws as laws  # noqa: E402  # just loaded by path, as the sabotage tests of other subjects do
+import collapse_stale as stale  # noqa: E402
 from collapse_toys import Constant, MeanFace, Smoother  # noqa: E402
 
 Patch = pytest.MonkeyPatch
@@ -254,13 +257,45 @@ def resumed_is_measured(tmp_path: Path) -> None:
 def test_a_store_that_believes_names_is_noticed(tmp_path: Path, monkeypatch: Patch) -> None:
     resumed_is_measured(tmp_path / "sound")
 
-    def trusting(store: Path, case: Any, parts: Any, device: str) -> Any:
-        path = store / case.id / "result.json"
-        return measuring.results.read(path)[0] if path.exists() else None
+    def trusting(folder: Path, case: Any, parts: Any, key: Any) -> Any:
+        path = folder / "result.json"
+        return results.read(path)[0] if path.exists() else None
 
-    monkeypatch.setattr(measuring, "stored", trusting)
+    monkeypatch.setattr(run_case_module, "finished", trusting)
     with pytest.raises(AssertionError):
         resumed_is_measured(tmp_path / "trusting")
+
+
+def _nothing_is_asked(patch: Patch) -> None:
+    patch.setattr(python_object.PythonRestorer, "opaque", False)
+
+
+def _neither_asked_nor_read(patch: Patch) -> None:
+    _nothing_is_asked(patch)
+    patch.setattr(python_object, "own_modules", lambda module: {})
+
+
+def _faces_by_their_names(patch: Patch) -> None:
+    patch.setattr(run, "faces_sha256", lambda faces, ids: str(ids))
+
+
+STALE: dict[str, tuple[str, Callable[[Patch], None]]] = {
+    "weights": ("weights", _nothing_is_asked),
+    "neighbour": ("neighbour", _neither_asked_nor_read),
+    "faces": ("faces", _faces_by_their_names),
+}
+
+
+@pytest.mark.parametrize("name", STALE)
+def test_a_store_that_overlooks_a_change_is_noticed(tmp_path: Path, monkeypatch: Patch, name: str) -> None:
+    law, bug = STALE[name]
+    monkeypatch.syspath_prepend(str(tmp_path / "model"))
+    bug(monkeypatch)
+    try:
+        with pytest.raises(AssertionError, match="stale numbers"):
+            stale.CHANGES[law](tmp_path)
+    finally:
+        stale.forget_models()
 
 
 def test_a_moved_collapse_point_is_noticed(tmp_path: Path) -> None:

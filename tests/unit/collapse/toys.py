@@ -14,6 +14,7 @@ class Blend:
     """Base of toys: restores pixel by pixel what ``answer`` says."""
 
     name = "toy"
+    opaque = False
 
     def __init__(self) -> None:
         self.pictures = 0

@@ -83,6 +83,7 @@ class Smooth:
     seconds: float = 0.0
     version: str = "1"
     name: str = "smooth"
+    opaque: bool = False
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
         time.sleep(self.seconds)

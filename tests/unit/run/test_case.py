@@ -433,6 +433,21 @@ def test_a_finished_case_is_measured_anew(tmp_path: Path) -> None:
     assert changed.measure(tmp_path).rows[1].failure is not None
 
 
+class _ToldMore(ToyFaces):
+    """Of a face in the first batch more is known than before."""
+
+    def load(self, face_id: str) -> Face:
+        face = super().load(face_id)
+        return replace(face, attributes={**face.attributes, "age": 30}) if face_id == "face 0001" else face
+
+
+class _Redrawn(ToyNoise):
+    """Draws otherwise for a face in the first batch, as for a published image that another one was put in place of."""
+
+    def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
+        return super().draw(face_id, seed + (face_id == "face 0001"), size)
+
+
 CHANGES: dict[str, Mapping[str, object]] = {
     "weights": {"restorer": Smooth(version="2")},
     "batch size": {"batch_size": 4},
@@ -440,6 +455,8 @@ CHANGES: dict[str, Mapping[str, object]] = {
     "pictures kept": {"keep_images": 1},
     "another face": {"faces": ToyFaces(version=1)},
     "a face torn": {"faces": ToyFaces(unreadable=frozenset({"face 0001"}))},
+    "a face told more of": {"faces": _ToldMore()},
+    "a face drawn for otherwise": {"degradation": _Redrawn()},
     "model changed in secret": {"restorer": Smooth(frozenset({"face 0007"}))},
 }
 

@@ -1,0 +1,81 @@
+"""A finished case on the disk: reused while all that it came from and all of its files are what they were."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from gfpbench import results
+from gfpbench.results import dumps
+from gfpbench.run.journal import changed_fields
+from gfpbench.run.key import faces_sha256, measured_faces_sha256
+from gfpbench.run.parts import Parts
+from gfpbench.types import Case, Json, Result
+
+RESULT = "result.json"
+KEY = "key.json"
+
+_log = logging.getLogger("gfpbench")
+
+
+def sign(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], result: Result) -> None:
+    """Write ``key.json`` beside a Result that is complete: its key, its faces, and a hash of each of its files."""
+    faces = parts.clean_faces_sha256
+    if faces is None:
+        faces = measured_faces_sha256(parts.ids(case), result.rows, result.problems)
+    record = {"key": dict(key), "faces_sha256": faces, "files": _files(folder)}
+    partial = folder / f".{KEY}.{os.getpid()}.part"
+    partial.write_text(dumps(record) + "\n", encoding="utf-8")
+    partial.replace(folder / KEY)
+
+
+def finished(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json]) -> Result | None:
+    """The Result of a finished case, if everything it came from and every file of it is what it was; None otherwise.
+
+    The faces are decoded once more, unless the caller knows the hash of what they were made from.
+
+    Args:
+        folder: of the case.
+        key: what the case would come from now (``key_of``).
+    """
+    try:
+        record = json.loads((folder / KEY).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        record = None
+    reason = _differs(folder, case, parts, key, record)
+    if reason is not None:
+        _log.info("%s: measured again: %s", folder, reason)
+        return None
+    (result,) = results.read(folder / RESULT)
+    return result
+
+
+def _differs(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], record: Json) -> str | None:
+    if not isinstance(record, dict) or set(record) != {"key", "faces_sha256", "files"}:
+        return f"{KEY} is damaged"
+    plain_key = json.loads(dumps(dict(key)))
+    if record["key"] != plain_key:
+        differs = changed_fields(record["key"], plain_key) if isinstance(record["key"], dict) else []
+        return f"another {', '.join(differs) or 'key'}"
+    if record["files"] != _files(folder):
+        return "a file of it is gone or was changed"
+    faces = parts.clean_faces_sha256
+    if record["faces_sha256"] != (faces_sha256(parts.faces, parts.ids(case)) if faces is None else faces):
+        return "the faces have changed"
+    return None
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Name -> hash of the Result and of the pictures kept beside it."""
+    paths = [folder / RESULT, *sorted((folder / "images").glob("*"))]
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.is_file()
+    }
