@@ -10,6 +10,7 @@ import torch
 
 from gfpbench.restorers.checkpoint_file import file_sha256
 from gfpbench.restorers.face_network import FaceNetwork, Settings
+from gfpbench.restorers.onnx_data import external_data
 from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, PackageMissing
 
@@ -73,6 +74,7 @@ def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwor
             "range_given": "range" in given,
             "weights": path.name,
             "weights_sha256": file_sha256(path),
+            **external_data(path),
         },
     )
 
