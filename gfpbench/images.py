@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from gfpbench.disk import write_whole
 from gfpbench.types import BadInput, ImageBatch
 
 BT601_LUMA = (65.481, 128.553, 24.966)
@@ -219,13 +220,10 @@ def pixels_sha256(rgb: Bytes) -> str:
 
 def write_png(path: Path, rgb: Bytes) -> None:
     """Write an (H, W, 3) uint8 RGB picture, whole or not at all."""
-    import os
-
     import cv2
 
     done, encoded = cv2.imencode(".png", np.ascontiguousarray(rgb[..., ::-1]))
     if not done:
         raise BadInput(f"{path}: could not encode a picture of shape {rgb.shape}")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_bytes(encoded.tobytes())
-    partial.replace(path)
+    # What a killed machine lost can be made again; to wait for the disk at each of thousands would double a run.
+    write_whole(path, encoded.tobytes(), durable=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gfpbench.types import BadInput, Case, GfpbenchError, Json, Problem, Result, Row
+from gfpbench.disk import replacing
+from gfpbench.types import BadInput, Case, Json, Problem, Result, Row
 
 SCHEMA = 1
 """Raised whenever an older reader would misunderstand the file."""
@@ -150,21 +150,10 @@ def write(results: Sequence[Result], path: Path) -> None:
 
     Raises:
         BadInput: where a Result holds what JSON cannot (nothing is written).
-        GfpbenchError: where the disk refuses.
+        DiskRefused: where the disk refuses.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(_lines(results))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise GfpbenchError(f"{path}: cannot write the results: {error.strerror or error}") from error
-    finally:
-        if partial.exists():
-            partial.unlink()
+    with replacing(path) as file:
+        file.writelines(line.encode() for line in _lines(results))
 
 
 def text(results: Sequence[Result]) -> str:

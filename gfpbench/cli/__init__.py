@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import traceback
 from collections.abc import Callable
 
 from gfpbench.cli import judge, look, measure
@@ -33,6 +34,9 @@ VERBS: dict[str, Callable[..., None]] = {
 GOES_ON = ("run", "collapse", "fetch")
 """The verbs that, after they were stopped, go on where they were."""
 
+BROKEN = 3
+"""The exit code of an error that nobody foresaw. Python's own would be 1, which says that a gate has failed."""
+
 
 class Stopped(Exception):
     """Somebody pressed Ctrl-C."""
@@ -46,6 +50,8 @@ def _stoppable(name: str, verb: Callable[..., None]) -> Callable[..., None]:
         try:
             verb(*arguments, **options)
         except BaseException as error:
+            if isinstance(error, EOFError | BrokenPipeError):  # typer ends the process: "Aborted.", or without a word
+                raise RuntimeError("a file or a pipe ended too early") from error
             if not _follows_ctrl_c(error):
                 raise
             kept = "; what was measured is kept, the same command goes on from there" if name in GOES_ON else ""
@@ -67,7 +73,10 @@ for _name, _verb in VERBS.items():
 
 
 def main() -> None:
-    """Run the command. Our own errors are one line on standard error and exit code 2; Ctrl-C is exit code 130."""
+    """Run the command. Our own errors are one line on standard error and exit code 2; Ctrl-C is exit code 130.
+
+    An error that nobody foresaw leaves its traceback and exit code 3.
+    """
     # Spinning waits cost more than the work itself on small shared machines; read once, when torch loads OpenMP.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with forgiving_streams():
@@ -82,12 +91,15 @@ def main() -> None:
         except KeyboardInterrupt:  # pressed before or after the verb's own work
             _say("stopped")
             sys.exit(130)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the exit code must not be 1
+            from gfpbench.disk import refusal
             from gfpbench.types import GfpbenchError
 
-            if not isinstance(error, GfpbenchError):
-                raise
-            _say(str(error))
+            line = str(error) if isinstance(error, GfpbenchError) else refusal(error)
+            if line is None:
+                traceback.print_exc()
+                sys.exit(BROKEN)
+            _say(line)
             sys.exit(2)
 
 

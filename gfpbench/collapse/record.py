@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from gfpbench.disk import write_whole
 from gfpbench.results import dumps
-from gfpbench.types import BadInput, GfpbenchError, Json
+from gfpbench.types import BadInput, Json
 
 SCHEMA = 1
 
@@ -122,16 +122,8 @@ def from_json(data: Json, where: str = "collapse") -> Collapse:
 
 def write(collapses: Sequence[Collapse], path: Path) -> None:
     """Write records to one file, whole or not at all. Equal records give equal bytes."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = ",\n".join(dumps(to_json(collapse)) for collapse in collapses)
-        partial.write_text(f'{{"collapses": [\n{lines}\n], "schema": {SCHEMA}}}\n', encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise GfpbenchError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    lines = ",\n".join(dumps(to_json(collapse)) for collapse in collapses)
+    write_whole(path, f'{{"collapses": [\n{lines}\n], "schema": {SCHEMA}}}\n')
 
 
 def read(path: Path) -> tuple[Collapse, ...]:

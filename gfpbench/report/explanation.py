@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from gfpbench.disk import write_whole
 from gfpbench.explain import Explanation, Finding
 from gfpbench.report.names import markdown_text, plural, printable
 from gfpbench.types import Json
@@ -106,13 +106,10 @@ def explanation_json(told: Explanation) -> dict[str, Json]:
 
 def write_explanation(told: Explanation, directory: Path, title: str) -> Path:
     """Write ``explain.md`` and ``explain.json`` into a folder, each whole or not at all; the path of the first."""
-    directory.mkdir(parents=True, exist_ok=True)
     texts = {
         "explain.json": json.dumps(explanation_json(told), indent=2, allow_nan=False) + "\n",
         "explain.md": explanation_markdown(told, title),
     }
     for name, text in texts.items():
-        partial = directory / f".{name}.{os.getpid()}.part"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(directory / name)
+        write_whole(directory / name, text)
     return directory / "explain.md"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench import speed
 from gfpbench.baselines import Comparison, comparison_from_json
+from gfpbench.disk import disk, write_whole
 from gfpbench.report.speed import speed_markdown
 from gfpbench.report.verdicts import comparison_markdown
 from gfpbench.types import BadInput, Result
@@ -47,7 +47,8 @@ def write_gate(gate: Gate, folder: Path) -> None:
     """Write ``verdicts.json`` into a folder, whole or not at all; where nothing was compared, an older one goes."""
     path = folder / FILE
     if not gate:
-        path.unlink(missing_ok=True)
+        with disk(path):
+            path.unlink(missing_ok=True)
         return
     record = {
         "schema": SCHEMA,
@@ -55,10 +56,7 @@ def write_gate(gate: Gate, folder: Path) -> None:
         "comparisons": [one.to_json() for one in gate.comparisons],
         "speed": [one.to_json() for one in gate.speeds],
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
 def read_gate(folders: Sequence[Path]) -> Gate:

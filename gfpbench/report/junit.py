@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from gfpbench.disk import write_whole
 from gfpbench.metrics.means import best_of, interval_of, mean_of
 from gfpbench.report.gate import Gate
 from gfpbench.report.junit_gate import gate_suites
@@ -74,10 +74,7 @@ def write_junit(results: Sequence[Result], path: Path, *, gate: Gate | None = No
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ET.indent(root)
     data = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_bytes(data + b"\n")
-    partial.replace(path)
+    write_whole(path, data + b"\n")
 
 
 def _suite(result: Result) -> ET.Element:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gfpbench.disk import write_whole
 from gfpbench.report.names import plural, printable, shown
 
 
@@ -37,12 +37,10 @@ def own(name: str) -> Markup:
 def write_page(html: str, path: Path) -> Path:
     """Write a page into a folder, which is made where it is missing. Returns the path.
 
-    Names of files may hold what UTF-8 cannot (lone surrogates); they are written as escapes.
+    Names of files may hold what UTF-8 cannot (lone surrogates); they are written as escapes. Raises DiskRefused where
+    the disk refuses.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_bytes(html.encode("utf-8", "backslashreplace"))
-    partial.replace(path)
+    write_whole(path, html)
     return path
 
 

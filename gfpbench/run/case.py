@@ -10,13 +10,14 @@ from itertools import islice, zip_longest
 from pathlib import Path
 
 from gfpbench import devices, results
+from gfpbench.disk import disk, write_whole
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
 from gfpbench.run import engine
 from gfpbench.run.batches import Batch, batches
 from gfpbench.run.engine import Measured
 from gfpbench.run.finished import KEY, RESULT, finished, sign
-from gfpbench.run.journal import HeaderDiffers, Journal, disk, locked
+from gfpbench.run.journal import HeaderDiffers, Journal, locked
 from gfpbench.run.key import key_of
 from gfpbench.run.parts import Parts, load, plain, repeatable
 from gfpbench.run.pictures import Kept
@@ -240,9 +241,7 @@ class _Run:
             "resumed_batches": resumed_batches,
             "note": "wall clock of the process that finished the run, everything included; not a benchmark",
         }
-        partial = self.folder / f".{TIMING}.part"
-        partial.write_text(dumps(record) + "\n", encoding="utf-8")
-        partial.replace(self.folder / TIMING)
+        write_whole(self.folder / TIMING, dumps(record) + "\n")
 
 
 def check_complete(ids: Sequence[str], rows: Sequence[Row], problems: Sequence[Problem]) -> None:

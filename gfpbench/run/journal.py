@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from gfpbench.disk import write_whole
 from gfpbench.results import dumps
 from gfpbench.types import GfpbenchError, Json
 
@@ -29,9 +30,7 @@ class Journal:
     def begin(self, header: Json) -> None:
         """Start anew, with the header only."""
         self.path.unlink(missing_ok=True)
-        partial = self.path.with_name(f".{NAME}.{os.getpid()}.part")
-        partial.write_text(dumps(header) + "\n", encoding="utf-8")
-        partial.replace(self.path)
+        write_whole(self.path, dumps(header) + "\n")
         self._end = self.path.stat().st_size
 
     def resume(self, header: Json) -> int | None:
@@ -141,15 +140,3 @@ def _lock(file: IO[str]) -> None:
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-@contextmanager
-def disk(folder: Path) -> Iterator[None]:
-    """Turn what the disk refuses into one clear line: full, read-only, not allowed, a file where a folder should be."""
-    try:
-        yield
-    except OSError as error:
-        name = error.filename or folder
-        raise GfpbenchError(
-            f"{name}: cannot be written: {error.strerror or error}; free some space or choose another folder"
-        ) from error

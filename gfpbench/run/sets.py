@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gfpbench.disk import replacing
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.types import BadInput, Json
 
@@ -27,14 +27,8 @@ class Features:
 
     def write(self, start: int, features: Mapping[str, torch.Tensor]) -> None:
         """Keep what one batch gave, whole or not at all; ``start`` is the batch's place in the run."""
-        self.folder.mkdir(exist_ok=True)
-        path = self._path(start)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        with partial.open("wb") as file:
+        with replacing(self._path(start)) as file:
             np.savez(file, **{key.replace("/", ":"): value.numpy() for key, value in features.items()})  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
 
     def has(self, start: int) -> bool:
         """Whether that batch's features are kept."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from gfpbench.disk import write_whole
 from gfpbench.types import BadInput, Case, Json
 
 SCHEMA = 1
@@ -84,10 +84,7 @@ def from_json(record: Json) -> Speed:
 
 def write(speed: Speed, path: Path) -> None:
     """Write one record, whole or not at all; one line for each figure, so that differences can be read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps(to_json(speed), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(to_json(speed), indent=1, allow_nan=False) + "\n")
 
 
 def read(path: Path) -> Speed:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 FLOORS = (
     {"types"},
+    {"disk"},
     {"images", "assets", "tables", "results", "devices", "datasets", "workers"},
     {"decode"},
     {"faces", "degrade", "restorers", "metrics"},

@@ -237,5 +237,5 @@ def test_what_is_written_is_what_to_json_gives(tmp_path: Path) -> None:
 
 def test_what_the_disk_refuses_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(GfpbenchError, match="cannot write the results: "):
+    with pytest.raises(GfpbenchError, match="cannot be written: "):
         results.write([example()], tmp_path / "file" / "r.json")

@@ -1,0 +1,114 @@
+"""Files on disk: each is written whole or not at all, and what the disk refuses is told in one line."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from gfpbench.types import GfpbenchError
+
+NAME_BYTES_AT_MOST = 200
+"""A file system allows 255 bytes a name; what marks a partial file takes some of them."""
+
+
+REFUSALS = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO", "EACCES", "EPERM", "ENAMETOOLONG", "ENOTDIR")
+    if hasattr(errno, name)
+}
+"""What a system answers where the disk is full or read-only, a folder not ours, or a path none."""
+
+
+class DiskRefused(GfpbenchError):
+    """The disk is full or read-only, or a path cannot be one. Exit code 2: no test and no gate has failed."""
+
+
+@contextmanager
+def disk(place: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one clear line: full, read-only, not allowed, a file where a folder should be.
+
+    Args:
+        place: named where the system's error names no file.
+
+    Raises:
+        DiskRefused: in place of any OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DiskRefused(_line(error, place)) from error
+
+
+def refusal(error: BaseException) -> str | None:
+    """The same line for an error that met no ``disk`` on its way, where it is the disk's; None for any other error."""
+    return _line(error, "a file") if isinstance(error, OSError) and error.errno in REFUSALS else None
+
+
+def _line(error: OSError, place: Path | str) -> str:
+    name = os.fsdecode(error.filename if error.filename is not None else place)
+    return f"{name}: cannot be written: {error.strerror or error}; free some space or choose another folder"
+
+
+def partial_path(path: Path) -> Path:
+    """Where this process writes a file before it is complete: hidden, in the same folder, ending in ``.PID.part``."""
+    name = path.name
+    if len(os.fsencode(name)) > NAME_BYTES_AT_MOST:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return path.with_name(f".{name}.{os.getpid()}.part")
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
+    """A file to write into, which takes the place of ``path`` when the block ends; a reader never sees half of it.
+
+    Where the block raises, what was at ``path`` stays as it was.
+
+    Args:
+        path: its folder is made where it is missing.
+        durable: whether it is on the disk itself, not only in the system's memory, when this ends. Waiting for the disk
+            is slow where thousands of images are written that can be made again.
+
+    Raises:
+        DiskRefused: where the disk refuses; the line names the file.
+    """
+    partial = partial_path(path)
+    with disk(path):
+        _made(path.parent)
+        try:
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            # The partial file's name means nothing to a person, and a full disk names no file at all.
+            if error.filename in (None, str(partial)):
+                error.filename = str(path)
+            raise
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def _made(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # "File exists" would say nothing of what is wrong with that
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+
+
+def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> None:
+    """Write a file, whole or not at all; text as UTF-8, in which lone surrogates are written as escapes.
+
+    Raises:
+        DiskRefused: see ``replacing``.
+    """
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
+    with replacing(path, durable=durable) as file:
+        file.write(data)
