@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from gfpbench import results
+from gfpbench.disk import write_whole
 from gfpbench.results import dumps
 from gfpbench.run.journal import changed_fields
 from gfpbench.run.key import faces_sha256, measured_faces_sha256
@@ -28,9 +28,7 @@ def sign(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], result
     if faces is None:
         faces = measured_faces_sha256(parts.ids(case), result.rows, result.problems)
     record = {"key": dict(key), "faces_sha256": faces, "files": _files(folder)}
-    partial = folder / f".{KEY}.{os.getpid()}.part"
-    partial.write_text(dumps(record) + "\n", encoding="utf-8")
-    partial.replace(folder / KEY)
+    write_whole(folder / KEY, dumps(record) + "\n")
 
 
 def finished(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json]) -> Result | None:
