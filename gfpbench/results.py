@@ -105,13 +105,15 @@ def row_to_json(row: Row) -> dict[str, Json]:
     }
     if row.fingerprint:
         data["fingerprint"] = _plain(row.fingerprint, f"{row.id}: fingerprint")
+    if row.read:
+        data["read"] = _plain(row.read, f"{row.id}: read")
     row_from_json(data, row.id)
     return data
 
 
 def row_from_json(data: Json, where: str = "row") -> Row:
     """One image of a Result. Raises BadInput naming the field."""
-    fields = _fields(data, _ROW, where, also=("fingerprint",))
+    fields = _fields(data, _ROW, where, also=("fingerprint", "read"))
     scores = {
         name: _number(score, f"{where}.scores.{name}")
         for name, score in _mapping(fields["scores"], f"{where}.scores").items()
@@ -131,6 +133,10 @@ def row_from_json(data: Json, where: str = "row") -> Row:
         scores=scores,
         failure=failure,
         fingerprint=_mapping(fields.get("fingerprint", {}), f"{where}.fingerprint"),
+        read={
+            name: _mapping(record, f"{where}.read.{name}")
+            for name, record in _mapping(fields.get("read", {}), f"{where}.read").items()
+        },
     )
 
 

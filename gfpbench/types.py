@@ -98,12 +98,14 @@ class Face:
         pixels: (3, H, W) float32 RGB in [0, 1], 8-bit values.
         attributes: facts such as ``age``, ``group``, ``pose``, ``occlusion``; JSON values.
         sha256: of the decoded pixels (uint8 RGB, HWC, with the shape), so that a changed picture is seen.
+        read: how its file was read (``gfpbench.decode.Decoded.record``); empty where it comes from no file.
     """
 
     id: str
     pixels: torch.Tensor
     attributes: Mapping[str, Json]
     sha256: str
+    read: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,8 @@ class Row:
     ``scores`` holds a float (``inf`` allowed, NaN never) or None where a metric is undefined or its input failed.
     ``fingerprint`` describes the ``degraded`` and the ``restored`` picture in a few numbers, so that two Results can be
     compared without their pictures (``gfpbench.run.fingerprint``); empty where nothing was recorded.
+    ``read`` says how the files behind it were read, by ``truth``, ``degraded`` and ``restored``
+    (``gfpbench.decode.Decoded.record``); what comes from no file is not in it.
     """
 
     id: str
@@ -293,6 +297,7 @@ class Row:
     scores: Mapping[str, float | None]
     failure: str | None = None
     fingerprint: Mapping[str, Json] = field(default_factory=dict)
+    read: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gfpbench.decode.colour_profile import Profile
 from gfpbench.images import Bytes
 from gfpbench.types import Json
 
@@ -42,13 +43,14 @@ class Decoded:
         format: as Pillow calls it (``PNG``, ``JPEG``, ``MPO``, ``TIFF``, ...).
         bits: of each sample as stored; ``samples`` may hold fewer where ``treatment`` says so.
         sha256: of the whole file.
-        treatment: what was done to the stored values, a phrase each, in a fixed order. Two images whose phrases differ
-            were treated differently.
+        treatment: what was done to the stored values, a phrase each, in a fixed order; see
+            ``gfpbench.decode.treatment``.
         orientation: EXIF number 1..8, already applied to ``rgb`` and ``samples`` (``exif`` still says it).
         premultiplied: whether the colours in ``samples`` are already multiplied by alpha.
         frames: images in the file, of which this is the first.
         icc_profile: the embedded colour profile, not applied to any of the values.
         exif: the EXIF block as Pillow stores it (``image.save(..., exif=...)`` takes it).
+        colour_profile: what ``icc_profile`` is called, and what applying it would change.
     """
 
     rgb: Bytes
@@ -62,6 +64,7 @@ class Decoded:
     frames: int = 1
     icc_profile: bytes | None = None
     exif: bytes | None = None
+    colour_profile: Profile | None = None
 
     @property
     def alpha(self) -> NDArray[Any] | None:
@@ -69,5 +72,12 @@ class Decoded:
         return self.samples[..., -1] if self.samples.shape[2] in (2, 4) else None
 
     def record(self) -> dict[str, Json]:
-        """What a result keeps of it: format, bits, the file's hash and what was done."""
-        return {"format": self.format, "bits": self.bits, "sha256": self.sha256, "treatment": list(self.treatment)}
+        """What a result keeps of it: format, bits, the file's hash, its colour profile and what was done."""
+        profile = self.colour_profile
+        return {
+            "format": self.format,
+            "bits": self.bits,
+            "sha256": self.sha256,
+            "treatment": list(self.treatment),
+            **({} if profile is None else {"colour_profile": profile.name, "colour_profile_levels": profile.levels}),
+        }

@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits per colour: 16-bit PNG and TIFF, and floating-point TIFF, without losing a bit."""
+"""Pictures of more than 8 bits per colour: PNG, TIFF and JPEG 2000 of 16, TIFF of floats, without losing a bit."""
 
 from __future__ import annotations
 
@@ -84,6 +84,13 @@ def png16(data: bytes) -> NDArray[Any]:
             kept.append(data[at : at + 12 + length])
         at += 12 + length
     return _with_opencv(b"".join(kept), np.dtype(np.uint16))
+
+
+def deep_jpeg2000(data: bytes, bits: int) -> NDArray[Any]:
+    """Decode a 16-bit JPEG 2000 that Pillow has already found sound: (H, W) or (H, W, 3 or 4) uint16, RGB order."""
+    if bits != 16:
+        raise UndecodableError(f"is JPEG 2000 of {bits} bits, only 8 and 16 are understood: save as PNG")
+    return _with_opencv(data, np.dtype(np.uint16))
 
 
 def tiff(data: bytes, check_size: Callable[[int, int], None]) -> Samples | None:

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import stat
 import threading
 import warnings
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image
 
+from gfpbench.decode.colour_profile import describe
 from gfpbench.decode.decoded import FACE_LIMITS, Decoded, Limits
-from gfpbench.decode.deep import Samples, UndecodableError, is_deep_colour_png, png16, stderr_shut, tiff
+from gfpbench.decode.deep import Samples, UndecodableError, stderr_shut, tiff
+from gfpbench.decode.pillow import with_pillow
 from gfpbench.decode.rgb import to_rgb
 from gfpbench.images import Bytes
 from gfpbench.types import UnreadableFace
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-
-# Pillow tries no other decoder, whatever a file says it is (some of them start other programs).
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 # Warning filters and Pillow's tolerance of truncated files are global to the process: one file at a time.
 _one_at_a_time = threading.Lock()
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else Python prints its warnings to stderr
@@ -64,11 +58,13 @@ def read(path: Path, limits: Limits = FACE_LIMITS) -> Decoded:
 
 
 def decode(data: bytes, name: str, limits: Limits = FACE_LIMITS) -> Decoded:
-    """Decode the bytes of a PNG, JPEG, WebP, BMP or TIFF file, going by content, not by name.
+    """Decode the bytes of an image file of one of ``gfpbench.decode.formats.FORMATS``, by content, not by name.
 
-    Grey is repeated, a palette looked up, CMYK converted by Pillow's plain formula; embedded colour profiles are not
-    applied (the authors' OpenCV reader does not either). Transparent pixels show white, as a viewer shows them. EXIF
-    (and TIFF) orientation is applied. 16-bit values become round(v / 257), floating point in [0, 1] round(255 v).
+    Grey is repeated, a palette looked up, CMYK converted by Pillow's plain formula. An embedded colour profile is not
+    applied: the field's own readers (OpenCV in the authors' code, Pillow in the metrics') keep the numbers, so every
+    published figure is of the numbers, and outputs written by that code have lost the profile but kept them.
+    Transparent pixels show white, as a viewer shows them. EXIF (and TIFF) orientation is applied. 16-bit values become
+    round(v / 257), floating point in [0, 1] round(255 v). ``Decoded.treatment`` says which of these was done.
 
     Args:
         data: the whole file.
@@ -84,6 +80,7 @@ def decode(data: bytes, name: str, limits: Limits = FACE_LIMITS) -> Decoded:
             warnings.simplefilter("ignore")
             samples = _samples(data, limits)
             rgb, upright, done = to_rgb(samples)
+            profile = None if samples.icc_profile is None else describe(samples.icc_profile)
     except UndecodableError as error:
         raise UnreadableFace(f"{_line(name)}: {error}") from error
     except Image.DecompressionBombError as error:
@@ -106,6 +103,7 @@ def decode(data: bytes, name: str, limits: Limits = FACE_LIMITS) -> Decoded:
         samples.frames,
         samples.icc_profile,
         samples.exif,
+        profile,
     )
 
 
@@ -113,83 +111,20 @@ def _line(text: object) -> str:
     return "".join(c if c.isprintable() else " " for c in " ".join(str(text).split()))[:400]
 
 
-def _check_size(width: int, height: int, limits: Limits) -> None:
-    """Refuse a size that is not wanted, before anything is decoded."""
-    if width * height > limits.maximum_pixels:
-        raise UndecodableError(f"is {width}x{height}, above the limit of {limits.maximum_pixels} pixels")
-    if min(width, height) < limits.minimum_side_px:
-        raise UndecodableError(f"is {width}x{height}, under the minimum side of {limits.minimum_side_px} px")
-
-
 def _samples(data: bytes, limits: Limits) -> Samples:
     if not data:
         raise UndecodableError("is empty (0 bytes)")
-    if data[:4] in (b"II*\0", b"MM\0*"):
-        deep = tiff(data, lambda width, height: _check_size(width, height, limits))
-        if deep is not None:
-            return deep
-        with stderr_shut():
-            return _intolerant(data, limits)
-    return _intolerant(data, limits)
 
+    def check_size(width: int, height: int) -> None:
+        if width * height > limits.maximum_pixels:
+            raise UndecodableError(f"is {width}x{height}, above the limit of {limits.maximum_pixels} pixels")
+        if min(width, height) < limits.minimum_side_px:
+            raise UndecodableError(f"is {width}x{height}, under the minimum side of {limits.minimum_side_px} px")
 
-def _intolerant(data: bytes, limits: Limits) -> Samples:
-    tolerance = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # another library may have switched it on
-    try:
-        return _with_pillow(data, limits)
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = tolerance
-
-
-def _with_pillow(data: bytes, limits: Limits) -> Samples:
-    try:
-        image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except UnidentifiedImageError as error:
-        raise UndecodableError(
-            "is no PNG, JPEG, WebP, BMP or TIFF picture, whatever its name says, or is damaged"
-        ) from error
-    with image:
-        _check_size(*image.size, limits)
-        frames = getattr(image, "n_frames", 1)
-        # Telephones append a depth map or a second view to a JPEG and call it MPO; its first picture is the photograph.
-        if frames > 1 and image.format != "MPO":
-            raise UndecodableError(f"holds {frames} pictures (animation or pages), give one file per picture")
-        stored = image.mode
-        turned = _orientation(image) if image.format == "TIFF" else 1  # Pillow turns a TIFF upright while loading it
-        image.load()
-        orientation = _orientation(image)
-        values: NDArray[Any]
-        if image.format == "PNG" and is_deep_colour_png(data):
-            values = png16(data)  # Pillow cuts these to 8 bits instead of rounding
-        elif image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-            values = np.asarray(image).astype(np.uint16)
-        elif image.has_transparency_data:
-            values = np.asarray(image.convert("RGBA"))
-        elif image.mode in ("I", "F"):
-            raise UndecodableError(f"holds samples of a kind not known here (Pillow mode {image.mode})")
-        else:
-            values = np.asarray(image.convert("RGB"))
-        return Samples(
-            values,
-            orientation,
-            format=image.format or "",
-            bits=1 if stored == "1" else 8 * values.dtype.itemsize,
-            frames=frames,
-            turned=turned,
-            converted="CMYK converted by the plain formula" if stored == "CMYK" else None,
-            icc_profile=_bytes(image.info.get("icc_profile")),
-            exif=_bytes(image.info.get("exif")),
-        )
-
-
-def _bytes(value: object) -> bytes | None:
-    return value if isinstance(value, bytes) and value else None
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        value = image.getexif().get(0x0112, 1)
-    except Exception:  # noqa: BLE001 - a damaged EXIF block says nothing of rotation, and the pixels are sound
-        return 1
-    return value if isinstance(value, int) else 1
+    if data[:4] not in (b"II*\0", b"MM\0*"):
+        return with_pillow(data, check_size)
+    deep = tiff(data, check_size)
+    if deep is not None:
+        return deep
+    with stderr_shut():
+        return with_pillow(data, check_size)

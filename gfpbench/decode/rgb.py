@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gfpbench.decode import treatment
+from gfpbench.decode.colour_profile import describe
 from gfpbench.decode.deep import Samples, UndecodableError
 from gfpbench.images import Bytes
 
@@ -39,11 +41,11 @@ def to_rgb(samples: Samples) -> tuple[Bytes, NDArray[Any], tuple[str, ...]]:
     """
     done = [] if samples.converted is None else [samples.converted]
     if samples.frames > 1:
-        done.append(f"the first of {samples.frames} images")
-    if samples.icc_profile is not None:
-        done.append("colour profile not applied")
+        done.append(treatment.first_of(samples.frames))
+    if samples.icc_profile is not None and not (profile := describe(samples.icc_profile)).is_srgb:
+        done.append(treatment.not_applied(profile))
     if samples.stated_orientation > 1:
-        done.append("turned upright")
+        done.append(treatment.TURNED)
     values = oriented(samples.values, samples.orientation)
     values = values[..., None] if values.ndim == 2 else values
     full = {"u1": 255, "u2": 65535}.get(values.dtype.str[1:], 1)
@@ -63,11 +65,11 @@ def to_rgb(samples: Samples) -> tuple[Bytes, NDArray[Any], tuple[str, ...]]:
             alpha = alpha.astype(np.float64)
             own = colour.astype(np.float64) * (1 if samples.premultiplied else alpha / full)
             colour = np.clip(own + (full - alpha), 0, full)
-            done.append("alpha composited on white")
+            done.append(treatment.COMPOSITED)
     if colour.dtype != np.uint8:
         colour = np.rint(colour.astype(np.float64) * (255 / full)).astype(np.uint8)
-    if values.dtype != np.uint8:
-        done.append("floating point rounded to 8 bits" if full == 1 else "16 bits rounded to 8")
+    if full == 1 or samples.bits > 8:
+        done.append(treatment.reduced(samples.bits, floating=full == 1))
     if colour.shape[2] == 1:
         colour = np.repeat(colour, 3, axis=2)
     return np.ascontiguousarray(colour), values, tuple(done)

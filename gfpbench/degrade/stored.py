@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-import cv2
-import numpy as np
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 
 from gfpbench import images
 from gfpbench.assets.store import home
 from gfpbench.datasets import DEGRADED_FOLDERS, folder_named, place_of
+from gfpbench.decode import Limits, read
+from gfpbench.decode.files import Names, list_images, printable, without_suffix
+from gfpbench.decode.formats import LOOKED_FOR
 from gfpbench.types import BadInput, ImageBatch, Json, Parameters
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+LIMITS = Limits(minimum_side_px=1)
+"""A degraded picture may be smaller than any face: it is enlarged to the size of its own."""
+SETTLED_NS = 2_000_000_000
+"""File systems keep the time of a change to two seconds at worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Stored:
 
     name: str = "stored"
     path: Path | None = None
+    _records: dict[str, dict[str, Json]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def folder(self) -> Path:
         """Where the pictures are. Raises DatasetMissing or BadInput where they are not."""
@@ -41,10 +47,13 @@ class Stored:
         """Nothing is drawn: the record names the file and hashes it, the same for every seed; null where there is none.
 
         The hash is what tells a picture from another that was put in its place.
+
+        Raises:
+            BadInput: where there are two.
         """
         folder = self.folder()
-        file = next((f"{face_id}{suffix}" for suffix in SUFFIXES if (folder / f"{face_id}{suffix}").is_file()), None)
-        sha256 = None if file is None else hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        file = _found(folder, face_id)
+        sha256 = None if file is None else _sha256(folder / file)
         return {"height_px": int(size[0]), "width_px": int(size[1]), "stored_file": file, "stored_sha256": sha256}
 
     def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
@@ -56,8 +65,28 @@ class Stored:
         if len(parameters) != len(batch):
             raise BadInput(f"{len(batch)} pictures need as many degradation records, not {len(parameters)}")
         folder = self.folder()
-        read = [_read(folder, record, name, batch.size) for record, name in zip(parameters, batch.ids, strict=True)]
-        return images.moved(images.from_bgr_arrays(read, batch.ids), batch.pixels.device)
+        found = [
+            self._read(folder, record, name, batch.size) for record, name in zip(parameters, batch.ids, strict=True)
+        ]
+        return images.moved(images.batch_from_uint8(found, batch.ids), batch.pixels.device)
+
+    def read_record(self, face_id: str) -> Mapping[str, Json]:
+        """How the file of a picture was read, once it was: its name, format, depth, hash and what was done to it."""
+        return self._records.get(face_id, {})
+
+    def _read(self, folder: Path, record: Parameters, name: str, size: tuple[int, int]) -> images.Bytes:
+        file = record.get("stored_file")
+        if not isinstance(file, str):
+            raise BadInput(f"{folder}: has no degraded picture named {without_suffix(name)} ({LOOKED_FOR})")
+        decoded = read(folder / file, LIMITS)
+        if record.get("stored_sha256", decoded.sha256) != decoded.sha256:
+            raise BadInput(f"{printable(str(folder / file))}: is another file than the record says")
+        self._records[name] = {"file": printable(file), **decoded.record()}
+        height, width = decoded.rgb.shape[:2]
+        if height * size[1] != width * size[0]:
+            path = printable(str(folder / file))
+            raise BadInput(f"{path}: is {width}x{height} px, another shape than its face of {size[1]}x{size[0]}")
+        return images.to_rgb_arrays(images.resized(images.batch_from_uint8([decoded.rgb], (name,)), size))[0]
 
     def describe(self) -> Mapping[str, Json]:
         return {
@@ -67,19 +96,40 @@ class Stored:
         }
 
 
-def _read(folder: Path, record: Parameters, name: str, size: tuple[int, int]) -> images.Bytes:
-    file = record.get("stored_file")
-    if not isinstance(file, str):
-        raise BadInput(f"{folder}: has no degraded picture named {name} ({', '.join(SUFFIXES)})")
-    data = np.frombuffer((folder / file).read_bytes(), np.uint8)
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if bgr is None:
-        raise BadInput(f"{folder / file}: cannot be decoded as a picture")
-    height, width = bgr.shape[:2]
-    if height * size[1] != width * size[0]:
-        raise BadInput(f"{folder / file}: is {width}x{height} px, another shape than its face of {size[1]}x{size[0]}")
-    resized = images.resized(images.from_bgr_arrays([np.asarray(bgr, dtype=np.uint8)], (name,)), size)
-    return images.to_bgr_arrays(resized)[0]
+def _found(folder: Path, face_id: str) -> str | None:
+    """The file of a face, relative to the folder; None where there is none."""
+    below = folder / PurePosixPath(face_id).parent
+    found = _names(below).of(PurePosixPath(face_id).name)
+    if len(found) > 1:
+        raise BadInput(f"{below}: {len(found)} degraded pictures of {face_id}: {', '.join(found)}; leave one")
+    return (PurePosixPath(face_id).parent / found[0]).as_posix() if found else None
+
+
+def _sha256(path: Path) -> str | None:
+    """Of the file's bytes; None where it cannot be read, as reading the picture will say."""
+    try:
+        if not path.is_file():  # a pipe would wait for ever
+            return None
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _names(folder: Path) -> Names:
+    """The pictures of one folder. Kept until the folder changes; one that changed just now may do so again unseen."""
+    try:
+        changed = folder.stat().st_mtime_ns
+    except OSError:
+        return Names(())
+    settled = abs(time.time_ns() - changed) > SETTLED_NS
+    return _listed(folder, changed) if settled else _listed.__wrapped__(folder, changed)
+
+
+@lru_cache(maxsize=8)
+def _listed(folder: Path, changed: int) -> Names:
+    del changed  # part of the key
+    return Names(file.name for file in list_images(folder, nested=False).files)
 
 
 STORED = Stored()

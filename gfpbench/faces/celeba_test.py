@@ -7,9 +7,9 @@ from pathlib import Path
 
 from gfpbench.assets.store import home
 from gfpbench.datasets import DEGRADED_FOLDERS, TRUTH_FOLDERS, folder_named, place_of
+from gfpbench.decode.files import list_images, named
 from gfpbench.faces.align import Square
 from gfpbench.faces.dataset import Dataset
-from gfpbench.faces.folder import find_pictures, named
 from gfpbench.types import BadInput, Json
 
 PAIRS = 3000
@@ -41,8 +41,9 @@ def celeba_test(size_px: int | None = None, path: Path | None = None) -> Dataset
     root = place_of("celeba-test", path, home(), "the face set 'celeba-test'")
     truth = folder_named(root, TRUTH_FOLDERS, "the clean pictures")
     degraded = folder_named(root, DEGRADED_FOLDERS, "the degraded pictures")
-    files = named(truth, find_pictures(truth))
-    pairs = named(degraded, find_pictures(degraded))
+    listing = list_images(truth)
+    files = named(truth, listing.files)
+    pairs = named(degraded, list_images(degraded).files)
     for lacking, where in ((files.keys() - pairs.keys(), degraded), (pairs.keys() - files.keys(), truth)):
         if lacking:
             names = ", ".join(sorted(lacking)[:SHOWN])
@@ -60,5 +61,6 @@ def celeba_test(size_px: int | None = None, path: Path | None = None) -> Dataset
             "licence": "CelebA's: non-commercial research only",
             "alignment": "by its authors at 512 px, used as it is",
             "complete": len(files) == PAIRS,
+            **({"left_out": listing.record()} if listing.left_out else {}),
         },
     )

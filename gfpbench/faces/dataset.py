@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gfpbench import images
-from gfpbench.decode import read_rgb
+from gfpbench.decode import read
 from gfpbench.faces.align import Square, crop
 from gfpbench.faces.folder import to_square
 from gfpbench.images import Bytes
@@ -44,7 +44,8 @@ class Dataset:
         name: as in the table of faces, or with its path.
         members: id -> face, in any order.
         size_px: side of the crops; None keeps the size each crop has.
-        facts: what ``source`` says beside counts and hashes: where from, licence, alignment, what was left out.
+        facts: what ``source`` says beside counts and hashes: where from, licence, alignment, and ``left_out`` as a
+            ``gfpbench.decode.files.Listing`` records it.
         labels: annotation files that were read; their content is part of the hash.
 
     Raises:
@@ -80,8 +81,10 @@ class Dataset:
         if face_id not in self._members:
             raise BadInput(f"{self.name}: has no face {face_id!r}")
         member = self._members[face_id]
-        rgb = self._cut(read_rgb(member.file), member.square)
-        return Face(face_id, images.from_uint8(rgb), dict(member.attributes()), images.pixels_sha256(rgb))
+        decoded = read(member.file)
+        rgb = self._cut(decoded.rgb, member.square)
+        sha256 = images.pixels_sha256(rgb)
+        return Face(face_id, images.from_uint8(rgb), dict(member.attributes()), sha256, decoded.record())
 
     def source(self) -> Mapping[str, Json]:
         """Where it is from, its licence, its alignment, and a hash over labels, names and lengths of files."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from gfpbench.assets.store import home
 from gfpbench.datasets import place_of
+from gfpbench.decode.files import list_images, named, without_suffix
 from gfpbench.faces.align import Square
 from gfpbench.faces.dataset import Dataset
-from gfpbench.faces.folder import named
 from gfpbench.types import BadInput, Json
 
 GENDERS = ("male", "female")
@@ -48,7 +48,8 @@ def utkface(size_px: int | None = None, path: Path | None = None) -> Dataset:
     """
     root = place_of("utkface", path, home(), "the face set 'utkface'")
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), root)
-    files = named(folder, folder.glob("*.jpg"))
+    listing = list_images(folder, nested=False)
+    files = named(folder, listing.files)
     known = {face_id: attributes_of(file.name) for face_id, file in files.items()}
     malformed = sorted(files[face_id].name for face_id, found in known.items() if not found)
     if len(malformed) == len(files):
@@ -66,13 +67,14 @@ def utkface(size_px: int | None = None, path: Path | None = None) -> Dataset:
             "licence": "non-commercial research only",
             "alignment": "by its authors at 200 px, tighter than FFHQ's; used as it is",
             "names_without_attributes": malformed,
+            **({"left_out": listing.record()} if listing.left_out else {}),
         },
     )
 
 
 def attributes_of(name: str) -> dict[str, Json]:
     """What a file name says: ``age``, ``age_group`` (decades), ``gender``, ``group``; empty where a field is wrong."""
-    found = _NAME.match(name.removesuffix(".jpg").removesuffix(".chip"))
+    found = _NAME.match(without_suffix(name).removesuffix(".chip"))
     if found is None or int(found["age"]) > OLDEST:
         return {}
     age = int(found["age"])

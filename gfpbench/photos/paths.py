@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gfpbench.decode import SUFFIXES, read_rgb
-from gfpbench.faces.folder import find_pictures, named
+from gfpbench.decode import read_rgb
+from gfpbench.decode.files import list_images, named
 from gfpbench.images import write_png
 from gfpbench.photos.photo import Pipeline, restore_photo
 from gfpbench.types import BadInput, GfpbenchError, Json
@@ -59,9 +59,10 @@ def named_photos(paths: Sequence[Path]) -> dict[str, Path]:
     photos: dict[str, Path] = {}
     for path in paths:
         if path.is_dir():
-            found = named(path, find_pictures(path))
+            listing = list_images(path)
+            found = named(path, listing.files)
             if not found:
-                raise BadInput(f"{path}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+                raise BadInput(listing.none_taken())
         elif path.exists():
             found = {path.stem: path}
         else:

@@ -24,6 +24,7 @@ from gfpbench.report.gate_view import gate_view
 from gfpbench.report.model import Group
 from gfpbench.report.names import plural, printable
 from gfpbench.report.protocols import SetLine, SideBySide, set_lines, side_by_side
+from gfpbench.report.reading import left_out, readings
 from gfpbench.report.strips import Stores, Strips, any_of, brief, strips_of
 from gfpbench.report.summary import summary
 from gfpbench.report.template import own, pages, write_page
@@ -107,6 +108,8 @@ def render(results: Sequence[Result], stores: Stores, title: str, gate: Gate | N
         + ([(judged.fact, "" if judged.passed else "bad")] if judged.changed or judged.same else []),
         problems=problems[:PROBLEMS_AT_MOST],
         problems_left_out=max(0, len(problems) - PROBLEMS_AT_MOST),
+        left_out=left_out(results),
+        readings=readings(results),
         environments=environments if len(environments) > 1 else [("every case", record) for _, record in environments],
         restorers=_distinct([(result.case.restorer, result.restorer) for result in results]),
         degradations=_distinct([(result.case.degradation, result.degradation) for result in results]),

@@ -9,6 +9,7 @@ from pathlib import Path
 from gfpbench.report.model import Cell, Column, Group, Line, Summary
 from gfpbench.report.names import BLANK, markdown_text, plural, printable, shown
 from gfpbench.report.protocols import set_lines
+from gfpbench.report.reading import left_out, readings
 from gfpbench.report.summary import summary
 from gfpbench.types import Result
 
@@ -53,6 +54,7 @@ def terminal_lines(results: Sequence[Result], report_path: Path | None, width: i
     if not whole.groups:
         lines.append("nothing was measured")
     lines += _problem_lines(whole)
+    lines += _file_lines(results)
     if report_path is not None:
         lines.append(f"report: {printable(report_path)}")
     return lines
@@ -111,6 +113,15 @@ def _problem_lines(whole: Summary) -> list[str]:
     return lines
 
 
+def _file_lines(results: Sequence[Result]) -> list[str]:
+    found = sorted(readings(results), key=lambda one: not one.warning)
+    lines = [f"left out of {printable(one.line, 240)}" for one in left_out(results)]
+    lines += [f"{'warning' if one.warning else 'read'}: {printable(one.line, 240)}" for one in found[:LISTED_AT_MOST]]
+    if len(found) > LISTED_AT_MOST:
+        lines.append(f"… and {plural(len(found) - LISTED_AT_MOST, 'more line')} of how files were read, in the report")
+    return lines
+
+
 def markdown(results: Sequence[Result]) -> str:
     """The summary table as GitHub Markdown, for a pull-request comment; names are escaped, intervals in brackets."""
     whole = summary(results)
@@ -138,6 +149,8 @@ def markdown(results: Sequence[Result]) -> str:
     ]
     if len(failed) > LISTED_AT_MOST:
         parts.append(f"- … and {plural(len(failed) - LISTED_AT_MOST, 'more problem')}")
+    parts += [f"- left out of {markdown_text(one.line, 240)}" for one in left_out(results)]
+    parts += [f"- warning: {markdown_text(one.line, 240)}" for one in readings(results) if one.warning]
     return "\n".join(parts or ["Nothing was measured."]).rstrip() + "\n"
 
 

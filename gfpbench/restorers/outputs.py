@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
+import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from gfpbench.decode import Decoded, read
+from gfpbench.decode.files import Names, list_images, printable, without_suffix
+from gfpbench.decode.formats import LOOKED_FOR
 from gfpbench.images import batch_from_uint8, moved
-from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed, UnreadableFace
 
 
 class Outputs:
     """Pictures already restored elsewhere: files in DIR named as the degraded pictures were, with any image suffix.
 
-    A picture ``sub/name`` is looked for as ``DIR/sub/name.png`` (or another suffix), ``grace_hopper~3`` as
+    A picture ``sub/name`` is looked for as ``DIR/sub/name.png`` (or another suffix, in any case), ``grace_hopper~3`` as
     ``DIR/grace_hopper~3.png``. An id that carries a suffix itself (``name.jpg``) matches that file, else the same name
-    with another suffix. Hidden files are left out.
+    with another suffix. Hidden files and those that are no images are left out and counted. Files are read as faces
+    are (``gfpbench.decode``), and how each was read is kept in the result.
 
     Args:
         argument: the folder.
@@ -37,35 +36,46 @@ class Outputs:
         self.folder = Path(argument).expanduser()
         if not self.folder.is_dir():
             raise BadInput(f"{self.name}: {self.folder} is not a folder; it has to hold the restored pictures")
-        self.files = tuple(sorted(self._pictures()))
+        listing = list_images(self.folder)
+        self.files = tuple(sorted(file.relative_to(self.folder).as_posix() for file in listing.files))
         if not self.files:
-            raise BadInput(f"{self.name}: no picture in {self.folder} (looked for {', '.join(SUFFIXES)})")
-        self._whole = {_composed(file): file for file in self.files}
-        self._named: dict[str, list[str]] = {}
-        for file in self.files:
-            self._named.setdefault(_composed(str(PurePosixPath(file).with_suffix(""))), []).append(file)
+            raise BadInput(f"{self.name}: no picture in {self.folder} (looked for {LOOKED_FOR}){listing.instead()}")
+        self._names = Names(self.files)
+        self._left_out = listing.record()
+        self._hashes: dict[str, str] = {}
+        self._records: dict[str, dict[str, Json]] = {}
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
         """Read the restored pictures of a batch.
 
         Raises:
-            RestorationFailed: for one that is absent, there twice, not readable or not of the degraded picture's size.
+            RestorationFailed: for one that is absent, there twice, not readable or not of the degraded picture's size,
+                and for one that is another file than when the record of the run was made.
         """
-        pictures = [self._read(self.find(face_id), degraded.size) for face_id in degraded.ids]
+        pictures = []
+        for face_id in degraded.ids:
+            file = self.find(face_id)
+            decoded = self._read(file, degraded.size)
+            self._records[face_id] = {"file": printable(file), **decoded.record()}
+            pictures.append(decoded.rgb)
         return moved(batch_from_uint8(pictures, degraded.ids), degraded.pixels.device)
 
     def find(self, face_id: str) -> str:
         """The file of one picture, relative to the folder. Raises RestorationFailed where there is none, or two."""
-        name = _composed(face_id)
-        exact = self._named.get(name, []) + ([self._whole[name]] if name in self._whole else [])
-        path = PurePosixPath(name)
-        bare = str(path.with_suffix("")) if path.suffix.lower() in SUFFIXES else name
-        found = exact or self._named.get(bare, [])
+        found = self._names.of(face_id)
         if not found:
-            raise RestorationFailed(f"no restored picture: looked for {self.folder / bare} with {', '.join(SUFFIXES)}")
+            bare = printable(str(self.folder / without_suffix(face_id)))
+            raise RestorationFailed(f"no restored picture: looked for {bare} with {LOOKED_FOR}")
         if len(found) > 1:
-            raise RestorationFailed(f"{len(found)} restored pictures in {self.folder}: {', '.join(found)}; leave one")
+            both = ", ".join(map(printable, found))
+            raise RestorationFailed(
+                f"{len(found)} restored pictures in {printable(str(self.folder))}: {both}; leave one"
+            )
         return found[0]
+
+    def read_record(self, face_id: str) -> Mapping[str, Json]:
+        """How the file of a picture was read, once it was: its name, format, depth, hash and what was done to it."""
+        return self._records.get(face_id, {})
 
     def unused(self, face_ids: Iterable[str]) -> tuple[str, ...]:
         """Files that belong to none of these pictures: misnamed, or left over from another run."""
@@ -75,55 +85,45 @@ class Outputs:
                 used.add(self.find(face_id))
             except RestorationFailed:
                 continue  # reported where that picture is restored
-        return tuple(file for file in self.files if file not in used)
+        return tuple(printable(file) for file in self.files if file not in used)
 
     def provenance(self) -> Mapping[str, Json]:
-        """Names and sizes identify the files: reading ten thousand of them twice would cost more than it tells."""
-        listing = "".join(f"{file}\0{(self.folder / file).stat().st_size}\n" for file in self.files)
+        """Names and contents identify the files. Each is hashed once, as it is read or for this record, so that what is
+        measured is what was hashed: a file whose bytes differ when it is read later is a failed restoration."""
+        whole = hashlib.sha256()
+        for file in self.files:
+            whole.update(os.fsencode(file) + b"\0" + self._sha256(file).encode() + b"\n")
         return {
             "restorer": "outputs",
-            "folder": self.folder.name,
+            "folder": printable(self.folder.name),
             "files": len(self.files),
-            "names_and_sizes_sha256": hashlib.sha256(listing.encode()).hexdigest(),
+            "contents_sha256": whole.hexdigest(),
+            **({"left_out": self._left_out} if self._left_out else {}),
         }
 
-    def _pictures(self) -> Iterable[str]:
-        for path in self.folder.rglob("*"):
-            name = path.relative_to(self.folder)
-            hidden = any(part.startswith(".") for part in name.parts)
-            if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
-                yield name.as_posix()
+    def _sha256(self, file: str) -> str:
+        if file not in self._hashes:
+            path = self.folder / file
+            try:
+                if not path.is_file():  # a pipe would wait for ever
+                    return "no file"
+                with path.open("rb") as opened:
+                    self._hashes[file] = hashlib.file_digest(opened, "sha256").hexdigest()
+            except OSError:  # what may not be read is reported where that picture is restored
+                return "unreadable"
+        return self._hashes[file]
 
-    def _read(self, file: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-        from PIL import Image, ImageOps
-
+    def _read(self, file: str, size: tuple[int, int]) -> Decoded:
         path = self.folder / file
         try:
-            with Image.open(path) as opened:
-                # The size is known before anything is decoded, so a picture of the wrong size costs no memory.
-                if opened.size not in {size, size[::-1]}:
-                    raise RestorationFailed(_size_line(path, opened.size, size))
-                if opened.mode[0] in "IF":  # 16-bit grey and floating point: PIL would clip them without a word
-                    raise RestorationFailed(f"{path}: mode {opened.mode} is not 8-bit; save restored pictures as 8-bit")
-                picture = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"), dtype=np.uint8)
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            Image.DecompressionBombError,
-            Image.DecompressionBombWarning,
-        ) as error:
-            raise RestorationFailed(f"{path}: cannot be read as a picture ({' '.join(str(error).split())})") from error
-        if picture.shape[:2] != size:
-            raise RestorationFailed(_size_line(path, (picture.shape[1], picture.shape[0]), size))
-        return picture
-
-
-def _composed(name: str) -> str:
-    """One spelling of accented letters: file systems store them in one piece or in two."""
-    return unicodedata.normalize("NFC", name)
-
-
-def _size_line(path: Path, got: tuple[int, int], size: tuple[int, int]) -> str:
-    """One line about a wrong size. ``got`` is (width, height), as PIL says it; ``size`` is (height, width)."""
-    return f"{path} is {got[0]} x {got[1]} px, but the degraded picture is {size[1]} x {size[0]} px"
+            decoded = read(path)
+        except UnreadableFace as error:
+            raise RestorationFailed(str(error)) from error
+        height, width = decoded.rgb.shape[:2]
+        if (height, width) != size:
+            raise RestorationFailed(
+                f"{printable(str(path))} is {width} x {height} px, but the degraded picture is {size[1]} x {size[0]} px"
+            )
+        if self._hashes.setdefault(file, decoded.sha256) != decoded.sha256:
+            raise RestorationFailed(f"{printable(str(path))} was changed while the run was going on: run it again")
+        return decoded

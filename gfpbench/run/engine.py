@@ -18,6 +18,7 @@ from gfpbench.types import (
     AssetMissing,
     BadInput,
     Degradation,
+    Face,
     GfpbenchError,
     ImageBatch,
     Json,
@@ -89,10 +90,20 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
             scores={metric.name: scores[metric.name].get(face.id) for metric in parts.metrics},
             failure=notes.failures.get(face.id),
             fingerprint={kind: records[face.id] for kind, records in looks.items() if face.id in records},
+            read=read_records(face, parts),
         )
         for face in batch.faces
     )
     return Measured(rows, tuple(notes.problems), notes.blank, degraded, restored, truth, features)
+
+
+def read_records(face: Face, parts: Parts) -> dict[str, Mapping[str, Json]]:
+    """How the files behind one image were read: of the face, and of a degradation or restorer that reads files."""
+    found = {"truth": face.read}
+    for kind, part in (("degraded", parts.degradation), ("restored", parts.restorer)):
+        record_of = getattr(part, "read_record", None)  # of stored:DIR and outputs:DIR
+        found[kind] = {} if record_of is None else record_of(face.id)
+    return {kind: plain(record, f"how {face.id!r} was read") for kind, record in found.items() if record}
 
 
 def degrade(

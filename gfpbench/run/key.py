@@ -16,7 +16,7 @@ from gfpbench.restorers.checked import Seen, checked, is_opaque
 from gfpbench.results import dumps
 from gfpbench.run.batches import ids_sha256, load_face
 from gfpbench.run.environment import environment
-from gfpbench.run.parts import Parts, plain, repeatable
+from gfpbench.run.parts import Parts, identity, plain, repeatable
 from gfpbench.types import Case, FaceSet, ImageBatch, Json, Problem, Restorer, Row, UnreadableFace
 
 PROBED_FACES = 2
@@ -47,6 +47,8 @@ def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_image
         **({"restorer's answers": dict(answers)} if answers is not None else {}),
         **({"clean_faces_sha256": parts.clean_faces_sha256} if parts.clean_faces_sha256 is not None else {}),
         **records,
+        "faces": identity(records["faces"]),
+        "restorer": identity(records["restorer"]),
         "metrics": {name: results.metric_to_json(name, record) for name, record in records["metrics"].items()},
     }
 

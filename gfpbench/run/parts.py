@@ -150,6 +150,11 @@ def metric_record(metric: Metric) -> dict[str, Json]:
     }
 
 
+def identity(record: Mapping[str, Json]) -> dict[str, Json]:
+    """What a record says of the thing itself: files that were left out of a folder are no part of what was measured."""
+    return {name: value for name, value in record.items() if name != "left_out"}
+
+
 def plain(value: Mapping[str, Json], what: str) -> dict[str, Json]:
     """A copy made of JSON values only. Raises BadInput saying what holds something else."""
     try:

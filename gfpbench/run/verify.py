@@ -18,7 +18,7 @@ from gfpbench import devices, images
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.contained import contained
 from gfpbench.run.fingerprint import fingerprints
-from gfpbench.run.parts import Parts, load, plain, repeatable
+from gfpbench.run.parts import Parts, identity, load, plain, repeatable
 from gfpbench.run.pictures import picture_path
 from gfpbench.types import (
     AssetMissing,
@@ -148,7 +148,7 @@ def _records(result: Result, parts: Parts) -> list[Problem]:
     problems = [
         Problem(stage, result.case.id, f"the Result was measured with another: its {field} record differs")
         for field, stage in (("restorer", "restore"), ("degradation", "degrade"), ("faces", "faces"))
-        if said[field] != now[field]
+        if identity(said[field]) != identity(now[field])
     ]
     for name, record in result.metrics.items():
         if name not in now["metrics"]:

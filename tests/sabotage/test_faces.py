@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gfpbench.decode import pillow
 from gfpbench.decode import reader as decode
 from gfpbench.decode import rgb as to_rgb
 from gfpbench.faces import align, embedded, folder
@@ -213,5 +214,5 @@ def check_deep(decode_bytes: Callable[[bytes, str], np.ndarray]) -> None:
 
 def test_cutting_16_bits_to_8_instead_of_rounding_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     check_deep(decode.decode_rgb)
-    monkeypatch.setattr(decode, "is_deep_colour_png", lambda data: False)  # Pillow's own reading
+    monkeypatch.setattr(pillow, "is_deep_colour_png", lambda data: False)  # Pillow's own reading
     assert caught(check_deep, decode.decode_rgb)

@@ -42,7 +42,7 @@ class AxisFaces:
         attributes = {**face.attributes, "scene": scene}
         if "landmarks_px" in attributes:
             attributes["landmarks_px"] = self._moved(attributes["landmarks_px"], record, size)
-        return Face(face_id, batch.pixels[0], attributes, pixels_sha256(to_rgb_arrays(batch)[0]))
+        return Face(face_id, batch.pixels[0], attributes, pixels_sha256(to_rgb_arrays(batch)[0]), face.read)
 
     def source(self) -> Mapping[str, Json]:
         """The clean set's source, with what was done to it."""

@@ -65,19 +65,39 @@ def frames(form: str) -> bytes:
     return stream.getvalue()
 
 
+def jpeg2000_of(bits: int) -> bytes:
+    """A JPEG 2000 codestream whose header says that its samples have so many bits."""
+    data = bytearray(encoded(RGB, "JPEG2000"))
+    at = data.index(b"\xff\x4f\xff\x51") + 42
+    for component in range(3):
+        data[at + 3 * component] = bits - 1
+    at = data.index(b"ihdr") + 14
+    data[at] = bits - 1
+    return bytes(data)
+
+
 def not_finite(value: float) -> bytes:
     values = (RGB / 255).astype(np.float32)
     values[5, 5, 1] = value
     return tif(values, photometric="rgb")
 
 
-NOTHING = "no PNG, JPEG, WebP, BMP or TIFF picture"
+NOTHING = "no image of a kind that is read"
 HOSTILE = {
     "empty.png": (b"", "empty"),
     "text.jpg": (b"not a picture at all\n" * 50, NOTHING),
     "page.png": (b"<!doctype html><html></html>", NOTHING),
-    "gif.png": (encoded(RGB, "GIF"), NOTHING),
-    "eps.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n", NOTHING),
+    "eps.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n", "another program would have to draw"),
+    "heic.jpg": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 500, "HEIC, which Pillow reads with a plugin"),
+    "film.jpg": (b"\0\0\0\x18ftypisom" + b"\0" * 500, "a video"),
+    "layers.png": (b"8BPS\0\1" + b"\0" * 500, "an editor's file of layers"),
+    "icon.png": (encoded(RGB, "ICO"), NOTHING),
+    "headless.tga": (encoded(RGB, "TGA")[:-26], NOTHING),
+    "sixteen.sgi": (encoded(RGB, "SGI", bpc=2), "SGI image of 16 bits"),
+    "slow.qoi": (b"qoif" + struct.pack(">IIBB", 2500, 2500, 3, 0) + b"\xfd" * 9999, "4000000 pixels for QOI"),
+    "slow.ppm": (b"P3\n2500 2500\n255\n" + b"1 " * 99, "4000000 pixels for PPM"),
+    "twelve.jp2": (jpeg2000_of(12), "JPEG 2000 of 12 bits"),
+    "signed.jp2": (jpeg2000_of(0x80 | 8), "signed samples or of several depths"),
     "signature-only.png": (b"\x89PNG\r\n\x1a\n", "damaged"),
     "jpeg-start-only.jpg": (b"\xff\xd8\xff\xe0", "damaged"),
     "one-pixel.png": (encoded(RGB[:1, :1], "PNG"), "1x1, under the minimum side of 32 px"),
@@ -104,6 +124,8 @@ HOSTILE = {
     "pages16.tif": (tif(np.zeros((3, 64, 64), np.uint16), photometric="minisblack"), "several pages"),
     "animated.png": (frames("PNG"), "holds 3 pictures"),
     "animated.webp": (frames("WEBP"), "holds 3 pictures"),
+    "animated.gif": (frames("GIF"), "holds 3 pictures"),
+    "animated.avif": (frames("AVIF"), "holds 3 pictures"),
     "invisible.png": (encoded(np.dstack([RGB, RGB[..., 0] * 0]), "PNG"), "entirely transparent"),
 }
 
@@ -142,6 +164,15 @@ GOOD = {
     "bmp": encoded(RGB, "BMP"),
     "tif": encoded(RGB, "TIFF"),
     "lzw.tif": encoded(RGB, "TIFF", compression="tiff_lzw"),
+    "gif": encoded(RGB, "GIF"),
+    "avif": encoded(RGB, "AVIF", quality=90),
+    "jp2": encoded(RGB, "JPEG2000"),
+    "ppm": encoded(RGB, "PPM"),
+    "qoi": encoded(RGB, "QOI"),
+    "sgi": encoded(RGB, "SGI"),
+    "pcx": encoded(RGB, "PCX"),
+    "tga": encoded(RGB, "TGA"),
+    "deep.jp2": cv2.imencode(".jp2", RGB.astype(np.uint16) * 257)[1].tobytes(),
     "deep.png": cv2.imencode(".png", RGB.astype(np.uint16) * 257)[1].tobytes(),
     "deep.tif": tif(RGB.astype(np.uint16) * 257, photometric="rgb"),
     "deep-zlib.tif": tif(RGB.astype(np.uint16) * 257, photometric="rgb", compression="zlib"),

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gfpbench import faces, images
-from gfpbench.faces.folder import Folder, find_pictures, named, to_square
+from gfpbench.decode.files import list_images, named
+from gfpbench.faces.folder import Folder, to_square
 from gfpbench.types import BadInput, FaceSet
 
 RGB = np.random.default_rng(5).integers(0, 256, (40, 36, 3), dtype=np.uint8)
@@ -111,7 +112,7 @@ def test_many_links_to_one_another_stay_cheap(tmp_path: Path) -> None:
         write(tmp_path / f"d{a}" / "p.png")
         for b in range(12):
             (tmp_path / f"d{a}" / f"to{b}").symlink_to(tmp_path / f"d{b}")
-    assert len(find_pictures(tmp_path)) == 12
+    assert len(list_images(tmp_path).files) == 12
 
 
 def test_a_folder_named_like_a_picture_is_a_folder(tmp_path: Path) -> None:
@@ -138,7 +139,7 @@ def test_a_folder_that_may_not_be_listed_is_named(tmp_path: Path, monkeypatch: p
 
 
 def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"holds no pictures \(.bmp, .jpeg"):
+    with pytest.raises(BadInput, match=r"holds no pictures \(PNG, JPEG"):
         faces.load(str(tmp_path))
     (tmp_path / "readme.txt").write_text("x")
     with pytest.raises(BadInput, match="holds no pictures"):
@@ -200,7 +201,7 @@ def test_nothing_is_kept_and_listing_decodes_nothing(tmp_path: Path, monkeypatch
         tracemalloc.stop()
     assert kept < 512 * 512 * 3
     assert peak < 8 * 512 * 512 * 3
-    monkeypatch.setattr("gfpbench.faces.folder.read_rgb", lambda path: pytest.fail("decoded"))
+    monkeypatch.setattr("gfpbench.faces.folder.read", lambda path: pytest.fail("decoded"))
     again = faces.load(str(tmp_path), draws=3)
     assert len(again.ids()) == 72
     again.source()

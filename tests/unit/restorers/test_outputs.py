@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from gfpbench.images import quantized, select, to_bgr_arrays, to_rgb_arrays, write_png
+from gfpbench.images import batch_from_uint8, quantized, select, to_bgr_arrays, to_rgb_arrays, write_png
 from gfpbench.restorers import checked
 from gfpbench.restorers.outputs import Outputs
 from gfpbench.types import BadInput, ImageBatch, RestorationFailed
@@ -63,9 +67,11 @@ def test_files_that_are_no_pictures_are_refused(folder: Path, degraded: ImageBat
     cv2.imwrite(str(folder / "astronaut~4.png"), np.full((128, 128), 40_000, np.uint16))
     restored, failures = checked(Outputs(str(folder)), degraded)
     assert restored is not None
-    assert restored.ids == tuple(f"astronaut~{i}" for i in (3, 5, 6, 7))
-    assert all("cannot be read as a picture" in failures[f"astronaut~{i}"] for i in (0, 1, 2))
-    assert "is not 8-bit" in failures["astronaut~4"]
+    assert restored.ids == tuple(f"astronaut~{i}" for i in (3, 4, 5, 6, 7))
+    assert "it is damaged or unsupported" in failures["astronaut~0"]
+    assert "is empty (0 bytes)" in failures["astronaut~1"]
+    assert "no image of a kind that is read" in failures["astronaut~2"]
+    assert (to_rgb_arrays(restored)[1] == 156).all(), "16 bits are rounded as in a face: 40,000 / 257 is 155.6"
 
 
 def test_the_degraded_picture_under_another_name_is_no_restoration(folder: Path, degraded: ImageBatch) -> None:
@@ -89,6 +95,11 @@ def test_the_degraded_picture_under_another_name_is_no_restoration(folder: Path,
         ("Ren\u00e9", ["Rene\u0301.png"], "Rene\u0301.png"),
         ("a", ["a.txt", ".a.png", "b/a.png", "a_out.png"], None),
         ("a.jpg", ["a.jpg", "a.jpg.png"], None),
+        ("a", ["a.JPE"], "a.JPE"),
+        ("a.JFIF", ["a.Png"], "a.Png"),
+        ("a", ["a.png", "a.AVIF"], None),
+        ("a", ["a.heic", "a.eps", "a", "b.png"], None),
+        ("caf\\xe9", [os.fsdecode(b"caf\xe9.png")], os.fsdecode(b"caf\xe9.png")),
     ],
 )
 def test_names(face_id: str, files: list[str], expected: str | None, tmp_path: Path) -> None:
@@ -113,7 +124,10 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is not a folder"):
         Outputs(str(tmp_path / "absent"))
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(BadInput, match=r"no picture in .*looked for \.png"):
+    with pytest.raises(
+        BadInput,
+        match=r"no picture in .*looked for \.png.*left out: 1 file: 1 not an image by its suffix \[notes\.txt\]",
+    ):
         Outputs(str(tmp_path))
 
 
@@ -122,6 +136,61 @@ def test_the_provenance_does_not_depend_on_where_the_folder_is(folder: Path) -> 
     moved = folder.rename(folder.with_name("moved")) / "."
     second = Outputs(str(moved)).provenance()
     assert first["files"] == second["files"] == 8
-    assert first["names_and_sizes_sha256"] == second["names_and_sizes_sha256"]
+    assert first["contents_sha256"] == second["contents_sha256"]
     write_png(moved / "astronaut~0.png", np.zeros((128, 128, 3), np.uint8))
-    assert Outputs(str(moved)).provenance()["names_and_sizes_sha256"] != first["names_and_sizes_sha256"]
+    assert Outputs(str(moved)).provenance()["contents_sha256"] != first["contents_sha256"]
+
+
+def test_contents_identify_the_files_not_names_sizes_and_times(tmp_path: Path) -> None:
+    for number in (0, 1):
+        (tmp_path / f"{number}.bmp").write_bytes(bmp(number))
+    path, before = tmp_path / "0.bmp", Outputs(str(tmp_path)).provenance()
+    status = path.stat()
+    path.write_bytes(bmp(7))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    after = Outputs(str(tmp_path)).provenance()
+    assert after["contents_sha256"] != before["contents_sha256"]
+    assert {**after, "contents_sha256": ""} == {**before, "contents_sha256": ""}
+    path.rename(tmp_path / "2.bmp")
+    assert Outputs(str(tmp_path)).provenance()["contents_sha256"] != after["contents_sha256"], "names count too"
+
+
+def test_a_file_that_changes_between_its_record_and_its_reading_is_a_failure(tmp_path: Path) -> None:
+    for number in (0, 1):
+        (tmp_path / f"{number}.bmp").write_bytes(bmp(number))
+    outputs = Outputs(str(tmp_path))
+    recorded = outputs.provenance()
+    (tmp_path / "1.bmp").write_bytes(bmp(7))
+    given = batch_from_uint8([np.full((40, 40, 3), 200, np.uint8)] * 2, ("0", "1"))
+    restored, failures = checked(outputs, given)
+    assert restored is not None
+    assert restored.ids == ("0",)
+    assert failures["1"].endswith("1.bmp was changed while the run was going on: run it again")
+    assert outputs.provenance() == recorded, "the record is of what was measured"
+
+
+def test_how_each_file_was_read_is_recorded(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(np.dstack([rgb, rgb[..., 0]])).save(tmp_path / "0.png")
+    cv2.imwrite(str(tmp_path / "1.PNG"), rgb.astype(np.uint16) * 257)
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "2.heic").touch()
+    outputs = Outputs(str(tmp_path))
+    assert outputs.read_record("0") == {}
+    outputs(batch_from_uint8([rgb] * 2, ("0", "1")))
+    records = [outputs.read_record(name) for name in "01"]
+    assert [record["file"] for record in records] == ["0.png", "1.PNG"]
+    assert [record["treatment"] for record in records] == [["alpha composited on white"], ["16 bits rounded to 8"]]
+    assert records[0]["sha256"] == hashlib.sha256((tmp_path / "0.png").read_bytes()).hexdigest()
+    left_out = outputs.provenance()["left_out"]
+    assert {reason.partition(",")[0]: entry["count"] for reason, entry in left_out.items()} == {
+        "HEIC": 1,
+        "not an image by its suffix": 1,
+    }
+
+
+def bmp(value: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((40, 40, 3), value, np.uint8)).save(stream, "BMP")
+    return stream.getvalue()

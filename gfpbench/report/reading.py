@@ -1,0 +1,89 @@
+"""Which files were left out and why, and how the others were read: counted where the numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gfpbench.decode.treatment import phrases_of, unlike
+from gfpbench.report.names import plural
+from gfpbench.types import Json, Result
+
+KINDS = {"truth": "faces", "degraded": "degraded images", "restored": "outputs"}
+"""What the files of a row are called, by the name under which it keeps how they were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Files of one folder that were not taken for one reason, and the names of the first few."""
+
+    of: str
+    reason: str
+    count: int
+    first: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """``FOLDER: 3 files: REASON (a, b, ...)``."""
+        names = ", ".join([*self.first, *(["..."] if self.count > len(self.first) else [])])
+        return f"{self.of}: {plural(self.count, 'file')}: {self.reason}" + (f" ({names})" if names else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Files of one kind in whose values something was changed while they were read, or that were treated unlike.
+
+    ``of`` names the faces or the restorer; ``warning`` is True where values may not mean the same in truth and output.
+    """
+
+    of: str
+    what: str
+    count: int
+    first: str
+    warning: bool = False
+
+    @property
+    def line(self) -> str:
+        """``faces of FOLDER: alpha composited on white for 2 images (first: a)``."""
+        return f"{self.of}: {self.what} for {plural(self.count, 'image')} (first: {self.first})"
+
+
+def left_out(results: Sequence[Result]) -> tuple[LeftOut, ...]:
+    """Every reason of every folder once, whoever was measured on it; the largest number of a folder first."""
+    found: dict[LeftOut, None] = {}
+    for result in results:
+        for name, record in ((result.case.faces, result.faces), (result.case.restorer, result.restorer)):
+            entries = [LeftOut(name, reason, *entry) for reason, entry in _entries(record)]
+            found |= dict.fromkeys(sorted(entries, key=lambda entry: (-entry.count, entry.reason)))
+    return tuple(found)
+
+
+def readings(results: Sequence[Result]) -> tuple[Reading, ...]:
+    """What was done to files of the faces, of stored degraded images and of outputs, then where these differ."""
+    done: dict[tuple[str, str], dict[str, None]] = {}
+    differ: dict[tuple[str, str], dict[str, None]] = {}
+    for result in results:
+        owners = {"truth": result.case.faces, "degraded": result.case.degradation, "restored": result.case.restorer}
+        for row in result.rows:
+            for kind in KINDS:
+                for phrase in phrases_of(row.read.get(kind, {})):
+                    of = f"{KINDS[kind]} of {owners[kind]}"
+                    done.setdefault((of, phrase), {})[row.id] = None
+            if "truth" in row.read and "restored" in row.read:
+                for phrase in unlike(row.read["truth"], row.read["restored"]):
+                    what = f"read otherwise than the truth: {phrase}"
+                    differ.setdefault((result.case.restorer, what), {})[row.id] = None
+    return tuple(
+        Reading(of, what, len(ids), next(iter(ids)), warning)
+        for warning, group in ((False, done), (True, differ))
+        for (of, what), ids in group.items()
+    )
+
+
+def _entries(record: Mapping[str, Json]) -> Iterator[tuple[str, tuple[int, tuple[str, ...]]]]:
+    """What a results file says of files left out; it is somebody's file, so what has another shape says nothing."""
+    entries = record.get("left_out")
+    for reason, entry in entries.items() if isinstance(entries, Mapping) else ():
+        if isinstance(entry, Mapping) and isinstance(entry.get("count"), int):
+            first = entry.get("first")
+            yield reason, (entry["count"], tuple(map(str, first)) if isinstance(first, list) else ())
