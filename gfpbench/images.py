@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -161,6 +161,11 @@ def from_bgr_arrays(bgr: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
     return ImageBatch(torch.from_numpy(pixels), ids)
 
 
+def to_depth(picture: Bytes, depth: np.dtype[Any]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """An 8-bit picture of any layout with 8 or 16 bits: 257 v, so that 255 becomes 65535."""
+    return picture if depth == np.uint8 else picture.astype(np.uint16) * np.uint16(257)
+
+
 def to_bgr_floats(batch: ImageBatch) -> list[Floats]:
     """B arrays (H, W, 3) float32 BGR in [0, 1], for OpenCV where it works on unrounded values."""
     import cv2
@@ -218,12 +223,26 @@ def pixels_sha256(rgb: Bytes) -> str:
     return hashlib.sha256(repr(rgb.shape).encode() + np.ascontiguousarray(rgb).tobytes()).hexdigest()
 
 
-def write_png(path: Path, rgb: Bytes) -> None:
-    """Write an (H, W, 3) uint8 RGB picture, whole or not at all."""
+def encode_png(colour: NDArray[np.uint8] | NDArray[np.uint16], alpha: NDArray[Any] | None = None) -> bytes:
+    """An (H, W, 3) RGB picture of 8 or 16 bits as the bytes of a PNG.
+
+    Args:
+        colour: uint8 or uint16, not multiplied by alpha.
+        alpha: (H, W) of the same type; 0 is transparent.
+
+    Raises:
+        BadInput: where OpenCV cannot encode it.
+    """
     import cv2
 
-    done, encoded = cv2.imencode(".png", np.ascontiguousarray(rgb[..., ::-1]))
+    planes = [*(colour[..., channel] for channel in (2, 1, 0)), *([] if alpha is None else [alpha])]
+    done, encoded = cv2.imencode(".png", np.dstack(planes))
     if not done:
-        raise BadInput(f"{path}: could not encode a picture of shape {rgb.shape}")
+        raise BadInput(f"could not encode a picture of shape {colour.shape} as PNG")
+    return encoded.tobytes()
+
+
+def write_png(path: Path, rgb: Bytes) -> None:
+    """Write an (H, W, 3) uint8 RGB picture, whole or not at all."""
     # What a killed machine lost can be made again; to wait for the disk at each of thousands would double a run.
-    write_whole(path, encoded.tobytes(), durable=False)
+    write_whole(path, encode_png(rgb), durable=False)

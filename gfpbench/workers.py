@@ -7,10 +7,12 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from gfpbench.types import GfpbenchError
 
 WAIT_SECONDS = 0.1
 
@@ -69,6 +71,53 @@ def held(path: Path) -> Iterator[None]:
     with path.open("a") as file:
         _wait_for(file)
         yield
+
+
+@contextmanager
+def alone(path: Path, otherwise: str, *, keep: bool = True) -> Iterator[None]:
+    """Hold the lock ``path``, a file made for it. The lock is the system's: it goes when the process goes.
+
+    Args:
+        path: in a folder that exists.
+        otherwise: what is told where another process holds it.
+        keep: leave the file there; else it is removed at the end where the system allows it.
+
+    Raises:
+        GfpbenchError: where another process holds it.
+    """
+    while True:
+        with path.open("a") as file:
+            try:
+                _lock(file)
+            except OSError as error:
+                raise GfpbenchError(f"{otherwise}; wait for it, or give this run a folder of its own") from error
+            if not _is_at(file, path):  # removed by the one who held it: somebody else may hold a new one
+                continue
+            try:
+                yield
+            finally:
+                if not keep:
+                    with suppress(OSError):  # Windows removes no open file
+                        path.unlink()
+            return
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(file: IO[str]) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _wait_for(file: IO[str]) -> None:

@@ -31,7 +31,7 @@ VERBS: dict[str, Callable[..., None]] = {
 }
 """The verbs, in the order in which help shows them."""
 
-GOES_ON = ("run", "collapse", "fetch")
+GOES_ON = ("run", "photos", "collapse", "fetch")
 """The verbs that, after they were stopped, go on where they were."""
 
 BROKEN = 3

@@ -88,26 +88,40 @@ def photos(
     to: Annotated[Path, typer.Option("--out", help="Folder for the restored photos and photos.json.")] = Path("photos"),
     detector: Annotated[str, typer.Option(help="auto, retinaface, dlib or opencv.")] = "auto",
     mask: Annotated[str, typer.Option(help="What is pasted: auto, square or parsed.")] = "auto",
+    face: Annotated[
+        str, typer.Option(help="Which faces: all, largest, centre, or the number of one in photos.json, from 0.")
+    ] = "all",
     upscale: Annotated[int, typer.Option(min=1, max=4, help="How many times larger the result is.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Restore whole photos: find each face, restore it, paste it back. Exit code 1 where a photo was not restored."""
-    from gfpbench.photos import load_pipeline, restore_paths
+    """Restore whole photos: find each face, restore it, paste it back. Goes on where it was stopped.
 
-    pipeline = load_pipeline(
-        restorer, detector=detector, mask=mask, device=device, upscale=upscale, batch_size=batch_size
-    )
+    Exit code 1 where a photo was not restored.
+    """
+    from gfpbench.decode.files import summed
+    from gfpbench.photos import load_pipeline, restore_paths
+    from gfpbench.run import surroundings
+
+    with models_talk_to_stderr(as_json):
+        pipeline = load_pipeline(
+            restorer, detector=detector, mask=mask, device=device, upscale=upscale, batch_size=batch_size, face=face
+        )
 
     def told(name: str, line: str, ok: bool) -> None:
-        print(f"{name}: {line}", file=sys.stderr if as_json or not ok else sys.stdout, flush=True)
+        text = "".join(c if c.isprintable() else " " for c in f"{name}: {line}")
+        print(text, file=sys.stderr if as_json or not ok else sys.stdout, flush=True)
 
-    record = restore_paths(paths, to, pipeline, told)
+    with models_talk_to_stderr(as_json):
+        around = surroundings(pipeline.restorer, pipeline.device)
+        record = restore_paths(paths, to, pipeline, told, surroundings=around)
     if as_json:
         print(json.dumps(record, indent=1, allow_nan=False))
     else:
         print(f"{to}: faces found by {pipeline.detector.name}, restored by {restorer}, pasted {pipeline.mask.name}")
+        for folder, reasons in record["left_out"].items():
+            print(f"{folder}: left out {summed(reasons)}")
     if not all(photo["ok"] for photo in record["photos"]):
         raise typer.Exit(1)
 

@@ -13,11 +13,12 @@ from gfpbench.photos.as_restorer import (
     of_photos,
     whole_photo,
 )
+from gfpbench.photos.batch import restore_paths
 from gfpbench.photos.detect import DETECTORS, Detector, Found
 from gfpbench.photos.detect import load as load_detector
 from gfpbench.photos.masks import load as load_mask
-from gfpbench.photos.paths import restore_paths
-from gfpbench.photos.photo import FaceRecord, PhotoResult, Pipeline, restore_photo
+from gfpbench.photos.photo import Pipeline, restore_photo
+from gfpbench.photos.result import FaceRecord, PhotoResult
 
 __all__ = [
     "DETECTORS",

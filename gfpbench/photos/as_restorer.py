@@ -7,10 +7,12 @@ from collections.abc import Mapping
 
 from gfpbench import devices
 from gfpbench.images import batch_from_uint8, moved, to_rgb_arrays
+from gfpbench.photos.choice import ALL, check_choice
 from gfpbench.photos.detect import AUTO
 from gfpbench.photos.detect import load as load_detector
 from gfpbench.photos.masks import load as load_mask
-from gfpbench.photos.photo import PhotoResult, Pipeline, detected, restore_photo
+from gfpbench.photos.photo import Pipeline, detected, restore_photo
+from gfpbench.photos.result import PhotoResult
 from gfpbench.restorers import is_opaque
 from gfpbench.restorers import load as load_restorer
 from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed, Restorer
@@ -90,12 +92,14 @@ def load_pipeline(
     device: str = "auto",
     upscale: int = 1,
     batch_size: int = 8,
+    face: str = ALL,
 ) -> Pipeline:
     """Everything a photo goes through, by name. Raises BadInput for unknown names, AssetMissing for absent weights."""
+    check_choice(face)  # before anything is loaded
     where = devices.resolve(device)
     loaded = load_restorer(restorer, device=where)
     found_by, shown = load_detector(detector, device=where), load_mask(mask, device=where)
-    return Pipeline(loaded, found_by, shown, upscale, where, batch_size)
+    return Pipeline(loaded, found_by, shown, upscale, where, batch_size, face)
 
 
 def whole_photo(

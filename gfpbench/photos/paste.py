@@ -3,55 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.images import Bytes
+from gfpbench.images import Bytes, to_depth
 from gfpbench.photos.align import CROP_PX, Matrix, corners_of
 from gfpbench.types import BadInput
 
 FaceMask: TypeAlias = NDArray[np.float64]
 """(512, 512) in [0, 1]: how much of each pixel of a restored face is shown."""
 
+Levels: TypeAlias = NDArray[Any]
+"""uint8 or uint16; the largest number is full intensity."""
+
 _MARGIN_PX = 4
 MAXIMUM_SIDE_PX = 32_000
 """OpenCV's warps count pixels in 16 bits."""
 
 
-def enlarged(rgb: Bytes, upscale: int) -> Bytes:
-    """The photo that faces are pasted into: Lanczos over 8 pixels, as upstream enlarges it without an upsampler."""
-    height, width = rgb.shape[:2]
+def enlarged(photo: Levels, upscale: int) -> Levels:
+    """The photo that faces are pasted into: Lanczos over 8 pixels, as upstream enlarges it without an upsampler.
+
+    Args:
+        photo: (H, W) or (H, W, C).
+        upscale: 1 gives the same array.
+    """
+    height, width = photo.shape[:2]
     size = (width * upscale, height * upscale)
     if max(size) > MAXIMUM_SIDE_PX:
         raise BadInput(f"a photo of {size[0]} x {size[1]} px is too long to paste into: {MAXIMUM_SIDE_PX} px at most")
     if upscale == 1:
-        return rgb.copy()
-    resized = cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_LANCZOS4)
-    return np.asarray(resized, dtype=np.uint8)
+        return photo
+    return np.asarray(
+        cv2.resize(np.ascontiguousarray(photo), size, interpolation=cv2.INTER_LANCZOS4), dtype=photo.dtype
+    )
 
 
 def paste_back(
-    photo: Bytes, faces: Sequence[Bytes], matrices: Sequence[Matrix], masks: Sequence[FaceMask | None], upscale: int
-) -> Bytes:
+    photo: Levels, faces: Sequence[Bytes], matrices: Sequence[Matrix], masks: Sequence[FaceMask | None], upscale: int
+) -> Levels:
     """Paste aligned faces into a photo, in order, later ones over earlier ones.
 
     As FaceRestoreHelper.paste_faces_to_input_image in xinntao/facexlib@v0.3.0, except that each face touches only its
     own surroundings (upstream warps and blurs whole frames: seconds a face in a large photo) and that the photo is
-    8-bit between two faces (upstream cuts once; one grey level where faces overlap). Kept from it: values are cut to 8
-    bits, not rounded, and with ``upscale`` over 1 a face lands half a pixel right of and below its place.
+    8-bit between two faces (upstream cuts once; one grey level where faces overlap). Kept from it: values are cut to
+    whole levels, not rounded, and with ``upscale`` over 1 a face lands half a pixel right of and below its place.
 
     Args:
-        photo: (H, W, 3) uint8, already enlarged by ``upscale``. Not changed.
+        photo: (H, W, 3) uint8 or uint16, already enlarged by ``upscale``. Not changed.
         faces: (512, 512, 3) uint8 each, in the same colour order as the photo.
         matrices: photo (before it was enlarged) to crop, for each face.
         masks: how much of each face is shown; None shows the whole square with soft edges.
         upscale: 1 or more.
 
     Returns:
-        (H, W, 3) uint8: ``photo`` with the faces in it; equal to it outside their squares.
+        (H, W, 3) in the type of ``photo``: the photo with the faces in it; equal to it outside their squares.
     """
     out = photo.copy()
     for face, matrix, mask in zip(faces, matrices, masks, strict=True):
@@ -63,7 +72,7 @@ def paste_back(
             continue  # all of it lies beyond the photo
         back[:, 2] -= (left, top)
         region = out[top:bottom, left:right]
-        out[top:bottom, left:right] = _blended(region, face, back, mask, upscale)
+        out[top:bottom, left:right] = _blended(region, to_depth(face, region.dtype), back, mask, upscale)
     return out
 
 
@@ -83,15 +92,15 @@ def surroundings(matrix: Matrix, upscale: int, size: tuple[int, int]) -> tuple[i
     return left, top, min(size[1], right), min(size[0], bottom)
 
 
-def _blended(region: Bytes, face: Bytes, back: Matrix, mask: FaceMask | None, upscale: int) -> Bytes:
+def _blended(region: Levels, face: Levels, back: Matrix, mask: FaceMask | None, upscale: int) -> Levels:
     size = (region.shape[1], region.shape[0])
     turned = cv2.warpAffine(face, back, size)
     if mask is None:
         inside = _inside(back, size, upscale)
         soft = feathered(inside)[..., None]
-        return np.asarray(soft * (inside[..., None] * turned) + (1 - soft) * region).astype(np.uint8)
+        return np.asarray(soft * (inside[..., None] * turned) + (1 - soft) * region).astype(region.dtype)
     shown = np.asarray(cv2.warpAffine(mask, back, size), dtype=np.float64)[..., None]
-    return np.asarray(shown * turned + (1 - shown) * region).astype(np.uint8)
+    return np.asarray(shown * turned + (1 - shown) * region).astype(region.dtype)
 
 
 def _inside(back: Matrix, size: tuple[int, int], upscale: int) -> NDArray[np.float32]:

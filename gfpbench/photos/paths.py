@@ -1,112 +1,110 @@
-"""Files and folders of photos: each restored and written, one record of all; a bad photo costs no other."""
+"""Which files are photos, what each is called, and where its restored photo goes."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from gfpbench.decode import read_rgb
-from gfpbench.decode.files import list_images, named
-from gfpbench.images import write_png
-from gfpbench.photos.photo import Pipeline, restore_photo
-from gfpbench.types import BadInput, GfpbenchError, Json
+from gfpbench.decode.files import Listing, list_images, named, printable
+from gfpbench.types import BadInput, Json
 
-RECORD = "photos.json"
-Told = Callable[[str, str, bool], None]
-"""Told of each photo when it is done: its name, a line about it, whether all is well."""
+MAXIMUM_NAME_BYTES = 255
+"""Of one part of a path, on every file system in common use."""
 
 
-def restore_paths(paths: Sequence[Path], out: Path, pipeline: Pipeline, told: Told | None = None) -> dict[str, Json]:
-    """Restore photos into ``out / name.png`` and write ``out / photos.json``, also where it is interrupted.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A photo that was given.
 
     Args:
-        paths: photos and folders of photos. A photo in a folder is named by its path below it, without the suffix.
-        out: a folder, made where it is not there. An older picture or record in it is replaced.
-        pipeline: the restorer, the detector and how faces are pasted.
-        told: called after each photo.
+        name: printable; below a folder its path without the suffix.
+        path: the file.
+        output: of the restored photo, relative to the folder of all, with slashes.
+    """
 
-    Returns:
-        What was written to ``photos.json``: the pipeline's record and, for each photo, its faces and problems. A photo
-        of which no face was restored has no ``output``, and nothing is written for it.
+    name: str
+    path: Path
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was given to be restored.
+
+    Args:
+        sources: each photo once, in order.
+        left_out: folder -> reason -> how many files in it are taken for no photo, and the first few names.
+    """
+
+    sources: tuple[Source, ...]
+    left_out: Mapping[str, Json]
+
+
+def photos_in(paths: Sequence[Path], out: Path) -> Given:
+    """Each photo that was given, and where it goes.
+
+    Args:
+        paths: photos and folders of photos.
+        out: the folder of restored photos.
 
     Raises:
-        BadInput: where a path is no photo and no folder with photos, two photos have one name, ``out`` is a file or
-            would overwrite a photo that was given, or the disk refuses.
+        BadInput: where there is none, two would have one name, or ``out`` is a file, lies in a folder of photos that
+            was given, or holds a photo that would be overwritten.
     """
-    photos = named_photos(paths)
-    _refuse_overwriting(photos, out)
-    written: list[dict[str, Json]] = []
-    record: dict[str, Json] = {"schema": "gfpbench/photos/1", "pipeline": pipeline.record(), "photos": written}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        try:
-            for name, path in photos.items():
-                one = _restored(name, path, out, pipeline)
-                written.append(one)
-                if told is not None:
-                    told(name, one["line"], bool(one["ok"]))
-        finally:
-            _write(out / RECORD, record)
-    except OSError as error:
-        raise BadInput(f"{out}: cannot be written: {error.strerror or error}") from error
-    return record
-
-
-def named_photos(paths: Sequence[Path]) -> dict[str, Path]:
-    """Each photo's file by its name. Raises BadInput where there is none, or two would have one name."""
     photos: dict[str, Path] = {}
+    left_out: dict[str, Json] = {}
     for path in paths:
-        if path.is_dir():
-            listing = list_images(path)
-            found = named(path, listing.files)
-            if not found:
-                raise BadInput(listing.none_taken())
-        elif path.exists():
-            found = {path.stem: path}
-        else:
-            raise BadInput(f"{path}: is no existing photo or folder")
-        for name, file in found.items():
-            if name in photos and photos[name].resolve() != file.resolve():
+        named_here, listing = _in(path)
+        if listing is not None and listing.left_out:
+            left_out[printable(str(path))] = listing.record()
+        for name, file in named_here.items():
+            if name in photos and os.path.realpath(photos[name]) != os.path.realpath(file):
                 raise BadInput(f"{photos[name]} and {file} would both be written as {name}.png: restore them apart")
             photos[name] = file
-    return photos
+    sources = tuple(Source(name, path, output_of(name)) for name, path in photos.items())
+    _refuse_overwriting(sources, out)
+    written = {os.path.realpath(out), *(os.path.realpath((out / source.output).parent) for source in sources)}
+    for folder in filter(os.path.isdir, paths):
+        for place in written:
+            if Path(place).is_relative_to(os.path.realpath(folder)):
+                raise BadInput(f"{out} lies in {folder}, whose photos are restored: give another folder")
+    return Given(sources, left_out)
 
 
-def _refuse_overwriting(photos: dict[str, Path], out: Path) -> None:
+def output_of(name: str) -> str:
+    """The path of a restored photo below the folder of all; parts too long for a file system end in a hash."""
+    *folders, last = name.split("/")
+    return "/".join([*(_fitting(folder, "") for folder in folders), _fitting(last, ".png")])
+
+
+def _fitting(part: str, suffix: str) -> str:
+    room = MAXIMUM_NAME_BYTES - len(suffix)
+    data = part.encode("utf-8", "surrogatepass")
+    if len(data) <= room:
+        return part + suffix
+    tail = f"-{hashlib.sha256(data).hexdigest()[:16]}"
+    return data[: room - len(tail)].decode("utf-8", "ignore") + tail + suffix
+
+
+def _in(path: Path) -> tuple[dict[str, Path], Listing | None]:
+    """The photos that one argument names, by their names; and of a folder what else is in it."""
+    if os.path.isdir(path):  # noqa: PTH112 - unlike Path.is_dir, it says no to a name that is too long
+        listing = list_images(path)
+        if not listing.files:
+            raise BadInput(listing.none_taken())
+        return named(path, listing.files), listing
+    if not os.path.exists(path):  # noqa: PTH110 - for the same reason
+        raise BadInput(f"{printable(str(path))}: is no existing photo or folder")
+    return named(path.parent, [path]), None
+
+
+def _refuse_overwriting(sources: Sequence[Source], out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out}: is a file; give a folder")
-    given = {path.resolve() for path in photos.values()}
-    for name in photos:
-        if (out / f"{name}.png").resolve() in given:
-            raise BadInput(f"{out / f'{name}.png'} is one of the photos and would be overwritten: give another folder")
-
-
-def _restored(name: str, path: Path, out: Path, pipeline: Pipeline) -> dict[str, Json]:
-    try:
-        result = restore_photo(read_rgb(path), pipeline, name)
-    except GfpbenchError as error:  # this photo cannot be used; the next one can
-        line = str(error)
-        return {
-            "name": name,
-            "file": str(path),
-            "output": None,
-            "ok": False,
-            "faces": [],
-            "problems": [line],
-            "line": line,
-        }
-    output = None
-    if result.restored is not None:
-        output = out / f"{name}.png"
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_png(output, result.restored)
-    relative = None if output is None else output.relative_to(out).as_posix()
-    return {**result.to_json(), "file": str(path), "output": relative, "line": result.line()}
-
-
-def _write(path: Path, record: dict[str, Json]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    given = {os.path.realpath(source.path) for source in sources}
+    for source in sources:
+        if os.path.realpath(out / source.output) in given:
+            raise BadInput(f"{out / source.output} is one of the photos and would be overwritten: give another folder")

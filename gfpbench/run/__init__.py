@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gfpbench.run.case import measure, run_case
 from gfpbench.run.environment import environment
-from gfpbench.run.key import answers_of, faces_sha256
+from gfpbench.run.key import answers_of, faces_sha256, surroundings
 from gfpbench.run.parts import TRUTH, Parts, load
 from gfpbench.run.pictures import picture_path
 from gfpbench.run.verify import Remade, remake, verify
@@ -21,5 +21,6 @@ __all__ = [
     "picture_path",
     "remake",
     "run_case",
+    "surroundings",
     "verify",
 ]

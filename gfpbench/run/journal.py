@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from gfpbench.disk import write_whole
 from gfpbench.results import dumps
-from gfpbench.types import GfpbenchError, Json
+from gfpbench.types import Json
+from gfpbench.workers import alone
 
 NAME = "rows.jsonl"
 
@@ -120,23 +120,5 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         GfpbenchError: where another run holds it.
     """
-    path = folder / ".lock"
-    with path.open("a") as file:
-        try:
-            _lock(file)
-        except OSError as error:
-            raise GfpbenchError(
-                f"{folder}: another run is measuring this case; wait for it, or give this run a folder of its own"
-            ) from error
+    with alone(folder / ".lock", f"{folder}: another run is measuring this case"):
         yield
-
-
-def _lock(file: IO[str]) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from gfpbench import images, results
+from gfpbench import faces, images, results
 from gfpbench.assets import ASSETS
 from gfpbench.assets.store import expected_sha256
 from gfpbench.restorers.checked import Seen, checked, is_opaque
@@ -20,6 +20,7 @@ from gfpbench.run.parts import Parts, identity, plain, repeatable
 from gfpbench.types import Case, FaceSet, ImageBatch, Json, Problem, Restorer, Row, UnreadableFace
 
 PROBED_FACES = 2
+ALIGNED_PX = 512
 
 
 def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_images: int) -> dict[str, Json]:
@@ -53,7 +54,27 @@ def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_image
     }
 
 
-def answers_of(restorer: Restorer, faces: FaceSet, ids: Sequence[str], device: str) -> dict[str, str]:
+def surroundings(restorer: Restorer, device: str) -> dict[str, Json] | None:
+    """What restored photos come from besides the photos and the pipeline's record: machine, code, packages, weights.
+
+    Of an opaque restorer also what it answers for the embedded faces at the size of an aligned face. None where it
+    gives no answer: then nothing says whether it is still the same.
+    """
+    record: dict[str, Json] = {
+        "environment": environment(device),
+        "packages": dict(packages()),
+        "assets_sha256": _assets_sha256(),
+    }
+    if is_opaque(restorer):
+        embedded = faces.load("embedded", size_px=ALIGNED_PX, draws=1)
+        answers = answers_of(restorer, embedded, embedded.ids(), device)
+        if not all(re.fullmatch(r"[0-9a-f]{64}", answer) for answer in answers.values()):
+            return None
+        record["restorer's answers"] = dict(answers)
+    return record
+
+
+def answers_of(restorer: Restorer, face_set: FaceSet, ids: Sequence[str], device: str) -> dict[str, str]:
     """What a restorer makes of the first faces that can be read, each at a quarter of its resolution: a hash for each.
 
     The input is fixed by the faces alone, so that answers at different degradations are one and the same. A face that
@@ -64,7 +85,7 @@ def answers_of(restorer: Restorer, faces: FaceSet, ids: Sequence[str], device: s
         if len(found) == PROBED_FACES:
             break
         try:
-            face = load_face(faces, face_id)
+            face = load_face(face_set, face_id)
         except UnreadableFace:
             continue
         clean = ImageBatch(face.pixels[None].clone().cpu(), (face_id,))
@@ -80,12 +101,12 @@ def answers_of(restorer: Restorer, faces: FaceSet, ids: Sequence[str], device: s
     return found
 
 
-def faces_sha256(faces: FaceSet, ids: Sequence[str]) -> str:
+def faces_sha256(face_set: FaceSet, ids: Sequence[str]) -> str:
     """Hash of what the faces show and of what is known of them; of the reason for one that cannot be read."""
     digest = hashlib.sha256()
     for face_id in ids:
         try:
-            face = load_face(faces, face_id)
+            face = load_face(face_set, face_id)
         except UnreadableFace as error:
             _add(digest, face_id, None, str(error))
         else:

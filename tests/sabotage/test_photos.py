@@ -11,11 +11,15 @@ import cv2
 import numpy as np
 import pytest
 
-from gfpbench.photos import align, paste, photo
+from gfpbench.photos import align, batch, output, paste, photo
+from gfpbench.photos.canvas import Canvas
 from gfpbench.types import BadInput
 
 UNIT = Path(__file__).parents[1] / "unit" / "photos"
 laws = SimpleNamespace(**runpy.run_path(str(UNIT / "laws.py")))
+many = SimpleNamespace(**runpy.run_path(str(UNIT / "test_batch.py")))
+carried = SimpleNamespace(**runpy.run_path(str(UNIT / "test_output.py")))
+choices = SimpleNamespace(**runpy.run_path(str(UNIT / "test_choice.py")))
 Patch = pytest.MonkeyPatch
 # Kept before anything is patched: saboteurs wrap them.
 similarity, crop_face, placed, paste_back = align.similarity, align.crop_face, paste.placed, paste.paste_back
@@ -165,3 +169,124 @@ def test_a_detector_that_swaps_left_and_right_is_caught() -> None:
     assert align.scale_of(align.similarity(five_of_68(upright))) > 0
     with pytest.raises(BadInput, match="swapped"):
         align.similarity(five_of_68(upright)[[1, 0, 2, 4, 3]])
+
+
+# Many photos, and what their files carry
+
+
+def reused_by_name(patch: Patch) -> None:
+    patch.setattr(batch._Batch, "_still_holds", lambda self, source, _: (self.out / source.output).exists())
+
+
+def reused_whatever_the_photo(patch: Patch) -> None:
+    holds = batch._Batch._still_holds
+    patch.setattr(batch._Batch, "_still_holds", lambda self, source, earlier: holds(self, source, like(self, source)))
+
+    def like(self, source):
+        return {**self.record.find(source.name), "input_sha256": batch._sha256_of(source.path)}
+
+
+def reused_whatever_the_restored_photo(patch: Patch) -> None:
+    holds = batch._Batch._still_holds
+
+    def wrong(self, source, earlier):
+        return holds(self, source, {**earlier, "output_sha256": batch._sha256_of(self.out / source.output)})
+
+    patch.setattr(batch._Batch, "_still_holds", wrong)
+
+
+def reused_whatever_the_pipeline(patch: Patch) -> None:
+    patch.setattr(batch, "_made_by", lambda pipeline, surroundings: "something")
+
+
+def stale_photos_stay(patch: Patch) -> None:
+    patch.setattr(batch._Batch, "_without_stale", lambda self, source, entry, earlier: entry)
+
+
+def somebody_elses_files_are_removed(patch: Patch) -> None:
+    def wrong(self, source, entry, earlier):
+        (self.out / source.output).unlink(missing_ok=True)
+        return entry
+
+    patch.setattr(batch._Batch, "_without_stale", wrong)
+
+
+def only_our_own_errors_are_survived(patch: Patch) -> None:
+    new = batch._Batch._new
+
+    def wrong(self, source):
+        entry = new(self, source)
+        if not entry["ok"] and "Error: " in entry["line"]:
+            raise RuntimeError(entry["line"])
+        return entry
+
+    patch.setattr(batch._Batch, "_new", wrong)
+
+
+def eight_bits_on_white(patch: Patch) -> None:
+    patch.setattr(batch, "canvas_of", lambda decoded: Canvas(decoded.rgb))
+
+
+def mixed_with_white_twice(patch: Patch) -> None:
+    patch.setattr(Canvas, "below_white", lambda self, face, matrix: face)
+
+
+def profile_forgotten(patch: Patch) -> None:
+    chunks = output._chunks
+    patch.setattr(output, "_chunks", lambda profile, exif: chunks(None, exif))
+
+
+def any_profile_attached(patch: Patch) -> None:
+    chunks = output._chunks
+    patch.setattr(output, "_chunks", lambda profile, exif: chunks(profile or carried.PROFILE, exif))
+
+
+def turned_twice(patch: Patch) -> None:
+    patch.setattr(output, "upright_exif", lambda exif, size: exif and exif.removeprefix(b"Exif\0\0"))
+
+
+def the_surest_is_the_largest(patch: Patch) -> None:
+    patch.setattr(photo, "chosen", lambda face, candidates, size: frozenset(list(candidates)[:1]))
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "check"),
+    [
+        (reused_by_name, lambda folder, path: changed(many.changed_photo, ["a#0"], folder, path)),
+        (reused_whatever_the_photo, lambda folder, path: changed(many.changed_photo, ["a#0"], folder, path)),
+        (reused_whatever_the_restored_photo, lambda folder, path: changed(many.changed_output, ["a#0"], folder, path)),
+        (reused_whatever_the_pipeline, lambda folder, path: changed(many.changed_restorer, many.BOTH, folder, path)),
+        (reused_whatever_the_pipeline, lambda folder, path: changed(many.changed_upscale, many.BOTH, folder, path)),
+        (stale_photos_stay, lambda *given: many.test_the_restored_photo_of_a_photo_that_fails_now_is_removed(*given)),
+        (somebody_elses_files_are_removed, lambda *given: many.test_a_file_from_elsewhere_is_named_and_left(*given)),
+        (only_our_own_errors_are_survived, lambda *given: many.test_a_detector_that_says_nan_costs_one_photo(*given)),
+        (eight_bits_on_white, lambda _, path: carried.test_sixteen_bits_stay_sixteen(path, "png")),
+        (eight_bits_on_white, lambda _, path: alpha_is_kept(path)),
+        (mixed_with_white_twice, lambda _, path: alpha_is_kept(path)),
+        (profile_forgotten, lambda _, path: carried.test_the_colour_profile_is_kept(path, "jpg")),
+        (any_profile_attached, lambda _, path: carried.test_no_profile_is_invented(path)),
+        (turned_twice, lambda _, path: carried.test_a_turned_photo_is_turned_once(path, 6)),
+        (the_surest_is_the_largest, lambda *_: choices.test_only_the_chosen_face_changes("largest", 1)),
+    ],
+    ids=lambda value: getattr(value, "__name__", value).strip("<>"),
+)
+def test_is_caught_among_many(
+    sabotage: Callable[[Patch], None], check: Callable[[Path, Path], None], tmp_path: Path, monkeypatch: Patch
+) -> None:
+    for run in ("sound", "broken"):
+        root = tmp_path / run
+        folder = many.photos_below(root / "in")
+        if run == "sound":
+            check(folder, root)
+            continue
+        sabotage(monkeypatch)
+        with pytest.raises((AssertionError, KeyError, RuntimeError)):
+            check(folder, root)
+
+
+def changed(change: Callable[..., object], again: list[str], folder: Path, path: Path) -> None:
+    many.test_what_came_from_something_else_is_restored_again(change, again, folder, path)
+
+
+def alpha_is_kept(path: Path) -> None:
+    carried.test_alpha_is_kept_and_the_face_shows_through_it_as_restored(path, np.uint8)

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from gfpbench.photos import Pipeline, restore_photo
-from gfpbench.photos.photo import PhotoResult
+from gfpbench.photos import PhotoResult, Pipeline, restore_photo
 
 scenes = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("scenes.py"))))
 Place = scenes.Place

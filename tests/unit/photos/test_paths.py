@@ -12,6 +12,7 @@ import pytest
 
 from gfpbench import cli, images
 from gfpbench.decode import read_rgb
+from gfpbench.disk import DiskRefused, disk
 from gfpbench.photos import Pipeline, restore_paths
 from gfpbench.types import BadInput
 
@@ -94,11 +95,12 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_disk_that_refuses_is_one_line(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, rgb: object) -> None:
-        raise OSError(28, "No space left on device")
+    def full(path: Path, *_: object) -> None:
+        with disk(path):
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gfpbench.photos.paths.write_png", full)
-    with pytest.raises(BadInput, match="out: cannot be written: No space left on device"):
+    monkeypatch.setattr("gfpbench.photos.batch.write_photo", full)
+    with pytest.raises(DiskRefused, match=r"good\.png: cannot be written: No space left on device"):
         restore_paths([folder], tmp_path / "out", pipeline())
 
 
@@ -117,7 +119,10 @@ def test_the_command(
 
     code, said, failed = command(str(folder))
     assert code == 1
-    assert said == f"deep/good: 1 face restored\n{out}: faces found by known, restored by nano, pasted square\n"
+    assert said == (
+        f"deep/good: 1 face restored\n{out}: faces found by known, restored by nano, pasted square\n"
+        f"{folder}: left out 1 file: 1 not an image by its suffix [notes.txt]\n"
+    )
     assert failed.count("\n") == 2
     code, said, _ = command(str(folder / "deep"), "--json")
     assert code == 0
@@ -126,3 +131,48 @@ def test_the_command(
     assert (code, said) == (2, "")
     assert failed.startswith("gfpbench: ")
     assert failed.count("\n") == 1
+
+
+def test_the_command_goes_on_unless_weights_that_nobody_names_have_changed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that reads a file when it is asked: its record is the same for any weights."""
+    (tmp_path / "strangers_model.py").write_text(
+        "from pathlib import Path\n"
+        "from gfpbench.types import ImageBatch\n"
+        "def restore(batch):\n"
+        f"    share = float(Path({str(tmp_path / 'weights')!r}).read_text())\n"
+        "    return ImageBatch((share * (1 - batch.pixels)).clamp(0, 1), batch.ids)\n"
+    )
+    (tmp_path / "weights").write_text("0.9")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("gfpbench.photos.as_restorer.load_detector", lambda *_, **__: OnlyPhoto([]))
+
+    def restored() -> tuple[str, bytes]:
+        words = ["photos", str(folder / "deep"), "--restorer", "python:strangers_model:restore", "--device", "cpu"]
+        monkeypatch.setattr("sys.argv", ["gfpbench", *words, "--out", "out"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert not ended.value.code
+        return capsys.readouterr().out.splitlines()[0], (tmp_path / "out" / "good.png").read_bytes()
+
+    first, before = restored()
+    assert restored() == (f"{first} (by an earlier run)", before)
+    (tmp_path / "weights").write_text("0.8")
+    again, after = restored()
+    assert again == first
+    assert after != before
+
+
+@pytest.mark.parametrize("face", ["first", "-1"])
+def test_another_face_than_there_can_be_is_one_line(
+    face: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["gfpbench", "photos", str(folder), f"--face={face}"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"gfpbench: which face: all, largest, centre or a number counted from 0, not {face!r}\n"
+    )
