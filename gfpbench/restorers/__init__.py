@@ -37,6 +37,8 @@ SCHEMES: dict[str, str] = {
     "outputs:DIR": "gfpbench.restorers.outputs:Outputs",
     "checkpoint:PATH": "gfpbench.restorers.checkpoint:load_checkpoint",
     "onnx:PATH": "gfpbench.restorers.onnx_file:load_onnx",
+    "torchscript:PATH": "gfpbench.restorers.torchscript_file:load_torchscript",
+    "pt2:PATH": "gfpbench.restorers.exported_file:load_exported",
 }
 """Form -> "module:attribute" of a factory ``(argument: str, *, device: str) -> Restorer``."""
 

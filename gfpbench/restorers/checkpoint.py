@@ -70,8 +70,9 @@ def _by_spandrel(
         options.spelled,
         forward,
         replace(settings, batch=1),  # spandrel promises to take one picture at a time, and no more
-        signed=False,
+        takes="unit",
         size_px=None,
+        scale=descriptor.scale,
         identity={
             "architecture": descriptor.architecture.id,
             "implementation": f"spandrel {version('spandrel')}",

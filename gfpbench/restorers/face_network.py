@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from gfpbench.images import from_signed, moved, resized, to_signed
+from gfpbench.images import Range, from_range, from_signed, in_range, moved, resized, to_signed
 from gfpbench.restorers.batching import in_parts
 from gfpbench.restorers.options import Options
 from gfpbench.restorers.precision import SAYS, Precision, arithmetic, read_precision
-from gfpbench.types import BadInput, ImageBatch, Json
+from gfpbench.restorers.ranges import SPELLED, refuse_other_range
+from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
@@ -53,9 +54,13 @@ class FaceNetwork:
         name: under which it is listed, options and all.
         forward: (B, 3, H, W) in the authors' range to the restored (B, 3, sH, sW); already on its device.
         settings: device, precision, size of a batch, layout.
-        signed: whether the authors' range is [-1, 1]; [0, 1] otherwise.
+        takes: the authors' range of what the network is given.
+        gives: of what it returns; None for the same.
         size_px: (height, width) the network works at; None where it takes any.
         autocast: bf16 by torch.autocast; False where the network was converted itself.
+        scale: how many times larger than what it was given its images are; None where nobody says, which allows any
+            enlargement of the same aspect. An answer of another size is a failed restoration.
+        remedy: what a person can do where its values are plainly in another range.
         identity: what else belongs in the provenance.
     """
 
@@ -65,16 +70,22 @@ class FaceNetwork:
         forward: Forward,
         settings: Settings,
         *,
-        signed: bool,
+        takes: Range,
         size_px: tuple[int, int] | None,
         identity: Mapping[str, Json],
+        gives: Range | None = None,
+        scale: int | None = 1,
+        remedy: str = "the weights or the way it is called are not its authors'",
         autocast: bool = True,
     ) -> None:
         self.name = name
         self.settings = settings
-        self.signed = signed
+        self.takes: Range = takes
+        self.gives: Range = gives or takes
         self.size_px = size_px
         self.autocast = autocast
+        self.scale = scale
+        self.remedy = remedy
         self.batch_that_fits = settings.batch
         self._forward = torch.compile(forward) if settings.compiled else forward
         self._identity = dict(identity)
@@ -84,17 +95,23 @@ class FaceNetwork:
 
         Raises:
             BadInput: where the network's answer is not finite or not pictures.
-            RestorationFailed: where one picture alone does not fit into memory. Whatever else torch raises passes.
+            RestorationFailed: where one picture alone does not fit into memory, where the answer has another size, and
+                where its values are plainly in another range. Whatever else torch raises passes.
         """
         given = moved(degraded, self.settings.device)
         fitted = given if self.size_px is None else resized(given, self.size_px)
-        pixels = to_signed(fitted) if self.signed else fitted.pixels.clone()
+        pixels = to_signed(fitted) if self.takes == "signed" else in_range(fitted, self.takes)
         layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
         pixels = pixels.contiguous(memory_format=layout)
         with arithmetic(self.settings.precision, self.settings.device, self.autocast):
             answer, self.batch_that_fits = in_parts(pixels, self._answer, self.batch_that_fits)
         answer = answer.float()
-        restored = from_signed(answer if self.signed else answer * 2 - 1, degraded.ids)
+        restored = (
+            from_signed(answer, degraded.ids)
+            if self.gives == "signed"
+            else from_range(answer, self.gives, degraded.ids)
+        )
+        refuse_other_range(answer, self.gives, fitted, self.name, self.remedy)
         return moved(resized(restored, degraded.size), degraded.pixels.device)
 
     def provenance(self) -> Mapping[str, Json]:
@@ -104,7 +121,8 @@ class FaceNetwork:
             "restorer": self.name,
             "works_at_px": ("any size" if self.size_px is None else height if height == width else [height, width]),
             "other_sizes": "area when shrinking, bicubic when enlarging; the same on the way back",
-            "range": "[-1, 1]" if self.signed else "[0, 1]",
+            "range": SPELLED[self.takes],
+            **({} if self.gives == self.takes else {"range_of_answer": SPELLED[self.gives]}),
             "precision": SAYS[self.settings.precision],
             "channels_last": self.settings.channels_last,
             "compiled": self.settings.compiled,
@@ -117,7 +135,20 @@ class FaceNetwork:
         if not isinstance(answer, torch.Tensor) or answer.ndim != 4 or answer.shape[:2] != pixels.shape[:2]:
             got = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
             raise BadInput(f"{self.name} returned {got}, not pictures like the {tuple(pixels.shape)} it was given")
+        sides, given = tuple(answer.shape[2:]), tuple(pixels.shape[2:])
+        allowed = fits(sides, given) if self.scale is None else sides == tuple(side * self.scale for side in given)
+        if not allowed:
+            times = {None: "", 1: ""}.get(self.scale, f", {self.scale} times as large")
+            raise RestorationFailed(
+                f"{self.name} returned {sides[1]} x {sides[0]} px for pictures of {given[1]} x {given[0]} px{times}: "
+                "that is no restored picture, and it is not resized into one"
+            )
         return answer
+
+
+def fits(sides: tuple[int, ...], given: tuple[int, ...]) -> bool:
+    """Whether (height, width) may be that of what was given, enlarged: the same aspect, and 1 to 16 times as large."""
+    return sides[0] * given[1] == sides[1] * given[0] and given[0] <= sides[0] <= 16 * given[0]
 
 
 def placed(network: torch.nn.Module, settings: Settings) -> torch.nn.Module:

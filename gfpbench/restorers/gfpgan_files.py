@@ -52,7 +52,7 @@ def clean(
         options.spelled,
         forward,
         settings,
-        signed=True,
+        takes="signed",
         size_px=(sizes.out_px, sizes.out_px),
         autocast=code == "authors",
         identity={
@@ -81,7 +81,7 @@ def original(
         options.spelled,
         placed(network, settings),
         settings,
-        signed=True,
+        takes="signed",
         size_px=(sizes.out_px, sizes.out_px),
         identity={
             "architecture": "GFPGANv1",

@@ -2,76 +2,78 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gfpbench.restorers.checkpoint_file import file_sha256
-from gfpbench.restorers.face_network import FaceNetwork, Settings
+from gfpbench.restorers.face_network import FaceNetwork
+from gfpbench.restorers.network_file import Signature, as_number, input_value, network_from_file, refuse_unknown_words
 from gfpbench.restorers.onnx_data import external_data
 from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, PackageMissing
 
-_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_TYPES = {
+    "tensor(float)": torch.float32,
+    "tensor(float16)": torch.float16,
+    "tensor(double)": torch.float64,
+    "tensor(uint8)": torch.uint8,
+}
+_NUMBERS = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(uint8)": np.uint8,
+    "tensor(bool)": np.bool_,
+}
 
 
 def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwork:
     """A network in an ONNX file, run by onnxruntime; in [-1, 1] unless onnx:PATH?range=unit says [0, 1].
 
-    It takes one (B, 3, H, W) float tensor of RGB pictures and returns the same (or a multiple of the size). A side that
-    the file leaves open takes pictures as they come; ``size=512`` fixes it. A file says nothing about its range, and
-    the wrong one gives a plausible picture: [-1, 1] is what GFP-GAN, RestoreFormer and CodeFormer were trained in.
-    Options: ``range``, ``size``, ``batch``.
+    It takes RGB pictures and returns them restored, of the same size or enlarged. Number type (float32, float16,
+    float64, uint8), layout, a fixed batch and a fixed size are what the file's own signature says; an input beside the
+    pictures is given by its name (``onnx:PATH?w=0.5``) and keeps the file's default otherwise. A file says nothing
+    about its range, and the wrong one gives a plausible picture: [-1, 1] is what GFP-GAN, RestoreFormer and CodeFormer
+    were trained in. Options: ``range``, ``out_range``, ``layout``, ``order``, ``size``, ``batch``, ``output``, and the
+    names of further inputs.
 
     Raises:
         BadInput: where the file is not there, not ONNX, or does not turn an RGB picture into one.
         PackageMissing: without onnxruntime.
     """
     options = Options(f"onnx:{argument}", given)
-    signed = options.choice("range", ("signed", "unit")) == "signed"
-    size = options.whole("size", 0, 0, 8192)
-    batch = options.whole("batch", 8, 1, 1024)
-    options.finished()
+    refuse_unknown_words(options)
     path = Path(argument).expanduser()
     session = _session(path, options, device)
-    taken, shape = _picture_input(session, path)
-    if shape[0] is not None and shape[0] != 1:
-        raise BadInput(f"{path} takes {shape[0]} pictures at a time: export it for one, or with a free first dimension")
-    side = size or None
-    height, width = shape[2] or side, shape[3] or side
-    if (height is None) != (width is None):
-        raise BadInput(
-            f"{path} fixes one side of its pictures and leaves the other open: give {options.restorer}?size=..."
-        )
+    taken = _picture_input(session, path)
+    extras = _extra_inputs(session, taken, options, path)
+    names = [output.name for output in session.get_outputs()]
 
-    def forward(pixels: torch.Tensor) -> torch.Tensor:
-        array = pixels.contiguous().cpu().numpy().astype(_TYPES[taken.type])
-        try:
-            answers = session.run(None, {taken.name: array})
-        except Exception as error:  # onnxruntime's errors have no common type of their own
-            line = " ".join(str(error).split())[:200]
-            raise BadInput(f"{path} could not restore pictures of shape {tuple(array.shape)}: {line}") from error
-        pictures = [a for a in answers if isinstance(a, np.ndarray) and a.ndim == 4 and a.shape[:2] == array.shape[:2]]
-        if not pictures:
-            got = ", ".join(str(getattr(answer, "shape", type(answer).__name__)) for answer in answers)
-            raise BadInput(
-                f"{path} returned {got}, and none of that is pictures like the {tuple(array.shape)} it was given"
-            )
-        return torch.from_numpy(np.ascontiguousarray(pictures[0], dtype=np.float32)).to(pixels.device)
+    def call(images: torch.Tensor) -> Mapping[str, Any]:
+        feeds = {name: np.full(_filled(shape, len(images)), value) for name, (value, shape) in extras.items()}
+        answers = session.run(None, {taken.name: images.cpu().numpy(), **feeds})
+        return {name: _tensor(answer) for name, answer in zip(names, answers, strict=True)}
 
-    return FaceNetwork(
-        options.spelled,
-        forward,
-        Settings(device=device, batch=1 if shape[0] == 1 else batch),
-        signed=signed,
-        size_px=None if height is None or width is None else (height, width),
-        identity={
+    whole = [output.type == "tensor(uint8)" for output in session.get_outputs()]
+    return network_from_file(
+        options,
+        path,
+        Signature(_TYPES[taken.type], _sides(taken.shape), all(whole)),
+        call,
+        device,
+        {
             "architecture": "ONNX",
             "implementation": f"onnxruntime {_version()}",
             "providers": session.get_providers(),
-            "range_given": "range" in given,
+            "inputs": {name: value.item() for name, (value, _) in extras.items()},
             "weights": path.name,
             "weights_sha256": file_sha256(path),
             **external_data(path),
@@ -101,22 +103,56 @@ def _session(path: Path, options: Options, device: str) -> Any:
         raise BadInput(f"{path} is not an ONNX network that onnxruntime can run: {line}") from error
 
 
-def _picture_input(session: Any, path: Path) -> tuple[Any, tuple[int | None, ...]]:
-    """The one input, and its shape with None where the file leaves a dimension open."""
+def _picture_input(session: Any, path: Path) -> Any:
+    """The input that takes the pictures: the only one of four sides, three of them channels or open."""
     inputs = session.get_inputs()
     listed = ", ".join(f"{i.name} {i.type} {i.shape}" for i in inputs)
-    if len(inputs) != 1:
-        raise BadInput(
-            f"{path} takes {len(inputs)} inputs ({listed}), not one picture: export it with the others fixed"
-        )
-    (taken,) = inputs
-    shape = tuple(d if isinstance(d, int) and d > 0 else None for d in taken.shape)
-    if taken.type not in _TYPES or len(shape) != 4:
+    able = [i for i in inputs if i.type in _TYPES and len(i.shape) == 4]
+    if not able:
         raise BadInput(f"{path} takes {listed}, not a (B, 3, H, W) float tensor")
-    if shape[1] != 3:
-        hint = " (channels last: export it with channels first)" if shape[3] == 3 else ""
-        raise BadInput(f"{path} takes {listed}, not pictures with 3 channels in second place{hint}")
-    return taken, shape
+    images = [i for i in able if 3 in (_sides(i.shape)[1], _sides(i.shape)[3])] or [
+        i for i in able if None in (_sides(i.shape)[1], _sides(i.shape)[3])
+    ]
+    if not images:
+        raise BadInput(f"{path} takes {listed}, not pictures with 3 channels in second place")
+    if len(images) > 1:
+        raise BadInput(f"{path} takes {len(images)} inputs that may be the picture ({listed}): export it with one")
+    return images[0]
+
+
+def _extra_inputs(
+    session: Any, taken: Any, options: Options, path: Path
+) -> dict[str, tuple[NDArray[Any], tuple[int | None, ...]]]:
+    """Value and shape of every other input that is given; those with a default in the file may be left alone."""
+    needed = [one for one in session.get_inputs() if one.name != taken.name]
+    values: dict[str, tuple[NDArray[Any], tuple[int | None, ...]]] = {}
+    # Some exporters list every weight as an input with a default: only what is one number is an option.
+    optional = [one for one in session.get_overridable_initializers() if math.prod(_filled(_sides(one.shape), 1)) == 1]
+    for one in [*needed, *optional]:
+        text = input_value(options, one.name, f"a number ({one.type} {one.shape} of the network)")
+        if not text and one in needed:
+            raise BadInput(
+                f"{path} takes {one.name!r} ({one.type} {one.shape}) beside the picture, and has no default for it: "
+                f"give it, as in {options.restorer}?{one.name}=0.5"
+            )
+        if text and one.type not in _NUMBERS:
+            raise BadInput(f"{options.spelled}: {one.name} is {one.type}, for which no value can be given here")
+        if text:
+            values[one.name] = (np.array(as_number(text, one.name, options), _NUMBERS[one.type]), _sides(one.shape))
+    return values
+
+
+def _filled(shape: tuple[int | None, ...], batch: int) -> tuple[int, ...]:
+    """A shape without open sides: the first of them is the batch."""
+    return tuple((batch if place == 0 else 1) if side is None else side for place, side in enumerate(shape))
+
+
+def _sides(shape: Any) -> tuple[int | None, ...]:
+    return tuple(side if isinstance(side, int) and side > 0 else None for side in shape)
+
+
+def _tensor(answer: Any) -> Any:
+    return torch.from_numpy(np.ascontiguousarray(answer)) if isinstance(answer, np.ndarray) else answer
 
 
 def _version() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gfpbench.types import BadInput
 
-_OPTIONS = re.compile(r"[a-z_]+=[^&?]*(&[a-z_]+=[^&?]*)*")
+_OPTIONS = re.compile(r"[A-Za-z][\w.]*=[^&?]*(&[A-Za-z][\w.]*=[^&?]*)*", re.ASCII)
 
 
 def split_options(spec: str) -> tuple[str, dict[str, str]]:

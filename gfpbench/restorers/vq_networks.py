@@ -83,7 +83,9 @@ def _loaded(architecture: Any, path: Path, weights: Weights, settings: Settings,
 
 
 def _restorer(options: Options, forward: Any, settings: Settings, identity: Mapping[str, Json]) -> FaceNetwork:
-    return FaceNetwork(options.spelled, forward, settings, signed=True, size_px=(SIDE_PX, SIDE_PX), identity=identity)
+    return FaceNetwork(
+        options.spelled, forward, settings, takes="signed", size_px=(SIDE_PX, SIDE_PX), identity=identity
+    )
 
 
 def _made_by(package: str) -> dict[str, Json]:

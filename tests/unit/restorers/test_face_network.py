@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from gfpbench.images import from_signed, resized, select, to_signed, to_uint8
-from gfpbench.restorers import load
+from gfpbench.restorers import checked, load
 from gfpbench.restorers.face_network import FaceNetwork, Settings
 from gfpbench.restorers.precision import arithmetic
-from gfpbench.types import BadInput, ImageBatch
+from gfpbench.types import BadInput, ImageBatch, RestorationFailed
 from tests.unit.restorers import upstream_gfpgan as upstream
 
 
@@ -43,8 +43,22 @@ class Probe:
         return x if self.value is None else torch.full_like(x, self.value)
 
 
-def made(forward: Any, signed: bool = True, size: tuple[int, int] | None = (64, 64), **settings: Any) -> FaceNetwork:
-    return FaceNetwork("probe", forward, Settings(**settings), signed=signed, size_px=size, identity={"a": 1})
+def made(
+    forward: Any,
+    signed: bool = True,
+    size: tuple[int, int] | None = (64, 64),
+    scale: int | None = 1,
+    **settings: Any,
+) -> FaceNetwork:
+    return FaceNetwork(
+        "probe",
+        forward,
+        Settings(**settings),
+        scale=scale,
+        takes="signed" if signed else "unit",
+        size_px=size,
+        identity={"a": 1},
+    )
 
 
 @pytest.mark.parametrize("signed", [True, False])
@@ -76,8 +90,46 @@ def test_other_sizes_go_through_the_networks(degraded: ImageBatch, size: tuple[i
 
 
 def test_a_network_that_enlarges_is_brought_back(faces: ImageBatch) -> None:
-    restored = made(lambda x: torch.nn.functional.interpolate(x, scale_factor=4.0), size=None)(faces)
-    assert restored.size == faces.size
+    for scale in (4, None):
+        enlarging = made(lambda x: torch.nn.functional.interpolate(x, scale_factor=4.0), size=None, scale=scale)
+        assert enlarging(faces).size == faces.size
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"),
+    [
+        *[((1, 1), 1), ((1, 1), None), ((8, 8), None), ((63, 63), None), ((64, 65), None), ((128, 64), None)],
+        *[((128, 128), 1), ((64, 64), 2), ((2048, 2048), None), ((192, 192), 2)],
+    ],
+)
+def test_an_answer_of_another_size_is_no_picture(size: tuple[int, int], scale: int | None, faces: ImageBatch) -> None:
+    wrong = made(lambda x: x.new_zeros(1, 1, 1, 1).expand(len(x), 3, *size), scale=scale)
+    with pytest.raises(RestorationFailed, match=f"returned {size[1]} x {size[0]} px for pictures of 64 x 64 px"):
+        wrong(faces)
+
+
+@pytest.mark.parametrize(
+    ("signed", "spoilt", "looks"),
+    [
+        (True, lambda x: (x + 1) * 127.5, r"to 2\d\d.*, which look like 0\.\.255, and would be read as \[-1, 1\]"),
+        (False, lambda x: x * 255, r"which look like 0\.\.255, and would be read as \[0, 1\]"),
+        (False, lambda x: x * 2 - 1, r"which look like \[-1, 1\], and would be read as \[0, 1\]"),
+        (True, lambda x: (x + 1) / 2, r"which look like \[0, 1\], and would be read as \[-1, 1\]"),
+    ],
+)
+def test_values_in_another_range_are_said_to_be(faces: ImageBatch, signed: bool, spoilt: Any, looks: str) -> None:
+    with pytest.raises(RestorationFailed, match=looks):
+        made(spoilt, signed)(faces)
+    restored, failures = checked(made(spoilt, signed), faces)
+    assert restored is None
+    assert all(" which look like " in reason for reason in failures.values()), failures
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_ringing_and_contrast_are_no_other_range(faces: ImageBatch, signed: bool) -> None:
+    middle = 0.0 if signed else 0.5
+    for gain in (0.3, 0.9, 1.1, 1.3):
+        made(lambda x, gain=gain: (x - middle) * gain + middle, signed)(faces)
 
 
 @pytest.mark.parametrize(

@@ -6,40 +6,80 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from gfpbench.images import resized, select
-from gfpbench.restorers import load
+from gfpbench.restorers import checked, load
 from gfpbench.types import BadInput, ImageBatch, PackageMissing
 
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install gfpbench[onnx]")
 onnx = pytest.importorskip("onnx", reason="needs onnx: pip install gfpbench[test]")
 
 
-def written(path: Path, shape: list[Any], *, kind: int = 1, inputs: int = 1, answer: str = "picture") -> Path:
-    """A network that halves its input and adds a quarter, or gives its mean."""
-    from onnx import TensorProto, helper, numpy_helper
+NUMBERS = {1: "float32", 10: "float16", 11: "float64"}
 
-    number = {1: "float32", 10: "float16"}[kind]
-    import numpy as np
 
-    constants = [
-        numpy_helper.from_array(np.array(value, dtype=number), name)
-        for name, value in [("half", 0.5), ("quarter", 0.25)]
-    ]
-    nodes = [helper.make_node("Mul", ["x0", "half"], ["scaled"])]
+def written(
+    path: Path,
+    shape: list[Any],
+    *,
+    kind: int = 1,
+    inputs: int = 1,
+    answer: str = "picture",
+    extra: str = "",
+    extra_shape: list[Any] | None = None,
+) -> Path:
+    """A network that multiplies its input by ``w`` (a half) and adds a quarter, or gives its mean.
+
+    ``extra`` says what w is: "" a constant, "needed" a further input, "default" one that has a default in the file.
+    """
+    from onnx import helper, numpy_helper
+
+    number = NUMBERS[kind]
+    constants = [numpy_helper.from_array(np.array(0.25, dtype=number), "quarter")]
+    if extra != "needed":
+        constants.append(numpy_helper.from_array(np.full(extra_shape or [], 0.5, dtype=number), "w"))
+    nodes = [helper.make_node("Mul", ["x0", "w"], ["scaled"])]
     if answer == "picture":
         nodes.append(helper.make_node("Add", ["scaled", "quarter"], ["y"]))
-    elif answer == "doubled":
-        sizes = numpy_helper.from_array(np.array([1, 1, 2, 2], dtype="float32"), "sizes")
-        constants.append(sizes)
+    elif answer in ("doubled", "halved", "widened"):
+        by = {"doubled": [1, 1, 2, 2], "halved": [1, 1, 0.5, 0.5], "widened": [1, 1, 1, 2]}[answer]
+        constants.append(numpy_helper.from_array(np.array(by, dtype="float32"), "sizes"))
         nodes.append(helper.make_node("Resize", ["scaled", "", "sizes"], ["y"], mode="nearest"))
     else:
         nodes.append(helper.make_node("ReduceMean", ["scaled"], ["y"], keepdims=0))
-    assert kind in (TensorProto.FLOAT, TensorProto.FLOAT16)
     given = [helper.make_tensor_value_info(f"x{i}", kind, shape) for i in range(inputs)]
+    given += [helper.make_tensor_value_info("w", kind, extra_shape or [])] if extra else []
     graph = helper.make_graph(nodes, "net", given, [helper.make_empty_tensor_value_info("y")], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def bytes_in_and_out(path: Path, shape: list[Any], *, given: str = "uint8", returned: str = "uint8") -> Path:
+    """Halves what it is given and adds 64 levels; uint8 or float, 0..255, at either end."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    kinds = {"uint8": TensorProto.UINT8, "float": TensorProto.FLOAT}
+    constants = [
+        numpy_helper.from_array(np.array(0.5, dtype="float32"), "half"),
+        numpy_helper.from_array(np.array(64, dtype="float32"), "more"),
+    ]
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["f", "half"], ["m"]),
+        helper.make_node("Add", ["m", "more"], ["a"]),
+        helper.make_node("Cast", ["a"], ["y"], to=kinds[returned]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", kinds[given], shape)],
+        [helper.make_tensor_value_info("y", kinds[returned], shape)],
+        constants,
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path.write_bytes(model.SerializeToString())
     return path
@@ -50,11 +90,11 @@ def faces(degraded: ImageBatch) -> ImageBatch:
     return select(degraded, [0, 1, 2])
 
 
-@pytest.mark.parametrize("kind", [1, 10])
+@pytest.mark.parametrize("kind", [1, 10, 11])
 @pytest.mark.parametrize("shape", [["b", 3, "h", "w"], [1, 3, 128, 128], [None, 3, 128, 128]])
 def test_it_runs_in_the_range_that_was_said(shape: list[Any], kind: int, faces: ImageBatch, tmp_path: Path) -> None:
     path = written(tmp_path / "net.onnx", shape, kind=kind)
-    bound = 1e-6 if kind == 1 else 2e-3
+    bound = 2e-3 if kind == 10 else 1e-6
     # y = x / 2 + 1/4: in [0, 1] as it is; in [-1, 1] it moves a picture p to p / 2 + 3 / 8.
     assert (load(f"onnx:{path}?range=unit")(faces).pixels - (faces.pixels / 2 + 0.25)).abs().max() < bound
     restorer = load(f"onnx:{path}")
@@ -83,12 +123,12 @@ def test_one_that_enlarges_is_brought_back(faces: ImageBatch, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("shape", "options", "message"),
     [
-        ([1, 64, 64, 3], {}, "channels last"),
         ([1, 1, 64, 64], {}, "not pictures with 3 channels"),
-        ([4, 3, 64, 64], {}, "takes 4 pictures at a time"),
+        ([1, 64, 64, 4], {}, "not pictures with 3 channels"),
         ([1, 3, 64], {}, r"not a \(B, 3, H, W\) float tensor"),
         ([1, 3, 64, 64], {"inputs": 2}, "takes 2 inputs"),
         ([1, 3, 64, "w"], {}, "leaves the other open"),
+        ([1, 3, 64, 64], {"extra": "needed"}, r"takes 'w' \(tensor\(float\) \[\]\) beside the picture.*\?w=0.5"),
     ],
 )
 def test_files_that_are_no_restorer(shape: list[Any], options: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -96,6 +136,101 @@ def test_files_that_are_no_restorer(shape: list[Any], options: dict[str, Any], m
     with pytest.raises(BadInput, match=message) as caught:
         load(f"onnx:{path}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", ["halved", "widened"])
+def test_an_answer_of_another_aspect_or_smaller_is_refused(answer: str, faces: ImageBatch, tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", ["b", 3, "h", "w"], answer=answer)
+    restored, failures = checked(load(f"onnx:{path}?range=unit"), faces)
+    assert restored is None
+    width = {"halved": "64 x 64", "widened": "256 x 128"}[answer]
+    assert all(f"returned {width} px for pictures of 128 x 128 px" in reason for reason in failures.values()), failures
+
+
+@pytest.mark.parametrize("layout", [["b", "h", "w", 3], [1, 128, 128, 3], ["b", "h", "w", "c"]])
+def test_channels_last_are_told_by_the_shape_or_said(layout: list[Any], faces: ImageBatch, tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", layout)
+    said = "&layout=nhwc" if layout[3] == "c" else ""
+    restorer = load(f"onnx:{path}?range=unit{said}")
+    assert (restorer(faces).pixels - (faces.pixels / 2 + 0.25)).abs().max() < 1e-6
+    assert restorer.provenance()["layout"] == "nhwc"
+    if not said:
+        with pytest.raises(BadInput, match="not pictures with 3 channels in second place"):
+            load(f"onnx:{path}?layout=nchw")
+
+
+@pytest.mark.parametrize("batch", [2, 3, 4])
+def test_a_fixed_batch_is_filled_up(batch: int, faces: ImageBatch, tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", [batch, 3, 128, 128])
+    restorer = load(f"onnx:{path}?range=unit")
+    assert (restorer(faces).pixels - (faces.pixels / 2 + 0.25)).abs().max() < 1e-6
+    assert (restorer(select(faces, [1])).pixels - (faces.pixels[1:2] / 2 + 0.25)).abs().max() < 1e-6
+    record = restorer.provenance()
+    assert (record["fixed_batch"], record["largest_batch"]) == (batch, batch)
+    with pytest.raises(BadInput, match=f"takes exactly {batch} images at a time: leave batch=8 away"):
+        load(f"onnx:{path}?batch=8")
+
+
+@pytest.mark.parametrize("given", ["uint8", "float"])
+@pytest.mark.parametrize("returned", ["uint8", "float"])
+@pytest.mark.parametrize("shape", [["b", 3, "h", "w"], ["b", "h", "w", 3]])
+def test_bytes_in_and_out(shape: list[Any], returned: str, given: str, faces: ImageBatch, tmp_path: Path) -> None:
+    path = bytes_in_and_out(tmp_path / "net.onnx", shape, given=given, returned=returned)
+    restorer = load(f"onnx:{path}" + ("" if given == "uint8" else "?range=255"))
+    levels = faces.pixels * 255 / 2 + 64
+    wanted = (levels.floor() if returned == "uint8" else levels) / 255
+    assert (restorer(faces).pixels - wanted).abs().max() < 1e-5
+    assert restorer.provenance()["range"] == "0..255"
+    with pytest.raises(BadInput, match="range=unit cannot be used" if given == "uint8" else "range=bytes"):
+        load(f"onnx:{path}?range={'unit' if given == 'uint8' else 'bytes'}")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_answer_in_another_range_is_said_to_be(count: int, faces: ImageBatch, tmp_path: Path) -> None:
+    """Whether one face or several: neither a number nor "the same picture as for another"."""
+    given = select(faces, list(range(count)))
+    path = bytes_in_and_out(tmp_path / "net.onnx", ["b", 3, "h", "w"], given="uint8", returned="float")
+    assert checked(load(f"onnx:{path}"), given)[1] == {}
+    for said, looks in (("unit", "[0, 1]"), ("signed", "[-1, 1]")):
+        restored, failures = checked(load(f"onnx:{path}?out_range={said}"), given)
+        assert restored is None
+        assert set(failures) == set(given.ids)
+        for reason in failures.values():
+            assert f"which look like 0..255, and would be read as {looks}: say which it is with out_range=" in reason
+
+
+@pytest.mark.parametrize("extra_shape", [[], [1], ["b", 1, 1, 1]])
+def test_a_further_input_is_given_by_its_name(extra_shape: list[Any], faces: ImageBatch, tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", ["b", 3, "h", "w"], extra="needed", extra_shape=extra_shape or None)
+    restorer = load(f"onnx:{path}?range=unit&w=0.25")
+    assert (restorer(faces).pixels - (faces.pixels / 4 + 0.25)).abs().max() < 1e-6
+    assert restorer.provenance()["inputs"] == {"w": 0.25}
+    with pytest.raises(BadInput, match="w=much is not a number"):
+        load(f"onnx:{path}?w=much")
+
+
+def test_a_further_input_with_a_default_may_be_left_alone(faces: ImageBatch, tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", ["b", 3, "h", "w"], extra="default")
+    for said, w in (("", 0.5), ("&w=0.25", 0.25)):
+        restorer = load(f"onnx:{path}?range=unit{said}")
+        assert (restorer(faces).pixels - (faces.pixels * w + 0.25)).abs().max() < 1e-6
+    with pytest.raises(BadInput, match=r"there is no option 'v'; there are: .*w="):
+        load(f"onnx:{path}?v=1")
+
+
+def test_colours_in_the_order_of_opencv(faces: ImageBatch, tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    halved = numpy_helper.from_array(np.array([0.5, 1, 1], dtype="float32").reshape(1, 3, 1, 1), "first")
+    given, made = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["b", 3, "h", "w"]) for n in ("x", "y"))
+    graph = helper.make_graph([helper.make_node("Mul", ["x", "first"], ["y"])], "net", [given], [made], [halved])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model.SerializeToString())
+    for order, channel in (("rgb", 0), ("bgr", 2)):
+        wanted = faces.pixels.clone()
+        wanted[:, channel] /= 2
+        assert (load(f"onnx:{path}?range=unit&order={order}")(faces).pixels - wanted).abs().max() < 1e-6
 
 
 def test_an_answer_that_is_no_picture(faces: ImageBatch, tmp_path: Path) -> None:

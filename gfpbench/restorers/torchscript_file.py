@@ -1,0 +1,116 @@
+"""A network saved by torch.jit as a restorer: ``torchscript:PATH``. The file is a program, and it is run."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gfpbench.restorers.checkpoint_file import file_sha256
+from gfpbench.restorers.contained import contained
+from gfpbench.restorers.face_network import FaceNetwork
+from gfpbench.restorers.network_file import (
+    Signature,
+    as_number,
+    input_value,
+    network_from_file,
+    number_type,
+    refuse_unknown_words,
+)
+from gfpbench.restorers.options import Options
+from gfpbench.types import BadInput
+
+
+def load_torchscript(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwork:
+    """A TorchScript file, a program that is run: name only one you trust. In [-1, 1] unless ?range=unit says [0, 1].
+
+    It takes (B, 3, H, W) RGB pictures first, of the number type its weights have (``type=float16`` says another), and
+    further arguments by their names (``torchscript:PATH?w=0.5``); those with a default keep it otherwise. What is no
+    part of its signature comes from options: ``range``, ``out_range``, ``layout``, ``order``, ``type``, ``size``,
+    ``batch``, ``output``. It runs in evaluation mode and without the interpreter's optimisations, which change the
+    arithmetic from the second call on.
+
+    Raises:
+        BadInput: where the file is not there, is no TorchScript, or takes no picture.
+    """
+    options = Options(f"torchscript:{argument}", given)
+    refuse_unknown_words(options)
+    path = Path(argument).expanduser()
+    module = _loaded(path, options, device)
+    first, extras = _arguments(module, options, path, device)
+    weight = next((p for p in module.parameters() if p.is_floating_point()), None)
+    told = torch.float32 if weight is None else weight.dtype
+
+    def call(images: torch.Tensor) -> dict[str, Any]:
+        with contained(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            answer = module(**{first: images}, **extras)
+        return {"": answer}
+
+    return network_from_file(
+        options,
+        path,
+        Signature(number_type(options, told)),
+        call,
+        device,
+        {
+            "architecture": "TorchScript",
+            "implementation": f"torch.jit {torch.__version__}",
+            "inputs": {name: float(value) for name, value in extras.items()},
+            "weights": path.name,
+            "weights_sha256": file_sha256(path),
+        },
+    )
+
+
+def _loaded(path: Path, options: Options, device: str) -> Any:
+    if not path.is_file():
+        raise BadInput(f"{options.restorer}: there is no such file")
+    try:
+        with contained(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # newer torch calls torch.jit deprecated
+            return torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
+    except (Exception, SystemExit) as error:
+        line = " ".join(str(error).split())[:200]
+        raise BadInput(
+            f"{path} is not a TorchScript network that torch {torch.__version__} can load: {line}"
+        ) from error
+
+
+def _arguments(module: Any, options: Options, path: Path, device: str) -> tuple[str, dict[str, Any]]:
+    """The name of the argument that takes the pictures, and the values of those beside it that were given."""
+    schema = getattr(module, "forward", None) and module.forward.schema
+    arguments = [] if schema is None else schema.arguments[1:]  # without self
+    images = next((one.name for one in arguments if str(one.type) == "Tensor" and not one.has_default_value()), None)
+    if images is None:
+        listed = ", ".join(f"{one.name}: {one.type}" for one in arguments) or "nothing"
+        raise BadInput(f"{path}: its forward takes {listed}, and none of that is a tensor of pictures")
+    extras: dict[str, Any] = {}
+    for one in arguments:
+        if one.name == images:
+            continue
+        text = input_value(options, one.name, f"a number ({one.type})")
+        if text:
+            kind = str(one.type).removeprefix("Optional[").removesuffix("]")
+            extras[one.name] = _value(as_number(text, one.name, options), kind, one.name, options, device)
+        elif not one.has_default_value():
+            raise BadInput(
+                f"{path} takes {one.name!r} ({one.type}) beside the picture, and has no default for it: give it, as in "
+                f"{options.restorer}?{one.name}=0.5"
+            )
+    return images, extras
+
+
+def _value(number: float, kind: str, name: str, options: Options, device: str) -> Any:
+    makers: dict[str, Callable[[float], Any]] = {
+        "float": float,
+        "int": int,
+        "bool": bool,
+        "Tensor": lambda value: torch.tensor(value, device=device),
+    }
+    made = makers.get(kind)
+    if made is None or (kind == "int" and number != int(number)):
+        raise BadInput(f"{options.spelled}: {name} is {kind}, for which {number:g} cannot be given")
+    return made(number)
