@@ -30,6 +30,9 @@ class Limits:
 FACE_LIMITS = Limits()
 """A larger image is a photograph or an attack, not a face crop: 25 million pixels take 300 MB as float32."""
 
+KEPT_LIMITS = Limits(minimum_side_px=1, maximum_pixels=100_000_000)
+"""Of images that a run kept itself: as small as a face may be drawn and as large as a photo may be pasted."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:

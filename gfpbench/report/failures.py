@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from gfpbench import metrics
-from gfpbench.images import from_bgr_arrays
+from gfpbench.decode import KEPT_LIMITS, read_rgb
+from gfpbench.images import batch_from_uint8
 from gfpbench.report.strips import data_uri, images_of
 from gfpbench.run.fingerprint import fingerprints
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, Metric, Result
@@ -118,7 +116,4 @@ def _noise(restored: ImageBatch, truth: ImageBatch) -> float:
 
 
 def _picture(path: Path, face: str) -> ImageBatch:
-    bgr = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise BadInput(f"{path}: is not a picture")
-    return from_bgr_arrays([np.asarray(bgr, dtype=np.uint8)], (face,))
+    return batch_from_uint8([read_rgb(path, KEPT_LIMITS)], (face,))

@@ -13,11 +13,13 @@ from typing import Literal, TypeAlias
 import cv2
 import numpy as np
 
+from gfpbench.decode import KEPT_LIMITS, decode
+from gfpbench.images import to_bgr
 from gfpbench.report.model import Group, Line
 from gfpbench.report.names import plural, printable, shown
 from gfpbench.report.summary import measured
 from gfpbench.run.pictures import picture_path
-from gfpbench.types import Json
+from gfpbench.types import Json, UnreadableFace
 
 Kind: TypeAlias = Literal["degraded", "restored", "truth"]
 KINDS: tuple[Kind, ...] = ("degraded", "restored", "truth")
@@ -72,16 +74,18 @@ def images_of(store: Path, case_id: str, row_id: str) -> dict[Kind, Path]:
 
 def data_uri(path: Path, exact_side_px: int = EXACT_SIDE_PX) -> str | None:
     """A picture as text: the file itself up to so many px, else WebP of at most 512 px a side. None if unreadable."""
-    encoded = path.read_bytes()
-    pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
-    if pixels is None:
+    try:
+        encoded = path.read_bytes()
+        decoded = decode(encoded, str(path), KEPT_LIMITS)
+    except (OSError, UnreadableFace):
         return None
+    pixels = to_bgr(decoded.rgb)
     side = max(pixels.shape[:2])
     kind = "png"
-    if side > exact_side_px:
+    if side > exact_side_px or decoded.format != "PNG":
         if side > EMBEDDED_SIDE_PX:
             scale = EMBEDDED_SIDE_PX / side
-            pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         _, buffer = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, LOSSY_QUALITY])
         encoded, kind = buffer.tobytes(), "webp"
     return f"data:image/{kind};base64,{base64.b64encode(encoded).decode('ascii')}"

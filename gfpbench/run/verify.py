@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from gfpbench import devices, images
+from gfpbench.decode import KEPT_LIMITS, read_rgb
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.contained import contained
 from gfpbench.run.fingerprint import fingerprints
@@ -294,10 +292,7 @@ def _scored_again(
 
 
 def _picture(path: Path, image_id: str) -> ImageBatch:
-    bgr = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise BadInput(f"{path}: is not a picture")
-    return images.from_bgr_arrays([np.asarray(bgr, dtype=np.uint8)], (image_id,))
+    return images.batch_from_uint8([read_rgb(path, KEPT_LIMITS)], (image_id,))
 
 
 def _grey_levels_apart(one: ImageBatch, other: ImageBatch) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -188,6 +190,38 @@ def test_how_each_file_was_read_is_recorded(tmp_path: Path) -> None:
         "HEIC": 1,
         "not an image by its suffix": 1,
     }
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\nnewpath\nshowpage\n%%EOF\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Ghostscript is a shell script")
+def test_a_drawing_under_an_images_name_starts_no_program(tmp_path: Path) -> None:
+    """In a process of its own, because Pillow looks for Ghostscript once."""
+    started, folder = tmp_path / "started", tmp_path / "out"
+    folder.mkdir()
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {started}\n")
+    (tmp_path / "gs").chmod(0o755)
+    for name in ("a.png", "b.JPG", "c.tif"):
+        (folder / name).write_bytes(EPS)
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(program: str) -> None:
+        subprocess.run([sys.executable, "-c", program, str(folder)], check=True, env=environment, timeout=300)
+
+    run(
+        "import sys, torch; from gfpbench.restorers import checked, load; from gfpbench.types import ImageBatch;"
+        "given = ImageBatch(torch.rand(3, 3, 40, 40), ('a', 'b', 'c'));"
+        "restored, failures = checked(load(f'outputs:{sys.argv[1]}'), given);"
+        "assert restored is None and len(failures) == 3, failures;"
+        "assert all('another program would have to draw' in reason for reason in failures.values()), failures"
+    )
+    assert not started.exists()
+    run(
+        "import sys; from pathlib import Path; from PIL import Image\n"
+        "try:\n    Image.open(Path(sys.argv[1]) / 'a.png').load()\nexcept Exception:\n    pass"
+    )
+    assert started.exists(), "Pillow left to itself does start it: otherwise nothing was tried here"
 
 
 def bmp(value: int) -> bytes:
