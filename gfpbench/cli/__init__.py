@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from gfpbench.cli import judge, look, measure
+from gfpbench.cli import degrade, judge, look, measure
 from gfpbench.cli import speed as timed
 from gfpbench.cli.app import app
 from gfpbench.cli.streams import forgiving_streams
@@ -18,6 +18,7 @@ __all__ = ["VERBS", "app", "main"]
 VERBS: dict[str, Callable[..., None]] = {
     "list": look.list_,
     "run": measure.run,
+    "degrade": degrade.degrade_,
     "photos": measure.photos,
     "collapse": measure.collapse,
     "speed": timed.speed_,
@@ -31,7 +32,7 @@ VERBS: dict[str, Callable[..., None]] = {
 }
 """The verbs, in the order in which help shows them."""
 
-GOES_ON = ("run", "photos", "collapse", "fetch")
+GOES_ON = ("run", "degrade", "photos", "collapse", "fetch")
 """The verbs that, after they were stopped, go on where they were."""
 
 BROKEN = 3

@@ -31,6 +31,13 @@ def run(
         bool, typer.Option("--whole-photo", help="--faces holds photos: find, restore and paste back their faces.")
     ] = False,
     max_unreadable: MaxUnreadable = 0.0,
+    keep: Annotated[
+        str,
+        typer.Option(
+            metavar="N|all",
+            help="Images kept as PNG, the first N and the worst; with `all` the degraded ones also as by `degrade`.",
+        ),
+    ] = "24",
     report: Annotated[Path, typer.Option(help="Where index.html, junit.xml and results.json go.")] = Path("report"),
     as_json: AsJson = False,
 ) -> None:
@@ -58,15 +65,22 @@ def run(
         Case(faces, degradation, name, seed=seed, size_px=size, limit=limit, draws=draws)
         for name in dict.fromkeys(["input", *wanted, "truth"])
     ]
+    if keep != "all" and not keep.isdecimal():
+        raise BadInput(f"--keep {keep}: give a whole number, or all")
     where = devices.resolve(device)
     protocols = tuple(dict.fromkeys(protocol or (() if metric else (DEFAULT,))))
     # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
     with models_talk_to_stderr(as_json):
         parts = [engine.load(case, device=where, metrics=metric, protocols=protocols) for case in cases]
     store = report / "cases"
+    kept = len(parts[0].ids(cases[0])) if keep == "all" else int(keep)
     with models_talk_to_stderr(as_json), progress_bar() as progress:
+        if keep == "all":
+            engine.write_degraded(cases[0], parts[0], engine.degraded_folder(report, cases[0]), progress=progress)
         results = tuple(
-            engine.run_case(case, part, store=store, device=where, batch_size=batch_size, progress=progress)
+            engine.run_case(
+                case, part, store=store, device=where, batch_size=batch_size, keep_images=kept, progress=progress
+            )
             for case, part in zip(cases, parts, strict=True)
         )
     written = reports.write_run(results, report, store=store)

@@ -15,6 +15,7 @@ from gfpbench.datasets import DEGRADED_FOLDERS, folder_named, place_of
 from gfpbench.decode import Limits, read
 from gfpbench.decode.files import Names, list_images, printable, without_suffix
 from gfpbench.decode.formats import LOOKED_FOR
+from gfpbench.degraded import Manifest, find_manifest
 from gfpbench.types import BadInput, ImageBatch, Json, Parameters
 
 LIMITS = Limits(minimum_side_px=1)
@@ -45,6 +46,7 @@ class Stored:
 
     def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
         """Nothing is drawn: the record names the file and hashes it, the same for every seed; null where there is none.
+        Of images that `gfpbench degrade` wrote it also holds what was drawn for them.
 
         The hash is what tells a picture from another that was put in its place.
 
@@ -54,21 +56,37 @@ class Stored:
         folder = self.folder()
         file = _found(folder, face_id)
         sha256 = None if file is None else _sha256(folder / file)
-        return {"height_px": int(size[0]), "width_px": int(size[1]), "stored_file": file, "stored_sha256": sha256}
+        manifest = self.manifest()
+        return {
+            **(manifest.parameters(face_id) if manifest is not None else {}),
+            **{"height_px": int(size[0]), "width_px": int(size[1]), "stored_file": file, "stored_sha256": sha256},
+        }
 
     def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
         """Read each picture; one of another size is resized as the faces are (areas averaged when shrinking).
 
         Raises:
-            BadInput: for a picture that is not there, cannot be decoded or has another shape than its face.
+            BadInput: for a picture that is not there, cannot be decoded or has another shape than its face; of images
+                that `gfpbench degrade` wrote also for one that was made from another face or was changed since.
         """
         if len(parameters) != len(batch):
             raise BadInput(f"{len(batch)} pictures need as many degradation records, not {len(parameters)}")
         folder = self.folder()
+        manifest = self.manifest()
+        if manifest is not None:
+            for name, rgb in zip(batch.ids, images.to_rgb_arrays(batch), strict=True):
+                manifest.check_face(name, images.pixels_sha256(rgb))
         found = [
             self._read(folder, record, name, batch.size) for record, name in zip(parameters, batch.ids, strict=True)
         ]
+        if manifest is not None:
+            for name, rgb in zip(batch.ids, found, strict=True):
+                manifest.check_degraded(name, images.pixels_sha256(rgb))
         return images.moved(images.batch_from_uint8(found, batch.ids), batch.pixels.device)
+
+    def manifest(self) -> Manifest | None:
+        """What `gfpbench degrade` wrote beside its images; None for images from elsewhere."""
+        return None if self.path is None else find_manifest(self.folder())
 
     def read_record(self, face_id: str) -> Mapping[str, Json]:
         """How the file of a picture was read, once it was: its name, format, depth, hash and what was done to it."""
@@ -89,10 +107,12 @@ class Stored:
         return images.to_rgb_arrays(images.resized(images.batch_from_uint8([decoded.rgb], (name,)), size))[0]
 
     def describe(self) -> Mapping[str, Json]:
+        manifest = self.manifest()
         return {
             "name": self.name,
             "summary": "the degraded pictures published with the faces (CelebA-Test), or of `stored:PATH`, by name",
             "source": "the dataset itself",
+            **({} if manifest is None else {"manifest_sha256": manifest.sha256, "made": dict(manifest.made)}),
         }
 
 
@@ -138,5 +158,5 @@ STORED = Stored()
 def stored_in(path: str) -> Stored:
     """The degradation ``stored:PATH``. Raises BadInput where that is no folder."""
     degradation = Stored(f"stored:{path}", Path(path).expanduser())
-    degradation.folder()
+    degradation.manifest()  # one that is broken is told now
     return degradation

@@ -10,7 +10,8 @@ from pathlib import Path
 from gfpbench.decode import Decoded, read
 from gfpbench.decode.files import Names, list_images, printable, without_suffix
 from gfpbench.decode.formats import LOOKED_FOR
-from gfpbench.images import batch_from_uint8, moved
+from gfpbench.degraded import find_manifest
+from gfpbench.images import batch_from_uint8, moved, pixels_sha256, to_rgb_arrays
 from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed, UnreadableFace
 
 
@@ -21,6 +22,9 @@ class Outputs:
     ``DIR/grace_hopper~3.png``. An id that carries a suffix itself (``name.jpg``) matches that file, else the same name
     with another suffix. Hidden files and those that are no images are left out and counted. Files are read as faces
     are (``gfpbench.decode``), and how each was read is kept in the result.
+
+    Where the manifest that `gfpbench degrade` wrote (``degraded.json``) lies in the folder or in the one above it, the
+    run must degrade its faces into the very images that the manifest lists.
 
     Args:
         argument: the folder.
@@ -40,6 +44,7 @@ class Outputs:
         self.files = tuple(sorted(file.relative_to(self.folder).as_posix() for file in listing.files))
         if not self.files:
             raise BadInput(f"{self.name}: no picture in {self.folder} (looked for {LOOKED_FOR}){listing.instead()}")
+        self.manifest = find_manifest(self.folder) or find_manifest(self.folder.resolve().parent)
         self._names = Names(self.files)
         self._left_out = listing.record()
         self._hashes: dict[str, str] = {}
@@ -50,8 +55,10 @@ class Outputs:
 
         Raises:
             RestorationFailed: for one that is absent, there twice, not readable or not of the degraded picture's size,
-                and for one that is another file than when the record of the run was made.
+                for one that is another file than when the record of the run was made, and, where there is a manifest,
+                for one that was restored from another degraded picture.
         """
+        self._check_degraded(degraded)
         pictures = []
         for face_id in degraded.ids:
             file = self.find(face_id)
@@ -59,6 +66,15 @@ class Outputs:
             self._records[face_id] = {"file": printable(file), **decoded.record()}
             pictures.append(decoded.rgb)
         return moved(batch_from_uint8(pictures, degraded.ids), degraded.pixels.device)
+
+    def _check_degraded(self, degraded: ImageBatch) -> None:
+        if self.manifest is None:
+            return
+        for face_id, rgb in zip(degraded.ids, to_rgb_arrays(degraded), strict=True):
+            try:
+                self.manifest.check_degraded(face_id, pixels_sha256(rgb))
+            except BadInput as error:
+                raise RestorationFailed(str(error)) from error
 
     def find(self, face_id: str) -> str:
         """The file of one picture, relative to the folder. Raises RestorationFailed where there is none, or two."""
@@ -97,6 +113,7 @@ class Outputs:
             "restorer": "outputs",
             "folder": printable(self.folder.name),
             "files": len(self.files),
+            **({} if self.manifest is None else {"degraded_manifest_sha256": self.manifest.sha256}),
             "contents_sha256": whole.hexdigest(),
             **({"left_out": self._left_out} if self._left_out else {}),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gfpbench.run.case import measure, run_case
+from gfpbench.run.degraded_images import degraded_folder, write_degraded
 from gfpbench.run.environment import environment
 from gfpbench.run.key import answers_of, faces_sha256, surroundings
 from gfpbench.run.parts import TRUTH, Parts, load
@@ -14,6 +15,7 @@ __all__ = [
     "Parts",
     "Remade",
     "answers_of",
+    "degraded_folder",
     "environment",
     "faces_sha256",
     "load",
@@ -23,4 +25,5 @@ __all__ = [
     "run_case",
     "surroundings",
     "verify",
+    "write_degraded",
 ]

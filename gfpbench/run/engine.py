@@ -125,6 +125,15 @@ def degrade(
         return records, joined(done)
 
 
+def degrade_alone(
+    degradation: Degradation, truth: ImageBatch, seed: int
+) -> tuple[ImageBatch | None, tuple[Problem, ...]]:
+    """The degraded pictures as a run makes them, without restoring any, and why others could not be degraded."""
+    notes = _Notes([])
+    _, degraded = degrade(degradation, truth, seed, notes)
+    return degraded, tuple(notes.problems)
+
+
 def drawn(degradation: Degradation, image_id: str, seed: int, size: tuple[int, int]) -> dict[str, Json]:
     """What the degradation draws for one picture of (height, width) pixels, as plain JSON values."""
     record = _called(f"degradation {degradation.name!r}", degradation.draw, image_id, seed, size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -146,6 +147,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_full_disk_is_one_line_and_exit_code_2(folder: Path, limit: int, verb: tuple[str, ...]) -> None:
+    shutil.rmtree(folder / "out", ignore_errors=True)
     done = with_little_space(limit, *verb, cwd=folder)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 FLOORS = (
     {"types"},
     {"disk"},
-    {"images", "assets", "tables", "results", "devices", "datasets", "workers"},
+    {"images", "assets", "tables", "results", "devices", "datasets", "workers", "degraded"},
     {"decode"},
     {"faces", "degrade", "restorers", "metrics"},
     {"photos"},

@@ -1,0 +1,59 @@
+"""The verb that writes degraded images for restoring elsewhere: degrade."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gfpbench.cli.app import AsJson
+
+LISTED_AT_MOST = 20
+
+
+def degrade_(
+    to: Annotated[Path, typer.Option("--to", help="An empty folder for the degraded images and degraded.json.")],
+    faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
+    degradation: Annotated[str, typer.Option(help="How they are degraded.")] = "paper",
+    limit: Annotated[int | None, typer.Option(min=1, help="Use the first N faces only.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
+    size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
+    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+    truth_to: Annotated[
+        Path | None, typer.Option("--truth-to", help="Write the clean faces too, into another empty folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write every degraded image as PNG with a manifest, to restore them elsewhere and measure `outputs:DIR`.
+
+    The images are those of `gfpbench run` with the same options. Goes on where it was stopped. Exit code 1 where a face
+    could not be read or degraded.
+    """
+    from gfpbench import run as engine
+    from gfpbench.report.names import plural, printable
+    from gfpbench.report.progress import progress_bar
+    from gfpbench.types import Case
+
+    case = Case(faces, degradation, engine.TRUTH, seed=seed, size_px=size, limit=limit, draws=draws)
+    parts = engine.load(case, device="cpu", metrics=())
+    with progress_bar() as progress:
+        manifest = engine.write_degraded(case, parts, to, truth_to=truth_to, progress=progress)
+    for problem in manifest.problems[:LISTED_AT_MOST]:
+        print(f"failed ({problem.stage}): {printable(problem.subject)}: {printable(problem.reason)}", file=sys.stderr)
+    if len(manifest.problems) > LISTED_AT_MOST:
+        more = plural(len(manifest.problems) - LISTED_AT_MOST, "more problem")
+        print(f"... and {more}, listed in {printable(manifest.path)}", file=sys.stderr)
+    if as_json:
+        print(
+            json.dumps(
+                {"manifest": str(manifest.path), "images": len(manifest.images)} | {"problems": len(manifest.problems)}
+            )
+        )
+    else:
+        failed = f", {len(manifest.problems):,} failed" if manifest.problems else ""
+        print(f"{printable(to)}: {plural(len(manifest.images), 'image')}{failed}; manifest: {printable(manifest.path)}")
+    if manifest.problems:
+        raise typer.Exit(1)
