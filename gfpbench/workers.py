@@ -36,7 +36,7 @@ class Shared:
     """What the workers of one session have done, told by files in a folder that all of them see.
 
     Args:
-        folder: exists, is empty when the session begins, and is on a disk of this machine.
+        folder: on a disk of this machine; made, for this user alone, by whoever comes first.
     """
 
     folder: Path
@@ -50,6 +50,7 @@ class Shared:
         """
         stem = hashlib.sha256(f"{kind}\0{name}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
         done = self.folder / f"{stem}.json"
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         with held(self.folder / f"{stem}.lock"):
             if done.exists():
                 yield False

@@ -1,11 +1,13 @@
-"""The pytest plugin: options, fixtures, markers and the closing lines. The only room that imports pytest.
+"""The pytest plugin: options, fixtures, markers and the closing lines. The only package of ours that imports pytest.
 
-It is loaded in every project that has gfpbench installed, so nothing heavy is imported before a test asks for it.
+It is loaded in every project whose environment has gfpbench installed. So nothing heavy is imported before a test asks
+for it, no common name is claimed that somebody else wants, and nothing is done to tests that use none of our fixtures.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,103 +15,129 @@ import pytest
 
 from gfpbench.plugin.bench import KEY, Bench
 from gfpbench.plugin.collapse_bench import CollapseBench
+from gfpbench.plugin.command_line import correct_root_folder
 from gfpbench.plugin.fixtures import (
-    COMPARISONS,
-    RESULT_FIXTURES,
-    baseline,
-    bench,
-    collapse_point,
-    comparison,
-    degraded_input,
-    ground_truth,
-    restoration,
+    gfpbench_baseline,
+    gfpbench_bench,
+    gfpbench_collapse,
+    gfpbench_comparison,
+    gfpbench_input,
+    gfpbench_result,
+    gfpbench_speed,
+    gfpbench_truth,
 )
-from gfpbench.plugin.options import pytest_addoption
-from gfpbench.plugin.speed_bench import FIXTURE as SPEED
-from gfpbench.plugin.speed_bench import (
-    SpeedBench,
-    leave_out,
-    refuse_mixing,
-    refuse_workers,
-    speed,
-    speeds_of,
-    uses_speed,
+from gfpbench.plugin.options import add_short_options, is_given, pytest_addoption, taken_names, value_of
+from gfpbench.plugin.ours import (
+    RESULT,
+    SPEED,
+    comparisons_among,
+    fixtures_of,
+    is_parametrized_by_hand,
+    marker_is_ours,
+    results_among,
 )
+from gfpbench.plugin.short_names import add_short_names
+from gfpbench.plugin.speed_bench import SpeedBench, leave_out, refuse_mixing, refuse_workers, speeds_of
 from gfpbench.workers import scheduler_by_case
 
 __all__ = [
     "Bench",
     "CollapseBench",
     "SpeedBench",
-    "baseline",
-    "bench",
-    "collapse_point",
-    "comparison",
-    "degraded_input",
-    "ground_truth",
+    "gfpbench_baseline",
+    "gfpbench_bench",
+    "gfpbench_collapse",
+    "gfpbench_comparison",
+    "gfpbench_input",
+    "gfpbench_result",
+    "gfpbench_speed",
+    "gfpbench_truth",
     "pytest_addoption",
-    "restoration",
-    "speed",
 ]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Iterator[None]:
+    """Options: the last of all plugins and of the first conftest files to claim a name, before pytest reads them."""
+    correct_root_folder(early_config, args)
+    add_short_names(early_config.pluginmanager)
+    yield
+    add_short_options(parser, taken_names(early_config))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
-        "gpu: needs a CUDA device; says so and skips where there is none",
-        "network: talks to servers outside this machine; off unless chosen with -m network",
+        "gpu: needs a CUDA device; says so and skips where there is none (of tests that use gfpbench)",
+        "network: talks to servers outside this machine; off unless chosen with -m network (as above)",
         "slow: takes more than a minute on two cores",
         "speed: measures time and memory; left out unless asked for with --speed-gate or -m speed",
         "needs_asset(name): needs something `gfpbench fetch` brings; skips, or fails with --strict-assets",
     ):
         config.addinivalue_line("markers", line)
     refuse_workers(config)
-    report = config.getoption("--report")
-    if report:
-        folder = Path(report)
-        if folder.exists() and not folder.is_dir():
-            raise pytest.UsageError(f"--report {report}: is a file; give a folder")
-        if not config.option.xmlpath:
+    session = Bench(config)
+    if session.report is not None and not session.worker:
+        if session.report.exists() and not session.report.is_dir():
+            raise pytest.UsageError(f"--report {session.report}: is a file; give a folder")
+        session.refuse_a_report_among_inputs()
+        if hasattr(config.option, "xmlpath") and not config.option.xmlpath:
             # Set before pytest's own junitxml plugin is configured (it is registered first, configured in order).
-            config.option.xmlpath = str(folder / "junit.xml")
-    config.stash[KEY] = Bench(config)
+            config.option.xmlpath = str(session.report / "junit.xml")
+    config.stash[KEY] = session
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """One line for each name that belongs to somebody else here, where gfpbench is used at all."""
+    taken = sorted(taken_names(config))
+    if not taken or not is_given(config):
+        return []
+    return [
+        f"gfpbench: another plugin or a conftest has an option {' and '.join(taken)} of its own here; write "
+        f"{', '.join(name.replace('--', '--gfpbench-', 1) for name in taken)}"
+    ]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    wanted = ["restoration"] if "restoration" in metafunc.fixturenames else []
-    if uses_speed(metafunc.definition):
+    used = fixtures_of(metafunc.definition)
+    if SPEED in used:
         refuse_mixing(metafunc)
-        wanted = [SPEED]
     session = metafunc.config.stash[KEY]
-    for fixture in wanted:
-        ids = [session.case(name).id for name in session.restorers]
-        metafunc.parametrize(fixture, session.restorers, ids=ids, indirect=True, scope="session")
+    for fixture in (SPEED, RESULT):
+        if fixture in used and not is_parametrized_by_hand(metafunc, fixture):
+            ids = [session.case(name).id for name in session.restorers]
+            metafunc.parametrize(fixture, session.restorers, ids=ids, indirect=True, scope="session")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
     """Every figure of a Result and of a comparison that a test used becomes a JUnit property of that test."""
-    if call.when != "call" or not item.config.option.xmlpath:
+    if call.when != "call" or not getattr(item.config.option, "xmlpath", None) or not fixtures_of(item):
         return
-    values: dict[str, Any] = getattr(item, "funcargs", {})
-    used = {name: value for name, value in values.items() if name in RESULT_FIXTURES}
-    # By name alone another project's fixture might be taken for one of ours.
-    judged = [value for value in values.values() if type(value).__module__ in COMPARISONS]
+    funcargs: dict[str, Any] = getattr(item, "funcargs", {})
+    values = [funcargs[name] for name in sorted(funcargs)]
+    used = results_among(values, item.config.stash[KEY].results.values())
+    judged = comparisons_among(values)
     if used or judged:
         from gfpbench import report
 
-        for name in sorted(used):
-            item.user_properties.extend(report.junit_properties(used[name]))
-        for value in judged:
-            item.user_properties.extend(report.verdict_properties(value))
+        for result in used:
+            item.user_properties.extend(report.junit_properties(result))
+        for comparison in judged:
+            item.user_properties.extend(report.verdict_properties(comparison))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    strict = item.config.getoption("--strict-assets")
+    names = {marker.name for marker in item.iter_markers()} & {"gpu", "needs_asset"}
+    if not names or not marker_is_ours(item):
+        return
+    strict = value_of(item.config, "strict-assets")
 
     def absent(reason: str) -> None:
         pytest.fail(f"{reason} (--strict-assets)", pytrace=False) if strict else pytest.skip(reason)
 
-    if item.get_closest_marker("gpu"):
+    if "gpu" in names:
         import torch
 
         if not torch.cuda.is_available():
@@ -130,7 +158,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     leave_out(config, items)
     if "network" not in (config.option.markexpr or ""):
         for item in items:
-            if item.get_closest_marker("network"):
+            if item.get_closest_marker("network") and marker_is_ours(item):
                 item.add_marker(pytest.mark.skip(reason="talks to the network; choose it with -m network"))
 
 
@@ -153,15 +181,17 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
     comparisons = tuple(session.comparisons[case_id] for case_id in sorted(session.comparisons))
     page: Path | None = None
-    if config.getoption("--report"):
-        folder, gate = Path(config.getoption("--report")), report.Gate(comparisons, tuple(speeds_of(session)))
-        page = report.write_report(results, folder, store=session.store, gate=gate)
+    if session.report is not None:
+        gate = report.Gate(comparisons, tuple(speeds_of(session)))
+        page = report.write_report(results, session.report, store=session.store, gate=gate)
     terminalreporter.section("gfpbench")
     for line in report.terminal_lines(results, page) if results else ():
         terminalreporter.write_line(line)
     for compared in speeds_of(session):
         for line in report.speed_lines(compared):
             terminalreporter.write_line(line)
+    if session.baselines_used:
+        terminalreporter.write_line(f"baselines: {session.baselines}")
     for path in sorted(session.written):
         terminalreporter.write_line(f"baseline written: {path}")
     changed = [compared for compared in comparisons if compared.kind != "same"]

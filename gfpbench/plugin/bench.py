@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tempfile
+import uuid
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gfpbench.plugin.command_line import project_folder
+from gfpbench.plugin.options import SETTINGS, value_of
 from gfpbench.workers import Shared, device_of
 
 if TYPE_CHECKING:
@@ -31,39 +35,70 @@ class Bench:
         self.comparisons: dict[str, Comparison] = {}
         self.speeds: dict[str, SpeedOf] = {}
         self.written: set[Path] = set()
-        self.store: Path | None = Path(config.getoption("--report")) / "cases" if config.getoption("--report") else None
         self.shared: Shared | None = None
         worker: dict[str, Any] = getattr(config, "workerinput", {})  # what pytest-xdist hands to a worker
         self.worker = str(worker.get("workerid", ""))
-        if "gfpbench" in worker:
-            self.shared = Shared(Path(worker["gfpbench"]["folder"]))
-            self.store = Path(worker["gfpbench"]["store"])
+        told: dict[str, Any] = worker.get("gfpbench", {})
+        # A worker finds its configuration file by the tests it is given, and may find another than the session's.
+        self._settings: dict[str, Any] | None = told.get("settings")
+        self.store: Path | None = self.report / "cases" if self.report is not None else None
+        if told:
+            self.shared = Shared(Path(told["folder"]))
+            self.store = Path(told["store"])
+
+    def setting(self, name: str) -> Any:
+        """The value of a setting, by its name as in ``SETTINGS``.
+
+        Raises:
+            pytest.UsageError: for a value that the setting cannot have.
+        """
+        return value_of(self.config, name) if self._settings is None else self._settings[name]
+
+    @property
+    def report(self) -> Path | None:
+        """The folder of the report; None where none was asked for."""
+        given = self.setting("report")
+        return Path(given) if given else None
+
+    def refuse_a_report_among_inputs(self) -> None:
+        """Before anything is written. Raises pytest.UsageError where the report lies in a folder that is only read."""
+        report, texts = self.report, [self.setting("faces"), self.setting("degradation"), *self.restorers]
+        places = {Path(text.partition(":")[2] or text).absolute().resolve() for text in texts}
+        if report is None or places.isdisjoint({report.absolute().resolve(), *report.absolute().resolve().parents}):
+            return  # told without importing anything heavy
+        from gfpbench import run
+        from gfpbench.types import BadInput
+
+        try:
+            for name in self.restorers:
+                run.refuse_inside_inputs(self.case(name), report)
+        except BadInput as error:
+            raise pytest.UsageError(f"--report {error}") from None
 
     @property
     def restorers(self) -> tuple[str, ...]:
         """The names given with --restorer, in order, each once."""
-        return tuple(dict.fromkeys(self.config.getoption("--restorer") or ["nano"]))
+        return tuple(dict.fromkeys(self.setting("restorer")))
 
     @property
     def protocols(self) -> tuple[str, ...]:
         """The names given with --protocol, in order, each once; what gfpbench recommends where none is."""
         from gfpbench.metrics.protocols import DEFAULT
 
-        return tuple(dict.fromkeys(self.config.getoption("--protocol") or [DEFAULT]))
+        return tuple(dict.fromkeys(self.setting("protocol") or [DEFAULT]))
 
     def case(self, restorer: str, **changes: Any) -> Case:
         """The Case that the command line describes, for one restorer; ``changes`` replace its fields."""
         from gfpbench.types import Case
 
-        option = self.config.getoption
         case = Case(
-            faces=option("--faces"),
-            degradation=option("--degradation"),
+            faces=self.setting("faces"),
+            degradation=self.setting("degradation"),
             restorer=restorer,
-            seed=option("--seed"),
-            size_px=option("--size"),
-            limit=option("--limit"),
-            draws=option("--draws"),
+            seed=self.setting("seed"),
+            size_px=self.setting("size"),
+            limit=self.setting("limit"),
+            draws=self.setting("draws"),
         )
         return dataclasses.replace(case, **changes)
 
@@ -72,7 +107,7 @@ class Bench:
         """Where restorers run in this process: with several workers (pytest -n), each has a GPU of its own."""
         from gfpbench import devices
 
-        device = devices.resolve(self.config.getoption("--device"))
+        device = devices.resolve(self.setting("device"))
         if not self.worker or device != "cuda":
             return device
         import torch
@@ -105,12 +140,15 @@ class Bench:
     def once(self, kind: str, name: str) -> AbstractContextManager[bool]:
         return self.shared.once(kind, name) if self.shared is not None else nullcontext(True)
 
-    def share(self) -> dict[str, str]:
-        """What every worker has to know; called in the process that starts them."""
+    def share(self) -> dict[str, Any]:
+        """What every worker has to know; called in the process that starts them. No folder is made yet."""
         if self.shared is None:
-            self.shared = Shared(Path(tempfile.mkdtemp(prefix="gfpbench-")))
+            name = f"gfpbench-{os.getpid()}-{uuid.uuid4().hex}"
+            self.shared = Shared(Path(tempfile.gettempdir()) / name)
         self.store = self.store or self.shared.folder / "cases"
-        return {"folder": str(self.shared.folder), "store": str(self.store.resolve())}
+        settings = {name: value_of(self.config, name) for name in SETTINGS}
+        settings["baselines"] = str(self.baselines)
+        return {"folder": str(self.shared.folder), "store": str(self.store.absolute()), "settings": settings}
 
     def gather(self) -> tuple[Result, ...]:
         """All Results of this session, also those of the workers, in an order that does not depend on who measured."""
@@ -139,22 +177,33 @@ class Bench:
 
     @property
     def baselines(self) -> Path:
-        """The folder of the stored baselines."""
+        """The folder of the stored baselines: as told, else below the folder of the project."""
+        given = self.setting("baselines")
+        if given:
+            return Path(given)
         from gfpbench.baselines.store import FOLDER
 
-        return Path(self.config.getoption("--baselines") or self.config.rootpath / FOLDER)
+        return project_folder(self.config) / FOLDER
+
+    @property
+    def baselines_used(self) -> bool:
+        """Whether this session asked for any baseline."""
+        return bool(self.comparisons or self.written)
 
     def baseline(self, result: Result) -> tuple[Result, str]:
         """The stored baseline of a Result and a note on it; written first where an option asks for that.
 
         Fails the test where there is none.
-        """
-        from gfpbench import baselines
 
-        option = self.config.getoption
+        Raises:
+            BadInput: where it would be written into a folder that the case reads.
+        """
+        from gfpbench import baselines, run
+
         path = baselines.baseline_path(self.baselines, result)
-        missing = option("--baseline-update-new") and not path.exists()
-        if (option("--baseline-update") or missing) and path not in self.written:
+        missing = self.setting("baseline-update-new") and not path.exists()
+        if (self.setting("baseline-update") or missing) and path not in self.written:
+            run.refuse_inside_inputs(result.case, path)
             self.written.add(path)
             with self.once("baseline", str(path)) as mine:
                 if mine:

@@ -47,11 +47,11 @@ class CollapseBench:
         """The stored collapse point; searched for and written first where an option asks for that, else missing."""
         from gfpbench import collapse
 
-        option, root = self.bench.config.getoption, self.bench.baselines.parent / collapse.FOLDER.name
+        root = self.bench.baselines.parent / collapse.FOLDER.name
         question = self.question(restorer, axis)
         path = collapse.baseline_path(root, question)
-        missing = option("--baseline-update-new") and not path.exists()
-        if (option("--baseline-update") or missing) and path not in self.bench.written:
+        missing = self.bench.setting("baseline-update-new") and not path.exists()
+        if (self.bench.setting("baseline-update") or missing) and path not in self.bench.written:
             self.bench.written.add(path)
             with self.bench.once("collapse baseline", str(path)) as mine:
                 if mine:

@@ -1,4 +1,8 @@
-"""The fixtures that a test asks for by name: what was restored, and what it is held against."""
+"""The fixtures that a test asks for by name: what was restored, and what it is held against.
+
+Each has a name that nobody else takes, ``gfpbench_...``, and depends on others by those names only. The short names of
+the README are added by ``gfpbench.plugin.short_names``, where no other plugin has a fixture of that name.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,16 @@ import pytest
 
 from gfpbench.plugin.bench import KEY, Bench
 from gfpbench.plugin.collapse_bench import CollapseBench
+from gfpbench.plugin.speed_bench import SpeedBench
 
 if TYPE_CHECKING:
     from gfpbench.baselines import Comparison
+    from gfpbench.speed import SpeedComparison
     from gfpbench.types import Result
-
-RESULT_FIXTURES = ("degraded_input", "ground_truth", "restoration")
-"""Those whose value is a Result."""
-
-COMPARISONS = ("gfpbench.baselines.comparison", "gfpbench.speed.compare")
-"""Where the types of comparisons live; named, so that nothing is imported before a test asks for it."""
 
 
 @pytest.fixture(scope="session")
-def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def gfpbench_bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Measures cases for this session: ``bench.measure(bench.case("nano"))`` gives a Result."""
     # Waiting threads that spin cost more than the work on small shared machines; no effect once torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -33,36 +33,45 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def restoration(request: pytest.FixtureRequest, bench: Bench) -> Result:
+def gfpbench_result(request: pytest.FixtureRequest, gfpbench_bench: Bench) -> Result:
     """The Result of each restorer named on the command line, one parametrized test for each."""
-    return bench.measure(bench.case(request.param))
+    return gfpbench_bench.measure(gfpbench_bench.case(request.param))
 
 
 @pytest.fixture(scope="session")
-def degraded_input(bench: Bench) -> Result:
+def gfpbench_input(gfpbench_bench: Bench) -> Result:
     """The Result of the degraded faces themselves: what a restorer has to improve on."""
-    return bench.measure(bench.case("input"))
+    return gfpbench_bench.measure(gfpbench_bench.case("input"))
 
 
 @pytest.fixture(scope="session")
-def ground_truth(bench: Bench) -> Result:
+def gfpbench_truth(gfpbench_bench: Bench) -> Result:
     """The Result of the clean faces against themselves: the best any restorer could score."""
-    return bench.measure(bench.case("truth"))
+    return gfpbench_bench.measure(gfpbench_bench.case("truth"))
 
 
 @pytest.fixture(scope="session")
-def baseline(restoration: Result, bench: Bench) -> Result:
-    """The stored Result that ``restoration`` is compared with; the test fails where there is none."""
-    return bench.baseline(restoration)[0]
+def gfpbench_baseline(gfpbench_result: Result, gfpbench_bench: Bench) -> Result:
+    """The stored Result that ``gfpbench_result`` is compared with; the test fails where there is none."""
+    return gfpbench_bench.baseline(gfpbench_result)[0]
 
 
 @pytest.fixture(scope="session")
-def comparison(restoration: Result, bench: Bench) -> Comparison:
-    """``restoration`` beside its stored baseline: verdicts, what changed, how surely, and what it looks like."""
-    return bench.compare(restoration)
+def gfpbench_comparison(gfpbench_result: Result, gfpbench_bench: Bench) -> Comparison:
+    """``gfpbench_result`` beside its stored baseline: verdicts, what changed, how surely, and what it looks like."""
+    return gfpbench_bench.compare(gfpbench_result)
 
 
 @pytest.fixture(scope="session")
-def collapse_point(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> CollapseBench:
-    """Searches for collapse points in this session: ``collapse_point("nano", "noise")`` gives a Collapse."""
-    return CollapseBench(bench, tmp_path_factory.mktemp("collapse"))
+def gfpbench_collapse(gfpbench_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> CollapseBench:
+    """Searches for collapse points in this session: ``gfpbench_collapse("nano", "noise")`` gives a Collapse."""
+    return CollapseBench(gfpbench_bench, tmp_path_factory.mktemp("collapse"))
+
+
+@pytest.fixture(scope="session")
+def gfpbench_speed(request: pytest.FixtureRequest, gfpbench_bench: Bench) -> SpeedComparison:
+    """Time and memory of each restorer named on the command line beside their baseline on this device.
+
+    Tests that use it run with --speed-gate (or -m speed) and are left out otherwise.
+    """
+    return SpeedBench(gfpbench_bench)(request.param)

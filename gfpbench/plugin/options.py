@@ -1,60 +1,223 @@
-"""The options that gfpbench adds to pytest."""
+"""The settings of gfpbench in pytest: each is an option of the command line and a key of pytest's configuration file.
+
+``--gfpbench-NAME`` is always there. ``--NAME`` is added only after every other plugin and the first conftest files have
+added theirs, and only where none of them took it: a plugin that is loaded in every project must not claim common names.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
 import pytest
 
+from gfpbench.plugin.short_names import add_short_names
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the group `gfpbench`, as `pytest --help` shows it."""
-    group = parser.getgroup("gfpbench", "face restoration benchmark (gfpbench)")
-    group.addoption(
-        "--restorer",
-        action="append",
-        metavar="NAME",
-        help="what to test, repeatable: a name or form that `gfpbench list restorers` shows (default: nano)",
+GROUP = "gfpbench"
+_UNKNOWN = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: ``--gfpbench-NAME``, ``--NAME`` where that is free, and ``gfpbench_NAME`` in the configuration.
+
+    Args:
+        name: with dashes, as in ``baseline-update``.
+        help: one line for ``pytest --help``.
+        kind: ``flag``; ``text``, ``whole`` (an integer) or ``path`` (one value); ``names`` (repeatable).
+        metavar: what ``--help`` calls the value.
+        default: where neither the command line nor the configuration says anything.
+        configurable: whether the configuration file may set it. Rewriting baselines is asked for each time.
+    """
+
+    name: str
+    help: str
+    kind: Literal["flag", "text", "whole", "path", "names"] = "text"
+    metavar: str = ""
+    default: Any = None
+    configurable: bool = True
+
+    @property
+    def key(self) -> str:
+        """Its name in the configuration file and as an attribute of ``config.option``."""
+        return f"gfpbench_{self.name.replace('-', '_')}"
+
+    @property
+    def short(self) -> str:
+        return f"--{self.name}"
+
+    @property
+    def long(self) -> str:
+        return f"--gfpbench-{self.name}"
+
+    def arguments(self, help_: str) -> dict[str, Any]:
+        """What argparse is told."""
+        told: dict[str, Any] = {"dest": self.key, "help": help_}
+        if self.kind == "flag":
+            return {**told, "action": "store_true", "default": False}
+        return {
+            **told,
+            "metavar": self.metavar,
+            "default": None,
+            "action": "append" if self.kind == "names" else "store",
+            **({"type": int} if self.kind == "whole" else {}),
+        }
+
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "restorer",
+            "what to test, repeatable: a name or form that `gfpbench list restorers` shows (default: nano)",
+            "names",
+            "NAME",
+            ("nano",),
+        ),
+        Setting(
+            "faces", "clean faces: a name of `gfpbench list faces` or a folder", "text", "NAME|PATH", default="embedded"
+        ),
+        Setting("degradation", "a name of `gfpbench list degradations`", "text", "NAME", default="paper"),
+        Setting(
+            "protocol",
+            "measure as a paper does, repeatable: a name of `gfpbench list protocols` (default: ours)",
+            "names",
+            "NAME",
+            (),
+        ),
+        Setting("limit", "use the first N faces only", "whole", "N"),
+        Setting("seed", "the seed every draw is keyed by (default: 0)", "whole", "N", default=0),
+        Setting("device", "where restorers run (default: auto)", "text", "auto|cpu|cuda", default="auto"),
+        Setting("size", "side of the face crops (default: as the faces are)", "whole", "PX"),
+        Setting("draws", "degrade each face N times, differently (default: 8 for embedded, else 1)", "whole", "N"),
+        Setting("report", "leave index.html, junit.xml and results.json in DIR", "path", "DIR"),
+        Setting(
+            "baselines", "where baselines lie (default: baselines/quality in the folder of the project)", "path", "DIR"
+        ),
+        Setting(
+            "baseline-update", "rewrite the baseline of every case that a test compares", "flag", configurable=False
+        ),
+        Setting(
+            "baseline-update-new",
+            "write baselines where there is none, and touch no other",
+            "flag",
+            configurable=False,
+        ),
+        Setting(
+            "speed-gate",
+            "run the tests that measure speed and memory (fixture `speed`); they are left out otherwise",
+            "flag",
+        ),
+        Setting("strict-speed", "a device without a baseline of speed fails, where it would skip", "flag"),
+        Setting("strict-assets", "a test that would skip for want of an asset or a GPU fails", "flag"),
     )
-    group.addoption(
-        "--faces",
-        default="embedded",
-        metavar="NAME|PATH",
-        help="clean faces: a name of `gfpbench list faces` or a folder",
+}
+
+MARKERS_KEY = "gfpbench_markers"
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add ``--gfpbench-NAME`` and the keys of the configuration file."""
+    group = parser.getgroup(GROUP, "face restoration benchmark (gfpbench)")
+    for setting in SETTINGS.values():
+        group.addoption(setting.long, **setting.arguments(f"{setting.help}; the same as {setting.short} where free"))
+        if setting.configurable:
+            kind: Any = {"flag": "bool", "names": "args"}.get(setting.kind, "string")
+            if setting.kind == "whole" and pytest.version_tuple >= (8, 4):
+                kind = "int"  # in a TOML file a number may then be written as one
+            parser.addini(setting.key, f"as {setting.long}", type=kind, default=None)
+    parser.addini(
+        MARKERS_KEY,
+        "let gfpbench act on the marks gpu, network, slow and needs_asset of every test, not only of those that use "
+        "its fixtures",
+        type="bool",
+        default=False,
     )
-    group.addoption("--degradation", default="paper", metavar="NAME", help="a name of `gfpbench list degradations`")
-    group.addoption(
-        "--protocol",
-        action="append",
-        metavar="NAME",
-        help="measure as a paper does, repeatable: a name of `gfpbench list protocols` (default: ours)",
-    )
-    group.addoption("--limit", type=int, metavar="N", help="use the first N faces only")
-    group.addoption("--seed", type=int, default=0, metavar="N", help="the seed every draw is keyed by (default: 0)")
-    group.addoption("--device", default="auto", metavar="auto|cpu|cuda", help="where restorers run (default: auto)")
-    group.addoption("--size", type=int, metavar="PX", help="side of the face crops (default: as the faces are)")
-    group.addoption(
-        "--draws",
-        type=int,
-        metavar="N",
-        help="degrade each face N times, differently (default: 8 for embedded, else 1)",
-    )
-    group.addoption("--report", metavar="DIR", help="leave index.html, junit.xml and results.json in DIR")
-    group.addoption(
-        "--baselines", metavar="DIR", help="where baselines lie (default: baselines/quality below pytest's root folder)"
-    )
-    group.addoption(
-        "--baseline-update", action="store_true", help="rewrite the baseline of every case that a test compares"
-    )
-    group.addoption(
-        "--baseline-update-new", action="store_true", help="write baselines where there is none, and touch no other"
-    )
-    group.addoption(
-        "--speed-gate",
-        action="store_true",
-        help="run the tests that measure speed and memory (fixture `speed`); they are left out otherwise",
-    )
-    group.addoption(
-        "--strict-speed", action="store_true", help="a device without a baseline of speed fails, where it would skip"
-    )
-    group.addoption(
-        "--strict-assets", action="store_true", help="a test that would skip for want of an asset or a GPU fails"
-    )
+    if any(isinstance(plugin, ModuleType) and _is_conftest(plugin) for plugin in pluginmanager.get_plugins()):
+        # Named in a conftest's `pytest_plugins`: the hook that adds the short names is running already. pytest itself
+        # would refuse a name that is taken, so those are left out here.
+        add_short_options(parser, taken=_taken_by_a_group(parser))
+        add_short_names(pluginmanager)
+
+
+def add_short_options(parser: pytest.Parser, taken: set[str]) -> None:
+    """Add ``--NAME`` for each setting whose name is not among ``taken``."""
+    group = parser.getgroup(GROUP)
+    for setting in SETTINGS.values():
+        if setting.short not in taken:
+            group.addoption(setting.short, **setting.arguments(setting.help))
+
+
+def taken_names(config: pytest.Config) -> set[str]:
+    """The short names that another plugin, or a conftest, has added as options of its own."""
+    return {
+        setting.short
+        for setting in SETTINGS.values()
+        if config.getoption(setting.short, _UNKNOWN) is not _UNKNOWN and not _is_ours(config, setting)
+    }
+
+
+def _is_ours(config: pytest.Config, setting: Setting) -> bool:
+    """Whether ``--NAME`` leads to our value: pytest finds values by where an option keeps them."""
+    before = getattr(config.option, setting.key)
+    probe = object()
+    setattr(config.option, setting.key, probe)
+    try:
+        return config.getoption(setting.short) is probe
+    finally:
+        setattr(config.option, setting.key, before)
+
+
+def _is_conftest(module: ModuleType) -> bool:
+    return Path(getattr(module, "__file__", None) or "").name == "conftest.py"
+
+
+def _taken_by_a_group(parser: pytest.Parser) -> set[str]:
+    groups = [parser._anonymous, *parser._groups]
+    return {name for group in groups for option in group.options for name in option.names()}
+
+
+def value_of(config: pytest.Config, name: str) -> Any:
+    """The value of a setting: the command line's, else the configuration file's, else the default.
+
+    A path of the configuration file is meant from the folder of that file.
+
+    Raises:
+        pytest.UsageError: for a value that the setting cannot have.
+    """
+    setting = SETTINGS[name]
+    given = getattr(config.option, setting.key, None)
+    if given or (given is not None and setting.kind != "flag"):
+        return tuple(given) if setting.kind == "names" else given
+    stored = config.getini(setting.key) if setting.configurable else None
+    if stored is None or stored == [] or stored == "":
+        return setting.default if setting.kind != "flag" else False
+    if setting.kind == "names":
+        return tuple(stored)
+    if setting.kind == "whole":
+        try:
+            return int(stored)
+        except ValueError:
+            where = config.inipath or "the command line"
+            raise pytest.UsageError(f"{setting.key} = {stored!r} in {where}: a whole number is wanted") from None
+    base = config.inipath.parent if config.inipath is not None else config.invocation_params.dir
+    if setting.kind == "path":
+        return str(base / Path(stored).expanduser())
+    if name == "faces" and base != config.invocation_params.dir and (base / stored).is_dir():
+        return str(base / stored)
+    return stored
+
+
+def is_given(config: pytest.Config) -> bool:
+    """Whether the command line or the configuration file says anything to gfpbench."""
+    if any(getattr(config.option, setting.key, None) for setting in SETTINGS.values()):
+        return True
+    stored = (config.getini(setting.key) for setting in SETTINGS.values() if setting.configurable)
+    return any(value not in (None, [], "", False) for value in stored) or bool(config.getini(MARKERS_KEY))
+
+
+def acts_on_all_markers(config: pytest.Config) -> bool:
+    """Whether the project lets gfpbench act on the marks of tests that use none of its fixtures."""
+    return bool(config.getini(MARKERS_KEY))

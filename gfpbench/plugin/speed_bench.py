@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gfpbench.plugin.bench import Bench
+from gfpbench.plugin.options import value_of
+from gfpbench.plugin.ours import SPEED, fixtures_of
 
 if TYPE_CHECKING:
     from gfpbench.speed import SpeedComparison, SpeedOf
 
-FIXTURE = "speed"
+QUALITY = frozenset(f"gfpbench_{name}" for name in ("result", "comparison", "baseline", "input", "truth"))
+"""Our fixtures that measure quality."""
 
 
 class SpeedBench:
@@ -31,7 +34,7 @@ class SpeedBench:
         """
         found = self._found(restorer)
         if found.comparison is None:
-            if self.bench.config.getoption("--strict-speed"):
+            if self.bench.setting("strict-speed"):
                 pytest.fail(f"{found.missing} (--strict-speed)", pytrace=False)
             pytest.skip(found.missing)
         return found.comparison
@@ -39,10 +42,10 @@ class SpeedBench:
     def _found(self, restorer: str) -> SpeedOf:
         from gfpbench import speed
 
-        option, case = self.bench.config.getoption, self.bench.case(restorer)
+        setting, case = self.bench.setting, self.bench.case(restorer)
         if case.id not in self.bench.speeds:
             update: speed.Update = (
-                "always" if option("--baseline-update") else "new" if option("--baseline-update-new") else "never"
+                "always" if setting("baseline-update") else "new" if setting("baseline-update-new") else "never"
             )
             root = self.bench.baselines.parent / speed.FOLDER.name
             capture = self.bench.config.pluginmanager.getplugin("capturemanager")
@@ -54,21 +57,6 @@ class SpeedBench:
         return self.bench.speeds[case.id]
 
 
-@pytest.fixture(scope="session")
-def speed(request: pytest.FixtureRequest, bench: Bench) -> SpeedComparison:
-    """Time and memory of each restorer named on the command line beside their baseline on this device.
-
-    Tests that use it run with --speed-gate (or -m speed) and are left out otherwise.
-    """
-    return SpeedBench(bench)(request.param)
-
-
-def uses_speed(item: pytest.Item) -> bool:
-    """Whether a test asks for this plugin's ``speed``: another project may have a fixture of that name."""
-    known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
-    return FIXTURE in known and known[FIXTURE][-1].func.__module__ == __name__
-
-
 def refuse_workers(config: pytest.Config) -> None:
     """Time is not measured beside other workers."""
     if _wanted(config) and (config.getoption("numprocesses", None) or hasattr(config, "workerinput")):
@@ -77,15 +65,15 @@ def refuse_workers(config: pytest.Config) -> None:
 
 def refuse_mixing(metafunc: pytest.Metafunc) -> None:
     """Quality and time are never measured in one test."""
-    mixed = {"restoration", "comparison", "baseline", "degraded_input", "ground_truth"} & set(metafunc.fixturenames)
+    mixed = fixtures_of(metafunc.definition) & QUALITY
     if mixed:
         name = sorted(mixed)[0]
-        raise pytest.UsageError(f"{metafunc.function.__name__} asks for speed and {name}: make it two tests")
+        raise pytest.UsageError(f"{metafunc.function.__name__} asks for {SPEED} and {name}: make it two tests")
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what measures speed, and leave it out where nobody asked for it."""
-    timed = [item for item in items if uses_speed(item)]
+    timed = [item for item in items if SPEED in fixtures_of(item)]
     for item in timed:
         item.add_marker("speed")
     if timed and not _wanted(config):
@@ -99,4 +87,4 @@ def speeds_of(session: Bench) -> list[SpeedComparison]:
 
 
 def _wanted(config: pytest.Config) -> bool:
-    return bool(config.getoption("--speed-gate")) or "speed" in (config.option.markexpr or "")
+    return bool(value_of(config, "speed-gate")) or "speed" in (config.option.markexpr or "")

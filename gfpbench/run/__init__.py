@@ -5,6 +5,7 @@ from __future__ import annotations
 from gfpbench.run.case import measure, run_case
 from gfpbench.run.degraded_images import degraded_folder, write_degraded
 from gfpbench.run.environment import environment
+from gfpbench.run.inputs import input_folders, refuse_inside_inputs
 from gfpbench.run.key import answers_of, faces_sha256, surroundings
 from gfpbench.run.parts import TRUTH, Parts, load
 from gfpbench.run.pictures import picture_path
@@ -18,9 +19,11 @@ __all__ = [
     "degraded_folder",
     "environment",
     "faces_sha256",
+    "input_folders",
     "load",
     "measure",
     "picture_path",
+    "refuse_inside_inputs",
     "remake",
     "run_case",
     "surroundings",

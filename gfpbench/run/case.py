@@ -17,6 +17,7 @@ from gfpbench.run import engine
 from gfpbench.run.batches import Batch, batches
 from gfpbench.run.engine import Measured
 from gfpbench.run.finished import KEY, RESULT, finished, sign
+from gfpbench.run.inputs import refuse_inside_inputs
 from gfpbench.run.journal import HeaderDiffers, Journal, locked
 from gfpbench.run.key import key_of
 from gfpbench.run.parts import Parts, load, plain, repeatable
@@ -58,10 +59,12 @@ def measure(
     measured anew.
 
     Raises:
-        BadInput: for unknown names, and where not one face can be read.
+        BadInput: for unknown names, where ``store`` lies in a folder that the case reads, and where not one face can
+            be read.
         AssetMissing: where the faces or the restorer need something that is not here.
         GfpbenchError: where a part breaks its contract, another run works on the case, or the disk refuses.
     """
+    refuse_inside_inputs(case, store)
     device = devices.resolve(device)
     parts = load(case, device=device, metrics=metrics, protocols=protocols)
     return run_case(

@@ -12,6 +12,7 @@ from gfpbench import claims, devices, run
 from gfpbench.metrics import METRICS
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.plugin import Bench
+from gfpbench.plugin.options import value_of
 from gfpbench.types import Case, Result
 
 MEASURABLE = {*METRICS, *SET_METRICS}
@@ -26,7 +27,7 @@ NUMBERS = {
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "claimed" in metafunc.fixturenames:
-        names = metafunc.config.getoption("--restorer") or ["nano"]
+        names = value_of(metafunc.config, "restorer")
         cases = [
             (claim, name) for claim in claims.claims() if claim.applies_to != ("*",)
             for name in dict.fromkeys(names) if claim.is_made_by(name)
@@ -49,7 +50,7 @@ def measured(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Callable
                 return result
         key = (case.id, wanted)
         if key not in kept:
-            device = devices.resolve(bench.config.getoption("--device"))
+            device = devices.resolve(bench.setting("device"))
             kept[key] = run.measure(case, store=store / str(len(kept)), device=device, metrics=wanted, keep_images=0)
         return kept[key]
 
@@ -80,14 +81,14 @@ def test_claim(claimed: tuple[claims.Claim, str], bench: Bench, measured: Callab
     else:
         restored, degraded, truth = (measured(bench.case(restorer), metrics) for restorer in (name, "input", "truth"))
         told = claims.judge(claim, restored, degraded, truth)
-    settle(told, bench.config.getoption("--strict-assets"))
+    settle(told, bench.setting("strict-assets"))
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_published_number(number: str, bench: Bench, measured: Callable[..., Result]) -> None:
     table, row, figure = NUMBERS[number]
     assert row.restorer is not None
-    device = devices.resolve(bench.config.getoption("--device"))
+    device = devices.resolve(bench.setting("device"))
     metric = table.protocol.figures.get(figure)
     reason = claims.waits_for(table, row, device)
     if not reason and metric not in MEASURABLE:
@@ -100,7 +101,7 @@ def test_published_number(number: str, bench: Bench, measured: Callable[..., Res
         limit = table.images if table.images != 3000 else None
         case = Case(table.faces, table.degradation, row.restorer, seed=0, limit=limit)
         told = claims.judge_row(table, row, figure, measured(case, every))
-    settle(told, bench.config.getoption("--strict-assets"), table.disputed)
+    settle(told, bench.setting("strict-assets"), table.disputed)
 
 
 def test_a_result_on_disk_says_the_same(bench: Bench, tmp_path: Path) -> None:

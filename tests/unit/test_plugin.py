@@ -75,6 +75,7 @@ def test_gpu_tests_say_why_they_skip_and_strict_assets_fails_them(pytester: pyte
 
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here, so nothing is skipped for want of one")
+    pytester.makeini("[pytest]\ngfpbench_markers = true\n")
     pytester.makepyfile("import pytest\n@pytest.mark.gpu\ndef test_fast():\n    pass\n")
     lenient = pytester.runpytest_subprocess("-m", "gpu", "-rs", "-p", "no:cacheprovider")
     lenient.assert_outcomes(skipped=1)
@@ -86,6 +87,7 @@ def test_gpu_tests_say_why_they_skip_and_strict_assets_fails_them(pytester: pyte
 
 def test_a_missing_asset_skips_or_fails(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GFPBENCH_HOME", str(pytester.path / "empty"))
+    pytester.makeini("[pytest]\ngfpbench_markers = true\n")
     pytester.makepyfile("import pytest\n@pytest.mark.needs_asset('gfpgan-1.4')\ndef test_real():\n    pass\n")
     lenient = pytester.runpytest_subprocess("-rs", "-p", "no:cacheprovider")
     lenient.assert_outcomes(skipped=1)
