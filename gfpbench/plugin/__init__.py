@@ -26,7 +26,7 @@ from gfpbench.plugin.fixtures import (
     gfpbench_speed,
     gfpbench_truth,
 )
-from gfpbench.plugin.options import add_short_options, is_given, pytest_addoption, taken_names, value_of
+from gfpbench.plugin.options import add_short_options, is_given, pytest_addoption, value_of
 from gfpbench.plugin.ours import (
     RESULT,
     SPEED,
@@ -55,16 +55,19 @@ __all__ = [
     "pytest_addoption",
 ]
 
+TAKEN: pytest.StashKey[frozenset[str]] = pytest.StashKey()
+"""The short names of our options that belong to somebody else in this session."""
+
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Iterator[None]:
     """Options: the last of all plugins and of the first conftest files to claim a name, before pytest reads them."""
-    correct_root_folder(early_config, args)
+    correct_root_folder(early_config, parser, args)
     add_short_names(early_config.pluginmanager)
     yield
-    add_short_options(parser, taken_names(early_config))
+    early_config.stash[TAKEN] = add_short_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """One line for each name that belongs to somebody else here, where gfpbench is used at all."""
-    taken = sorted(taken_names(config))
+    taken = sorted(config.stash[TAKEN] if TAKEN in config.stash else ())
     if not taken or not is_given(config):
         return []
     return [

@@ -22,7 +22,7 @@ _CONFIGURATIONS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "pytest.ini", "pytest.toml", ".git")
 
 
-def correct_root_folder(config: pytest.Config, args: list[str]) -> None:
+def correct_root_folder(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
     """Give pytest the root folder and configuration that it would have found without the values of our options.
 
     Called when plugins are loaded and conftest files are not. Does nothing unless one of our options has a value that
@@ -32,7 +32,7 @@ def correct_root_folder(config: pytest.Config, args: list[str]) -> None:
         pytest.UsageError: where the root folder is wrong and this version of pytest does not let it be put right.
     """
     namespace = config.known_args_namespace
-    values = list(_values(args, taken_names(config)))
+    values = list(_values(args, taken_names(parser)))
     if not values:
         return
     paths = _without(namespace.file_or_dir, values)
@@ -73,7 +73,7 @@ def project_folder(config: pytest.Config) -> Path:
     return working
 
 
-def _values(args: Sequence[str], taken: set[str]) -> Iterator[str]:
+def _values(args: Sequence[str], taken: frozenset[str]) -> Iterator[str]:
     """What stands after one of our options on the command line, as a word of its own."""
     names = {setting.long for setting in SETTINGS.values() if setting.kind != "flag"}
     names |= {setting.short for setting in SETTINGS.values() if setting.kind != "flag"} - taken

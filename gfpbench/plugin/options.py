@@ -16,7 +16,6 @@ import pytest
 from gfpbench.plugin.short_names import add_short_names
 
 GROUP = "gfpbench"
-_UNKNOWN = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,47 +135,30 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         default=False,
     )
     if any(isinstance(plugin, ModuleType) and _is_conftest(plugin) for plugin in pluginmanager.get_plugins()):
-        # Named in a conftest's `pytest_plugins`: the hook that adds the short names is running already. pytest itself
-        # would refuse a name that is taken, so those are left out here.
-        add_short_options(parser, taken=_taken_by_a_group(parser))
+        # Named in a conftest's `pytest_plugins`: the hook that adds the short names is running already.
+        add_short_options(parser)
         add_short_names(pluginmanager)
 
 
-def add_short_options(parser: pytest.Parser, taken: set[str]) -> None:
-    """Add ``--NAME`` for each setting whose name is not among ``taken``."""
-    group = parser.getgroup(GROUP)
+def add_short_options(parser: pytest.Parser) -> frozenset[str]:
+    """Add ``--NAME`` for each setting whose name nobody has taken so far. Returns those that are taken."""
+    group, taken = parser.getgroup(GROUP), taken_names(parser)
     for setting in SETTINGS.values():
         if setting.short not in taken:
             group.addoption(setting.short, **setting.arguments(setting.help))
+    return taken
 
 
-def taken_names(config: pytest.Config) -> set[str]:
+def taken_names(parser: pytest.Parser) -> frozenset[str]:
     """The short names that another plugin, or a conftest, has added as options of its own."""
-    return {
-        setting.short
-        for setting in SETTINGS.values()
-        if config.getoption(setting.short, _UNKNOWN) is not _UNKNOWN and not _is_ours(config, setting)
-    }
-
-
-def _is_ours(config: pytest.Config, setting: Setting) -> bool:
-    """Whether ``--NAME`` leads to our value: pytest finds values by where an option keeps them."""
-    before = getattr(config.option, setting.key)
-    probe = object()
-    setattr(config.option, setting.key, probe)
-    try:
-        return config.getoption(setting.short) is probe
-    finally:
-        setattr(config.option, setting.key, before)
+    ours = {setting.key for setting in SETTINGS.values()}
+    options = [option for group in (parser._anonymous, *parser._groups) for option in group.options]
+    theirs = {name for option in options if option.dest not in ours for name in option.names()}
+    return frozenset(theirs & {setting.short for setting in SETTINGS.values()})
 
 
 def _is_conftest(module: ModuleType) -> bool:
     return Path(getattr(module, "__file__", None) or "").name == "conftest.py"
-
-
-def _taken_by_a_group(parser: pytest.Parser) -> set[str]:
-    groups = [parser._anonymous, *parser._groups]
-    return {name for group in groups for option in group.options for name in option.names()}
 
 
 def value_of(config: pytest.Config, name: str) -> Any:

@@ -1,0 +1,67 @@
+"""A plugin that is a bad guest shows: each saboteur is loaded into a small project that passes without it."""
+
+from __future__ import annotations
+
+import pytest
+
+PATCH = "import gfpbench.plugin as plugin\nfrom gfpbench.plugin import options, ours, short_names\n"
+OWN_FIXTURE = (
+    "import pytest\n\n@pytest.fixture\ndef restoration():\n    return 'theirs'\n\n"
+    "@pytest.mark.gpu\n@pytest.mark.network\ndef test_it(restoration):\n    assert restoration == 'theirs'\n"
+)
+OWN_PLUGIN = "import pytest\n\n@pytest.fixture\ndef baseline():\n    return 'theirs'\n"
+OWN_OPTION = "def pytest_addoption(parser):\n    parser.addoption('--device')\n"
+ASKS_PLUGIN = "def test_it(baseline):\n    assert baseline == 'theirs'\n"
+ASKS_OPTION = "def test_it(pytestconfig):\n    assert pytestconfig.getoption('--device') == 'theirs'\n"
+ROOT = "def test_it(pytestconfig):\n    assert pytestconfig.rootpath.name == 'project' and pytestconfig.inipath\n"
+
+SABOTEURS = {
+    "fixtures are told by their names": (
+        "ours._is_ours = lambda definition: definition.argname == 'restoration'\n"
+        "ours._FIXTURES = ''\nplugin.RESULT = 'restoration'\n",
+        {"test_it": OWN_FIXTURE},
+        (),
+    ),
+    "marks are told by their names": (
+        "plugin.marker_is_ours = lambda item: True\n",
+        {"test_it": OWN_FIXTURE.replace("@pytest.mark.gpu\n", "")},
+        (),
+    ),
+    "names of other plugins are not looked for": (
+        "short_names._fixtures_in = lambda plugin: ()\n",
+        {"theirs": OWN_PLUGIN, "test_it": ASKS_PLUGIN},
+        ("-p", "theirs"),
+    ),
+    "common options are claimed at once": (
+        "options.taken_names = lambda parser: frozenset()\n",
+        {"conftest": OWN_OPTION, "test_it": ASKS_OPTION},
+        ("--device", "theirs"),
+    ),
+    "the root folder is left where it moved": (
+        "plugin.correct_root_folder = lambda *given: None\n",
+        {"test_it": ROOT},
+        ("--faces", "../faces"),
+    ),
+}
+
+
+def run_beside(pytester: pytest.Pytester, patch: str, files: dict[str, str], options: tuple[str, ...]) -> bool:
+    """Run a project beside a plugin that holds a patch; whether its one test passed."""
+    (pytester.path / "faces").mkdir(exist_ok=True)
+    project = pytester.path / "project"
+    project.mkdir(exist_ok=True)
+    (project / "pytest.ini").write_text("[pytest]\n")
+    for name, text in {**files, "saboteur": PATCH + patch}.items():
+        (project / f"{name}.py").write_text(text)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(project)
+        monkeypatch.setenv("PYTHONPATH", str(project))
+        outcome = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "saboteur", *options)
+    return outcome.ret == 0 and "1 passed" in outcome.stdout.str()
+
+
+@pytest.mark.parametrize("saboteur", SABOTEURS)
+def test_a_bad_guest_shows(pytester: pytest.Pytester, saboteur: str) -> None:
+    patch, files, options = SABOTEURS[saboteur]
+    assert run_beside(pytester, "", files, options)
+    assert not run_beside(pytester, patch, files, options)
