@@ -7,7 +7,7 @@ for it, no common name is claimed that somebody else wants, and nothing is done 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ __all__ = [
     "pytest_addoption",
 ]
 
-TAKEN: pytest.StashKey[frozenset[str]] = pytest.StashKey()
+TAKEN: pytest.StashKey[Iterable[str]] = pytest.StashKey()
 """The short names of our options that belong to somebody else in this session."""
 
 
@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """One line for each name that belongs to somebody else here, where gfpbench is used at all."""
-    taken = sorted(config.stash[TAKEN] if TAKEN in config.stash else ())
+    taken = sorted(config.stash.get(TAKEN, ()))
     if not taken or not is_given(config):
         return []
     return [
