@@ -81,10 +81,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     refuse_workers(config)
     session = Bench(config)
-    if session.report is not None and not session.worker:
-        if session.report.exists() and not session.report.is_dir():
-            raise pytest.UsageError(f"--report {session.report}: is a file; give a folder")
-        session.refuse_a_report_among_inputs()
+    if session.report is not None:
+        session.refuse_bad_report_folder()
         if hasattr(config.option, "xmlpath") and not config.option.xmlpath:
             # Set before pytest's own junitxml plugin is configured (it is registered first, configured in order).
             config.option.xmlpath = str(session.report / "junit.xml")

@@ -60,8 +60,10 @@ class Bench:
         given = self.setting("report")
         return Path(given) if given else None
 
-    def refuse_a_report_among_inputs(self) -> None:
-        """Before anything is written. Raises pytest.UsageError where the report lies in a folder that is only read."""
+    def refuse_bad_report_folder(self) -> None:
+        """Before anything is written. Raises pytest.UsageError for a file, and for a place in a folder that is read."""
+        if self.report is not None and self.report.exists() and not self.report.is_dir():
+            raise pytest.UsageError(f"--report {self.report}: is a file; give a folder")
         report, texts = self.report, [self.setting("faces"), self.setting("degradation"), *self.restorers]
         places = {Path(text.partition(":")[2] or text).absolute().resolve() for text in texts}
         if report is None or places.isdisjoint({report.absolute().resolve(), *report.absolute().resolve().parents}):
