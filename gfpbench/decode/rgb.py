@@ -12,6 +12,8 @@ from gfpbench.decode.colour_profile import describe
 from gfpbench.decode.deep import Samples, UndecodableError
 from gfpbench.images import Bytes
 
+_ROWS_AT_ONCE = 256  # a photo of 100 million pixels in float64 would take 2.4 GB, and several copies
+
 
 def oriented(values: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Turn an (H, W, ...) array upright by its EXIF orientation, 1 to 8; any other number leaves it as it is."""
@@ -56,20 +58,32 @@ def to_rgb(samples: Samples) -> tuple[Bytes, NDArray[Any], tuple[str, ...]]:
             raise UndecodableError(
                 f"holds floats from {values.min():.4g} to {values.max():.4g}, only [0, 1] is understood"
             )
-    colour = values[..., :3] if values.shape[2] >= 3 else values[..., :1]
+    transparent = False
     if values.shape[2] in (2, 4):
-        alpha = values[..., -1:]
+        alpha = values[..., -1]
         if not alpha.any():
             raise UndecodableError("is entirely transparent")
-        if (alpha != full).any():
-            alpha = alpha.astype(np.float64)
-            own = colour.astype(np.float64) * (1 if samples.premultiplied else alpha / full)
-            colour = np.clip(own + (full - alpha), 0, full)
-            done.append(treatment.COMPOSITED)
-    if colour.dtype != np.uint8:
-        colour = np.rint(colour.astype(np.float64) * (255 / full)).astype(np.uint8)
+        transparent = bool((alpha != full).any())
+    if transparent:
+        done.append(treatment.COMPOSITED)
     if full == 1 or samples.bits > 8:
         done.append(treatment.reduced(samples.bits, floating=full == 1))
-    if colour.shape[2] == 1:
-        colour = np.repeat(colour, 3, axis=2)
-    return np.ascontiguousarray(colour), values, tuple(done)
+    if values.shape[2] == 3 and values.dtype == np.uint8:
+        return np.ascontiguousarray(values), values, tuple(done)
+    rgb = np.empty((*values.shape[:2], 3), np.uint8)
+    for top in range(0, len(values), _ROWS_AT_ONCE):
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        rgb[rows] = _shown(values[rows], full, transparent, samples.premultiplied)
+    return rgb, values, tuple(done)
+
+
+def _shown(values: NDArray[Any], full: int, transparent: bool, premultiplied: bool) -> Bytes:
+    """Some rows of (H, W, C) samples on white, with 8 bits; of one channel where they are grey."""
+    colour = values[..., :3] if values.shape[2] >= 3 else values[..., :1]
+    if transparent:
+        alpha = values[..., -1:].astype(np.float64)
+        own = colour.astype(np.float64) * (1 if premultiplied else alpha / full)
+        colour = np.clip(own + (full - alpha), 0, full)
+    if colour.dtype == np.uint8:
+        return colour
+    return np.rint(colour.astype(np.float64) * (255 / full)).astype(np.uint8)

@@ -6,8 +6,11 @@ import errno
 import json
 import os
 import runpy
+import struct
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -209,6 +212,48 @@ def test_files_that_are_no_photos_are_counted(folder: Path, tmp_path: Path) -> N
     ((given, reasons),) = record["left_out"].items()
     assert given == str(folder)
     assert sorted(entry["count"] for entry in reasons.values()) == [1, 1, 2]
+
+
+# Large photos
+
+
+def test_what_may_be_pasted_may_be_read(tmp_path: Path) -> None:
+    """27 million pixels, more than a face crop may have; and one pixel row more than a photo may have."""
+    large = np.full((4500, 6000, 3), 90, np.uint8)
+    large[: PHOTO.shape[0], : PHOTO.shape[1]] = PHOTO
+    (tmp_path / "in").mkdir()
+    images.write_png(tmp_path / "in" / "a.png", large)
+    header = struct.pack(">IIBBBBB", 10_000, 10_001, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(header)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "in" / "b.png").write_bytes(data + b"\0\0\0\x0bIDAT" + b"\0" * 100)
+    run = Pipeline(scenes.Painter(laws.inverted), scenes.Known(FOUND))
+    _, told, _ = restore(tmp_path / "in", tmp_path / "out", run)
+    assert [ok for _, _, ok in told] == [True, False]
+    assert "is 10000x10001, above the limit of 100000000 pixels" in told[1][1]
+    twice = Pipeline(scenes.Painter(laws.inverted), scenes.Known(FOUND), upscale=2)
+    _, told, _ = restore(tmp_path / "in", tmp_path / "larger", twice)
+    assert "12000 x 9000 px restored is above the limit of 100000000 pixels" in told[0][1]
+
+
+def test_a_photo_takes_a_bounded_number_of_bytes_for_each_pixel(tmp_path: Path) -> None:
+    """The dearest kind: 16 bits with alpha. In float64 as a whole it would take 150 and more."""
+    height, width = 1200, 1600
+    colour = np.full((height, width, 3), 30_000, np.uint16)
+    colour[: PHOTO.shape[0], : PHOTO.shape[1]] = PHOTO.astype(np.uint16) * 257
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "a.png"
+    path.write_bytes(images.encode_png(colour, np.full((height, width), 60_000, np.uint16)))
+    del colour
+    run = Pipeline(scenes.Painter(laws.inverted), scenes.Known(FOUND))
+    tracemalloc.start()
+    try:
+        record, _, _ = restore(tmp_path / "in", tmp_path / "out", run)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert record["photos"][0]["ok"]
+    assert peak / (height * width) < 60
 
 
 # Going on
