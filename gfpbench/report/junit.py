@@ -98,7 +98,8 @@ def _suite(result: Result) -> ET.Element:
     elif not result.rows:
         ET.SubElement(case, "skipped", message="no face was restored")
 
-    for metric in metrics_of(result):
+    metrics = metrics_of(result)  # looks at every row: once, not for every problem
+    for metric in metrics:
         case = _case(suite, result, metric)
         figures = ET.SubElement(case, "properties")
         for name, value in metric_properties(result, metric):
@@ -111,7 +112,7 @@ def _suite(result: Result) -> ET.Element:
             why = result.not_measured.get(metric, "no image has a value")
             ET.SubElement(case, "skipped", message=printable(why))
     for problem in unusable:
-        if not any(_is_about(problem, metric) for metric in metrics_of(result)):
+        if not any(_is_about(problem, metric) for metric in metrics):
             case = _case(suite, result, problem.subject)
             ET.SubElement(case, "failure", message=printable(problem.reason), type="MetricFailed")
 

@@ -89,3 +89,38 @@ def test_any_name_makes_valid_xml(name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_junit([one], Path(folder) / "junit.xml")
         ET.parse(Path(folder) / "junit.xml")
+
+
+class Counting(dict[str, float | None]):
+    """Scores of a row that count how often somebody looks at them."""
+
+    looks = 0
+
+    def __iter__(self):
+        Counting.looks += 1
+        return super().__iter__()
+
+    def items(self):
+        Counting.looks += 1
+        return super().items()
+
+    def get(self, name, default=None):
+        Counting.looks += 1
+        return super().get(name, default)
+
+
+def looks_for(images: int) -> int:
+    """How often rows are looked at while as many images as problems are written."""
+    one = sample.scored("a", {"psnr_rgb": [20.0] * images, "mae_rgb": [1.0] * images})
+    rows = tuple(dataclasses.replace(row, scores=Counting(row.scores)) for row in one.rows)
+    problems = tuple(Problem("metric", row.id, "undefined there") for row in rows)
+    Counting.looks = 0
+    with tempfile.TemporaryDirectory() as folder:
+        write_junit([dataclasses.replace(one, rows=rows, problems=problems)], Path(folder) / "junit.xml")
+    return Counting.looks
+
+
+def test_work_grows_with_the_problems_and_not_with_their_square() -> None:
+    once, twice = looks_for(100), looks_for(200)
+    assert once >= 100
+    assert twice <= 2 * once
