@@ -4,24 +4,85 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from gfpbench import codec
 from gfpbench.disk import replacing
-from gfpbench.types import BadInput, Case, Json, Problem, Result, Row
+from gfpbench.types import BadInput, Better, Json, Problem, Result, Row
 
 SCHEMA = 1
 """Raised whenever an older reader would misunderstand the file."""
 
-_T = TypeVar("_T")
-_RESULT = ("case", "degradation", "environment", "faces", "metrics", "not_measured", "problems", "restorer", "rows")
-_CASE = ("degradation", "draws", "faces", "limit", "restorer", "seed", "size_px")
-_ROW = ("attributes", "face_sha256", "failure", "id", "parameters", "scores", "size_px")
-_OPTIONAL = ("envelope", "label", "protocols", "set_scores")
-_PROBLEM = ("reason", "stage", "subject")
+_LATER: Mapping[type, Collection[str]] = {
+    Result: ("envelope", "label", "protocols", "set_scores"),
+    Row: ("fingerprint", "read"),
+}
+"""Fields that are written only where there is something in them."""
 _NUMBERS = ("best", "tolerance")  # the fields of a metric's record that may be infinite
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    """What whoever reads a Result relies on in the record of a metric; it may hold more."""
+
+    unit: str
+    better: Better
+    best: float | None
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class _SetScore:
+    """The same of a number of a whole set."""
+
+    value: float
+    n: int
+    n_reference: int
+    better: Better
+    tolerance: float
+    unit: str = ""
+    best: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+    extrapolated: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The fingerprint of one picture (``run.fingerprint``)."""
+
+    sha256: str
+    mean_levels: tuple[float, float, float]
+    std_levels: tuple[float, float, float]
+    lowest_levels: tuple[float, float, float]
+    highest_levels: tuple[float, float, float]
+    sharpness_levels: float
+    noise_levels: float
+    thumbnail_rgb: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """One envelope of a baseline (``baselines.envelope``)."""
+
+    scores: Mapping[str, float] | None = None
+    degraded: Mapping[str, float] | None = None
+    restored: Mapping[str, float] | None = None
+    bytes_moved: float | None = None
+    exact: bool = False
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    results: tuple[Json, ...]
+    schema: int
 
 
 def to_json(result: Result) -> dict[str, Json]:
@@ -53,43 +114,60 @@ def to_json(result: Result) -> dict[str, Json]:
     return data
 
 
-def from_json(data: Json) -> Result:
+def from_json(data: Json, where: str = "") -> Result:
     """The Result that ``to_json`` wrote. Raises BadInput naming the field for anything else."""
-    fields = _fields(data, _RESULT, "result", also=_OPTIONAL)
-    rows = tuple(row_from_json(row, f"rows[{number}]") for number, row in enumerate(_list(fields["rows"], "rows")))
-    if len({row.id for row in rows}) != len(rows):
-        raise BadInput("rows: an image is listed twice")
-    problems = _list(fields["problems"], "problems")
-    return Result(
-        case=_case(fields["case"]),
-        rows=rows,
-        metrics={
-            _text(name, "metrics"): _metric_from_json(name, record)
-            for name, record in _mapping(fields["metrics"], "metrics").items()
-        },
-        restorer=_mapping(fields["restorer"], "restorer"),
-        degradation=_mapping(fields["degradation"], "degradation"),
-        faces=_mapping(fields["faces"], "faces"),
-        environment=_mapping(fields["environment"], "environment"),
-        problems=tuple(problem_from_json(item, f"problems[{number}]") for number, item in enumerate(problems)),
-        not_measured={
-            name: _text(reason, f"not_measured.{name}")
-            for name, reason in _mapping(fields["not_measured"], "not_measured").items()
-        },
-        envelope=_mapping(fields.get("envelope", {}), "envelope"),
-        set_scores={
-            name: _set_score_from_json(name, record)
-            for name, record in _mapping(fields.get("set_scores", {}), "set_scores").items()
-        },
-        protocols={
-            name: {
-                figure: _text(metric, f"protocols.{name}.{figure}")
-                for figure, metric in _mapping(figures, f"protocols.{name}").items()
-            }
-            for name, figures in _mapping(fields.get("protocols", {}), "protocols").items()
-        },
-        label=_text(fields.get("label", ""), "label"),
+    result = codec.decode(Result, data, where, infinite=True, optional=_LATER)
+    at = f"{where}." if where else ""
+    if len(set(result.image_ids)) != len(result.rows):
+        raise BadInput(f"{at}rows: an image is listed twice")
+    for number, row in enumerate(result.rows):
+        _check_row(row, f"{at}rows[{number}]")
+    for name, look in result.envelope.items():
+        if name in ("repeat", "elsewhere"):
+            _checked(_Extent, look, f"{at}envelope.{name}")
+    return replace(
+        result,
+        metrics=_records(_Metric, result.metrics, f"{at}metrics"),
+        set_scores=_records(_SetScore, result.set_scores, f"{at}set_scores"),
     )
+
+
+def _records(
+    kind: type[_Metric | _SetScore], records: Mapping[str, Mapping[str, Json]], where: str
+) -> dict[str, dict[str, Json]]:
+    """The records of metrics, each with the fields that are relied on, its infinite numbers made numbers."""
+    read = {}
+    for name, record in records.items():
+        if kind is _SetScore and "value" in record and record["value"] is None:
+            at = f"{where}.{codec.name_in_path(name)}.value"
+            raise BadInput(f"{at}: is missing; what was not measured belongs to not_measured")
+        known = _checked(kind, record, f"{where}.{codec.name_in_path(name)}")
+        if known.tolerance < 0 or not math.isfinite(known.tolerance):
+            raise BadInput(f"{where}.{codec.name_in_path(name)}.tolerance: expected 0 or more, not {known.tolerance}")
+        if isinstance(known, _SetScore) and not math.isfinite(known.value):
+            raise BadInput(f"{where}.{codec.name_in_path(name)}.value: must be finite")
+        read[name] = {**record, **{field: getattr(known, field) for field in _NUMBERS if field in record}}
+    return read
+
+
+def _checked(kind: type[Any], record: Json, where: str) -> Any:
+    """The fields of an open record that are known, read strictly; others may be there."""
+    names = {one.name for one in fields(kind)}
+    there = {name: item for name, item in record.items() if name in names} if isinstance(record, dict) else record
+    may_be_missing = [one.name for one in fields(kind) if one.default is not MISSING]
+    return codec.decode(kind, there, where, infinite=True, optional={kind: may_be_missing})
+
+
+def _check_row(row: Row, where: str) -> None:
+    if row.failure is not None and any(score is not None for score in row.scores.values()):
+        raise BadInput(f"{where}.scores: a failed image carries a number")
+    for kind in ("degraded", "restored"):
+        look = row.fingerprint.get(kind)
+        if look is None:
+            continue
+        known = _checked(_Look, look, f"{where}.fingerprint.{kind}")
+        if not re.fullmatch("[0-9a-f]{384}", known.thumbnail_rgb):
+            raise BadInput(f"{where}.fingerprint.{kind}.thumbnail_rgb: expected 384 hexadecimal digits")
 
 
 def row_to_json(row: Row) -> dict[str, Json]:
@@ -113,31 +191,9 @@ def row_to_json(row: Row) -> dict[str, Json]:
 
 def row_from_json(data: Json, where: str = "row") -> Row:
     """One image of a Result. Raises BadInput naming the field."""
-    fields = _fields(data, _ROW, where, also=("fingerprint", "read"))
-    scores = {
-        name: _number(score, f"{where}.scores.{name}")
-        for name, score in _mapping(fields["scores"], f"{where}.scores").items()
-    }
-    failure = _optional(_text, fields["failure"], f"{where}.failure")
-    if failure is not None and any(score is not None for score in scores.values()):
-        raise BadInput(f"{where}.scores: a failed image carries a number")
-    size = _list(fields["size_px"], f"{where}.size_px")
-    if len(size) != 2:
-        raise BadInput(f"{where}.size_px: expected height and width, not {size!r}")
-    return Row(
-        id=_text(fields["id"], f"{where}.id"),
-        face_sha256=_text(fields["face_sha256"], f"{where}.face_sha256"),
-        size_px=(_whole(size[0], f"{where}.size_px"), _whole(size[1], f"{where}.size_px")),
-        attributes=_mapping(fields["attributes"], f"{where}.attributes"),
-        parameters=_mapping(fields["parameters"], f"{where}.parameters"),
-        scores=scores,
-        failure=failure,
-        fingerprint=_mapping(fields.get("fingerprint", {}), f"{where}.fingerprint"),
-        read={
-            name: _mapping(record, f"{where}.read.{name}")
-            for name, record in _mapping(fields.get("read", {}), f"{where}.read").items()
-        },
-    )
+    row = codec.decode(Row, data, where, infinite=True, optional=_LATER)
+    _check_row(row, where)
+    return row
 
 
 def problem_to_json(problem: Problem) -> dict[str, Json]:
@@ -147,8 +203,7 @@ def problem_to_json(problem: Problem) -> dict[str, Json]:
 
 def problem_from_json(data: Json, where: str = "problem") -> Problem:
     """A Problem. Raises BadInput naming the field."""
-    fields = _fields(data, _PROBLEM, where)
-    return Problem(**{name: _text(fields[name], f"{where}.{name}") for name in _PROBLEM})
+    return codec.decode(Problem, data, where)
 
 
 def write(results: Sequence[Result], path: Path) -> None:
@@ -173,31 +228,13 @@ def read(path: Path) -> tuple[Result, ...]:
     Raises:
         BadInput: naming the file and the field, for a file that is missing, broken or of another schema.
     """
+    data = codec.read(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from error
+        codec.check_schema(data, SCHEMA)
+        listed = codec.decode(_File, data).results
+        return tuple(from_json(item, f"results[{number}]") for number, item in enumerate(listed))
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
-    except (ValueError, RecursionError) as error:  # broken UTF-8 is a ValueError too
-        raise BadInput(f"{path}: is not the JSON that gfpbench writes: {error}") from error
-    try:
-        if not isinstance(data, dict) or data.get("schema") != SCHEMA or isinstance(data.get("schema"), bool):
-            found = data.get("schema") if isinstance(data, dict) else None
-            raise BadInput(
-                f"schema: this gfpbench reads schema {SCHEMA}, not {found!r}; measure again or update gfpbench"
-            )
-        listed = _list(_fields(data, ("results", "schema"), "file")["results"], "results")
-        return tuple(_within(f"results[{number}]", item) for number, item in enumerate(listed))
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}") from error
-
-
-def _within(where: str, item: Json) -> Result:
-    try:
-        return from_json(item)
-    except BadInput as error:
-        raise BadInput(f"{where}: {error}") from error
 
 
 def dumps(value: Json) -> str:
@@ -251,23 +288,6 @@ def metric_to_json(name: str, record: Mapping[str, Json]) -> dict[str, Json]:
     return {**_plain(rest, f"metrics.{name}"), **numbers}
 
 
-def _metric_from_json(name: str, data: Json) -> dict[str, Json]:
-    record = dict(_mapping(data, f"metrics.{name}"))
-    return record | {key: _number(record[key], f"metrics.{name}.{key}") for key in _NUMBERS if key in record}
-
-
-def _set_score_from_json(name: str, data: Json) -> dict[str, Json]:
-    record = _metric_from_json(name, data)
-    value = _number(record.get("value"), f"set_scores.{name}.value")
-    if value is None:
-        raise BadInput(f"set_scores.{name}.value: is missing; what was not measured belongs to not_measured")
-    for bound in ("low", "high", "extrapolated"):
-        _number(record.get(bound), f"set_scores.{name}.{bound}")
-    for count in ("n", "n_reference"):
-        _whole(record.get(count), f"set_scores.{name}.{count}")
-    return record
-
-
 def _number_to_json(value: object, where: str) -> Json:
     if value is None:
         return None
@@ -278,72 +298,3 @@ def _number_to_json(value: object, where: str) -> Json:
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
     return float(value)
-
-
-def _number(value: Json, where: str) -> float | None:
-    if value is None:
-        return None
-    if value in ("inf", "-inf"):
-        return float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadInput(f'{where}: expected a number, null, "inf" or "-inf", not {value!r}')
-    try:
-        number = float(value)
-    except OverflowError as error:
-        raise BadInput(f"{where}: the number is too large") from error
-    if not math.isfinite(number):  # 1e999 reads as infinity; NaN comes from a caller, never from a file
-        raise BadInput(f'{where}: must be finite, or the text "inf"')
-    return number
-
-
-def _no_constant(name: str) -> float:
-    raise BadInput(f'{name} is not JSON: a score that is undefined is null, and infinity is the text "inf"')
-
-
-def _fields(data: Json, names: Sequence[str], where: str, also: Sequence[str] = ()) -> Mapping[str, Json]:
-    """An object with these fields, no others, and perhaps those named in ``also``."""
-    fields = _mapping(data, where)
-    missing, strange = sorted(set(names) - set(fields)), sorted(set(fields) - {*names, *also})
-    if missing or strange:
-        wrong = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(strange)}"] * bool(strange)
-        raise BadInput(f"{where}: {' and '.join(wrong)}")
-    return fields
-
-
-def _case(data: Json) -> Case:
-    fields = _fields(data, _CASE, "case")
-    return Case(
-        **{name: _text(fields[name], f"case.{name}") for name in ("faces", "degradation", "restorer")},
-        seed=_whole(fields["seed"], "case.seed"),
-        size_px=_optional(_whole, fields["size_px"], "case.size_px"),
-        limit=_optional(_whole, fields["limit"], "case.limit"),
-        draws=_optional(_whole, fields["draws"], "case.draws"),
-    )
-
-
-def _mapping(value: Json, where: str) -> Mapping[str, Json]:
-    if not isinstance(value, dict):
-        raise BadInput(f"{where}: expected an object, not {type(value).__name__}")
-    return value
-
-
-def _list(value: Json, where: str) -> list[Json]:
-    if not isinstance(value, list):
-        raise BadInput(f"{where}: expected a list, not {type(value).__name__}")
-    return value
-
-
-def _text(value: Json, where: str) -> str:
-    if not isinstance(value, str):
-        raise BadInput(f"{where}: expected text, not {value!r}")
-    return value
-
-
-def _whole(value: Json, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise BadInput(f"{where}: expected a whole number, not {value!r}")
-    return value
-
-
-def _optional(check: Callable[[Json, str], _T], value: Json, where: str) -> _T | None:
-    return None if value is None else check(value, where)

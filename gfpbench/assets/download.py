@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from gfpbench import codec
 from gfpbench.assets.errors import MAX_REDIRECTS, Dropped, MirrorFailed, plain_words
-from gfpbench.types import Json, Progress
+from gfpbench.types import BadInput, Json, Progress
 
 CHUNK_BYTES = 1 << 20
 
@@ -112,10 +113,13 @@ class ResumingDownloader:
     def _marks(self, url: str) -> dict[str, Json]:
         """What was noted of the version that the part belongs to; empty where it belongs to another address."""
         try:
-            marks = json.loads(self.marks_path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+            marks = codec.plain(codec.read(self.marks_path))
+        except BadInput:
+            return {}  # without marks the download begins anew
+        known = isinstance(marks, dict) and marks.get("url") == url
+        if not known or not all(isinstance(marks.get(key), str | None) for key in ("ETag", "Last-Modified")):
             return {}
-        return marks if isinstance(marks, dict) and marks.get("url") == url else {}
+        return marks if isinstance(marks, dict) and type(marks.get("total")) in (int, type(None)) else {}
 
     def _session(self) -> requests.Session:
         session = requests.Session()  # takes proxies from the environment

@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from gfpbench import codec
 from gfpbench.assets.errors import FetchFailed
 from gfpbench.types import BadInput, Json
 
@@ -36,6 +38,11 @@ else:
 
 
 POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    entries: dict[str, dict[str, Json]]
 
 
 @contextmanager
@@ -83,17 +90,15 @@ class Record:
 
     def read(self) -> dict[str, Json]:
         """Every entry. Raises BadInput for a damaged file that must not be forgotten."""
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-            if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
-                raise ValueError("not a table of entries")
-        except FileNotFoundError:
+        if not self.path.exists():
             return {}
-        except ValueError as problem:
+        try:
+            return codec.decode(_Entries, {"entries": codec.read(self.path)}).entries
+        except BadInput as problem:
             if self.disposable:
                 return {}
-            raise BadInput(f"{self.path} is damaged ({problem}): restore it, or delete it to begin again") from problem
-        return found
+            said = str(problem).removeprefix(f"{self.path}: ").removeprefix("entries.")
+            raise BadInput(f"{self.path} is damaged ({said}): restore it, or delete it to begin again") from problem
 
     def get(self, name: str) -> dict[str, Json] | None:
         """One entry, or None."""

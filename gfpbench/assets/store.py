@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,7 +74,7 @@ def expected_sha256(asset: Asset) -> str | None:
     if pin is None:
         return None
     pinned = str(pin.get("sha256", ""))
-    if len(pinned) != 64 or not pinned.startswith(asset.sha256 or ""):
+    if not re.fullmatch("[0-9a-f]{64}", pinned) or not pinned.startswith(asset.sha256 or ""):
         raise BadInput(f"{pins().path}: the entry for {asset.name} is not a hash that fits: delete that entry")
     return pinned
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from gfpbench.baselines.comparison import FAILING, Comparison, Judged, MetricComparison, comparison_from_json
+from gfpbench.baselines.comparison import (
+    DERIVED,
+    FAILING,
+    Comparison,
+    Judged,
+    MetricComparison,
+    check_derived,
+    comparison_from_json,
+)
 from gfpbench.baselines.decide import compare
 from gfpbench.baselines.envelope import measure_envelope
 from gfpbench.baselines.inputs import too_many_unreadable
@@ -10,12 +18,14 @@ from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
 from gfpbench.baselines.store import baseline_path, command_to_create, create, find, leftovers
 
 __all__ = [
+    "DERIVED",
     "FAILING",
     "Comparison",
     "Judged",
     "MetricComparison",
     "Pairing",
     "baseline_path",
+    "check_derived",
     "command_to_create",
     "compare",
     "comparison_from_json",

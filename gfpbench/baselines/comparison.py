@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
+from gfpbench import codec
 from gfpbench.types import BadInput, Better, Case, Json, Verdict, VerdictKind
 
 FAILING: tuple[VerdictKind, ...] = ("worse", "missing", "changed")
@@ -12,6 +13,9 @@ FAILING: tuple[VerdictKind, ...] = ("worse", "missing", "changed")
 
 VANISHED = "case"
 """The subject of the verdict on a case that was measured for the baseline and not now."""
+
+DERIVED = ("kind", "passed", "stale")
+"""What the JSON of a comparison says beside its fields, for whoever does not want to read verdicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,10 @@ class Judged:
         return next((kind for kind in order if any(verdict.kind == kind for verdict in self.verdicts)), "same")
 
 
+_LATER: Mapping[type, Collection[str]] = {MetricComparison: ("identical_before", "identical_now")}
+"""Files made before these were counted lack them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison(Judged):
     """A Result beside its baseline.
@@ -128,42 +136,20 @@ class Comparison(Judged):
 
     def to_json(self) -> dict[str, Json]:
         """Plain JSON values; an infinite number becomes the text "inf"."""
-        record: dict[str, Json] = _finite(asdict(self))
-        return record | {"kind": self.kind, "passed": self.passed, "stale": self.stale}
+        record: dict[str, Json] = codec.encode(self, infinite=True)
+        return record | {name: getattr(self, name) for name in DERIVED}
 
 
-def comparison_from_json(record: Mapping[str, Json]) -> Comparison:
-    """The inverse of ``Comparison.to_json``. Raises BadInput for anything else."""
-    try:
-        given = {one.name: record[one.name] for one in fields(Comparison)}
-        metrics = [
-            MetricComparison(**_numbers(metric) | {"worst": tuple(ImageChange(**_numbers(x)) for x in metric["worst"])})
-            for metric in given["metrics"]
-        ]
-        return Comparison(
-            **given
-            | {
-                "case": Case(**given["case"]),
-                "baseline_case": Case(**given["baseline_case"]),
-                "metrics": tuple(metrics),
-                "verdicts": tuple(Verdict(**_numbers(verdict)) for verdict in given["verdicts"]),
-                "notes": tuple(given["notes"]),
-            }
-        )
-    except (TypeError, KeyError, AttributeError) as error:
-        raise BadInput(f"is not a comparison as gfpbench writes it: {error}") from error
+def comparison_from_json(record: Json, where: str = "") -> Comparison:
+    """The inverse of ``Comparison.to_json``. Raises BadInput naming the field for anything else."""
+    found = codec.decode(Comparison, record, where, infinite=True, optional=_LATER, ignored=DERIVED)
+    check_derived(found, record, where)
+    return found
 
 
-def _numbers(record: Mapping[str, Json]) -> dict[str, Json]:
-    """The texts that stand for infinite numbers, made numbers again."""
-    return {name: float(value) if value in ("inf", "-inf", "nan") else value for name, value in record.items()}
-
-
-def _finite(value: Json) -> Json:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    return value
+def check_derived(found: Judged, record: Mapping[str, Json], where: str) -> None:
+    """Refuse a file whose summary of the verdicts is not what its verdicts say."""
+    for name in DERIVED:
+        if record.get(name) != getattr(found, name):
+            at = f"{where}.{name}" if where else name
+            raise BadInput(f"{at}: is {codec.shown(record.get(name))}, and the verdicts say {getattr(found, name)}")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from gfpbench import codec
 from gfpbench.disk import write_whole
 from gfpbench.results import dumps
 from gfpbench.types import BadInput, Json
 
 SCHEMA = 1
+PLACED = ("collapses", "not monotone")
+KINDS = (*PLACED, "never", "at once")
+"""What a search can find; those that are ``PLACED`` have a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,29 +97,37 @@ class Collapse:
         return 0.0 if self.kind == "at once" else float("inf")
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    collapses: tuple[Json, ...]
+    schema: int
+
+
 def to_json(collapse: Collapse) -> dict[str, Json]:
     """Plain JSON values. Raises BadInput for NaN or an infinity, which no field may hold."""
-    try:
-        plain: dict[str, Json] = json.loads(dumps(asdict(collapse)))
-    except ValueError as error:
-        raise BadInput(f"{collapse.question.restorer} on {collapse.question.axis}: {error}") from error
+    plain: dict[str, Json] = codec.encode(collapse, f"{collapse.question.restorer} on {collapse.question.axis}")
     return plain
 
 
 def from_json(data: Json, where: str = "collapse") -> Collapse:
     """What ``to_json`` wrote. Raises BadInput naming what is missing or strange."""
-    values = _checked(data, Collapse, where)
-    question = _checked(values["question"], Question, f"{where}.question")
-    question["criteria"] = None if question["criteria"] is None else tuple(question["criteria"])
-    steps = []
-    for number, item in enumerate(values["steps"]):
-        step = _checked(item, Step, f"{where}.steps[{number}]")
-        step["margins"] = {name: tuple(margin) for name, margin in step["margins"].items()}
-        steps.append(Step(**step))
-    for name in ("interval", "value_interval", "fails", "notes"):
-        values[name] = tuple(values[name])
-    values["trained"] = None if values["trained"] is None else tuple(values["trained"])
-    return Collapse(**{**values, "question": Question(**question), "steps": tuple(steps)})
+    found = codec.decode(Collapse, data, where)
+    if found.kind not in KINDS:
+        raise BadInput(f"{where}.kind: expected {', '.join(KINDS)}, not {codec.shown(found.kind)}")
+    if (found.kind in PLACED) != (found.severity is not None) or (found.severity is None) != (found.value is None):
+        raise BadInput(f"{where}.severity: {found.kind!r} {'lacks' if found.kind in PLACED else 'has'} a point")
+    severities = [("severity", found.severity), ("onset", found.onset), ("recovers", found.recovers)]
+    severities += [("interval", end) for end in found.interval]
+    severities += [(f"steps[{number}].severity", step.severity) for number, step in enumerate(found.steps)]
+    severities += [("trained", end) for end in found.trained or ()]
+    for name, severity in severities:
+        if severity is not None and not 0 <= severity <= 1:
+            raise BadInput(f"{where}.{name}: a severity lies in [0, 1], not {severity}")
+    counts = {name: getattr(found, name) for name in ("images", "faces", "restorations", "grid_restorations")}
+    for name, count in (counts | {"steps": len(found.steps)}).items():
+        if count < 1:
+            raise BadInput(f"{where}.{name}: expected 1 or more, not {count}")
+    return found
 
 
 def write(collapses: Sequence[Collapse], path: Path) -> None:
@@ -128,20 +138,10 @@ def write(collapses: Sequence[Collapse], path: Path) -> None:
 
 def read(path: Path) -> tuple[Collapse, ...]:
     """The records of a file. Raises BadInput naming the file where it is missing, broken or of another schema."""
+    data = codec.read(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-            raise BadInput(f"is not a file of collapse points of schema {SCHEMA}")
-        return tuple(from_json(item, f"collapses[{number}]") for number, item in enumerate(data["collapses"]))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, BadInput) as error:
+        codec.check_schema(data, SCHEMA)
+        listed = codec.decode(_File, data).collapses
+        return tuple(from_json(item, f"collapses[{number}]") for number, item in enumerate(listed))
+    except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
-
-
-def _checked(data: Json, kind: type[Any], where: str) -> dict[str, Any]:
-    names = {item.name for item in fields(kind)}
-    if not isinstance(data, dict) or set(data) != names:
-        strange = sorted(names ^ set(data)) if isinstance(data, dict) else [type(data).__name__]
-        raise BadInput(f"{where}: missing or unknown: {', '.join(strange)}; measure it again")
-    return dict(data)

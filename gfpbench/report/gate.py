@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfpbench import speed
+from gfpbench import codec, speed
 from gfpbench.baselines import Comparison, comparison_from_json
 from gfpbench.disk import disk, write_whole
 from gfpbench.report.speed import speed_markdown
 from gfpbench.report.verdicts import comparison_markdown
-from gfpbench.types import BadInput, Result
+from gfpbench.types import BadInput, Json, Result
 
 FILE = "verdicts.json"
 SCHEMA = 1
@@ -43,6 +43,14 @@ class Gate:
         return Gate(kept, self.speeds, self.before)
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    schema: int
+    passed: bool
+    comparisons: tuple[Json, ...]
+    speed: tuple[Json, ...]
+
+
 def write_gate(gate: Gate, folder: Path) -> None:
     """Write ``verdicts.json`` into a folder, whole or not at all; where nothing was compared, an older one goes."""
     path = folder / FILE
@@ -70,13 +78,18 @@ def read_gate(folders: Sequence[Path]) -> Gate:
         if not path.exists():
             continue
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-                raise BadInput(f"is no file of verdicts with schema {SCHEMA}")
-            comparisons = tuple(comparison_from_json(one) for one in record["comparisons"])
-            speeds = tuple(speed.comparison_from_json(one) for one in record["speed"])
-        except (OSError, ValueError, KeyError, BadInput) as error:
-            raise BadInput(f"{path}: cannot be read: {error}; remove it, or make it again") from error
+            record = codec.read(path)
+            codec.check_schema(record, SCHEMA)
+            file = codec.decode(_File, record)
+            comparisons = tuple(
+                comparison_from_json(one, f"comparisons[{number}]") for number, one in enumerate(file.comparisons)
+            )
+            speeds = tuple(speed.comparison_from_json(one, f"speed[{number}]") for number, one in enumerate(file.speed))
+            if file.passed != Gate(comparisons, speeds).passed:
+                raise BadInput(f"passed: is {codec.shown(file.passed)}, and the verdicts say otherwise")
+        except BadInput as error:
+            said = str(error).removeprefix(f"{path}: ").removeprefix("cannot be read: ")
+            raise BadInput(f"{path}: cannot be read: {said}; remove it, or make it again") from error
         found = Gate(found.comparisons + comparisons, found.speeds + speeds)
     return found
 

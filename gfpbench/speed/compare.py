@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 
-from gfpbench.baselines import Judged
+from gfpbench import codec
+from gfpbench.baselines import DERIVED, Judged, check_derived
 from gfpbench.speed import record
 from gfpbench.speed.interleaved import median_interval
 from gfpbench.speed.record import Speed
 from gfpbench.speed.store import command
-from gfpbench.types import BadInput, Case, Json, Verdict, VerdictKind
+from gfpbench.types import Case, Json, Verdict, VerdictKind
 
 TIME_TOLERANCE = 0.25
 """Measured: with both cores of a machine taken by others, medians of one restorer lie within 12 % of each other."""
@@ -53,31 +54,40 @@ class SpeedComparison(Judged):
     command: str
 
     def to_json(self) -> dict[str, Json]:
-        return asdict(self) | {
-            "speed": record.to_json(self.speed),
-            "baseline": record.to_json(self.baseline),
-            "kind": self.kind,
-            "passed": self.passed,
-            "stale": self.stale,
-        }
+        """Plain JSON values."""
+        told: dict[str, Json] = codec.encode(replace(self, speed=None, baseline=None))  # type: ignore[arg-type]
+        speeds = {"speed": record.to_json(self.speed), "baseline": record.to_json(self.baseline)}
+        return told | speeds | {name: getattr(self, name) for name in DERIVED}
 
 
-def comparison_from_json(value: Mapping[str, Json]) -> SpeedComparison:
-    """The inverse of ``SpeedComparison.to_json``. Raises BadInput for anything else."""
-    try:
-        given = {one.name: value[one.name] for one in fields(SpeedComparison)}
-        return SpeedComparison(
-            **given
-            | {
-                "case": Case(**given["case"]),
-                "verdicts": tuple(Verdict(**verdict) for verdict in given["verdicts"]),
-                "notes": tuple(given["notes"]),
-                "speed": record.from_json(given["speed"]),
-                "baseline": record.from_json(given["baseline"]),
-            }
-        )
-    except (TypeError, KeyError, AttributeError) as error:
-        raise BadInput(f"is not a comparison of speed as gfpbench writes it: {error}") from error
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    record: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """A SpeedComparison without its two records."""
+
+    case: Case
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
+    likely: str
+    measured: int
+    command: str
+
+
+def comparison_from_json(value: Json, where: str = "") -> SpeedComparison:
+    """The inverse of ``SpeedComparison.to_json``. Raises BadInput naming the field for anything else."""
+    given = codec.decode(_Fields, {"record": value}, where).record
+    at = f"{where}." if where else ""
+    now, before = (record.from_json(given.get(name), at + name) for name in ("speed", "baseline"))
+    # The two records have rules and a schema of their own: checked above, they leave their places empty here.
+    rest = {name: item for name, item in given.items() if name not in ("speed", "baseline")}
+    told = codec.decode(_Rest, rest, where, ignored=DERIVED)
+    found = SpeedComparison(**{one.name: getattr(told, one.name) for one in fields(_Rest)}, speed=now, baseline=before)
+    check_derived(found, given, where)
+    return found
 
 
 def compare_speed(speed: Speed, baseline: Speed) -> SpeedComparison:
@@ -223,7 +233,7 @@ def _likely(verdicts: tuple[Verdict, ...], speed: Speed, baseline: Speed) -> str
     said = []
     if kinds.get("time") == "worse":
         before, now = baseline.processor_ratio, speed.processor_ratio
-        if before is None or now is None:
+        if not before or now is None:
             said.append("speed: each call takes longer")
         elif now / before - 1 > _change(speed, baseline) / 2:
             said.append("speed: more is computed, processors work longer on each call")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from gfpbench import codec
 from gfpbench.disk import write_whole
 from gfpbench.types import BadInput, Case, Json
 
@@ -64,21 +65,22 @@ def to_json(speed: Speed) -> dict[str, Json]:
     return record | {"size_px": list(speed.size_px)}
 
 
-def from_json(record: Json) -> Speed:
-    """The inverse of ``to_json``. Raises BadInput for anything else."""
-    if not isinstance(record, Mapping) or record.get("schema") != SCHEMA:
-        raise BadInput(f"is not a record of speed with schema {SCHEMA}")
-    given = {name: value for name, value in record.items() if name != "schema"}
+def from_json(record: Json, where: str = "") -> Speed:
+    """The inverse of ``to_json``. Raises BadInput naming the field for anything else."""
     try:
-        speed = Speed(**given | {"case": Case(**given["case"]), "size_px": tuple(given["size_px"])})
-    except (TypeError, KeyError) as error:
-        raise BadInput(f"is not a complete record of speed: {error}") from error
-    for name in ("ratio", "low", "high", "seconds", "reference_seconds"):
-        value = getattr(speed, name)
-        if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-            raise BadInput(f"holds no speed: {name} is {value!r}")
-    if speed.peak_mib is not None and not isinstance(speed.peak_mib, int | float):
-        raise BadInput(f"holds no speed: peak_mib is {speed.peak_mib!r}")
+        codec.check_schema(record, SCHEMA)
+    except BadInput as error:
+        raise BadInput(f"{where}.{error}" if where else str(error)) from error
+    speed = codec.decode(Speed, record, where, optional={Speed: ("ratios",)}, ignored=("schema",))
+    at = f"{where}." if where else ""
+    above = {name: getattr(speed, name) for name in ("ratio", "low", "high", "seconds", "reference_seconds")}
+    above |= {"batch_size": speed.batch_size, "pairs": speed.pairs, "size_px": min(speed.size_px)}
+    for name, number in above.items():
+        if not number > 0:
+            raise BadInput(f"{at}{name}: expected more than 0, not {number}: that is no speed")
+    for name in ("processor_ratio", "peak_mib", "noise"):
+        if (getattr(speed, name) or 0) < 0:
+            raise BadInput(f"{at}{name}: expected 0 or more, not {getattr(speed, name)}")
     return speed
 
 
@@ -88,11 +90,8 @@ def write(speed: Speed, path: Path) -> None:
 
 
 def read(path: Path) -> Speed:
-    """Read one record. Raises BadInput naming the file where it is broken."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be read as a record of speed: {error}") from error
+    """Read one record. Raises BadInput naming the file and the field where it is broken."""
+    record = codec.read(path)
     try:
         return from_json(record)
     except BadInput as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 FLOORS = (
     {"types"},
-    {"disk"},
+    {"disk", "codec"},
     {"images", "assets", "tables", "results", "devices", "datasets", "workers", "degraded"},
     {"decode"},
     {"faces", "degrade", "restorers", "metrics"},

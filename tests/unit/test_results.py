@@ -41,7 +41,9 @@ def some_results(draw: st.DrawFn) -> Result:
         values = {metric: None if failure is not None else draw(scores) for metric in NAMES}
         size = (draw(st.integers(1, 4096)), draw(st.integers(1, 4096)))
         rows.append(Row(name, draw(texts), size, draw(records), draw(records), values, failure, draw(records)))
-    metric = st.fixed_dictionaries({"best": scores, "tolerance": st.floats(0, 1), "unit": texts})
+    metric = st.fixed_dictionaries(
+        {"best": scores, "tolerance": st.floats(0, 1), "unit": texts, "better": st.sampled_from(["higher", "lower"])}
+    )
     return Result(
         case=draw(cases),
         rows=tuple(rows),
@@ -56,10 +58,13 @@ def some_results(draw: st.DrawFn) -> Result:
     )
 
 
+METRIC: dict[str, Any] = {"unit": "dB", "better": "higher", "best": 0.0, "tolerance": 0.1}
+
+
 def example() -> Result:
     row = Row("a", "00", (8, 9), {"age": 3}, {"noise_std_255": 2.5}, {"psnr_rgb": math.inf, "gmsd": None})
     failed = Row("b", "01", (8, 9), {}, {}, {"psnr_rgb": None, "gmsd": None}, "returned NaN")
-    metrics = {"psnr_rgb": {"best": math.inf, "tolerance": 0.1}, "gmsd": {"best": 0.0, "tolerance": 0.1}}
+    metrics = {"psnr_rgb": METRIC | {"best": math.inf}, "gmsd": METRIC | {"better": "lower"}}
     return Result(Case("f", "d", "r"), (row, failed), metrics, {}, {}, {}, {}, (Problem("restore", "b", "NaN"),), {})
 
 
@@ -84,7 +89,9 @@ def test_file_round_trip(tmp_path_factory: pytest.TempPathFactory, stored: list[
 def test_every_bit_of_a_score_survives(tmp_path: Path) -> None:
     values = [0.1, -0.0, 5e-324, 1.7976931348623157e308, 2 / 3, math.inf, -math.inf]
     rows = tuple(Row(str(i), "", (1, 1), {}, {}, {"m": value}) for i, value in enumerate(values))
-    results.write([Result(Case("f", "d", "r"), rows, {"m": {"best": None}}, {}, {}, {}, {})], tmp_path / "r.json")
+    results.write(
+        [Result(Case("f", "d", "r"), rows, {"m": METRIC | {"best": None}}, {}, {}, {}, {})], tmp_path / "r.json"
+    )
     (read,) = results.read(tmp_path / "r.json")
     assert [value.hex() for value in read.scores("m") if value is not None] == [value.hex() for value in values]
 
@@ -132,8 +139,8 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
     "newer schema": (_with(2, "schema"), "schema 1, not 2"),
     "schema true": (_with(True, "schema"), "schema 1, not True"),
     "no results": (_without("results"), "file: lacks results"),
-    "results no list": (_with({}, "results"), "results: expected a list, not dict"),
-    "no rows": (_without("results", 0, "rows"), r"results\[0\]: result: lacks rows"),
+    "results no list": (_with({}, "results"), "results: expected a list, not an object"),
+    "no rows": (_without("results", 0, "rows"), r"results\[0\]: lacks rows"),
     "strange field": (_with(1, "results", 0, "colour"), "has unknown colour"),
     "no seed": (_without("results", 0, "case", "seed"), "case: lacks seed"),
     "seed text": (_with("0", "results", 0, "case", "seed"), "case.seed: expected a whole number, not '0'"),
@@ -147,11 +154,38 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
     "score Infinity": (_with(math.inf, *ROW, "scores", "gmsd"), "Infinity is not JSON"),
     "score huge": (_with(10**400, *ROW, "scores", "gmsd"), "scores.gmsd: the number is too large"),
     "failed with a number": (_with("ill", *ROW, "failure"), r"rows\[0\].scores: a failed image carries a number"),
-    "one side": (_with([8], *ROW, "size_px"), r"rows\[0\].size_px: expected height and width"),
-    "half a pixel": (_with([8, 8.5], *ROW, "size_px"), r"rows\[0\].size_px: expected a whole number"),
+    "one side": (_with([8], *ROW, "size_px"), r"rows\[0\].size_px: expected 2 values, not 1"),
+    "half a pixel": (_with([8, 8.5], *ROW, "size_px"), r"rows\[0\].size_px\[1\]: expected a whole number, not 8.5"),
     "problem without stage": (_without("results", 0, "problems", 0, "stage"), r"problems\[0\]: lacks stage"),
     "best text": (_with("much", "results", 0, "metrics", "gmsd", "best"), "metrics.gmsd.best: expected a number"),
-    "metrics a list": (_with([], "results", 0, "metrics"), "metrics: expected an object, not list"),
+    "metrics a list": (_with([], "results", 0, "metrics"), "metrics: expected an object, not a list"),
+    "no tolerance": (_without("results", 0, "metrics", "gmsd", "tolerance"), "metrics.gmsd: lacks tolerance"),
+    "a tolerance below 0": (_with(-1, "results", 0, "metrics", "gmsd", "tolerance"), "gmsd.tolerance: expected 0 or"),
+    "no direction": (_with("up", "results", 0, "metrics", "gmsd", "better"), "gmsd.better: expected higher or lower"),
+    "parameters nested without end": (
+        _with(json.loads("[" * 70 + "]" * 70), *ROW, "parameters", "x"),
+        r"rows\[0\].parameters.x(\[0\])+...(.*): is nested more than 64 deep",
+    ),
+    "parameter huge": (_with(10**400, *ROW, "parameters", "noise_std_255"), "noise_std_255: the number is too large"),
+    "parameter NaN": (_with(math.nan, *ROW, "parameters", "noise_std_255"), "parameters.noise_std_255: NaN is not"),
+    "fingerprint of a number": (_with({"restored": 3}, *ROW, "fingerprint"), "fingerprint.restored: expected an obj"),
+    "fingerprint of little": (
+        _with({"restored": {"sha256": "a"}}, *ROW, "fingerprint"),
+        "fingerprint.restored: lacks highest_levels, lowest",
+    ),
+    "envelope of text": (
+        _with({"repeat": {"scores": {"gmsd": "little"}}}, "results", 0, "envelope"),
+        "envelope.repeat.scores.gmsd: expected a number",
+    ),
+    "set score text": (
+        _with({"fid": METRIC | {"value": "small", "n": 1, "n_reference": 1}}, "results", 0, "set_scores"),
+        r"results\[0\].set_scores.fid.value: expected a number",
+    ),
+    "set score of nothing": (
+        _with({"fid": METRIC | {"value": 3.0}}, "results", 0, "set_scores"),
+        "set_scores.fid: lacks n, n_reference",
+    ),
+    "hostile name": (_with({"\x1b[2J\nx": 1}, "results", 0, "not_measured"), r"not_measured.'\\x1b\[2J\\nx': expected"),
     "reason a number": (_with({"fid": 1}, "results", 0, "not_measured"), "not_measured.fid: expected text"),
 }
 
@@ -168,6 +202,18 @@ def test_a_wrong_file_is_refused_by_name_and_field(tmp_path: Path, name: str) ->
         results.read(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_name_that_stands_twice_is_refused_where_it_stands(tmp_path: Path) -> None:
+    """Parsers keep the last of the two, so that whoever reads the file sees another number than the program."""
+    path = tmp_path / "stored.json"
+    results.write([example()], path)
+    path.write_text(path.read_text().replace('"gmsd": null', '"gmsd": null, "gmsd": 0.1', 1))
+    with pytest.raises(BadInput, match=r"results\[0\].rows\[0\].scores.gmsd: is there twice"):
+        results.read(path)
+    path.write_text(path.read_text().replace('"age": 3', '"age": 3, "age": 4').replace('"gmsd": null, ', "", 1))
+    with pytest.raises(BadInput, match=r"rows\[0\].attributes.age: is there twice"):
+        results.read(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b"<<<<<<< HEAD\n{}"])
@@ -199,7 +245,7 @@ def _row(**changes: Any) -> Result:
     fields: dict[str, Any] = {
         "id": "a", "face_sha256": "", "size_px": (1, 1), "attributes": {}, "parameters": {}, "scores": {"m": 1.0},
     }  # fmt: skip
-    return Result(Case("f", "d", "r"), (Row(**{**fields, **changes}),), {"m": {}}, {}, {}, {}, {})
+    return Result(Case("f", "d", "r"), (Row(**{**fields, **changes}),), {"m": METRIC}, {}, {}, {}, {})
 
 
 @pytest.mark.parametrize(

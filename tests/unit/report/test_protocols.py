@@ -31,7 +31,9 @@ def measured(protocols: tuple[str, ...] = ("gfpgan-paper", "vqfr"), **changes: o
     values = {"psnr_rgb": [20.0, 22.0, 24.0, 26.0], "psnr_rgb_fitted": [19.0, 21.0, 23.0, 25.0]}
     result = dataclasses.replace(
         scored("nano", {"psnr_rgb": values["psnr_rgb"]}),
-        metrics={name: {"unit": "dB", "better": "higher", "source": "x"} for name in values},
+        metrics={
+            name: {"unit": "dB", "better": "higher", "best": None, "tolerance": 0.1, "source": "x"} for name in values
+        },
         protocols={name: dict(find(name).figures) for name in protocols},
     )
     rows = tuple(
