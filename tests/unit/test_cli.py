@@ -199,7 +199,7 @@ def test_a_name_in_a_file_cannot_drive_the_terminal(tmp_path: Path) -> None:
     done = gfpbench("report", "results.json", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "has unknown  [2J new" in done.stderr
+    assert r"has unknown '\x1b[2J\nnew'" in done.stderr
 
 
 def test_the_process_ends_with_2_and_no_traceback(tmp_path: Path) -> None:
