@@ -275,7 +275,9 @@ class Case:
         plain = "-".join(re.sub(r"[^A-Za-z0-9._]+", "_", part).strip("_")[-40:] for part in parts)
         if all(re.fullmatch(r"[A-Za-z0-9._-]{1,40}", part) for part in parts):
             return plain
-        return f"{plain}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:8]}"
+        # A path need not be UTF-8: Python keeps what it could not decode as surrogates.
+        digest = hashlib.sha256(chr(0).join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{plain}-{digest[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

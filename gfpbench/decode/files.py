@@ -15,6 +15,8 @@ from gfpbench.types import BadInput, Json
 
 MAXIMUM_ENTRIES = 1_000_000
 """Files and folders that are looked at below one folder: with more it is no folder of images but a whole disk."""
+MAXIMUM_LEFT_OUT = 300_000
+"""Of those, the ones that are no images: the largest sets have an annotation or two for each of 100,000 images."""
 SYSTEM_FOLDER = "a folder of the system's own (/proc, /sys, /dev), which is not entered"
 BELOW = "in a folder below, where none is looked for"
 SHOWN = 3
@@ -29,7 +31,7 @@ class Listing:
         root: the folder.
         files: images by their suffix, in no promised order. Also folders that cannot be listed, and folders named like
             an image with nothing in them: loading them says what is wrong.
-        left_out: reason -> the names below ``root`` that are left out for it, sorted.
+        left_out: reason -> the names below ``root`` that are left out for it, sorted, as the file system has them.
     """
 
     root: Path
@@ -39,7 +41,7 @@ class Listing:
     def record(self) -> dict[str, Json]:
         """What a result keeps of the files left out: reason -> how many, and the first few names."""
         return {
-            reason: {"count": len(names), "first": list(names[:SHOWN])}
+            reason: {"count": len(names), "first": list(map(printable, names[:SHOWN]))}
             for reason, names in sorted(self.left_out.items())
         }
 
@@ -70,9 +72,19 @@ class _Walk:
     files: list[Path] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     entries: int = 0
+    without_images: int = 0
 
-    def leave_out(self, path: Path, reason: str) -> None:
-        self.left_out[reason].append(printable(path.relative_to(self.root).as_posix()))
+    def leave_out(self, below: str, name: str, reason: str) -> None:
+        self.left_out[reason].append(f"{below}/{name}" if below else name)
+        self.without_images += 1
+        self.limit(self.without_images, MAXIMUM_LEFT_OUT, "files that are no images")
+
+    def limit(self, count: int, maximum: int, what: str) -> None:
+        if count > maximum:
+            raise BadInput(
+                f"{printable(str(self.root))}: holds more than {maximum:,} {what}, the limit of what is searched for "
+                "images: give the folder of the images themselves"
+            )
 
 
 def list_images(root: Path, *, nested: bool = True) -> Listing:
@@ -83,7 +95,7 @@ def list_images(root: Path, *, nested: bool = True) -> Listing:
 
     Raises:
         BadInput: where ``root`` cannot be listed, is one of the system's own folders, or holds more than a million
-            files and folders.
+            files and folders, or 300,000 that are no images.
     """
     walk = _Walk(root)
     seen: set[tuple[int, int]] = set()
@@ -94,6 +106,7 @@ def list_images(root: Path, *, nested: bool = True) -> Listing:
             linked.sort(reverse=True)
             waiting.append(linked.pop())
         folder = waiting.pop()
+        below = "" if folder == root else folder.relative_to(root).as_posix()
         try:
             status = folder.stat()
             if (status.st_dev, status.st_ino) in seen:
@@ -102,9 +115,9 @@ def list_images(root: Path, *, nested: bool = True) -> Listing:
             if status.st_dev in _system_devices():
                 if folder == root:
                     raise BadInput(f"{printable(str(root))}: is {SYSTEM_FOLDER}: give a folder of images")
-                walk.leave_out(folder, SYSTEM_FOLDER)
+                walk.leave_out("", below, SYSTEM_FOLDER)
                 continue
-            visible = _visible(folder, walk)
+            visible = _visible(folder, below, walk)
         except OSError as error:
             if folder == root:
                 raise BadInput(f"{printable(str(root))}: cannot be listed: {error.strerror or error}") from error
@@ -114,28 +127,24 @@ def list_images(root: Path, *, nested: bool = True) -> Listing:
             walk.files.append(folder)
         for entry in visible:
             if _is_dir(entry) and not nested:
-                walk.leave_out(folder / entry.name, BELOW)
+                walk.leave_out(below, entry.name, BELOW)
             elif _is_dir(entry):
                 (linked if entry.is_symlink() else waiting).append(folder / entry.name)
             elif (reason := why_left_out(entry.name)) is None:
                 walk.files.append(folder / entry.name)
             else:
-                walk.leave_out(folder / entry.name, reason)
+                walk.leave_out(below, entry.name, reason)
     return Listing(root, tuple(walk.files), {reason: tuple(sorted(names)) for reason, names in walk.left_out.items()})
 
 
-def _visible(folder: Path, walk: _Walk) -> list[os.DirEntry[str]]:
+def _visible(folder: Path, below: str, walk: _Walk) -> list[os.DirEntry[str]]:
     visible = []
     with os.scandir(folder) as entries:
         for entry in entries:
             walk.entries += 1
-            if walk.entries > MAXIMUM_ENTRIES:
-                raise BadInput(
-                    f"{printable(str(walk.root))}: holds more than {MAXIMUM_ENTRIES:,} files and folders, the limit of "
-                    "what is searched for images: give the folder of the images themselves"
-                )
+            walk.limit(walk.entries, MAXIMUM_ENTRIES, "files and folders")
             if entry.name.startswith("."):
-                walk.leave_out(folder / entry.name, HIDDEN)
+                walk.leave_out(below, entry.name, HIDDEN)
             else:
                 visible.append(entry)
     return visible

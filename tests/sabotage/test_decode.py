@@ -97,7 +97,7 @@ def test_the_honest_reader_passes(tmp_path: Path) -> None:
 
 
 def test_files_left_out_in_silence_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files._Walk, "leave_out", lambda self, path, reason: None)
+    monkeypatch.setattr(files._Walk, "leave_out", lambda self, below, name, reason: None)
     assert caught(check_counts, tmp_path)
 
 

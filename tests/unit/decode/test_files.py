@@ -69,6 +69,15 @@ def test_the_walk_ends_at_a_stated_limit(tmp_path: Path, monkeypatch: pytest.Mon
     assert "\n" not in str(caught.value)
 
 
+def test_the_walk_ends_where_too_much_is_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, "a.png", "b.png", *(f"{number}/{number}.py" for number in range(20)))
+    monkeypatch.setattr(files, "MAXIMUM_LEFT_OUT", 20)
+    assert len(list_images(tmp_path).files) == 2
+    monkeypatch.setattr(files, "MAXIMUM_LEFT_OUT", 19)
+    with pytest.raises(BadInput, match="holds more than 19 files that are no images, the limit"):
+        list_images(tmp_path)
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc on this system")
 def test_the_systems_own_folders_are_not_entered(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="/proc: is a folder of the system's own"):
@@ -85,7 +94,7 @@ def test_names_that_are_no_utf_8_are_written_out(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff.txt")).touch()
     listing = list_images(tmp_path)
     assert list(named(tmp_path, listing.files)) == ["caf\\xe9"]
-    assert list(listing.left_out.values()) == [("\\xff.txt",)]
+    assert [entry["first"] for entry in listing.record().values()] == [["\\xff.txt"]]
     listing.none_taken().encode("utf-8")
 
 

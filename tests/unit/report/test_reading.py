@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import cv2
@@ -15,9 +17,10 @@ from PIL import Image
 from skimage.data import astronaut
 
 from gfpbench import results, run
-from gfpbench.report import markdown, terminal_lines, write_report
+from gfpbench.faces import load as load_faces
+from gfpbench.report import markdown, terminal_lines, write_junit, write_report
 from gfpbench.report.reading import left_out, readings
-from gfpbench.types import Case, Result
+from gfpbench.types import BadInput, Case, Result
 
 FACE = cv2.resize(astronaut()[0:200, 120:320], (64, 64), interpolation=cv2.INTER_AREA)
 
@@ -136,3 +139,29 @@ def test_strange_records_say_nothing(measured: tuple[Path, tuple[Result, ...]]) 
     _, found = measured
     for strange in (None, [], "x", {"reason": None}, {"reason": {"count": "many"}}, {"reason": {"first": ["a"]}}):
         assert left_out([dataclasses.replace(found[0], faces={"left_out": strange})]) == ()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems take no such names")
+def test_folders_and_files_whose_names_are_no_utf_8(tmp_path: Path) -> None:
+    """From the faces to every file of the report, through the disk and back."""
+    faces, out = (tmp_path / os.fsdecode(name) for name in (b"faces \xe9", b"out \xff"))
+    for number, name in enumerate((b"caf\xe9", b"b")):
+        saved(faces / f"{os.fsdecode(name)}.png", np.roll(FACE, 9 * number, axis=1))
+        saved(out / f"{os.fsdecode(name)}.jpg", np.roll(FACE, 9 * number, axis=1) // 2 + 60, "JPEG")
+    (faces / os.fsdecode(b"\xff.txt")).touch()
+    saved(out / os.fsdecode(b"\xfe.png"), FACE)
+    found = []
+    for restorer, degradation in ((f"outputs:{out}", "paper"), ("input", f"stored:{out}")):
+        case = Case(str(faces), degradation, restorer, 0)
+        result = run.measure(case, store=tmp_path / "cases", metrics=["psnr_rgb"])
+        assert [(row.id, row.failure) for row in result.rows] == [("b", None), ("caf\\xe9", None)]
+        found.append(result)
+    assert [problem.subject for problem in found[0].problems] == ["\\xfe.png"]
+    page = write_report(found, tmp_path / "report", store=tmp_path / "cases")
+    write_junit(found, tmp_path / "report" / "junit.xml")
+    assert "faces \\udce9" in page.read_text(encoding="utf-8")
+    for line in terminal_lines(results.read(tmp_path / "report" / "results.json"), page):
+        line.encode("utf-8")
+    with pytest.raises(BadInput) as caught:
+        load_faces(os.fsdecode(bytes(tmp_path) + b"/none \xff"))
+    str(caught.value).encode("utf-8")
