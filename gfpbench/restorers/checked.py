@@ -11,6 +11,7 @@ import torch
 
 from gfpbench.images import select, to_uint8
 from gfpbench.restorers.contained import contained
+from gfpbench.restorers.degenerate import why_degenerate
 from gfpbench.types import ImageBatch, RestorationFailed, Restorer
 
 UNCHANGED_WITHIN_LEVELS = 1
@@ -37,8 +38,9 @@ def checked(
 
     Refused for the whole batch: anything but an ImageBatch, other or reordered ids, another size. Refused picture by
     picture: absent from what was returned, NaN or infinite, outside [0, 1], its input unchanged (unless the restorer's
-    provenance says ``"identity": True``), its input overwritten, the same picture as for another input. ``degraded`` is
-    never changed: the restorer works on a copy.
+    provenance says ``"identity": True``), its input overwritten, the same picture as for another input, black,
+    constant, saturated or nearly empty where its input is not (see ``why_degenerate``). ``degraded`` is never changed:
+    the restorer works on a copy.
 
     Args:
         restorer: called with (B, 3, H, W) float32 RGB in [0, 1], without gradients.
@@ -155,7 +157,7 @@ def _broken_contract(answer: object, degraded: ImageBatch) -> str | None:
 
 
 def _refused(restorer: Restorer, degraded: ImageBatch, returned: dict[str, torch.Tensor]) -> dict[str, str]:
-    """Reasons against single pictures: their values, and that they are their own input."""
+    """Reasons against single pictures: their values, that they are their own input, and that they hold no face."""
     may_copy = _says_identity(restorer)
     reasons: dict[str, str] = {}
     for name, pixels in returned.items():
@@ -165,10 +167,14 @@ def _refused(restorer: Restorer, degraded: ImageBatch, returned: dict[str, torch
             reasons[name] = f"returned {bad} of {pixels.numel()} values that are NaN or infinite"
         elif not (low >= 0 and high <= 1):
             reasons[name] = f"returned values from {low.item():.4g} to {high.item():.4g}, outside [0, 1]"
-        elif not may_copy:
-            levels = int(_levels_apart(pixels, degraded.pixels[degraded.ids.index(name)]).max())
-            if levels <= UNCHANGED_WITHIN_LEVELS:
+        else:
+            given = degraded.pixels[degraded.ids.index(name)]
+            levels = int(_levels_apart(pixels, given).max())
+            empty = why_degenerate(pixels, given)
+            if levels <= UNCHANGED_WITHIN_LEVELS and not may_copy:
                 reasons[name] = f"returned its input unchanged (no value differs by more than {levels} of 255 levels)"
+            elif empty is not None:
+                reasons[name] = empty
     return reasons
 
 

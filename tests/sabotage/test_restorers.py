@@ -200,7 +200,47 @@ SABOTEURS: dict[str, tuple[Function, str, set[str]]] = {
         "returned the same picture as for '[abcd]', whose input is another",
         ALL,
     ),
-    "black": (lambda b: ImageBatch(torch.zeros_like(b.pixels), b.ids), "returned the same picture as for", ALL),
+    "black": (
+        lambda b: ImageBatch(torch.zeros_like(b.pixels), b.ids),
+        r"^returned an image of one colour \(mostly 0, 0, 0 of 255\): over large areas it varies by 0.0 levels, what",
+        ALL,
+    ),
+    "one colour": (lambda b: ImageBatch(torch.full_like(b.pixels, 0.4), b.ids), "mostly 102, 102, 102 of 255", ALL),
+    "the mean colour of each": (
+        lambda b: ImageBatch(b.pixels.mean((2, 3), keepdim=True).expand_as(b.pixels), b.ids),
+        "returned an image of one colour",
+        ALL,
+    ),
+    "black for one": (
+        lambda b: ImageBatch(honest(b).pixels * torch.tensor([name != "c" for name in b.ids]).view(-1, 1, 1, 1), b.ids),
+        "returned an image of one colour",
+        {"c"},
+    ),
+    "grain alone": (
+        lambda b: ImageBatch(0.4 + 0.1 * torch.rand(b.pixels.shape, generator=torch.Generator().manual_seed(0)), b.ids),
+        "returned a nearly empty image",
+        ALL,
+    ),
+    "a ghost of its input": (
+        lambda b: ImageBatch(0.5 + 0.05 * honest(b).pixels, b.ids),
+        "returned a nearly empty image",
+        ALL,
+    ),
+    "black but for a corner": (
+        lambda b: ImageBatch(torch.nn.functional.pad(honest(b).pixels[:, :, :30, :30], (0, 98, 0, 98)), b.ids),
+        r"returned a nearly empty image \(mostly 0, 0, 0 of 255\)",
+        ALL,
+    ),
+    "0..255, clamped": (
+        lambda b: ImageBatch((b.pixels * 255).clamp(0, 1), b.ids),
+        r"returned (a nearly empty|an image of one colour|a saturated image: \d+ % of its values are 0 or 255)",
+        ALL,
+    ),
+    "black and white": (
+        lambda b: ImageBatch((b.pixels > b.pixels.mean()).float(), b.ids),
+        r"returned a saturated image: \d+ % of its values are 0 or 255",
+        ALL,
+    ),
     "the picture before": (
         lambda b: ImageBatch(honest(b).pixels[[0, 0, 2, 3]], b.ids),
         "returned the same picture as for '[ab]'",
@@ -261,7 +301,7 @@ def test_one_that_cannot_describe_itself_may_not_return_its_input() -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 2])
 def test_a_constant_is_found_whatever_the_batch_size(batch_size: int) -> None:
-    constant = Broken(lambda b: ImageBatch(torch.full_like(b.pixels, 0.3), b.ids))
+    constant = Broken(lambda b: ImageBatch(honest(DEGRADED).pixels[:1].expand(len(b), -1, -1, -1), b.ids))
     seen, failed = Seen(), set[str]()
     for start in range(0, 4, batch_size):
         batch = select(DEGRADED, list(range(start, start + batch_size)))

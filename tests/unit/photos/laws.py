@@ -162,10 +162,16 @@ def check_each_face_goes_back_to_its_own_place(restore: Restore = restore_photo)
 
 
 def check_edges_are_soft(restore: Restore = restore_photo) -> None:
-    """A face that turns white fades into a black photo: no step between neighbouring pixels above 40 levels."""
+    """A face that turns red fades into a black photo: no step between neighbouring pixels above 40 levels."""
     photo, found, _ = template_faces()
     photo[:] = 0
-    white = scenes.Painter(lambda pixels: torch.ones_like(pixels) - 1e-3 * torch.rand(len(pixels), 1, 1, 1))
+
+    def painted(pixels: torch.Tensor) -> torch.Tensor:
+        """Full red, just below saturation; green and blue vary, as an image of one colour is no restoration."""
+        red = torch.full_like(pixels[:, :1], 253.4 / 255) - 1e-3 * torch.rand(len(pixels), 1, 1, 1)
+        return torch.cat([red, *[torch.linspace(0, 1, pixels.shape[3]).expand_as(red)] * 2], dim=1)
+
+    white = scenes.Painter(painted)
     for face in found:
         result = restore(photo, Pipeline(white, scenes.Known([face])))
         assert result.restored is not None

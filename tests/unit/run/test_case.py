@@ -129,7 +129,7 @@ def test_a_failed_restoration_has_no_number(tmp_path: Path) -> None:
 def test_one_picture_for_two_inputs_is_noticed_across_batches_and_after_a_stop(tmp_path: Path) -> None:
     class Constant(Smooth):
         def __call__(self, degraded: ImageBatch) -> ImageBatch:
-            return ImageBatch(torch.full_like(degraded.pixels, 0.3), degraded.ids)
+            return ImageBatch(torch.linspace(0.2, 0.8, degraded.size[1]).expand_as(degraded.pixels), degraded.ids)
 
     toy = Toy(restorer=Constant(), batch_size=1)
     result = laws.stopped_and_resumed(toy, tmp_path / "stopped", 5)

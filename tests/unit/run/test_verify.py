@@ -125,7 +125,7 @@ class _ForgetfulDraw(ToyNoise):
 
 class _Constant(Smooth):
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
-        return ImageBatch(torch.full_like(degraded.pixels, 0.3), degraded.ids)
+        return ImageBatch(torch.linspace(0.2, 0.8, degraded.size[1]).expand_as(degraded.pixels), degraded.ids)
 
 
 @dataclass
