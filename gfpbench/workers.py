@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from gfpbench.types import GfpbenchError
-
 WAIT_SECONDS = 0.1
 
 
@@ -91,6 +89,8 @@ def alone(path: Path, otherwise: str, *, keep: bool = True) -> Iterator[None]:
             try:
                 _lock(file)
             except OSError as error:
+                from gfpbench.types import GfpbenchError  # imports torch, and the plugin imports this file
+
                 raise GfpbenchError(f"{otherwise}; wait for it, or give this run a folder of its own") from error
             if not _is_at(file, path):  # removed by the one who held it: somebody else may hold a new one
                 continue

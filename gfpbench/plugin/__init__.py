@@ -7,7 +7,7 @@ for it, no common name is claimed that somebody else wants, and nothing is done 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +111,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(fixture, session.restorers, ids=ids, indirect=True, scope="session")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Figures become properties; with --strict-assets no test for a GPU or an asset is skipped, whoever skips it."""
+    _figures_to_properties(item, call)
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and _may_not_be_skipped(item):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome, report.longrepr = "failed", f"{reason.removeprefix('Skipped: ')} (--strict-assets)"
+    return report
+
+
+def _may_not_be_skipped(item: pytest.Item) -> bool:
+    names = {marker.name for marker in item.iter_markers()}
+    return bool(
+        names & {"gpu", "needs_asset"}
+        and "network" not in names  # left out unless chosen, whatever it needs
+        and marker_is_ours(item)
+        and value_of(item.config, "strict-assets")
+    )
+
+
+def _figures_to_properties(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
     """Every figure of a Result and of a comparison that a test used becomes a JUnit property of that test."""
     if call.when != "call" or not getattr(item.config.option, "xmlpath", None) or not fixtures_of(item):
         return
@@ -133,16 +155,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     names = {marker.name for marker in item.iter_markers()} & {"gpu", "needs_asset"}
     if not names or not marker_is_ours(item):
         return
-    strict = value_of(item.config, "strict-assets")
-
-    def absent(reason: str) -> None:
-        pytest.fail(f"{reason} (--strict-assets)", pytrace=False) if strict else pytest.skip(reason)
-
     if "gpu" in names:
         import torch
 
         if not torch.cuda.is_available():
-            absent(f"no GPU: torch {torch.__version__} sees no CUDA device on this machine")
+            pytest.skip(f"no GPU: torch {torch.__version__} sees no CUDA device on this machine")
     for marker in item.iter_markers("needs_asset"):
         from gfpbench import assets
         from gfpbench.types import AssetMissing
@@ -151,7 +168,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             try:
                 assets.path(name)
             except AssetMissing as missing:
-                absent(str(missing))
+                pytest.skip(str(missing))
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks for the marks that -m names

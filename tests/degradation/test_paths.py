@@ -115,7 +115,6 @@ def test_other_processes_make_the_same_bytes(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("chain", [PAPER, UPSTREAM], ids=lambda chain: chain.name)
 def test_a_gpu_makes_the_same_pictures_within_the_bounds(chain: Chain) -> None:
     clean = batch(face(512, 512), pattern(512, 512))

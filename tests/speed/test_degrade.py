@@ -73,7 +73,6 @@ def test_blur_and_downsample(benchmark: Any, faces: Any, way: str, shape: str) -
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.benchmark(group=f"degrade {PICTURES} faces of 512 px, GPU")
 def test_degrade_on_a_gpu(benchmark: Any, faces: Any) -> None:
     from gfpbench.images import moved

@@ -85,6 +85,53 @@ def test_gpu_tests_say_why_they_skip_and_strict_assets_fails_them(pytester: pyte
     strict.stdout.fnmatch_lines(["*no GPU*--strict-assets*"])
 
 
+@pytest.mark.parametrize(
+    "skipping",
+    [
+        "import torch\n@pytest.mark.skipif(True, reason='needs a CUDA device')\n@MARK\ndef test_it():\n    pass\n",
+        "@MARK\ndef test_it():\n    pytest.skip('needs a CUDA device')\n",
+        "@MARK\ndef test_it():\n    pytest.importorskip('absent_package', reason='needs a CUDA device')\n",
+        "@pytest.fixture\ndef gpu():\n    pytest.skip('needs a CUDA device')\n@MARK\ndef test_it(gpu):\n    pass\n",
+    ],
+    ids=["by a mark", "in its body", "for a package", "in a fixture"],
+)
+@pytest.mark.parametrize("mark", ["gpu", "needs_asset()"])
+def test_strict_assets_lets_no_such_test_skip_itself(pytester: pytest.Pytester, skipping: str, mark: str) -> None:
+    pytester.makeini("[pytest]\ngfpbench_markers = true\n")
+    pytester.makeconftest("import torch\ntorch.cuda.is_available = lambda: True\n")
+    pytester.makepyfile("import pytest\n" + skipping.replace("MARK", f"pytest.mark.{mark}"))
+    lenient = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    lenient.assert_outcomes(skipped=1)
+    strict = pytester.runpytest_subprocess("--strict-assets", "-p", "no:cacheprovider")
+    assert strict.ret == 1
+    assert strict.parseoutcomes().keys() <= {"failed", "error", "errors"}
+    strict.stdout.fnmatch_lines(["*needs a CUDA device (--strict-assets)*"])
+
+
+def test_strict_assets_leaves_other_skips_and_expected_failures_alone(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\ngfpbench_markers = true\n")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.skip(reason="not today")
+        def test_skipped():
+            pass
+
+        @pytest.mark.needs_asset()
+        @pytest.mark.xfail(reason="known")
+        def test_expected():
+            assert False
+
+        @pytest.mark.needs_asset()
+        @pytest.mark.network
+        def test_network():
+            pass
+        """
+    )
+    pytester.runpytest_subprocess("--strict-assets", "-p", "no:cacheprovider").assert_outcomes(skipped=2, xfailed=1)
+
+
 def test_a_missing_asset_skips_or_fails(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GFPBENCH_HOME", str(pytester.path / "empty"))
     pytester.makeini("[pytest]\ngfpbench_markers = true\n")
