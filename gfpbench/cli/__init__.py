@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from gfpbench.cli import degrade, judge, look, measure
 from gfpbench.cli import speed as timed
-from gfpbench.cli.app import app
+from gfpbench.cli.app import app, complain
 from gfpbench.cli.streams import forgiving_streams
 
 __all__ = ["VERBS", "app", "main"]
@@ -87,10 +87,10 @@ def main() -> None:
             finally:
                 sys.stdout.flush()  # a full disk may show only now
         except Stopped as stopped:
-            _say(str(stopped))
+            complain(str(stopped))
             sys.exit(130)
         except KeyboardInterrupt:  # pressed before or after the verb's own work
-            _say("stopped")
+            complain("stopped")
             sys.exit(130)
         except Exception as error:  # noqa: BLE001 - whatever it is, the exit code must not be 1
             from gfpbench.disk import refusal
@@ -100,10 +100,5 @@ def main() -> None:
             if line is None:
                 traceback.print_exc()
                 sys.exit(BROKEN)
-            _say(line)
+            complain(line)
             sys.exit(2)
-
-
-def _say(line: str) -> None:
-    # Names come from files: none of them may drive the terminal, or break the one line in two.
-    print(f"gfpbench: {''.join(c if c.isprintable() else ' ' for c in line)}", file=sys.stderr)

@@ -39,13 +39,28 @@ def models_talk_to_stderr(as_json: bool) -> AbstractContextManager[object]:
     return redirect_stdout(sys.stderr) if as_json else nullcontext()
 
 
+def say(*lines: str) -> None:
+    """Print lines for a person. Nothing that came from a file, a model or a name can drive the terminal."""
+    from gfpbench.report.names import printable  # loads torch, and `gfpbench --version` needs none
+
+    print("\n".join(map(printable, lines)))
+
+
+def complain(line: str) -> None:
+    """Print one line on standard error, in the form of every error of ours."""
+    # Names come from files: none of them may drive the terminal, or break the one line in two.
+    print(f"gfpbench: {''.join(c if c.isprintable() else ' ' for c in line)}", file=sys.stderr)
+
+
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], width_of_a_file: int) -> None:
     """Print a table as wide as the terminal; into a file or a pipe, ``width_of_a_file`` characters wide."""
+    from gfpbench.report.names import printable
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in head:
-        table.add_column(column, no_wrap=True)
+        table.add_column(escape(printable(column)), no_wrap=True)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(printable(cell)) for cell in row))
     Console(highlight=False, width=None if sys.stdout.isatty() else width_of_a_file).print(table)
 
 

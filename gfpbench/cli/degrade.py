@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gfpbench.cli.app import AsJson
+from gfpbench.cli.app import AsJson, complain, say
 
 LISTED_AT_MOST = 20
 
@@ -33,7 +32,7 @@ def degrade_(
     could not be read or degraded.
     """
     from gfpbench import run as engine
-    from gfpbench.report.names import plural, printable
+    from gfpbench.report.names import plural
     from gfpbench.report.progress import progress_bar
     from gfpbench.types import Case
 
@@ -42,10 +41,10 @@ def degrade_(
     with progress_bar() as progress:
         manifest = engine.write_degraded(case, parts, to, truth_to=truth_to, progress=progress)
     for problem in manifest.problems[:LISTED_AT_MOST]:
-        print(f"failed ({problem.stage}): {printable(problem.subject)}: {printable(problem.reason)}", file=sys.stderr)
+        complain(f"failed ({problem.stage}): {problem.subject}: {problem.reason}")
     if len(manifest.problems) > LISTED_AT_MOST:
         more = plural(len(manifest.problems) - LISTED_AT_MOST, "more problem")
-        print(f"... and {more}, listed in {printable(manifest.path)}", file=sys.stderr)
+        complain(f"and {more}, listed in {manifest.path}")
     if as_json:
         print(
             json.dumps(
@@ -54,6 +53,6 @@ def degrade_(
         )
     else:
         failed = f", {len(manifest.problems):,} failed" if manifest.problems else ""
-        print(f"{printable(to)}: {plural(len(manifest.images), 'image')}{failed}; manifest: {printable(manifest.path)}")
+        say(f"{to}: {plural(len(manifest.images), 'image')}{failed}; manifest: {manifest.path}")
     if manifest.problems:
         raise typer.Exit(1)

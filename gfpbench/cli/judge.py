@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from gfpbench.cli.app import AsJson, MaxUnreadable, out, print_table, result_file
+from gfpbench.cli.app import AsJson, MaxUnreadable, print_table, result_file, say
 
 
 def report_(
@@ -35,7 +34,7 @@ def report_(
     stores = {label: file.parent / "cases" for label, file in labels.items()}
     page = reports.write_report(read, to, store=stores, gate=gate)
     reports.write_junit(read, to / "junit.xml", gate=gate)
-    print("\n".join(reports.terminal_lines(read, page)))
+    say(*reports.terminal_lines(read, page))
 
 
 def compare(
@@ -72,18 +71,17 @@ def compare(
         page = reports.write_report(measured, report, store=stores[0], gate=gate)
         reports.write_junit(measured, report / "junit.xml", gate=gate)
         if not as_json:
-            print(f"report: {page}")
+            say(f"report: {page}")
     if as_json:
         cases = [comparison.to_json() for comparison in compared]
         print(json.dumps({"cases": cases, "only_in_one": list(found.notes)}, indent=2, allow_nan=False))
     else:
         for comparison in compared:
-            out.print(*map(escape, reports.comparison_lines(comparison)), sep="\n")
+            say(*reports.comparison_lines(comparison))
             head, *rows = reports.comparison_table(comparison)
             if rows:
                 print_table(head, rows, 160)
-        for line in found.notes:
-            out.print(escape(line))
+        say(*found.notes)
     if not all(comparison.passed for comparison in compared):
         raise typer.Exit(1)
 
@@ -116,9 +114,7 @@ def matrix_(
     else:
         head, *rows = reports.matrix_table(found)
         print_table(head, rows, 200)
-        for note in found.notes:
-            out.print(escape(note))
-        print(f"report: {reports.write_matrix(read, to)}")
+        say(*found.notes, f"report: {reports.write_matrix(read, to)}")
     if not found.passed:
         raise typer.Exit(1)
 
@@ -144,7 +140,7 @@ def claims_(
         told = [{k: str(v) if v == float("inf") else v for k, v in asdict(one).items()} for one in outcomes]
         print(json.dumps(told, indent=2, allow_nan=False))
     else:
-        print("\n".join([*claim_lines(read), f"page: {page}"]))
+        say(*claim_lines(read), f"page: {page}")
     if any(one.status == "failed" for one in outcomes):
         raise typer.Exit(1)
 
@@ -167,6 +163,6 @@ def explain(
 
     told, page = explained(row, faces, report, size_px=size, limit=limit, seed=seed, wanted=hypothesis)
     if as_json:
-        print((report / "explain.json").read_text())
+        print((report / "explain.json").read_text(encoding="utf-8"))
     else:
-        print("\n".join([*explanation_lines(told), f"report: {page}"]))
+        say(*explanation_lines(told), f"report: {page}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gfpbench.cli.app import AsJson, out
+from gfpbench.cli.app import AsJson, complain, out, say
 
 
 def list_(
@@ -20,6 +19,7 @@ def list_(
 ) -> None:
     """Show what there is to choose from."""
     from gfpbench.catalogue import CATALOGUE, ON_A_SCREEN, readable
+    from gfpbench.report.names import printable
     from gfpbench.tables import unknown
 
     if what not in CATALOGUE:
@@ -33,7 +33,7 @@ def list_(
     for column in columns:
         table.add_column(column.replace("_", " "), no_wrap=column == "name")
     for row in rows:
-        table.add_row(*(escape(readable(column, row[column])) for column in columns))
+        table.add_row(*(escape(printable(readable(column, row[column]))) for column in columns))
     Console(highlight=False).print(table)
 
 
@@ -53,9 +53,9 @@ def fetch(
     fetched = fetch_with_bars(names or [], everything=all_, wanted_for=for_ or [], accept_licence=accept_licence)
     for one in fetched:
         if one.problem:
-            print(f"gfpbench: {one.name}: {one.problem}", file=sys.stderr)
+            complain(f"{one.name}: {one.problem}")
         else:
-            print(f"{one.name}: {one.path}")
+            say(f"{one.name}: {one.path}")
     if any(one.problem for one in fetched):
         raise typer.Exit(2)
 
@@ -68,8 +68,10 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(findings, indent=2, allow_nan=False))
     else:
+        from gfpbench.report.names import printable
+
         mark: dict[Any, str] = {"fine": "[green]ok[/]", "absent": "[yellow]--[/]", "broken": "[red]!![/]"}
         for finding in findings:
-            out.print(f"{mark[finding['state']]}  {finding['subject']:<24} {escape(finding['says'])}")
+            out.print(f"{mark[finding['state']]}  {finding['subject']:<24} {escape(printable(finding['says']))}")
     if any(finding["state"] == "broken" for finding in findings):
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gfpbench.cli.app import AsJson, MaxUnreadable, models_talk_to_stderr
+from gfpbench.cli.app import AsJson, MaxUnreadable, complain, models_talk_to_stderr, say
 
 
 def run(
@@ -88,10 +88,10 @@ def run(
         print(stored.text(results), end="")
     else:
         *lines, last = reports.terminal_lines(results, written.page)
-        print("\n".join([*lines, *written.lines(), last]))
+        say(*lines, *written.lines(), last)
     unread = [line for result in results[:1] if (line := baselines.too_many_unreadable(result, max_unreadable))]
     for line in unread:
-        print(f"gfpbench: {line}", file=sys.stderr)
+        complain(line)
     if unread or any(row.failure for result in results for row in result.rows):
         raise typer.Exit(1)
 
@@ -133,9 +133,9 @@ def photos(
     if as_json:
         print(json.dumps(record, indent=1, allow_nan=False))
     else:
-        print(f"{to}: faces found by {pipeline.detector.name}, restored by {restorer}, pasted {pipeline.mask.name}")
+        say(f"{to}: faces found by {pipeline.detector.name}, restored by {restorer}, pasted {pipeline.mask.name}")
         for folder, reasons in record["left_out"].items():
-            print(f"{folder}: left out {summed(reasons)}")
+            say(f"{folder}: left out {summed(reasons)}")
     if not all(photo["ok"] for photo in record["photos"]):
         raise typer.Exit(1)
 
@@ -192,7 +192,7 @@ def collapse(
         results = tuple({result.case.id: result for result in measured}.values())
         written = reports.write_run(results, report, store=store)
         *lines, last = reports.terminal_lines(results, written.page)
-        print("\n".join([*lines, *written.lines(), last]))
+        say(*lines, *written.lines(), last)
         failed = any(row.failure for result in results for row in result.rows)
     else:
         loaded = search.loaded(asked, device=where)  # a misspelt name is told now, not after an hour
@@ -204,11 +204,11 @@ def collapse(
         search.write(found, report / "collapse.json")
         page = reports.write_collapse(found, report, store=store)
         if as_json:
-            print((report / "collapse.json").read_text())
+            print((report / "collapse.json").read_text(encoding="utf-8"))
         else:
             for one in found:
-                print("\n".join(search.collapse_lines(one, report=str(report))))
-            print(f"report: {page}")
+                say(*search.collapse_lines(one, report=str(report)))
+            say(f"report: {page}")
         failed = any(step.failed for one in found for step in one.steps)
     if failed:
         raise typer.Exit(1)

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from gfpbench.cli.app import AsJson, models_talk_to_stderr, out
+from gfpbench.cli.app import AsJson, models_talk_to_stderr, say
 
 
 def speed_(
@@ -63,7 +62,7 @@ def speed_(
         if found.written is not None:
             lines.append(f"  baseline written: {found.written}")
         if not as_json:
-            out.print(*map(escape, lines), sep="\n")
+            say(*lines)
     if as_json:
         print(json.dumps(records, indent=2, allow_nan=False))
     if not passed:

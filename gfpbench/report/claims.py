@@ -67,7 +67,9 @@ def claim_lines(results: Sequence[Result]) -> list[str]:
         who = f" ({printable(told.restorer, 40)})" if told.restorer else ""
         lines.append(f"  {told.status:<6} {told.id}{who}: {told.words}: {printable(told.reason, 200)}")
     lines.append(f"published numbers: {counts(numbers)}")
-    lines += [f"  {told.status:<6} {told.id}: {told.reason}" for told in numbers if told.status != "open"]
+    lines += [
+        f"  {told.status:<6} {told.id}: {printable(told.reason, 200)}" for told in numbers if told.status != "open"
+    ]
     waiting = [told.reason for told in numbers if told.status == "open"]
     lines += [f"  open   {waiting.count(why)} x {printable(why, 200)}" for why in dict.fromkeys(waiting)]
     return lines

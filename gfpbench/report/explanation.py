@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gfpbench.disk import write_whole
-from gfpbench.explain import Explanation, Finding
+from gfpbench.explain import Explanation, Figure, Finding
 from gfpbench.report.names import markdown_text, plural, printable
 from gfpbench.types import Json
 
@@ -23,7 +23,7 @@ def explanation_lines(told: Explanation) -> list[str]:
     size = "several sizes" if told.size_px is None else f"{told.size_px[1]}x{told.size_px[0]} px"
     lines = [
         f"{plural(told.count, 'face')} of {printable(told.faces, 80)}, {size}; published: "
-        + ", ".join(f"{figure} {value:g}" for figure, value in told.published.items()),
+        + ", ".join(f"{printable(figure, 40)} {value:g}" for figure, value in told.published.items()),
         "distance: 1 is the row as described, 0 the published row; * reaches it",
     ]
     lines += _lines([told.described, *told.findings])
@@ -38,9 +38,15 @@ def _lines(findings: Sequence[Finding]) -> list[str]:
     return [
         f"  {_title(one).ljust(width)} {'*' if one.reaches else ' '} "
         f"{one.distance:.2f} [{one.distance_low:.2f}, {one.distance_high:.2f}]  "
-        + "  ".join(f"{name} {f.mean:.4g} [{f.low:.4g}, {f.high:.4g}]" for name, f in one.figures.items())
+        + "  ".join(
+            f"{printable(name, 40)} {f.mean:.4g} [{f.low:.4g}, {f.high:.4g}]" for name, f in one.figures.items()
+        )
         for one in findings
     ]
+
+
+def _figure(name: str, found: Figure) -> str:
+    return f"{printable(name, 40)} {found.mean:.4g} [{found.low:.4g}, {found.high:.4g}]"
 
 
 def _title(one: Finding) -> str:
@@ -56,14 +62,14 @@ def explanation_markdown(told: Explanation, title: str) -> str:
         f"{plural(told.count, 'face')} of {markdown_text(told.faces, 80)}, {size}. Distance: 1 is the row as "
         "described, 0 the published row, with its 95 % interval over faces. In brackets: where the published mean "
         "would lie.\n",
-        f"| | reaches it | distance | {' | '.join(figures)} |",
+        f"| | reaches it | distance | {' | '.join(markdown_text(name, 40) for name in figures)} |",
         f"|:--|:--|--:|{'--:|' * len(figures)}",
         f"| published | | 0 | {' | '.join(f'{told.published[name]:.4g}' for name in figures)} |",
     ]
     for one in (told.described, *told.findings, *told.combined):
         cells = [f"{f.mean:.4g} [{f.low:.4g}, {f.high:.4g}]" for f in (one.figures[name] for name in figures)]
         parts.append(
-            f"| {_title(one)} | {'yes' if one.reaches else ''} | "
+            f"| {markdown_text(_title(one))} | {'yes' if one.reaches else ''} | "
             f"{one.distance:.2f} [{one.distance_low:.2f}, {one.distance_high:.2f}] | {' | '.join(cells)} |"
         )
     parts.append("")
@@ -73,8 +79,8 @@ def explanation_markdown(told: Explanation, title: str) -> str:
     parts += [f"- {limit}" for limit in LIMITS]
     for one in (told.described, *told.findings, *told.combined):
         if one.picture is not None:
-            words = one.words or _title(one)
-            parts.append(f"\n{_title(one)}: {words}\n\n![degraded and truth as compared](pictures/{one.picture.name})")
+            title, words = markdown_text(_title(one)), markdown_text(one.words or _title(one))
+            parts.append(f"\n{title}: {words}\n\n![degraded and truth as compared](pictures/{one.picture.name})")
     return "\n".join(parts) + "\n"
 
 

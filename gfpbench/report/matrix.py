@@ -147,7 +147,7 @@ def matrix_table(table: Matrix) -> list[list[str]]:
     """Rows of text for a terminal, the first of them the heads of the columns."""
     lines = [["case", "metric", *table.versions]]
     for row in table.rows:
-        name = f"{row.metric} {row.unit}".strip()
+        name = printable(f"{row.metric} {row.unit}".strip(), 80)
         cells = [f"{cell.text} {cell.kind}" if cell.kind in (*FAILING, "better") else cell.text for cell in row.cells]
         lines.append([printable(row.case), name, row.newest_text, *cells])
     return lines

@@ -42,12 +42,35 @@ def printable(text: object, limit: int | None = None) -> str:
     return safe
 
 
+BREAK = "&#8203;"
+"""A space of no width: GitHub looks for mentions, references and emoji in the text as it is shown, where no escape is
+left, and this is what keeps such a thing from being one there."""
+
+_MARKDOWN = (
+    (re.compile("&"), "&amp;"),
+    (re.compile("<"), "&lt;"),
+    (re.compile(">"), "&gt;"),
+    (re.compile(r"([\\`*\[\]|~])"), r"\\\1"),
+    (re.compile(r"(?<![^\W_])_|_(?![^\W_])"), r"\_"),  # within a word it emphasises nothing
+    (re.compile("@"), f"@{BREAK}"),  # @user, @team, user@host, owner/repo@commit
+    (re.compile(r"(?<!&)#(?=\w)"), f"#{BREAK}"),  # #1, owner/repo#1
+    (re.compile(r"\b(GH)-(?=\d)", re.IGNORECASE), rf"\1-{BREAK}"),
+    (re.compile("://"), f":{BREAK}//"),
+    (re.compile(r"\b(www)\.", re.IGNORECASE), rf"\1{BREAK}."),
+    (re.compile(r":(?=[\w+-]+:)"), f":{BREAK}"),  # :tada:
+    (re.compile(r"\$"), "<span>&#36;</span>"),  # $x$ is a formula, and a backslash before it no way out
+)
+
+
 def markdown_text(text: object, limit: int | None = None) -> str:
-    """Text that stays text in a Markdown table cell: no cell break, no tag, no link, no mention."""
-    escaped = (
-        printable(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
-    )
-    return re.sub(r"([\\`*\[\]|~])", r"\\\1", escaped)
+    """Text that stays text in a Markdown table cell on GitHub: no cell break, tag, link, mention, reference or formula.
+
+    What is shown is the text of ``printable``, with spaces of no width in what GitHub would turn into something.
+    """
+    escaped = printable(text, limit)
+    for what, instead in _MARKDOWN:
+        escaped = what.sub(instead, escaped)
+    return escaped
 
 
 def plural(count: int, noun: str) -> str:

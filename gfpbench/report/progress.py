@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from gfpbench.report.names import printable
 from gfpbench.types import Progress
 
 
@@ -20,12 +21,13 @@ def progress_bar(console: Console | None = None) -> Iterator[Progress]:
         console: where to draw; standard error unless told.
     """
     console = console or Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     tasks: dict[str, TaskID] = {}
     if not console.is_terminal:
         tenths: dict[str, int] = {}
 
         def log(done: int, total: int, what: str) -> None:
+            what = printable(what, 80)
             # A log gets a line at about every tenth, so that a stuck job is seen without flooding the file.
             tenth = done * 10 // total
             if done == total or (total >= 10 and tenth > tenths.get(what, 0)):
@@ -37,8 +39,9 @@ def progress_bar(console: Console | None = None) -> Iterator[Progress]:
     with Bars(*columns, console=console) as bars:
 
         def draw(done: int, total: int, what: str) -> None:
+            what = printable(what, 80)
             if what not in tasks:
-                tasks[what] = bars.add_task(what.replace("[", r"\["), total=total)
+                tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=done, total=total)
 
         yield draw

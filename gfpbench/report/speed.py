@@ -20,9 +20,12 @@ def speed_lines(comparison: SpeedComparison) -> list[str]:
         return lines
     for verdict in comparison.verdicts:
         if verdict.kind != "same":
-            lines.append(f"  {verdict.kind}: {verdict.metric}: {_numbers(comparison, verdict.metric)}{verdict.reason}")
+            numbers = _numbers(comparison, verdict.metric)
+            lines.append(
+                f"  {verdict.kind}: {printable(verdict.metric, 40)}: {numbers}{printable(verdict.reason, 300)}"
+            )
     if comparison.likely:
-        lines.append(f"  likely kind: {comparison.likely}")
+        lines.append(f"  likely kind: {printable(comparison.likely)}")
     lines += [f"  differs: {printable(note, 200)}" for note in comparison.notes[:_NOTED]]
     lines.append(f"  measure again: {printable(comparison.command, 300)}")
     return lines
@@ -30,7 +33,8 @@ def speed_lines(comparison: SpeedComparison) -> list[str]:
 
 def headline(comparison: SpeedComparison) -> str:
     """The verdict and what was measured, in a line."""
-    figures = f"{shown_speed(comparison.speed)}; {comparison.speed.environment.get('device_name', 'unknown device')}"
+    device = comparison.speed.environment.get("device_name", "unknown device")
+    figures = f"{shown_speed(comparison.speed)}; {printable(device, 80)}"
     if comparison.stale:
         return f"faster or smaller than the baseline, which is stale; renew it with --baseline-update ({figures})"
     if comparison.passed:

@@ -20,7 +20,7 @@ WIDTH = 120
 
 def heading(column: Column) -> str:
     """``psnr_rgb ↑ dB``: the convention, which way is better, the unit."""
-    return " ".join(filter(None, (column.metric, column.arrow, column.unit)))
+    return " ".join(filter(None, (printable(column.metric, 60), column.arrow, printable(column.unit, 40))))
 
 
 def counted(line: Line) -> str:
@@ -105,7 +105,7 @@ def folded(table: Sequence[Sequence[str]], width: int) -> list[str]:
 def _problem_lines(whole: Summary) -> list[str]:
     seen = list(dict.fromkeys((problem.stage, problem.subject, problem.reason) for _, problem in whole.problems))
     lines = [
-        f"failed ({stage}): {printable(subject, 60)}: {printable(why, 160)}"
+        f"failed ({printable(stage, 20)}): {printable(subject, 60)}: {printable(why, 160)}"
         for stage, subject, why in seen[:LISTED_AT_MOST]
     ]
     if len(seen) > LISTED_AT_MOST:
@@ -144,7 +144,7 @@ def markdown(results: Sequence[Result]) -> str:
     failed = dict.fromkeys((problem.stage, problem.subject, problem.reason) for _, problem in whole.problems)
     shown_failures = list(failed)[:LISTED_AT_MOST]
     parts += [
-        f"- failed ({stage}): {markdown_text(subject, 60)}: {markdown_text(why, 160)}"
+        f"- failed ({markdown_text(stage, 20)}): {markdown_text(subject, 60)}: {markdown_text(why, 160)}"
         for stage, subject, why in shown_failures
     ]
     if len(failed) > LISTED_AT_MOST:

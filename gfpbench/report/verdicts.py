@@ -41,7 +41,7 @@ def comparison_table(comparison: Comparison) -> list[list[str]]:
         digits = max(decimals_for([metric.expected, metric.got]), decimals_for([metric.difference]))
         rows.append(
             [
-                metric.metric,
+                printable(metric.metric, 60),
                 with_note(metric.expected, digits, metric.notes[0]),
                 with_note(metric.got, digits, metric.notes[1]),
                 shown(metric.difference, digits),
@@ -82,9 +82,9 @@ def _verdict_text(verdict: Verdict, metric: MetricComparison | None) -> str:
     if metric is None:
         return f"{printable(verdict.metric, 40)}: {reason}"
     digits = max(decimals_for([metric.expected, metric.got]), decimals_for([metric.difference]))
-    unit = f" {metric.unit}" if metric.unit else ""
+    unit = f" {printable(metric.unit, 40)}" if metric.unit else ""
     said = (
-        f"{metric.metric} {with_note(metric.expected, digits, metric.notes[0])} -> "
+        f"{printable(metric.metric, 60)} {with_note(metric.expected, digits, metric.notes[0])} -> "
         f"{with_note(metric.got, digits, metric.notes[1])}{unit}, "
         f"by {shown(metric.difference, digits)} [{shown(metric.low, digits)}, {shown(metric.high, digits)}], "
         f"p {metric.p_value:.2g}: {reason}"

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from gfpbench import report
 from gfpbench.baselines import compare
 from gfpbench.metrics.means import Mean
-from gfpbench.report import charts, junit, page, strips, template, text
+from gfpbench.report import charts, junit, names, page, strips, template, text
 from gfpbench.report import summary as summarise
 from gfpbench.types import BadInput, Problem, Result
 
@@ -312,3 +312,40 @@ def test_a_table_too_wide_for_the_terminal_is_seen(broken: Any) -> None:
     laws.every_figure_is_on_the_terminal(report.terminal_lines, 100)
     with pytest.raises((AssertionError, ValueError, KeyError)):
         laws.every_figure_is_on_the_terminal(broken, 100)
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        ("&", "&#64;user"),
+        ("<>", "<b>"),
+        ("([", "`x`"),
+        ("([", "a | b"),
+        ("([", "[a](b)"),
+        ("(?<![", "_x_"),
+        ("@", "@user"),
+        ("(?<!&)", "owner/repo#1"),
+        (r"\b(GH)", "GH-3"),
+        ("://", "https://x.y"),
+        (r"\b(www)", "www.x.y"),
+        (":(?=", ":tada:"),
+        (r"\$", "$x$"),
+    ],
+)
+def test_a_markdown_rule_left_out(monkeypatch: pytest.MonkeyPatch, rules: str, text: str) -> None:
+    """Each rule has a text that only it keeps from becoming something on GitHub."""
+    laws.github_shows_text(names.markdown_text, text)
+    away = tuple(rules) if rules == "<>" else (rules,)
+    fewer = tuple(rule for rule in names._MARKDOWN if not rule[0].pattern.startswith(away))
+    assert len(fewer) == len(names._MARKDOWN) - len(away)
+    monkeypatch.setattr(names, "_MARKDOWN", fewer)
+    with pytest.raises(AssertionError):
+        laws.github_shows_text(names.markdown_text, text)
+
+
+def test_a_page_that_may_send_its_forms_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    html = page.render([sample.scored("a", {"psnr_rgb": [1.0]})], [], "t")
+    laws.requests_nothing(html)
+    for rule in ("; base-uri 'none'", "; form-action 'none'"):
+        with pytest.raises(AssertionError):
+            laws.requests_nothing(html.replace(rule, ""))

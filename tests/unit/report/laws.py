@@ -15,6 +15,7 @@ import numpy as np
 import report_sample as sample
 
 from gfpbench.report.model import Cell, Summary
+from gfpbench.report.names import printable
 from gfpbench.run.pictures import picture_path
 from gfpbench.types import Result
 
@@ -109,6 +110,8 @@ def requests_nothing(html: str) -> None:
     policy = page.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
     assert policy.startswith("default-src 'none'; img-src data:;")
     assert "http" not in policy
+    for nothing in ("base-uri", "form-action"):  # default-src says nothing of these two
+        assert f"; {nothing} 'none'" in policy
 
 
 def names_are_escaped(html: str) -> None:
@@ -339,10 +342,59 @@ def markdown_is_text(text: str) -> None:
     """No name of a Markdown report becomes a tag, a link, a mention or a second cell."""
     markdown_cells(text)
     stripped = re.sub(r"<sub>\[[^<\]]*\]</sub>", "", text)  # our own intervals
+    stripped = stripped.replace("<span>&#36;</span>", "")  # a dollar sign that begins no formula
     assert "<" not in stripped
-    assert "@" not in stripped
+    assert "$" not in stripped
+    assert not re.search("@(?!&#8203;)", stripped)
     assert not re.search(r"(?<!\\)[`\[]", stripped)
     assert all(line.isprintable() for line in text.splitlines())
+
+
+GITHUB = {
+    "a mention": r"(?<![\w/])@\w",
+    "an address": r"[\w.+-]+@[\w-]+\.\w",
+    "an issue": r"#\d",
+    "an issue by GH": r"(?i)\bgh-\d",
+    "an emoji": r":[\w+-]+:",
+    "a link": r"(?i)\b(https?|ftp)://|\bwww\.\w",
+}
+"""What GitHub looks for in the text of a comment after the Markdown has been rendered."""
+
+
+def github_shows_text(markdown_text: Callable[[str], str], text: str) -> None:
+    """A text in a table cell, rendered as GitHub does it: the same text, in no element, nothing made of it."""
+    from markdown_it import MarkdownIt
+
+    source = markdown_text(text)
+    renderer = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    cells = _Cells()
+    cells.feed(renderer.render(f"| a | b |\n|---|---|\n| x {source} x | last |\n"))
+    assert len(cells.cells) == 4, f"{text!r} is {len(cells.cells)} cells"
+    assert cells.tags <= {"table", "thead", "tbody", "tr", "th", "td", "span"}, f"{text!r} became {cells.tags}"
+    shown = "".join(cells.cells[2]).replace("\u200b", "")
+    assert shown == f"x {printable(text)} x", f"{text!r} is shown as {shown!r}"
+    assert "$" not in source, f"{text!r} is a formula"
+    for what, pattern in GITHUB.items():
+        found = [node for node in cells.cells[2] if re.search(pattern, node)]
+        assert not found, f"{text!r} becomes {what}: {found}"
+
+
+class _Cells(HTMLParser):
+    """The texts of each table cell, and the elements that there are."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.cells: list[list[str]] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag in ("td", "th"):
+            self.cells.append([])
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and self.cells:
+            self.cells[-1].append(data)
 
 
 def every_figure_is_on_the_terminal(lines_of: Callable[..., Sequence[str]], width: int) -> None:

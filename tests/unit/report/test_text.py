@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gfpbench.report import markdown, summary, terminal_lines
-from gfpbench.report.names import shown
+from gfpbench.report.names import markdown_text, shown
 from gfpbench.types import Case, Problem, Result
 
 
@@ -104,8 +104,88 @@ def test_no_name_breaks_the_table_or_drives_the_terminal(name: str) -> None:
     one = dataclasses.replace(
         sample.scored("a", {"psnr_rgb": [1.0, 2.0]}),
         case=Case(name, name, name),
-        problems=(Problem("faces", name, name),),
-        not_measured={name: name},
+        problems=(Problem(name, name, name),),
+        not_measured={name + "!": name},
+    )
+    one = dataclasses.replace(
+        one,
+        rows=tuple(dataclasses.replace(row, scores={**row.scores, name: 1.0}) for row in one.rows),
+        metrics={key: {**one.metrics["psnr_rgb"], "unit": name} for key in ("psnr_rgb", name)},
     )
     laws.markdown_is_text(markdown([one]))
     assert all(line.isprintable() for line in terminal_lines([one], Path("index.html")))
+
+
+PIECES = [
+    "@user",
+    "@org/team",
+    "a@b.c",
+    "owner/repo@0123456789",
+    "#1",
+    "owner/repo#1",
+    "GH-3",
+    "gh-12",
+    "https://x.y",
+    "HTTP://x",
+    "www.x.y",
+    "ftp://x.y",
+    "$x$",
+    "$$x$$",
+    "$`x`$",
+    ":tada:",
+    ":+1:",
+    "_x_",
+    "__x__",
+    "a_b",
+    "**",
+    "*",
+    "`",
+    "``",
+    "|",
+    "||",
+    "<b>",
+    "</td>",
+    "&amp;",
+    "&#64;",
+    "&#8203;",
+    "\\",
+    "\\|",
+    "[a](b)",
+    "![i](u)",
+    "[^1]",
+    "[ ]",
+    "~~x~~",
+    "^",
+    "#",
+    "1.",
+    "-",
+    ">",
+    "+",
+    "=",
+    "(",
+    ")",
+    "!",
+    "http://",
+    "://",
+    ":",
+    "@",
+    "$",
+    "\u202e",
+    "\x1b[2J",
+    "\x00",
+    "text",
+    "ü",
+    "中",
+]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(pieces=st.lists(st.sampled_from([*PIECES, " "]), min_size=1, max_size=6))
+def test_github_makes_nothing_of_a_name(pieces: list[str]) -> None:
+    laws.github_shows_text(markdown_text, "".join(pieces))
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_github_makes_nothing_of_a_piece(piece: str) -> None:
+    laws.github_shows_text(markdown_text, piece)
+    laws.github_shows_text(markdown_text, f"see {piece} there")
