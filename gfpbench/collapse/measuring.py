@@ -55,6 +55,7 @@ class Bench:
     others: dict[str, str] = field(default_factory=dict)
     clean_sha256: str = ""
     answers: dict[str, str] | None = None
+    files: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.ids = self.clean.ids()[: self.question.limit]
@@ -64,6 +65,7 @@ class Bench:
         self.clean_sha256 = run.faces_sha256(self.clean, self.ids)
         if restorers.is_opaque(self.restorer):
             self.answers = run.answers_of(self.restorer, self.clean, self.ids, self.device)
+        self.files = dict(run.read_by(self.restorer))
 
     def case(self, severity: float, restorer: str) -> Case:
         """The case of one severity; faces of scene axes are changed as its degradation's name says."""
@@ -85,6 +87,7 @@ class Bench:
             (*scored, *extra),
             clean_faces_sha256=self.clean_sha256,
             answers=self.answers if restorer is self.restorer else None,
+            files=self.files if restorer is self.restorer else None,
         )
 
     def result(self, severity: float, restorer: Restorer, name: str, extra: Sequence[Metric] = ()) -> Result:

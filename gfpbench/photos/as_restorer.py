@@ -67,6 +67,11 @@ class WholePhoto:
         """Whether the restorer of faces may depend on what its record does not name."""
         return is_opaque(self.pipeline.restorer)
 
+    def files_read(self) -> Mapping[str, str]:
+        """The files that the restorer of faces was seen to read, where it is watched."""
+        read: Mapping[str, str] = getattr(self.pipeline.restorer, "files_read", dict)()
+        return read
+
     def provenance(self) -> Mapping[str, Json]:
         """The pipeline's record: restorer, detector, mask; ``identity`` where the restorer of faces says so."""
         record = self.pipeline.record()

@@ -31,7 +31,7 @@ def own_modules(module: ModuleType) -> dict[str, str]:
         name = waiting.pop()
         spec = _spec(name)
         file = None if spec is None or spec.origin is None else Path(spec.origin)
-        if spec is None or file is None or not file.is_file() or _installed(file):
+        if spec is None or file is None or not file.is_file() or installed(file):
             continue
         content = file.read_bytes()
         found[name] = hashlib.sha256(content).hexdigest()
@@ -84,7 +84,8 @@ def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
         return None
 
 
-def _installed(file: Path) -> bool:
+def installed(file: Path) -> bool:
+    """Whether a file belongs to Python, to an installed package or to gfpbench, and not to the user."""
     file = file.resolve()
     return {"site-packages", "dist-packages"} & set(file.parts) != set() or any(
         file.is_relative_to(place) for place in _installed_places()

@@ -19,6 +19,7 @@ import torch
 
 from gfpbench.restorers.adapt import ModuleRestorer, from_array_function
 from gfpbench.restorers.contained import contained
+from gfpbench.restorers.opened import Opened
 from gfpbench.restorers.own_modules import own_modules
 from gfpbench.types import BadInput, ImageBatch, Json
 
@@ -27,19 +28,34 @@ ACCEPTED = (
     "what from_array_function or from_module gives, or a class or function that builds one of these (device=...)"
 )
 
+_OPENED: dict[str, Opened] = {}
+"""Module -> the files that it read while it was imported, which happens once in a process."""
+
 
 class PythonRestorer:
     """What ``python:module:attribute`` loads: somebody's callable under the name it was asked for."""
 
     opaque = True  # it may read files and use packages that its record does not name
 
-    def __init__(self, spec: str, restore: Callable[[ImageBatch], ImageBatch], provenance: Mapping[str, Json]) -> None:
+    def __init__(
+        self,
+        spec: str,
+        restore: Callable[[ImageBatch], ImageBatch],
+        provenance: Mapping[str, Json],
+        opened: Opened | None = None,
+    ) -> None:
         self.name = spec
         self._restore = restore
         self._provenance = dict(provenance)
+        self._opened = opened or Opened()
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
-        return self._restore(degraded)
+        with self._opened.watching():
+            return self._restore(degraded)
+
+    def files_read(self) -> Mapping[str, str]:
+        """Path -> sha256 of the files that it was seen to read so far, from its import on (see ``Opened``)."""
+        return dict(self._opened.files)
 
     def provenance(self) -> Mapping[str, Json]:
         return self._provenance
@@ -59,10 +75,16 @@ def load_python_object(argument: str, *, device: str = "cpu") -> PythonRestorer:
     module_name, colon, attribute = argument.partition(":")
     if not (module_name and colon and attribute):
         raise BadInput(f"{spec!r} is not of the form python:MODULE:ATTRIBUTE, as in python:my_model:restore")
-    module = _import(module_name)
+    if module_name not in sys.modules:
+        _OPENED.pop(module_name, None)  # it was forgotten and is imported anew
+    imported, opened = _OPENED.setdefault(module_name, Opened()), Opened()
+    with imported.watching():
+        module = _import(module_name)
     found = _attribute(module, attribute)
-    restore = _as_restorer(spec, _built(spec, found, device), device)
-    return PythonRestorer(spec, restore, _provenance(spec, module, restore))
+    with opened.watching():
+        restore = _as_restorer(spec, _built(spec, found, device), device)
+    opened.files = {**imported.files, **opened.files}
+    return PythonRestorer(spec, restore, _provenance(spec, module, restore), opened)
 
 
 def _import(name: str) -> ModuleType:

@@ -6,7 +6,7 @@ from gfpbench.run.case import measure, run_case
 from gfpbench.run.degraded_images import degraded_folder, write_degraded
 from gfpbench.run.environment import environment
 from gfpbench.run.inputs import input_folders, refuse_inside_inputs
-from gfpbench.run.key import answers_of, faces_sha256, surroundings
+from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
 from gfpbench.run.parts import TRUTH, Parts, load
 from gfpbench.run.pictures import picture_path
 from gfpbench.run.verify import Remade, remake, verify
@@ -23,6 +23,7 @@ __all__ = [
     "load",
     "measure",
     "picture_path",
+    "read_by",
     "refuse_inside_inputs",
     "remake",
     "run_case",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from gfpbench.disk import disk, write_whole
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
 from gfpbench.run import engine
-from gfpbench.run.batches import Batch, batches
-from gfpbench.run.engine import Measured
+from gfpbench.run.batches import batches
+from gfpbench.run.committed import Committed, changed, committed, differs, from_json
 from gfpbench.run.finished import KEY, RESULT, finished, sign
 from gfpbench.run.inputs import refuse_inside_inputs
-from gfpbench.run.journal import HeaderDiffers, Journal, locked
-from gfpbench.run.key import key_of
-from gfpbench.run.parts import Parts, load, plain, repeatable
+from gfpbench.run.journal import CannotGoOn, Journal, locked
+from gfpbench.run.key import files_of, key_of, read_by
+from gfpbench.run.parts import Parts, load, repeatable
 from gfpbench.run.pictures import Kept
 from gfpbench.run.sets import Features, score_sets
 from gfpbench.types import BadInput, Case, GfpbenchError, Json, Problem, Progress, Result, Row
@@ -124,23 +124,24 @@ class _Run:
         self.features.tidy()
         for leaving in self.folder.glob(".*.part"):  # of a run killed between writing a file and renaming it
             leaving.unlink()
+        complete = None
         try:
             complete = journal.resume(header)
-            stale = None if complete is None else self.batches(journal, complete)
-        except HeaderDiffers as difference:
-            complete, stale = 0, str(difference)
-        if stale is not None:
-            _log.warning("%s: cannot go on with the unfinished run (%s): starting over", self.folder, stale)
-        if complete is None or stale is not None:
+            if complete is not None:
+                self.batches(journal, complete)
+        except CannotGoOn as reason:
+            _log.warning("%s: cannot go on with the unfinished run (%s): starting over", self.folder, reason)
+            complete = None
+        if complete is None:
             complete = 0
             self.features.clear()
             journal.begin(header)
             for name in (KEY, RESULT):
                 (self.folder / name).unlink(missing_ok=True)
             self.batches(journal, 0)
-        result = self.assembled(journal, header)
+        result, files = self.assembled(journal, header)
         results.write([result], self.folder / RESULT)
-        sign(self.folder, self.case, self.parts, header, result)
+        sign(self.folder, self.case, self.parts, header, result, files)
         self._write_timing(time.monotonic() - started, len(result.rows), complete)
         journal.end()
         self.features.clear()
@@ -148,71 +149,71 @@ class _Run:
         # Read back: what the caller gets is what is on the disk, in the form any later reader gets.
         return results.read(self.folder / RESULT)[0]
 
-    def batches(self, journal: Journal, complete: int) -> str | None:
-        """Measure what is not in the journal yet. Returns why the journal cannot be gone on with, None if it could.
+    def batches(self, journal: Journal, complete: int) -> None:
+        """Measure what is not in the journal yet.
 
-        Faces of committed batches are decoded again and compared by hash, and the last committed batch is measured
-        again: a picture or a model that changed meanwhile without changing its record would otherwise go unseen.
+        Of committed batches everything is compared that can be told without restoring (``committed.changed``), and the
+        last of them is measured again: a model that changed meanwhile without changing its record would otherwise go
+        unseen.
+
+        Raises:
+            CannotGoOn: where something is no longer as it was.
         """
         ids = self.parts.ids(self.case)
         metrics = {metric.name: {"better": metric.better} for metric in self.parts.metrics}
         kept, seen = Kept(self.folder, self.keep_images, KEPT_WORST, metrics), Seen()
-        committed = journal.lines()
+        lines, pictures = _lines(journal), dict[str, str]()
+        files = set(files_of(self.parts).items())
         for number, batch in enumerate(batches(self.parts.faces, ids, self.batch_size)):
-            line = next(committed, None) if number < complete else None
+            line = next(lines, None) if number < complete else None
+            if line is not None:
+                reason = changed(line, batch, self.parts, self.case.seed)
+                if line.features_sha256 is not None and not self.features.has(batch.start, line.features_sha256):
+                    reason = f"the features of {line.names} are gone or are not what was written"
+                if reason is not None:
+                    raise CannotGoOn(reason)
+                pictures.update(line.pictures)
             if line is None or number == complete - 1:
                 known = len(seen.pictures)
                 measured = engine.measure_batch(batch, self.parts, self.case.seed, self.device, seen)
-                fresh = _line(batch, measured, dict(islice(seen.pictures.items(), known, None)))
-                if line is not None and dumps(line) != dumps(fresh):
-                    return f"the last batch, {_names(fresh)}, is measured differently now"
+                sha256 = self.features.write(batch.start, measured.features) if self.parts.sets else None
+                fresh = committed(batch, measured, dict(islice(seen.pictures.items(), known, None)), sha256)
+                if line is not None and differs(line, fresh):
+                    raise CannotGoOn(f"the last batch, {fresh.names}, is measured differently now")
                 kept.add(measured.rows)
-                kept.write(measured)
-                if self.parts.sets:
-                    self.features.write(batch.start, measured.features)
+                written = kept.write(measured)
                 if line is None:
-                    journal.append(fresh)
+                    read = set(read_by(self.parts.restorer).items()) - files
+                    files |= read
+                    journal.append(replace(fresh, pictures=written, files=dict(read)).to_json())
             else:
-                changed = self.changed(batch, line)
-                if changed is not None:
-                    return changed
-                if self.parts.sets and not self.features.has(batch.start):
-                    return f"the features of {_names(line)} are gone"
-                kept.add(results.row_from_json(row) for row in line["rows"])
-                seen.pictures.update({key: (value[0], value[1]) for key, value in line["seen"].items()})
+                kept.add(line.rows)
+                seen.pictures.update(line.seen)
+            if number == complete - 1 and (name := kept.changed(pictures)) is not None:
+                raise CannotGoOn(f"images/{name} is gone or is not what was written")
             if number >= complete - 1:  # before that, the pictures of later batches are there and not yet accounted for
                 kept.prune()
             if self.progress is not None:
                 self.progress(batch.stop, len(ids), self.case.id)
-        return None
 
-    def changed(self, batch: Batch, line: Mapping[str, Json]) -> str | None:
-        """What of a committed batch is no longer as it was, of what can be told without restoring anything."""
-        rows = line["rows"]
-        if [(row["id"], row["face_sha256"]) for row in rows] != [(face.id, face.sha256) for face in batch.faces]:
-            return f"the pictures of {_names(line)} have changed"
-        for row, face in zip(rows, batch.faces, strict=True):
-            if row["attributes"] != plain(face.attributes, f"the attributes of face {face.id!r}"):
-                return f"what is known of {face.id!r} has changed"
-            size = int(face.pixels.shape[1]), int(face.pixels.shape[2])
-            drawn = engine.drawn(self.parts.degradation, face.id, self.case.seed, size)
-            if row["parameters"] != drawn:
-                return f"{face.id!r} would be degraded differently now"
-        return None
-
-    def assembled(self, journal: Journal, header: Mapping[str, Json]) -> Result:
-        """The Result of a complete journal: every face is in it once, in order, as a row or as unreadable."""
+    def assembled(self, journal: Journal, header: Mapping[str, Json]) -> tuple[Result, dict[str, str]]:
+        """The Result of a complete journal, and what its restorer read for single batches: every face is in it once,
+        in order, as a row or as unreadable."""
         ids, done = self.parts.ids(self.case), 0
         rows: list[Row] = []
         problems: list[Problem] = []
         blank: dict[str, str] = {}
-        for line in journal.lines():
-            if line["start"] != done:
+        files: dict[str, str] = {}
+        features: list[tuple[int, str]] = []
+        for line in _lines(journal):
+            if line.start != done:
                 raise GfpbenchError(f"{journal.path}: a batch is there twice or not at all, after {done} faces")
-            done = line["stop"]
-            rows += [results.row_from_json(row) for row in line["rows"]]
-            problems += [results.problem_from_json(problem) for problem in line["problems"]]
-            blank |= line["blank"]
+            done = line.stop
+            rows += line.rows
+            problems += line.problems
+            blank |= line.blank
+            files |= line.files
+            features += [] if line.features_sha256 is None else [(line.start, line.features_sha256)]
         check_complete(ids, rows, problems)
         if not rows:
             reasons = "; ".join(f"{problem.subject}: {problem.reason}" for problem in problems[:3])
@@ -222,8 +223,8 @@ class _Run:
             reason = "belongs to no picture of this run: misnamed, or left over from another run"
             problems += [Problem("restore", file, reason) for file in unused(self.parts.faces.ids())]
         records = self.parts.records()
-        set_scores, no_score = score_sets(self.parts.sets, self.features, blank)
-        return Result(
+        set_scores, no_score = score_sets(self.parts.sets, self.features, features, blank)
+        result = Result(
             case=self.case,
             rows=tuple(rows),
             metrics=records["metrics"],
@@ -236,6 +237,7 @@ class _Run:
             set_scores=set_scores,
             protocols=records.get("protocols", {}),
         )
+        return result, files
 
     def _write_timing(self, seconds: float, images: int, resumed_batches: int) -> None:
         record = {
@@ -258,21 +260,12 @@ def check_complete(ids: Sequence[str], rows: Sequence[Row], problems: Sequence[P
         raise GfpbenchError(f"rows and faces do not match by name: where {wanted!r} belongs stands {found!r}")
 
 
-def _line(batch: Batch, measured: Measured, seen: Mapping[str, tuple[str, str]]) -> dict[str, Json]:
-    """What the journal keeps about a batch."""
-    return {
-        "start": batch.start,
-        "stop": batch.stop,
-        "rows": [results.row_to_json(row) for row in measured.rows],
-        "problems": [results.problem_to_json(problem) for problem in measured.problems],
-        "blank": dict(measured.blank),
-        "seen": {key: list(value) for key, value in seen.items()},
-    }
-
-
-def _names(line: Mapping[str, Json]) -> str:
-    names = [row["id"] for row in line["rows"]]
-    return f"{names[0]!r} to {names[-1]!r}" if names else "unreadable faces"
+def _lines(journal: Journal) -> Iterator[Committed]:
+    for number, line in enumerate(journal.lines()):
+        try:
+            yield from_json(line)
+        except BadInput as error:
+            raise CannotGoOn(f"batch {number + 1} of the journal: {error}") from error
 
 
 def _undefined(rows: Sequence[Row], metrics: Mapping[str, Mapping[str, Json]]) -> dict[str, str]:

@@ -6,13 +6,15 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gfpbench import results
 from gfpbench.disk import write_whole
+from gfpbench.restorers.opened import changed_since
 from gfpbench.results import dumps
 from gfpbench.run.journal import changed_fields
-from gfpbench.run.key import faces_sha256, measured_faces_sha256
+from gfpbench.run.key import faces_sha256, is_told_apart, measured_faces_sha256
 from gfpbench.run.parts import Parts
 from gfpbench.types import Case, Json, Result
 
@@ -22,12 +24,18 @@ KEY = "key.json"
 _log = logging.getLogger("gfpbench")
 
 
-def sign(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], result: Result) -> None:
-    """Write ``key.json`` beside a Result that is complete: its key, its faces, and a hash of each of its files."""
+def sign(
+    folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], result: Result, read: Mapping[str, str]
+) -> None:
+    """Write ``key.json`` beside a Result that is complete: its key, its faces, and a hash of each of its files.
+
+    Args:
+        read: path -> sha256 of what the restorer read besides what the key says.
+    """
     faces = parts.clean_faces_sha256
     if faces is None:
         faces = measured_faces_sha256(parts.ids(case), result.rows, result.problems)
-    record = {"key": dict(key), "faces_sha256": faces, "files": _files(folder)}
+    record = {"key": dict(key), "faces_sha256": faces, "read": dict(read), "files": _files(folder)}
     write_whole(folder / KEY, dumps(record) + "\n")
 
 
@@ -44,25 +52,36 @@ def finished(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json]) ->
         record = json.loads((folder / KEY).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         record = None
     reason = _differs(folder, case, parts, key, record)
     if reason is not None:
         _log.info("%s: measured again: %s", folder, reason)
         return None
     (result,) = results.read(folder / RESULT)
-    return result
+    records = parts.records()
+    # Files that were left out of a folder are no part of the key, and have to be told as they are now.
+    now = replace(result, faces=records["faces"], restorer=records["restorer"])
+    if now != result:
+        results.write([now], folder / RESULT)
+        write_whole(folder / KEY, dumps({**record, "files": _files(folder)}) + "\n")
+    return now
 
 
 def _differs(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], record: Json) -> str | None:
-    if not isinstance(record, dict) or set(record) != {"key", "faces_sha256", "files"}:
+    if not isinstance(record, dict) or set(record) != {"key", "faces_sha256", "read", "files"}:
         return f"{KEY} is damaged"
+    if "restorer's answers" in key and not is_told_apart(key["restorer's answers"]):
+        return "its restorer gives no answer to tell it by"
     plain_key = json.loads(dumps(dict(key)))
     if record["key"] != plain_key:
         differs = changed_fields(record["key"], plain_key) if isinstance(record["key"], dict) else []
         return f"another {', '.join(differs) or 'key'}"
     if record["files"] != _files(folder):
         return "a file of it is gone or was changed"
+    path = changed_since(record["read"]) if isinstance(record["read"], dict) else "its list of files"
+    if path is not None:
+        return f"{path}, which the restorer read, has changed"
     faces = parts.clean_faces_sha256
     if record["faces_sha256"] != (faces_sha256(parts.faces, parts.ids(case)) if faces is None else faces):
         return "the faces have changed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ NAME = "rows.jsonl"
 class Journal:
     """``rows.jsonl``: it exists while a run is unfinished, and a batch is in it as a whole or not at all.
 
+    Every line carries a hash of itself and of the line before it, so that one that was altered, lost, or taken from
+    elsewhere is seen.
+
     Args:
         folder: of the case; made where it is missing.
     """
@@ -26,12 +30,13 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         self._end = 0
+        self._last = ""
 
     def begin(self, header: Json) -> None:
         """Start anew, with the header only."""
         self.path.unlink(missing_ok=True)
         write_whole(self.path, dumps(header) + "\n")
-        self._end = self.path.stat().st_size
+        self._end, self._last = self.path.stat().st_size, _sha256(dumps(header))
 
     def resume(self, header: Json) -> int | None:
         """Go on with what is there.
@@ -40,62 +45,79 @@ class Journal:
             how many batches are complete; None where there is no journal. A torn last line is cut off.
 
         Raises:
-            HeaderDiffers: where the journal belongs to a run of something else.
+            CannotGoOn: where the journal belongs to a run of something else, or a line is not what was written.
         """
         if not self.path.exists():
             return None
         with self.path.open("rb") as file:
             first = file.readline()
             if first != (dumps(header) + "\n").encode():
-                raise HeaderDiffers(_difference(first, header))
-            self._end, count = file.tell(), 0
+                raise CannotGoOn(_difference(first, header))
+            self._end, self._last, count = file.tell(), _sha256(dumps(header)), 0
             for line in file:
-                if not _complete(line):
-                    break  # whatever follows a broken line was written by nobody
+                if not line.endswith(b"\n"):
+                    break  # the run was killed while it wrote this one
+                _, self._last = _checked(line, self._last, f"line {count + 2} of {NAME}")
                 self._end += len(line)
                 count += 1
         with self.path.open("r+b") as file:
             file.truncate(self._end)
         return count
 
-    def append(self, line: Json) -> None:
+    def append(self, batch: Json) -> None:
         """Commit one batch: written, flushed and on the disk when this returns."""
+        text = dumps(batch)
+        last = _sha256(self._last + text)
         with self.path.open("r+b") as file:
             file.seek(self._end)
-            file.write((dumps(line) + "\n").encode())
+            file.write(f'{{"batch": {text}, "sha256": "{last}"}}\n'.encode())
             file.flush()
             os.fsync(file.fileno())
-            self._end = file.tell()
+            self._end, self._last = file.tell(), last
 
     def lines(self) -> Iterator[dict[str, Json]]:
-        """The committed batches, one at a time."""
+        """The committed batches, one at a time.
+
+        Raises:
+            CannotGoOn: where one is not what was written.
+        """
         with self.path.open("rb") as file:
-            file.readline()
+            last = _sha256(file.readline().decode("utf-8", "replace").rstrip("\n"))
+            number = 1
             while file.tell() < self._end:
-                yield json.loads(file.readline())
+                number += 1
+                batch, last = _checked(file.readline(), last, f"line {number} of {NAME}")
+                yield batch
 
     def end(self) -> None:
         """Remove the journal: the run's result.json is complete."""
         self.path.unlink()
 
 
-class HeaderDiffers(Exception):  # a finding, not an error: the run starts over
-    """The journal was written by a run of something else; says what differs."""
+class CannotGoOn(Exception):  # a finding, not an error: the run starts over
+    """What is on the disk is of something else, or not what was written; says what."""
 
 
-def _complete(line: bytes) -> bool:
-    if not line.endswith(b"\n"):
-        return False
+def _checked(line: bytes, last: str, what: str) -> tuple[dict[str, Json], str]:
+    """The batch in a line, and the line's hash. Raises CannotGoOn where its hash does not follow from it."""
     try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
+        found = json.loads(line)
+        batch, sha256 = found["batch"], found["sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CannotGoOn(f"{what} is damaged") from error
+    if not isinstance(batch, dict) or sha256 != _sha256(last + dumps(batch)):
+        raise CannotGoOn(f"{what} is not what was written there")
+    return batch, sha256
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _difference(first: bytes, header: Json) -> str:
     try:
         old = json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "its header is broken"
     if not isinstance(old, dict):
         return "its header is broken"

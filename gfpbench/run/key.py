@@ -47,6 +47,7 @@ def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_image
         "keep_images": keep_images,
         **({"restorer's answers": dict(answers)} if answers is not None else {}),
         **({"clean_faces_sha256": parts.clean_faces_sha256} if parts.clean_faces_sha256 is not None else {}),
+        "restorer's files": dict(files_of(parts)),
         **records,
         "faces": identity(records["faces"]),
         "restorer": identity(records["restorer"]),
@@ -68,10 +69,26 @@ def surroundings(restorer: Restorer, device: str) -> dict[str, Json] | None:
     if is_opaque(restorer):
         embedded = faces.load("embedded", size_px=ALIGNED_PX, draws=1)
         answers = answers_of(restorer, embedded, embedded.ids(), device)
-        if not all(re.fullmatch(r"[0-9a-f]{64}", answer) for answer in answers.values()):
+        if not is_told_apart(answers):
             return None
         record["restorer's answers"] = dict(answers)
     return record
+
+
+def read_by(restorer: Restorer | None) -> Mapping[str, str]:
+    """Path -> sha256 of the files that a restorer was seen to read so far; none where nobody watches."""
+    read: Mapping[str, str] = getattr(restorer, "files_read", dict)()
+    return read
+
+
+def files_of(parts: Parts) -> Mapping[str, str]:
+    """Those that it read before its first batch: while it was imported and built, and for its answers."""
+    return read_by(parts.restorer) if parts.files is None else parts.files
+
+
+def is_told_apart(answers: Mapping[str, str]) -> bool:
+    """Whether a restorer gave an answer at all; where it gave none, nothing says whether it is still the same."""
+    return any(re.fullmatch(r"[0-9a-f]{64}", answer) for answer in answers.values())
 
 
 def answers_of(restorer: Restorer, face_set: FaceSet, ids: Sequence[str], device: str) -> dict[str, str]:
@@ -102,7 +119,7 @@ def answers_of(restorer: Restorer, face_set: FaceSet, ids: Sequence[str], device
 
 
 def faces_sha256(face_set: FaceSet, ids: Sequence[str]) -> str:
-    """Hash of what the faces show and of what is known of them; of the reason for one that cannot be read."""
+    """Hash of what the faces show, what is known of them and how they were read; of the reason where one cannot be."""
     digest = hashlib.sha256()
     for face_id in ids:
         try:
@@ -110,7 +127,8 @@ def faces_sha256(face_set: FaceSet, ids: Sequence[str]) -> str:
         except UnreadableFace as error:
             _add(digest, face_id, None, str(error))
         else:
-            _add(digest, face_id, face.sha256, plain(face.attributes, f"the attributes of face {face_id!r}"))
+            known = plain(face.attributes, f"the attributes of face {face_id!r}")
+            _add(digest, face_id, face.sha256, known, plain(face.read, f"how {face_id!r} was read"))
     return digest.hexdigest()
 
 
@@ -124,7 +142,7 @@ def measured_faces_sha256(ids: Iterable[str], rows: Sequence[Row], problems: Seq
         if row is None:
             _add(digest, face_id, None, unreadable.get(face_id, ""))
         else:
-            _add(digest, face_id, row.face_sha256, dict(row.attributes))
+            _add(digest, face_id, row.face_sha256, dict(row.attributes), dict(row.read.get("truth", {})))
     return digest.hexdigest()
 
 

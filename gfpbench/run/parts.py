@@ -35,6 +35,7 @@ class Parts:
         protocols: those the metrics were asked for by: name -> its figure -> the metric.
         clean_faces_sha256: of what ``faces`` were made from, where they were changed on the way (``key.faces_sha256``).
         answers: of the restorer to a probe, where they are known already (``key.answers_of``).
+        files: that it had read by then (``key.read_by``).
     """
 
     faces: FaceSet
@@ -46,6 +47,7 @@ class Parts:
     protocols: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     clean_faces_sha256: str | None = None
     answers: Mapping[str, str] | None = None
+    files: Mapping[str, str] | None = None
 
     def ids(self, case: Case) -> tuple[str, ...]:
         """The faces of the case, in order. Raises BadInput where there are none."""

@@ -66,9 +66,14 @@ class Kept:
         """The names of the images whose pictures are kept, as far as the run has come."""
         return self._first | {image_id for _, _, image_id in self._heap}
 
-    def write(self, measured: Measured) -> None:
-        """Save those pictures of a batch that are kept now. Call it after ``add`` and before the rows are committed."""
+    def write(self, measured: Measured) -> dict[str, str]:
+        """Save those pictures of a batch that are kept now. Call it after ``add`` and before the rows are committed.
+
+        Returns:
+            the name and the sha256 of each file.
+        """
         kept = self.ids
+        written: dict[str, str] = {}
         batches = dict(zip(KINDS, (measured.degraded, measured.restored, measured.truth), strict=True))
         for kind, batch in batches.items():
             there = () if batch is None else batch.ids
@@ -81,14 +86,28 @@ class Kept:
             (self.folder / "images").mkdir(parents=True, exist_ok=True)
             chosen_batch = images.select(batch, chosen)
             for image_id, rgb in zip(chosen_batch.ids, images.to_rgb_arrays(chosen_batch), strict=True):
-                images.write_png(picture_path(self.folder, image_id, kind), rgb)
+                path = picture_path(self.folder, image_id, kind)
+                images.write_png(path, rgb)
+                written[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return written
 
     def prune(self) -> None:
         """Remove every other file among the pictures: those no longer among the worst, and leavings of a killed run."""
-        wanted = {picture_path(self.folder, image_id, kind) for image_id in self.ids for kind in KINDS}
+        wanted = self._wanted()
         for path in (self.folder / "images").glob("*"):
-            if path not in wanted:
+            if path.name not in wanted:
                 path.unlink()
+
+    def changed(self, written: Mapping[str, str]) -> str | None:
+        """The first picture that is kept now and is gone or not what was written; None where all are."""
+        for name in sorted(self._wanted() & set(written)):
+            path = self.folder / "images" / name
+            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != written[name]:
+                return name
+        return None
+
+    def _wanted(self) -> set[str]:
+        return {picture_path(self.folder, image_id, kind).name for image_id in self.ids for kind in KINDS}
 
     def _badness(self, row: Row) -> float | None:
         if row.failure is not None:

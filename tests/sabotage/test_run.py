@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,19 +13,23 @@ from typing import Any
 import pytest
 import torch
 
-from gfpbench import images, results
-from gfpbench.run import batches, case, engine, journal, pictures
+from gfpbench import images
+from gfpbench.restorers import outputs
+from gfpbench.run import batches, case, committed, engine, journal, pictures, sets
 from gfpbench.types import GfpbenchError, ImageBatch, Row
 
-if "run_laws" not in sys.modules:
-    spec = importlib.util.spec_from_file_location("run_laws", Path(__file__).parents[1] / "unit" / "run" / "laws.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["run_laws"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["run_laws"])
+UNIT = Path(__file__).parents[1] / "unit" / "run"
+for module in ("laws", "damage"):
+    if f"run_{module}" not in sys.modules:
+        spec = importlib.util.spec_from_file_location(f"run_{module}", UNIT / f"{module}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[f"run_{module}"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[f"run_{module}"])
 
-import run_laws as laws
-from run_laws import Smooth, Toy, ToyFaces
+import run_damage as damage  # noqa: E402  # just loaded by path
+import run_laws as laws  # noqa: E402
+from run_laws import Smooth, Toy, ToyFaces  # noqa: E402
 
 Bug = Callable[[pytest.MonkeyPatch], None]
 
@@ -168,9 +173,7 @@ def _forgets_one(self: journal.Journal, header: Any) -> int | None:
 def _any_header(self: journal.Journal, header: Any) -> int | None:
     if not self.path.exists():
         return None
-    lines = self.path.read_text().splitlines(keepends=True)
-    self.path.write_text("".join([results.dumps(header) + "\n", *lines[1:]]))
-    return _RESUME(self, header)
+    return _RESUME(self, json.loads(self.path.read_text().splitlines()[0]))
 
 
 _RESUME, _APPEND = journal.Journal.resume, journal.Journal.append
@@ -216,3 +219,60 @@ def test_a_global_generator_in_the_degradation_is_noticed(tmp_path: Path) -> Non
         laws.check_sound(Toy(degradation=Global()), tmp_path)
     with pytest.raises(AssertionError):
         laws.check_resuming_changes_nothing(Toy(degradation=Global()), tmp_path / "stopped", 3)
+
+
+def _lines_are_believed(patch: pytest.MonkeyPatch) -> None:
+    def believed(line: bytes, last: str, what: str) -> tuple[Any, str]:
+        found = json.loads(line)
+        return found["batch"], found["sha256"]
+
+    patch.setattr(journal, "_checked", believed)
+
+
+def _each_line_alone(patch: pytest.MonkeyPatch) -> None:
+    """Every line has a hash of itself, and none of what came before."""
+    original = journal._sha256
+    patch.setattr(journal, "_sha256", lambda text: original(text[64:] if text[64:65] == "{" else text))
+
+
+def _features_are_believed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sets.Features, "_content", lambda self, start, sha256: self._path(start).read_bytes())
+
+
+def _pictures_are_believed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(pictures.Kept, "changed", lambda self, written: None)
+
+
+BELIEVED: dict[str, tuple[str, Bug]] = {
+    "a line as it is": ("one digit of a score", _lines_are_believed),
+    "a line that was there": ("a line lost", _each_line_alone),
+    "features as they are": ("features altered", _features_are_believed),
+    "features of their name": ("features of another batch", _features_are_believed),
+    "kept images as they are": ("a picture altered", _pictures_are_believed),
+}
+
+
+@pytest.mark.parametrize("name", BELIEVED)
+def test_believing_what_lies_on_the_disk_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    what, bug = BELIEVED[name]
+    damage.damage_changes_nothing(tmp_path / "sound", what)
+    bug(monkeypatch)
+    with pytest.raises((AssertionError, GfpbenchError)):
+        damage.damage_changes_nothing(tmp_path / "believing", what)
+
+
+def test_files_that_were_read_and_are_not_looked_at_again_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage.write_answers(tmp_path / "answers")
+    monkeypatch.syspath_prepend(str(tmp_path / "answers"))
+    monkeypatch.setattr(committed, "changed_since", lambda files: None)
+    with pytest.raises(AssertionError):
+        damage.answer_exchanged(tmp_path, tmp_path / "answers", "face 0004")
+    sys.modules.pop("stale_lookup", None)
+
+
+def test_outputs_by_their_names_and_sizes_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs.Outputs, "provenance", lambda self: {"restorer": "outputs", "files": len(self.files)})
+    with pytest.raises(AssertionError):
+        damage.outputs_exchanged(tmp_path, "face 0001")

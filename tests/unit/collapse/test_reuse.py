@@ -89,3 +89,21 @@ def test_a_case_whose_files_were_touched_is_measured_anew(tmp_path: Path, name: 
         assert collapse_point(stale.ASKED, store=tmp_path, restorer=toy) == found
         assert toy.pictures == 4
         assert path.read_bytes() == content
+
+
+class Silent(Smoother):
+    """Restores noisy faces and fails on the coarse ones that it is asked about."""
+
+    opaque = True
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        if len(degraded) == 1:
+            raise ValueError("one image alone makes me ill")
+        return super().__call__(degraded)
+
+
+def test_one_that_gives_no_answer_is_measured_anew(tmp_path: Path) -> None:
+    found = collapse_point(stale.ASKED, store=tmp_path, restorer=Silent())
+    again = Silent()
+    assert collapse_point(stale.ASKED, store=tmp_path, restorer=again) == found
+    assert again.pictures == found.restorations > 0

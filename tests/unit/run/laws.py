@@ -9,16 +9,31 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from gfpbench import images, run
-from gfpbench.types import BadInput, Case, Face, ImageBatch, Json, Metric, Parameters, Result, UnreadableFace
+from gfpbench.metrics import fid
+from gfpbench.metrics.feature_sets import FeatureSet, gather
+from gfpbench.metrics.set_measures import REFERENCES, SetMeasure
+from gfpbench.types import (
+    BadInput,
+    Case,
+    Face,
+    ImageBatch,
+    Json,
+    Metric,
+    Parameters,
+    Result,
+    SetScore,
+    UnreadableFace,
+)
 
 CASE = Case(faces="toy", degradation="noise", restorer="smooth")
 
@@ -159,6 +174,47 @@ class Toy:
         return [f"{problem.stage} {problem.subject}: {problem.reason}" for problem in found]
 
 
+@dataclass
+class ToySet:
+    """Mean colours of the four quarters of a picture, and the Frechet distance of their Gaussians."""
+
+    name: str = "quarters"
+    unit: str = ""
+    better: str = "lower"
+    best: float | None = 0.0
+    tolerance: float = 1e-9
+    tolerance_reason: str = "float64 sums"
+    minimum_side_px: int = 4
+    minimum_images: int = 2
+    features_name: str = "quarters"
+    source: str = "this file"
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+
+    def features(self, batch: ImageBatch) -> torch.Tensor:
+        self.calls.append(batch.ids)
+        return torch.nn.functional.adaptive_avg_pool2d(batch.pixels.double(), 2).flatten(1)
+
+    def statistics(self, features: Iterable[torch.Tensor]) -> FeatureSet:
+        return gather(features)
+
+    def score(self, restored: FeatureSet, reference: FeatureSet) -> SetScore:
+        if restored.n < self.minimum_images:
+            raise BadInput(f"{self.name} needs two pictures")
+        return fid.fid_legacy.score(restored, reference)
+
+
+def measure_of(metric: Any, name: str = "quarters_vs_truth") -> SetMeasure:
+    return SetMeasure(name, metric, REFERENCES["truth"])
+
+
+@dataclass
+class ToyWithSets(Toy):
+    sets: tuple[SetMeasure, ...] = field(default_factory=lambda: (measure_of(ToySet()),))
+
+    def parts(self) -> run.Parts:
+        return replace(super().parts(), sets=self.sets)
+
+
 def closed_form(toy: Toy, face_id: str) -> dict[str, float]:
     """The scores of one face, by the shortest way from the definitions above."""
     face = toy.faces.load(face_id)
@@ -228,10 +284,11 @@ def check_sound(toy: Toy, store: Path, count: int | None = 6) -> None:
 def killed_at_random(folder: Path, kills: int, seed: int) -> None:
     """For a process of its own: run in children, kill each at a random moment, then let one finish.
 
-    Prints how many were killed while they worked, and how many of these left committed batches to go on from.
+    A set metric is measured too, so that kills come while features are written. Prints how many were killed while they
+    worked, and how many of these left committed batches to go on from.
     """
     torn, ill = frozenset({"face 0007", "face 0044"}), frozenset({"face 0011"})
-    toy = Toy(ToyFaces(45, unreadable=torn), restorer=Smooth(ill, seconds=0.004))
+    toy = ToyWithSets(ToyFaces(45, unreadable=torn), restorer=Smooth(ill, seconds=0.004))
     run.environment("cpu")  # read once, before forking: somebody may be editing gfpbench while its tests run
     begun = time.monotonic()
     os.waitpid(_child(toy, folder / "undisturbed"), 0)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,54 +12,11 @@ import numpy as np
 import pytest
 import run_laws as laws
 import torch
-from run_laws import CASE, Smooth, Toy, ToyFaces
+from run_laws import CASE, Smooth, Toy, ToyFaces, ToySet, ToyWithSets, measure_of
 
 from gfpbench import assets, images, results, run
 from gfpbench.metrics import fid, inception, protocols
-from gfpbench.metrics.feature_sets import FeatureSet, gather
-from gfpbench.metrics.set_measures import REFERENCES, SetMeasure
-from gfpbench.types import AssetMissing, BadInput, Case, GfpbenchError, ImageBatch, Result, SetScore
-
-
-@dataclass
-class ToySet:
-    """Mean colours of the four quarters of a picture, and the Frechet distance of their Gaussians."""
-
-    name: str = "quarters"
-    unit: str = ""
-    better: str = "lower"
-    best: float | None = 0.0
-    tolerance: float = 1e-9
-    tolerance_reason: str = "float64 sums"
-    minimum_side_px: int = 4
-    minimum_images: int = 2
-    features_name: str = "quarters"
-    source: str = "this file"
-    calls: list[tuple[str, ...]] = field(default_factory=list)
-
-    def features(self, batch: ImageBatch) -> torch.Tensor:
-        self.calls.append(batch.ids)
-        return torch.nn.functional.adaptive_avg_pool2d(batch.pixels.double(), 2).flatten(1)
-
-    def statistics(self, features: Iterable[torch.Tensor]) -> FeatureSet:
-        return gather(features)
-
-    def score(self, restored: FeatureSet, reference: FeatureSet) -> SetScore:
-        if restored.n < self.minimum_images:
-            raise BadInput(f"{self.name} needs two pictures")
-        return fid.fid_legacy.score(restored, reference)
-
-
-def measure_of(metric: Any, name: str = "quarters_vs_truth") -> SetMeasure:
-    return SetMeasure(name, metric, REFERENCES["truth"])
-
-
-@dataclass
-class ToyWithSets(Toy):
-    sets: tuple[SetMeasure, ...] = field(default_factory=lambda: (measure_of(ToySet()),))
-
-    def parts(self) -> run.Parts:
-        return replace(super().parts(), sets=self.sets)
+from gfpbench.types import AssetMissing, BadInput, Case, GfpbenchError, ImageBatch, Result
 
 
 def by_hand(toy: Toy) -> float:
