@@ -229,12 +229,6 @@ def _lines_are_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(journal, "_checked", believed)
 
 
-def _each_line_alone(patch: pytest.MonkeyPatch) -> None:
-    """Every line has a hash of itself, and none of what came before."""
-    original = journal._sha256
-    patch.setattr(journal, "_sha256", lambda text: original(text[64:] if text[64:65] == "{" else text))
-
-
 def _features_are_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sets.Features, "_content", lambda self, start, sha256: self._path(start).read_bytes())
 
@@ -245,7 +239,6 @@ def _pictures_are_believed(patch: pytest.MonkeyPatch) -> None:
 
 BELIEVED: dict[str, tuple[str, Bug]] = {
     "a line as it is": ("one digit of a score", _lines_are_believed),
-    "a line that was there": ("a line lost", _each_line_alone),
     "features as they are": ("features altered", _features_are_believed),
     "features of their name": ("features of another batch", _features_are_believed),
     "kept images as they are": ("a picture altered", _pictures_are_believed),
