@@ -1,5 +1,5 @@
 """`python -m gfpbench` is the `gfpbench` command."""
 
-from gfpbench.cli import main
+from gfpbench.supervised import main
 
 main()

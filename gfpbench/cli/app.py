@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -33,10 +34,43 @@ MaxUnreadable = Annotated[
     ),
 ]
 
+Isolate = Annotated[
+    bool,
+    typer.Option(
+        "--isolate", help="Restorers in processes of their own: one that hangs or ends its process fails, and no more."
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout", min=0.001, metavar="SECONDS", help="How long a restorer may take for an image, a batch N times that."
+    ),
+]
 
-def models_talk_to_stderr(as_json: bool) -> AbstractContextManager[object]:
-    """Where standard output is for a machine, what a model prints while it loads and works goes beside it."""
-    return redirect_stdout(sys.stderr) if as_json else nullcontext()
+
+@contextmanager
+def models_talk_to_stderr(as_json: bool) -> Iterator[None]:
+    """Where standard output is for a machine, what a model prints while it loads and works goes beside it.
+
+    Also what a process prints that the model has started: it writes to the file descriptor.
+    """
+    if not as_json:
+        yield
+        return
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # closed already
+        with redirect_stdout(sys.stderr):
+            yield
+        return
+    try:
+        os.dup2(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def say(*lines: str) -> None:
@@ -65,8 +99,17 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], width_of_a_f
 
 
 def result_file(path: Path) -> Path:
-    """The results.json that a path names: itself, or the one in a folder."""
-    return path / "results.json" if path.is_dir() else path
+    """The results.json that a path names: itself, or the one in a folder.
+
+    Raises:
+        BadInput: where the run that writes into that folder has not come to its end.
+    """
+    if not path.is_dir():
+        return path
+    from gfpbench.report.completion import refuse_unfinished
+
+    refuse_unfinished(path)
+    return path / "results.json"
 
 
 def _version(asked: bool) -> None:

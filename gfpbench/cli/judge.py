@@ -57,6 +57,8 @@ def compare(
     from gfpbench import baselines
     from gfpbench import report as reports
 
+    for path in (result, baseline):
+        result_file(path)  # refuses the folder of a run that is not finished
     found = baselines.paired_cases(result, baseline)
     compared = [
         baselines.compare(now, before, cases=len(found.pairs), max_unreadable=max_unreadable)

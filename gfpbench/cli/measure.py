@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gfpbench.cli.app import AsJson, MaxUnreadable, complain, models_talk_to_stderr, say
+from gfpbench.cli.app import AsJson, Isolate, MaxUnreadable, Timeout, complain, models_talk_to_stderr, say
 
 
 def run(
@@ -27,6 +27,8 @@ def run(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
+    isolate: Isolate = False,
+    timeout: Timeout = 120.0,
     whole_photo: Annotated[
         bool, typer.Option("--whole-photo", help="--faces holds photos: find, restore and paste back their faces.")
     ] = False,
@@ -52,6 +54,7 @@ def run(
     from gfpbench import run as engine
     from gfpbench.metrics.protocols import DEFAULT
     from gfpbench.photos import of_photos
+    from gfpbench.report import completion
     from gfpbench.report.progress import progress_bar
     from gfpbench.types import BadInput, Case
 
@@ -71,7 +74,15 @@ def run(
     protocols = tuple(dict.fromkeys(protocol or (() if metric else (DEFAULT,))))
     # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
     with models_talk_to_stderr(as_json):
-        parts = [engine.load(case, device=where, metrics=metric, protocols=protocols) for case in cases]
+        parts = [
+            engine.load(
+                case, device=where, metrics=metric, protocols=protocols, isolate=isolate, seconds_per_image=timeout
+            )
+            for case in cases
+        ]
+    for case in cases:
+        engine.refuse_inside_inputs(case, report)
+    completion.begin(report)
     store = report / "cases"
     kept = len(parts[0].ids(cases[0])) if keep == "all" else int(keep)
     with models_talk_to_stderr(as_json), progress_bar() as progress:
@@ -84,6 +95,7 @@ def run(
             for case, part in zip(cases, parts, strict=True)
         )
     written = reports.write_run(results, report, store=store)
+    completion.complete(report)
     if as_json:
         print(stored.text(results), end="")
     else:

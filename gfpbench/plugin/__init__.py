@@ -86,6 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if hasattr(config.option, "xmlpath") and not config.option.xmlpath:
             # Set before pytest's own junitxml plugin is configured (it is registered first, configured in order).
             config.option.xmlpath = str(session.report / "junit.xml")
+        session.begin_report()
     config.stash[KEY] = session
 
 
@@ -190,8 +191,14 @@ def pytest_exception_interact(call: pytest.CallInfo[Any], report: Any) -> None:
         report.longrepr = f"{type(call.excinfo.value).__name__}: {call.excinfo.value}"
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     session = config.stash.get(KEY, None)
+    _summarize(terminalreporter, session)
+    if session is not None and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        session.complete_report()
+
+
+def _summarize(terminalreporter: Any, session: Bench | None) -> None:
     results = session.gather() if session is not None else ()
     if session is None or not (results or session.speeds):
         return

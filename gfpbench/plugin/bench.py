@@ -77,6 +77,25 @@ class Bench:
         except BadInput as error:
             raise pytest.UsageError(f"--report {error}") from None
 
+    def begin_report(self) -> None:
+        """Mark the report as unfinished, without importing anything heavy: see ``gfpbench.report.completion``.
+
+        Raises:
+            pytest.UsageError: where the disk refuses.
+        """
+        if self.report is None or self.worker:
+            return
+        try:
+            self.report.mkdir(parents=True, exist_ok=True)
+            (self.report / UNFINISHED).write_text(f"pytest, process {os.getpid()}\n", encoding="utf-8")
+        except OSError as error:
+            raise pytest.UsageError(f"--report {self.report}: cannot be written: {error.strerror or error}") from None
+
+    def complete_report(self) -> None:
+        """Take the mark away: all tests were run and the report is written."""
+        if self.report is not None and not self.worker:
+            (self.report / UNFINISHED).unlink(missing_ok=True)
+
     @property
     def restorers(self) -> tuple[str, ...]:
         """The names given with --restorer, in order, each once."""
@@ -131,7 +150,15 @@ class Bench:
             raise pytest.UsageError("the bench has no folder to work in")
         capture = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled(), progress_bar() as progress:
-            return run.measure(case, store=self.store, device=self.device, protocols=self.protocols, progress=progress)
+            return run.measure(
+                case,
+                store=self.store,
+                device=self.device,
+                protocols=self.protocols,
+                isolate=self.setting("isolate"),
+                seconds_per_image=self.setting("timeout") if self.setting("isolate") else None,
+                progress=progress,
+            )
 
     def _measured_elsewhere(self, case_id: str) -> Result:
         from gfpbench.run.finished import RESULT
@@ -240,5 +267,7 @@ def _read(path: Path) -> Result:
     return results.read(path)[0]
 
 
+UNFINISHED = ".unfinished"
+"""The same file as ``gfpbench.report.completion.MARK``, whose package is too heavy to import before it is needed."""
 KEY: pytest.StashKey[Bench] = pytest.StashKey()
 """Where a session's Bench lies in pytest's configuration."""

@@ -16,6 +16,7 @@ import pytest
 from gfpbench.plugin.short_names import add_short_names
 
 GROUP = "gfpbench"
+_NUMBERS = {"whole": int, "seconds": float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Setting:
     Args:
         name: with dashes, as in ``baseline-update``.
         help: one line for ``pytest --help``.
-        kind: ``flag``; ``text``, ``whole`` (an integer) or ``path`` (one value); ``names`` (repeatable).
+        kind: ``flag``; ``text``, ``whole`` (an integer), ``seconds`` or ``path`` (one value); ``names`` (repeatable).
         metavar: what ``--help`` calls the value.
         default: where neither the command line nor the configuration says anything.
         configurable: whether the configuration file may set it. Rewriting baselines is asked for each time.
@@ -33,7 +34,7 @@ class Setting:
 
     name: str
     help: str
-    kind: Literal["flag", "text", "whole", "path", "names"] = "text"
+    kind: Literal["flag", "text", "whole", "seconds", "path", "names"] = "text"
     metavar: str = ""
     default: Any = None
     configurable: bool = True
@@ -61,7 +62,7 @@ class Setting:
             "metavar": self.metavar,
             "default": None,
             "action": "append" if self.kind == "names" else "store",
-            **({"type": int} if self.kind == "whole" else {}),
+            **({"type": _NUMBERS[self.kind]} if self.kind in _NUMBERS else {}),
         }
 
 
@@ -91,6 +92,14 @@ SETTINGS: dict[str, Setting] = {
         Setting("device", "where restorers run (default: auto)", "text", "auto|cpu|cuda", default="auto"),
         Setting("size", "side of the face crops (default: as the faces are)", "whole", "PX"),
         Setting("draws", "degrade each face N times, differently (default: 8 for embedded, else 1)", "whole", "N"),
+        Setting(
+            "isolate",
+            "run each restorer in a process of its own: one that hangs or ends its process fails, and no more",
+            "flag",
+        ),
+        Setting(
+            "timeout", "with --isolate: how long a restorer may take for an image (default: 120)", "seconds", "SECONDS"
+        ),
         Setting("report", "leave index.html, junit.xml and results.json in DIR", "path", "DIR"),
         Setting(
             "baselines", "where baselines lie (default: baselines/quality in the folder of the project)", "path", "DIR"
@@ -124,8 +133,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         group.addoption(setting.long, **setting.arguments(f"{setting.help}; the same as {setting.short} where free"))
         if setting.configurable:
             kind: Any = {"flag": "bool", "names": "args"}.get(setting.kind, "string")
-            if setting.kind == "whole" and pytest.version_tuple >= (8, 4):
-                kind = "int"  # in a TOML file a number may then be written as one
+            if setting.kind in _NUMBERS and pytest.version_tuple >= (8, 4):
+                kind = "int" if setting.kind == "whole" else "float"  # in a TOML file it may then be written as one
             parser.addini(setting.key, f"as {setting.long}", type=kind, default=None)
     parser.addini(
         MARKERS_KEY,
@@ -178,12 +187,15 @@ def value_of(config: pytest.Config, name: str) -> Any:
         return setting.default if setting.kind != "flag" else False
     if setting.kind == "names":
         return tuple(stored)
-    if setting.kind == "whole":
+    if setting.kind in _NUMBERS:
         try:
-            return int(stored)
+            return _NUMBERS[setting.kind](stored)
         except ValueError:
-            where = config.inipath or "the command line"
-            raise pytest.UsageError(f"{setting.key} = {stored!r} in {where}: a whole number is wanted") from None
+            where, wanted = (
+                config.inipath or "the command line",
+                "whole number" if setting.kind == "whole" else "number",
+            )
+            raise pytest.UsageError(f"{setting.key} = {stored!r} in {where}: a {wanted} is wanted") from None
     base = config.inipath.parent if config.inipath is not None else config.invocation_params.dir
     if setting.kind == "path":
         return str(base / Path(stored).expanduser())

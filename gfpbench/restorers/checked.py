@@ -6,6 +6,7 @@ import hashlib
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -55,7 +56,7 @@ def checked(
         KeyboardInterrupt and the like pass through. SystemExit does not: a model that calls ``sys.exit(0)`` would
         otherwise end a run as if it had succeeded; see ``contained`` for what else it may not do.
     """
-    returned, failures = _attempted(restorer, degraded)
+    returned, failures = attempted(restorer, degraded)
     failures |= _refused(restorer, degraded, returned)
     returned = {name: pixels for name, pixels in returned.items() if name not in failures}
     failures |= _repeated(degraded, returned, seen)
@@ -85,7 +86,7 @@ def is_repeatable(
     A model that runs in TF32 or half precision needs more.
     """
     name = restored.ids[-1]
-    alone, _ = _attempted(restorer, select(degraded, [degraded.ids.index(name)]))
+    alone, _ = attempted(restorer, select(degraded, [degraded.ids.index(name)]))
     if name not in alone or not bool(torch.isfinite(alone[name]).all()):
         return False
     apart = _levels_apart(alone[name], restored.pixels[-1])
@@ -102,13 +103,29 @@ def ignores_input(restorer: Restorer, degraded: ImageBatch) -> bool:
     mirrored = ImageBatch(first.pixels.flip(3), first.ids)
     if torch.equal(to_uint8(first), to_uint8(mirrored)):
         return False
-    answers = [_attempted(restorer, batch)[0].get(first.ids[0]) for batch in (first, mirrored)]
+    answers = [attempted(restorer, batch)[0].get(first.ids[0]) for batch in (first, mirrored)]
     one, other = answers
     return one is not None and other is not None and one.shape == other.shape and torch.equal(one, other)
 
 
-def _attempted(restorer: Restorer, degraded: ImageBatch) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Pixels per name as returned, copied; and reasons. Tries pictures alone where the batch raises."""
+@runtime_checkable
+class Attempting(Protocol):
+    """A restorer that itself tells which images it could not restore, such as one in a process of its own."""
+
+    def attempt(self, degraded: ImageBatch) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+        """As ``attempted``."""
+        ...
+
+
+def attempted(restorer: Restorer, degraded: ImageBatch) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """What a restorer returns, before its values are looked at. Tries images alone where the batch raises.
+
+    Returns:
+        (3, H, W) float32 pixels by name, copied, on the device of ``degraded``; and the reason, by name, for each image
+        that has none. Every name is in exactly one of the two.
+    """
+    if isinstance(restorer, Attempting):
+        return restorer.attempt(degraded)
     given = ImageBatch(degraded.pixels.clone(), degraded.ids)
     try:
         with contained(), torch.no_grad():
@@ -119,7 +136,7 @@ def _attempted(restorer: Restorer, degraded: ImageBatch) -> tuple[dict[str, torc
         pixels: dict[str, torch.Tensor] = {}
         reasons: dict[str, str] = {}
         for index in range(len(degraded)):
-            alone, why = _attempted(restorer, select(degraded, [index]))
+            alone, why = attempted(restorer, select(degraded, [index]))
             pixels |= alone
             reasons |= why
         return pixels, reasons

@@ -40,6 +40,8 @@ def measure(
     protocols: Sequence[str] = (),
     batch_size: int = 8,
     keep_images: int = 24,
+    isolate: bool = False,
+    seconds_per_image: float | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Measure a Case, everything in it given by name.
@@ -53,6 +55,8 @@ def measure(
         protocols: names of ``gfpbench list protocols``; all of them are measured in one pass over the pictures.
         batch_size: how many pictures of equal size the restorer is given at once. Part of the record.
         keep_images: how many pictures from the start are kept as PNG, besides the eight worst.
+        isolate, seconds_per_image: whether the restorer works in a process of its own, and how long it may take for an
+            image; see ``load``.
         progress: told how many faces are done.
 
     A run that was killed goes on where it stopped and gives the same bytes as an undisturbed one. A finished case is
@@ -64,9 +68,15 @@ def measure(
         AssetMissing: where the faces or the restorer need something that is not here.
         GfpbenchError: where a part breaks its contract, another run works on the case, or the disk refuses.
     """
-    refuse_inside_inputs(case, store)
     device = devices.resolve(device)
-    parts = load(case, device=device, metrics=metrics, protocols=protocols)
+    parts = load(
+        case,
+        device=device,
+        metrics=metrics,
+        protocols=protocols,
+        isolate=isolate,
+        seconds_per_image=seconds_per_image,
+    )
     return run_case(
         case, parts, store=store, device=device, batch_size=batch_size, keep_images=keep_images, progress=progress
     )
@@ -88,6 +98,7 @@ def run_case(
     With ``reuse`` a finished case in the same store is read back instead of measured, while everything it came from is
     what it was (``finished``).
     """
+    refuse_inside_inputs(case, store)
     if batch_size < 1:
         raise BadInput(f"a batch size of {batch_size} leaves nothing to measure")
     folder = store / case.id

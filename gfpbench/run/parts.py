@@ -74,7 +74,15 @@ class Parts:
         }
 
 
-def load(case: Case, *, device: str, metrics: Sequence[str] | None = None, protocols: Sequence[str] = ()) -> Parts:
+def load(
+    case: Case,
+    *,
+    device: str,
+    metrics: Sequence[str] | None = None,
+    protocols: Sequence[str] = (),
+    isolate: bool = False,
+    seconds_per_image: float | None = None,
+) -> Parts:
     """Load everything a Case names.
 
     Args:
@@ -83,6 +91,10 @@ def load(case: Case, *, device: str, metrics: Sequence[str] | None = None, proto
         metrics: names, of sets too; the default ones where None and no protocol is named. One that lacks an asset is
             left out and named in ``unavailable``.
         protocols: names; what they need is measured once for all of them, beside ``metrics``.
+        isolate: the restorer works in a process of its own: one that hangs, crashes or ends its process has failed, and
+            the run goes on. The numbers are the same.
+        seconds_per_image: how long the restorer may take for an image, a batch so many times longer. Without
+            ``isolate`` a restorer that takes longer ends the process. None: no limit; 120 with ``isolate``.
 
     Raises:
         BadInput: for a name that nobody knows.
@@ -113,7 +125,7 @@ def load(case: Case, *, device: str, metrics: Sequence[str] | None = None, proto
     return Parts(
         faces=faces.load(case.faces, size_px=case.size_px, draws=case.draws),
         degradation=degrade.load(case.degradation),
-        restorer=None if case.restorer == TRUTH else _restorer(case.restorer, devices.resolve(device)),
+        restorer=None if case.restorer == TRUTH else _restorer(case, device, isolate, seconds_per_image),
         metrics=tuple(loaded),
         unavailable=unavailable,
         sets=tuple(sets),
@@ -130,7 +142,21 @@ def _set_measure(name: str) -> tuple[SetMeasure, ...]:
     return measures
 
 
-def _restorer(spec: str, device: str) -> Restorer:
+def _restorer(case: Case, device: str, isolate: bool, seconds_per_image: float | None) -> Restorer:
+    spec, device = case.restorer, devices.resolve(device)
+    if spec == "input" or spec.startswith("outputs:"):  # these run nobody's code
+        return load_restorer(spec, device)
+    from gfpbench.run.isolated import SECONDS_PER_IMAGE, Isolated
+    from gfpbench.run.watched import Watched
+
+    if isolate:
+        return Isolated(spec, device=device, seconds_per_image=seconds_per_image or SECONDS_PER_IMAGE)
+    restorer = load_restorer(spec, device)
+    return restorer if seconds_per_image is None else Watched(restorer, seconds_per_image)
+
+
+def load_restorer(spec: str, device: str) -> Restorer:
+    """Load a restorer, of faces or of whole photos, into this process. Raises as ``restorers.load`` does."""
     from gfpbench import photos, restorers
 
     if photos.is_whole_photo(spec):

@@ -18,6 +18,7 @@ FLOORS = (
     {"report", "catalogue", "fetching"},
     {"doctor", "explaining"},
     {"plugin", "cli"},
+    {"supervised"},
     {"__main__"},
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

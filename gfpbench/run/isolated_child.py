@@ -1,0 +1,41 @@
+"""The process that holds an isolated restorer: it loads what it is told and answers one batch after the other."""
+
+from __future__ import annotations
+
+from typing import IO
+
+
+def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
+    """Load the restorer that the first message names, then answer one batch after the other until the pipe ends."""
+    from gfpbench.run.messages import BrokenMessage, receive, send, send_attempt
+
+    told, _ = receive(incoming)
+    import torch
+
+    from gfpbench.images import moved
+    from gfpbench.restorers.checked import attempted, is_opaque
+    from gfpbench.run.parts import load_restorer, plain, repeatable
+    from gfpbench.types import AssetMissing, GfpbenchError, ImageBatch
+
+    torch.set_num_threads(told["threads"])
+    try:
+        restorer = load_restorer(told["restorer"], told["device"])
+        provenance = plain(restorer.provenance(), "the restorer's provenance")
+    except AssetMissing as error:
+        send(outgoing, {"missing": [error.asset, error.needed_by], "error": str(error)})
+        return
+    except GfpbenchError as error:
+        send(outgoing, {"error": str(error)})
+        return
+    send(outgoing, {"name": restorer.name, "provenance": provenance, "opaque": is_opaque(restorer)})
+    while True:
+        try:
+            asked, pixels = receive(incoming)
+        except BrokenMessage:  # nobody asks any more
+            return
+        if pixels is None:
+            send(outgoing, {"provenance": plain(restorer.provenance(), "the restorer's provenance")})
+            continue
+        with repeatable():
+            answer, reasons = attempted(restorer, moved(ImageBatch(pixels, tuple(asked["ids"])), told["device"]))
+        send_attempt(outgoing, answer, reasons)

@@ -1,0 +1,98 @@
+"""What passes between a run and a restorer in a process of its own: JSON and raw float32 values over two pipes.
+
+Nothing is unpickled: what a restorer's process sends is read as text and as numbers only.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+import numpy as np
+import torch
+
+from gfpbench.images import moved
+from gfpbench.types import ImageBatch, Json
+
+_LENGTHS = struct.Struct(">QQ")
+MAXIMUM_HEADER_BYTES = 64 * 2**20
+
+
+class BrokenMessage(Exception):
+    """The other side has ended, or sent something else than a message."""
+
+
+def send(pipe: IO[bytes], header: Mapping[str, Json], pixels: torch.Tensor | None = None) -> None:
+    """Write one message: a JSON header, and values where there are any (their shape is added to the header).
+
+    Args:
+        pipe: the other side reads from it.
+        header: JSON values.
+        pixels: float32, on the CPU.
+    """
+    shape = None if pixels is None else list(pixels.shape)
+    text = json.dumps({**header, "shape": shape}).encode()
+    data = b"" if pixels is None else pixels.contiguous().numpy().tobytes()
+    pipe.write(_LENGTHS.pack(len(text), len(data)) + text)
+    pipe.write(data)
+    pipe.flush()
+
+
+def receive(pipe: IO[bytes]) -> tuple[dict[str, Json], torch.Tensor | None]:
+    """Read one message.
+
+    Raises:
+        BrokenMessage: where the pipe ends first, or holds something else.
+    """
+    text_bytes, data_bytes = _LENGTHS.unpack(_exactly(pipe, _LENGTHS.size))
+    if text_bytes > MAXIMUM_HEADER_BYTES:
+        raise BrokenMessage(f"a header of {text_bytes} bytes")
+    try:
+        header = json.loads(_exactly(pipe, text_bytes))
+        shape = header["shape"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BrokenMessage(f"no header: {type(error).__name__}") from error
+    if shape is None:
+        return header, None
+    if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
+        raise BrokenMessage(f"the shape {shape!r}")
+    if 4 * int(np.prod(shape, dtype=object)) != data_bytes:
+        raise BrokenMessage(f"{data_bytes} bytes for the shape {shape}")
+    values = np.frombuffer(bytearray(_exactly(pipe, data_bytes)), np.float32)
+    return header, torch.from_numpy(values.reshape(shape))
+
+
+def _exactly(pipe: IO[bytes], count: int) -> bytes:
+    data = pipe.read(count)
+    if len(data) != count:
+        raise BrokenMessage("the pipe ended")
+    return data
+
+
+def send_batch(pipe: IO[bytes], batch: ImageBatch) -> None:
+    """Ask for the restoration of a batch."""
+    send(pipe, {"ids": list(batch.ids)}, moved(batch, "cpu").pixels)
+
+
+def send_attempt(pipe: IO[bytes], pixels: Mapping[str, torch.Tensor], reasons: Mapping[str, str]) -> None:
+    """Answer: (3, H, W) values for each image that was restored, and the reason for each that was not."""
+    stacked = torch.stack([values.cpu() for values in pixels.values()]) if pixels else None
+    send(pipe, {"ids": list(pixels), "reasons": dict(reasons)}, stacked)
+
+
+def attempt_of(
+    header: Mapping[str, Json], values: torch.Tensor | None, ids: Sequence[str]
+) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The same two on the other side.
+
+    Raises:
+        BrokenMessage: where an image of ``ids`` is in both or in none, or values are missing.
+    """
+    names, reasons = header.get("ids"), header.get("reasons")
+    if not isinstance(names, list) or not isinstance(reasons, dict) or sorted([*names, *reasons]) != sorted(ids):
+        raise BrokenMessage("an answer for other images than those that were asked for")
+    if len(names) != (0 if values is None else len(values)):
+        raise BrokenMessage("an answer without its values")
+    return dict(zip(names, values if values is not None else (), strict=True)), {k: str(v) for k, v in reasons.items()}

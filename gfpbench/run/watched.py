@@ -1,0 +1,42 @@
+"""A restorer that works in this process, which is ended where an answer takes too long: nothing else can stop it."""
+
+from __future__ import annotations
+
+import faulthandler
+from collections.abc import Mapping
+from typing import Any
+
+from gfpbench.restorers import is_opaque
+from gfpbench.types import ImageBatch, Json, Restorer
+
+
+class Watched:
+    """A restorer with a limit on its time, for commands: at the limit the process writes where it is, and ends.
+
+    The limit is kept by a thread outside of Python, so that it holds for native code too. What was measured before is on
+    the disk. In a process of its own (``Isolated``) a restorer that is too slow costs its images only.
+
+    Args:
+        restorer: called as before.
+        seconds_per_image: a batch may take as many times longer as it has images.
+    """
+
+    def __init__(self, restorer: Restorer, seconds_per_image: float) -> None:
+        self.restorer, self.seconds_per_image = restorer, seconds_per_image
+        self.name = restorer.name
+        self.opaque = is_opaque(restorer)
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        """Restore a batch; raises what the restorer raises."""
+        faulthandler.dump_traceback_later(self.seconds_per_image * len(degraded), exit=True, file=2)
+        try:
+            return self.restorer(degraded)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def provenance(self) -> Mapping[str, Json]:
+        """The restorer's own."""
+        return self.restorer.provenance()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.restorer, name)
