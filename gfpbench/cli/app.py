@@ -43,7 +43,10 @@ Isolate = Annotated[
 Timeout = Annotated[
     float,
     typer.Option(
-        "--timeout", min=0.001, metavar="SECONDS", help="How long a restorer may take for an image, a batch N times that."
+        "--timeout",
+        min=0.001,
+        metavar="SECONDS",
+        help="How long a restorer may take for an image.",
     ),
 ]
 

@@ -55,6 +55,8 @@ __all__ = [
     "pytest_addoption",
 ]
 
+FINISHED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+"""The exit codes of a session that came to its end."""
 TAKEN: pytest.StashKey[Iterable[str]] = pytest.StashKey()
 """The short names of our options that belong to somebody else in this session."""
 
@@ -194,7 +196,7 @@ def pytest_exception_interact(call: pytest.CallInfo[Any], report: Any) -> None:
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     session = config.stash.get(KEY, None)
     _summarize(terminalreporter, session)
-    if session is not None and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    if session is not None and exitstatus in FINISHED:
         session.complete_report()
 
 

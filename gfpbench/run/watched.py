@@ -13,8 +13,8 @@ from gfpbench.types import ImageBatch, Json, Restorer
 class Watched:
     """A restorer with a limit on its time, for commands: at the limit the process writes where it is, and ends.
 
-    The limit is kept by a thread outside of Python, so that it holds for native code too. What was measured before is on
-    the disk. In a process of its own (``Isolated``) a restorer that is too slow costs its images only.
+    The limit is kept by a thread outside of Python, so that it holds for native code too. What was measured before is
+    on the disk. In a process of its own (``Isolated``) a restorer that is too slow costs its images only.
 
     Args:
         restorer: called as before.

@@ -1,0 +1,210 @@
+"""A restorer in a process of its own gives the same bytes, and one that misbehaves costs its images only."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import io
+import os
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from gfpbench import restorers, run
+from gfpbench.restorers.checked import checked
+from gfpbench.run import isolated
+from gfpbench.run.isolated import LOSSES_AT_MOST, Isolated
+from gfpbench.run.messages import BrokenMessage, attempt_of, receive, send, send_attempt
+from gfpbench.types import AssetMissing, BadInput, Case, ImageBatch, Result
+
+MODELS = """
+    import ctypes, os, posix, signal, subprocess, sys, threading, time
+    import cv2
+    from gfpbench.restorers import from_array_function
+
+    def blurred(rgb):
+        return cv2.GaussianBlur(rgb, (5, 5), 1.5)
+
+    def at_dark(act):
+        def restore(rgb):
+            if rgb.mean() < 64:
+                act()
+            return blurred(rgb)
+        return from_array_function(restore)
+
+    def talk():
+        print("on standard output")
+        subprocess.run(["echo", "from a process"])
+        os.write(1, b"to the descriptor")
+        assert sys.stdin.read() == ""
+
+    def leave_a_thread():
+        threading.Thread(target=time.sleep, args=(1000,)).start()
+
+    nice = at_dark(lambda: None)
+    posix_exit = at_dark(lambda: posix._exit(0))
+    libc_exit = at_dark(lambda: ctypes.CDLL(None).exit(0))
+    execv = at_dark(lambda: os.execv("/bin/true", ["true"]))
+    segfault = at_dark(lambda: ctypes.string_at(0))
+    killed = at_dark(lambda: os.kill(os.getpid(), signal.SIGKILL))
+    endless = at_dark(lambda: time.sleep(1000))
+    closes_everything = at_dark(lambda: os.closerange(3, 100) or time.sleep(1000))
+    talks = at_dark(talk)
+    threads = at_dark(leave_a_thread)
+    raises = at_dark(lambda: 1 / 0)
+"""
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models.py").write_text(textwrap.dedent(MODELS))
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.fixture
+def batch() -> ImageBatch:
+    """Three images: bright, dark (those that misbehave do it here), bright."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand((3, 3, 32, 32), generator=generator) * 0.4 + torch.tensor([0.5, 0.0, 0.5])[:, None, None, None]
+    return ImageBatch((pixels * 255).round() / 255, ("a", "dark", "c"))
+
+
+def measured(case: Case, store: Path, *, isolate: bool) -> Result:
+    return run.measure(case, store=store, metrics=["psnr_rgb"], isolate=isolate)
+
+
+@pytest.mark.parametrize("name", ["nano", "bicubic", "python:models:nice", "photo:bicubic"])
+def test_the_bytes_are_those_of_one_process(tmp_path: Path, name: str) -> None:
+    case = Case("embedded", "paper", name, limit=3, size_px=128 if name != "photo:bicubic" else None)
+    here, there = (measured(case, tmp_path / str(isolate), isolate=isolate) for isolate in (False, True))
+    assert dataclasses.replace(here, environment={}) == dataclasses.replace(there, environment={})
+    assert here.environment == there.environment
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("posix_exit", "its process ended with status 0 before it had answered"),
+        ("libc_exit", "its process ended with status 0 before it had answered"),
+        ("execv", "its process ended with status 0 before it had answered"),
+        ("segfault", "its process was ended by signal 11"),
+        ("killed", "its process was ended by signal 9"),
+    ],
+)
+def test_one_that_ends_its_process_fails_and_the_others_are_restored(
+    batch: ImageBatch, model: str, reason: str
+) -> None:
+    restorer = Isolated(f"python:models:{model}")
+    restored, failures = checked(restorer, batch)
+    assert restored is not None
+    assert restored.ids == ("a", "c")
+    assert failures.keys() == {"dark"}
+    assert failures["dark"].startswith(reason)
+    expected, _ = checked(restorers.load("python:models:nice"), batch)
+    assert expected is not None
+    assert torch.equal(restored.pixels, expected.pixels[[0, 2]])
+
+
+@pytest.mark.parametrize("model", ["endless", "closes_everything"])
+def test_one_that_hangs_is_ended(batch: ImageBatch, model: str) -> None:
+    restored, failures = checked(Isolated(f"python:models:{model}", seconds_per_image=3), batch)
+    assert restored is not None
+    assert restored.ids == ("a", "c")
+    assert set(failures) == {"dark"}
+    if model == "endless":
+        assert failures["dark"] == "it gave no answer within 3 s and was ended (--timeout)"
+
+
+def test_what_it_prints_goes_to_standard_error(batch: ImageBatch, capfd: pytest.CaptureFixture[str]) -> None:
+    restored, failures = checked(Isolated("python:models:talks"), batch)
+    assert restored is not None
+    assert len(restored) == 3, failures
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "on standard output" in err
+    assert "from a process" in err
+
+
+def test_errors_and_reasons_are_those_of_one_process(batch: ImageBatch) -> None:
+    _, here = checked(restorers.load("python:models:raises"), batch)
+    _, there = checked(Isolated("python:models:raises"), batch)
+    assert here == there
+    assert "ZeroDivisionError" in there["dark"]
+
+
+def test_after_some_losses_in_a_row_nothing_more_is_tried() -> None:
+    dark = ImageBatch(torch.zeros(6, 3, 32, 32) + torch.arange(6)[:, None, None, None] / 255, tuple("abcdef"))
+    restorer = Isolated("python:models:posix_exit")
+    pixels, reasons = restorer.attempt(dark)
+    assert not pixels
+    tried = [reason for reason in reasons.values() if not reason.startswith("not tried")]
+    assert len(tried) == LOSSES_AT_MOST - 1  # the first loss was that of the whole batch
+    assert "the last time its process ended with status 0" in reasons["f"]
+
+
+def test_no_process_is_left(batch: ImageBatch) -> None:
+    restorer = Isolated("python:models:threads")
+    assert restorer._process is not None
+    pid = restorer._process._child.pid
+    restorer.attempt(batch)
+    del restorer
+    gc.collect()
+    for _ in range(50):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"process {pid} is still there")
+
+
+def test_what_cannot_be_loaded_says_so_as_in_one_process() -> None:
+    for name, error in (("nanoo", BadInput), ("python:models:absent", BadInput), ("gfpgan-1.4", AssetMissing)):
+        with pytest.raises(error) as here:
+            restorers.load(name)
+        with pytest.raises(error) as there:
+            Isolated(name)
+        assert str(here.value) == str(there.value)
+
+
+def test_a_process_that_ends_while_it_loads_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "ends.py").write_text("import posix\nposix._exit(0)\n")
+    with pytest.raises(BadInput, match="cannot be loaded: its process ended with status 0"):
+        Isolated("python:ends:restorer")
+    with pytest.raises(BadInput, match="leave no time"):
+        Isolated("nano", seconds_per_image=0)
+
+
+def test_messages_arrive_whole_or_are_refused() -> None:
+    pipe = io.BytesIO()
+    values = torch.tensor([[[0.1, float("nan")], [float("inf"), -3.0]]])
+    send_attempt(pipe, {"a": values}, {"b": "no"})
+    data = pipe.getvalue()
+    header, pixels = receive(io.BytesIO(data))
+    answer, reasons = attempt_of(header, pixels, ("a", "b"))
+    assert torch.equal(answer["a"].nan_to_num(7), values.nan_to_num(7))
+    assert reasons == {"b": "no"}
+    for cut in range(len(data)):
+        with pytest.raises(BrokenMessage):
+            receive(io.BytesIO(data[:cut]))
+    for ids in (("a",), ("a", "b", "c"), ("a", "x")):
+        with pytest.raises(BrokenMessage):
+            attempt_of(header, pixels, ids)
+    wrong = io.BytesIO()
+    send(wrong, {"ids": ["a"], "reasons": {}})
+    header, pixels = receive(io.BytesIO(wrong.getvalue()))
+    with pytest.raises(BrokenMessage):
+        attempt_of(header, pixels, ("a",))
+
+
+def test_a_run_that_believed_the_exit_code_would_lose_the_images(
+    batch: ImageBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The saboteur: an answer that never came is taken for one without images."""
+    monkeypatch.setattr(isolated, "attempt_of", lambda header, pixels, ids: ({}, {}))
+    pixels, reasons = Isolated("python:models:nice").attempt(batch)
+    with pytest.raises(AssertionError):
+        assert {*pixels, *reasons} == set(batch.ids)

@@ -1,0 +1,115 @@
+"""Exit code 0 is believed with a witness only; signals go on to the work; nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+MODELS = """
+    import ctypes, os, posix, time
+    from pathlib import Path
+    from gfpbench.restorers import from_array_function
+
+    def sleeps(rgb):
+        Path("reached").touch()
+        time.sleep(1000)
+
+    posix_exit = from_array_function(lambda rgb: posix._exit(0))
+    posix_exit_2 = from_array_function(lambda rgb: posix._exit(2))
+    libc_exit = from_array_function(lambda rgb: ctypes.CDLL(None).exit(0))
+    execv = from_array_function(lambda rgb: os.execv("/bin/true", ["true"]))
+    segfault = from_array_function(lambda rgb: ctypes.string_at(0))
+    sleeps = from_array_function(sleeps)
+"""
+SMALL = ("--limit", "1", "--metric", "psnr_rgb", "--device", "cpu")
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "models.py").write_text(textwrap.dedent(MODELS))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def gfpbench(*words: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "gfpbench", *words)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("model", ["posix_exit", "posix_exit_2", "libc_exit", "execv"])
+def test_a_restorer_that_ends_the_process_is_no_success_and_no_verdict(model: str) -> None:
+    ended = gfpbench("run", "--restorer", f"python:models:{model}", *SMALL)
+    assert ended.returncode == 3
+    assert "before the work was done" in ended.stderr
+    assert "--isolate" in ended.stderr
+    told = gfpbench("report", "report")
+    assert told.returncode == 2
+    assert "has not finished" in told.stderr
+
+
+def test_isolated_it_is_a_failed_restoration() -> None:
+    ended = gfpbench("run", "--restorer", "python:models:posix_exit", "--isolate", *SMALL)
+    assert ended.returncode == 1, ended.stderr
+    assert "its process ended with status 0" in ended.stdout
+    assert gfpbench("report", "report").returncode == 0
+
+
+def test_a_crash_and_a_hang_end_the_run() -> None:
+    crashed = gfpbench("run", "--restorer", "python:models:segfault", *SMALL)
+    assert crashed.returncode == 128 + signal.SIGSEGV
+    assert "SIGSEGV" in crashed.stderr
+    hung = gfpbench("run", "--restorer", "python:models:sleeps", "--timeout", "2", *SMALL)
+    assert hung.returncode == 3
+    assert "before the work was done" in hung.stderr
+
+
+def test_exit_codes_go_through() -> None:
+    assert gfpbench("run", "--restorer", "bicubic", *SMALL).returncode == 0
+    assert gfpbench("run", "--restorer", "nanoo").returncode == 2
+    assert gfpbench("run", "--no-such-option").returncode == 2
+    assert gfpbench("run", "--help").returncode == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_signals_go_on_to_the_work(project: Path, number: int, code: int) -> None:
+    command = (sys.executable, "-m", "gfpbench", "run", "--restorer", "python:models:sleeps", *SMALL)
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    worker = _until(lambda: (project / "reached").exists() and _children(running.pid))
+    running.send_signal(number)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == code
+    assert (b"goes on from there" in told) == (number != signal.SIGKILL)
+    _until(lambda: not _alive(worker[0]))
+
+
+def _children(pid: int) -> list[int]:
+    listed = subprocess.run(("ps", "-o", "pid=", "--ppid", str(pid)), capture_output=True, text=True, check=False)
+    return [int(word) for word in listed.stdout.split()]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat").read_text() if Path(f"/proc/{pid}/stat").exists() else ""
+    return ") Z " not in state
+
+
+def _until(found: object, seconds: float = 60.0) -> list[int]:
+    assert callable(found)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = found()
+        if value:
+            return value if isinstance(value, list) else []
+        time.sleep(0.05)
+    raise AssertionError("not within a minute")
