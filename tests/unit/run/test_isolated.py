@@ -6,6 +6,7 @@ import dataclasses
 import gc
 import io
 import os
+import sys
 import textwrap
 import time
 from pathlib import Path
@@ -62,13 +63,15 @@ MODELS = """
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "models.py").write_text(textwrap.dedent(MODELS))
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "models", raising=False)
 
 
 @pytest.fixture
 def batch() -> ImageBatch:
     """Three images: bright, dark (those that misbehave do it here), bright."""
     generator = torch.Generator().manual_seed(0)
-    pixels = torch.rand((3, 3, 32, 32), generator=generator) * 0.4 + torch.tensor([0.5, 0.0, 0.5])[:, None, None, None]
+    floor = torch.tensor([0.5, 0.0, 0.5])[:, None, None, None]
+    pixels = torch.rand((3, 3, 32, 32), generator=generator) * 0.4 + floor
     return ImageBatch((pixels * 255).round() / 255, ("a", "dark", "c"))
 
 
