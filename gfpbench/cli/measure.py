@@ -120,6 +120,8 @@ def photos(
     upscale: Annotated[int, typer.Option(min=1, max=4, help="How many times larger the result is.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
+    isolate: Isolate = False,
+    timeout: Timeout = 120.0,
     as_json: AsJson = False,
 ) -> None:
     """Restore whole photos: find each face, restore it, paste it back. Goes on where it was stopped.
@@ -128,11 +130,14 @@ def photos(
     """
     from gfpbench.decode.files import summed
     from gfpbench.photos import load_pipeline, restore_paths
-    from gfpbench.run import surroundings
+    from gfpbench.photos.choice import check_choice
+    from gfpbench.run import guarded, surroundings
 
     with models_talk_to_stderr(as_json):
+        check_choice(face)  # before anything is loaded
+        loaded = guarded(restorer, device, isolate=isolate, seconds_per_image=timeout)
         pipeline = load_pipeline(
-            restorer, detector=detector, mask=mask, device=device, upscale=upscale, batch_size=batch_size, face=face
+            loaded, detector=detector, mask=mask, device=device, upscale=upscale, batch_size=batch_size, face=face
         )
 
     def told(name: str, line: str, ok: bool) -> None:
@@ -172,6 +177,8 @@ def collapse(
         float | None, typer.Option(help="Measure this one value of the axis instead, and show its faces.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    isolate: Isolate = False,
+    timeout: Timeout = 120.0,
     report: Annotated[Path, typer.Option(help="Where the report and everything measured go.")] = Path("report"),
     as_json: AsJson = False,
 ) -> None:
@@ -182,6 +189,7 @@ def collapse(
     from gfpbench import collapse as search
     from gfpbench import devices
     from gfpbench import report as reports
+    from gfpbench import run as engine
     from gfpbench.report.progress import progress_bar
     from gfpbench.types import BadInput
 
@@ -207,7 +215,10 @@ def collapse(
         say(*lines, *written.lines(), last)
         failed = any(row.failure for result in results for row in result.rows)
     else:
-        loaded = search.loaded(asked, device=where)  # a misspelt name is told now, not after an hour
+        # A misspelt name is told now, not after an hour.
+        loaded = search.loaded(
+            asked, load=lambda name: engine.guarded(name, where, isolate=isolate, seconds_per_image=timeout)
+        )
         with progress_bar() as progress:
             found = [
                 search.collapse_point(one, store=store, device=where, restorer=loaded[one.restorer], progress=progress)

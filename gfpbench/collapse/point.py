@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def collapse_point(
     return _record(search, found, (note,) if note else ())
 
 
-def loaded(questions: Sequence[Question], *, device: str = "cpu") -> dict[str, Restorer]:
+def loaded(questions: Sequence[Question], *, load: Callable[[str], Restorer] = restorers.load) -> dict[str, Restorer]:
     """The restorers of several questions, each loaded once; every name in the questions is looked up.
 
     Raises:
@@ -114,7 +114,7 @@ def loaded(questions: Sequence[Question], *, device: str = "cpu") -> dict[str, R
         axis_of(question.axis)
         criteria_for(load_metric(question.metric), question.criteria)
         most_evaluations(question.resolution)
-    return {name: restorers.load(name, device=device) for name in dict.fromkeys(q.restorer for q in questions)}
+    return {name: load(name) for name in dict.fromkeys(q.restorer for q in questions)}
 
 
 def margins_at(

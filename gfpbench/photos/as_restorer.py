@@ -90,7 +90,7 @@ def of_photos(spec: str) -> str:
 
 
 def load_pipeline(
-    restorer: str,
+    restorer: str | Restorer,
     *,
     detector: str = AUTO,
     mask: str = "auto",
@@ -99,10 +99,15 @@ def load_pipeline(
     batch_size: int = 8,
     face: str = ALL,
 ) -> Pipeline:
-    """Everything a photo goes through, by name. Raises BadInput for unknown names, AssetMissing for absent weights."""
+    """Everything a photo goes through, by name; the restorer may be one that is loaded already.
+
+    Raises:
+        BadInput: for unknown names.
+        AssetMissing: for absent weights.
+    """
     check_choice(face)  # before anything is loaded
     where = devices.resolve(device)
-    loaded = load_restorer(restorer, device=where)
+    loaded = load_restorer(restorer, device=where) if isinstance(restorer, str) else restorer
     found_by, shown = load_detector(detector, device=where), load_mask(mask, device=where)
     return Pipeline(loaded, found_by, shown, upscale, where, batch_size, face)
 

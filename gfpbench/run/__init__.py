@@ -7,7 +7,7 @@ from gfpbench.run.degraded_images import degraded_folder, write_degraded
 from gfpbench.run.environment import environment
 from gfpbench.run.inputs import input_folders, refuse_inside_inputs
 from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
-from gfpbench.run.parts import TRUTH, Parts, load
+from gfpbench.run.parts import TRUTH, Parts, guarded, load
 from gfpbench.run.pictures import picture_path
 from gfpbench.run.verify import Remade, remake, verify
 
@@ -19,6 +19,7 @@ __all__ = [
     "degraded_folder",
     "environment",
     "faces_sha256",
+    "guarded",
     "input_folders",
     "load",
     "measure",

@@ -125,7 +125,9 @@ def load(
     return Parts(
         faces=faces.load(case.faces, size_px=case.size_px, draws=case.draws),
         degradation=degrade.load(case.degradation),
-        restorer=None if case.restorer == TRUTH else _restorer(case, device, isolate, seconds_per_image),
+        restorer=None
+        if case.restorer == TRUTH
+        else guarded(case.restorer, device, isolate=isolate, seconds_per_image=seconds_per_image),
         metrics=tuple(loaded),
         unavailable=unavailable,
         sets=tuple(sets),
@@ -142,8 +144,13 @@ def _set_measure(name: str) -> tuple[SetMeasure, ...]:
     return measures
 
 
-def _restorer(case: Case, device: str, isolate: bool, seconds_per_image: float | None) -> Restorer:
-    spec, device = case.restorer, devices.resolve(device)
+def guarded(spec: str, device: str, *, isolate: bool = False, seconds_per_image: float | None = None) -> Restorer:
+    """A restorer by name, in a process of its own or with a limit on its time, as ``load`` says.
+
+    Raises:
+        BadInput, AssetMissing: as ``restorers.load`` does.
+    """
+    device = devices.resolve(device)
     if spec == "input" or spec.startswith("outputs:"):  # these run nobody's code
         return load_restorer(spec, device)
     from gfpbench.run.isolated import SECONDS_PER_IMAGE, Isolated

@@ -71,6 +71,20 @@ def test_a_crash_and_a_hang_end_the_run() -> None:
     assert "before the work was done" in hung.stderr
 
 
+def test_photos_and_collapse_are_guarded_too(project: Path) -> None:
+    import skimage.data
+    from PIL import Image
+
+    Image.fromarray(skimage.data.astronaut()).save(project / "photo.png")
+    for words in (("photos", "photo.png"), ("collapse", "--limit", "2", "--draws", "1", "--criterion", "input")):
+        ended = gfpbench(*words, "--restorer", "python:models:posix_exit")
+        assert ended.returncode == 3, ended.stderr
+        assert "before the work was done" in ended.stderr
+    failed = gfpbench("photos", "photo.png", "--restorer", "python:models:posix_exit", "--isolate", "--out", "again")
+    assert failed.returncode == 1
+    assert "its process ended with status 0" in failed.stderr
+
+
 def test_exit_codes_go_through() -> None:
     assert gfpbench("run", "--restorer", "bicubic", *SMALL).returncode == 0
     assert gfpbench("run", "--restorer", "nanoo").returncode == 2
