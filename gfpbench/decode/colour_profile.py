@@ -12,6 +12,8 @@ from PIL import Image, ImageCms
 SRGB_WITHIN_LEVELS = 3
 """A profile that moves no colour by more is sRGB under some name: makers round its curve and primaries differently."""
 NAME_AT_MOST = 60
+LONGEST_BYTES = 8 * 2**20
+"""Profiles of printers take one or two megabytes; a longer one is not looked into."""
 _STEPS = 9  # on each axis of the colours that are tried
 
 
@@ -34,9 +36,13 @@ class Profile:
         return self.levels is not None and self.levels <= SRGB_WITHIN_LEVELS
 
 
-@lru_cache(maxsize=64)
 def describe(profile: bytes) -> Profile:
     """Read a profile with LittleCMS. A damaged one is described as such, never an error: the pixels are sound."""
+    return _described(profile) if len(profile) <= LONGEST_BYTES else Profile("too long to be read", None)
+
+
+@lru_cache(maxsize=16)
+def _described(profile: bytes) -> Profile:
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         name = _line(opened.profile.profile_description or ImageCms.getProfileName(opened))

@@ -92,6 +92,11 @@ class Stored:
         """How the file of a picture was read, once it was: its name, format, depth, hash and what was done to it."""
         return self._records.get(face_id, {})
 
+    def _left_out(self) -> dict[str, Json]:
+        """What is no image in a folder that somebody named; CelebA-Test's own is compared with its faces."""
+        record = {} if self.path is None else list_images(self.folder()).record()
+        return {"left_out": record} if record else {}
+
     def _read(self, folder: Path, record: Parameters, name: str, size: tuple[int, int]) -> images.Bytes:
         file = record.get("stored_file")
         if not isinstance(file, str):
@@ -113,6 +118,7 @@ class Stored:
             "summary": "the degraded pictures published with the faces (CelebA-Test), or of `stored:PATH`, by name",
             "source": "the dataset itself",
             **({} if manifest is None else {"manifest_sha256": manifest.sha256, "made": dict(manifest.made)}),
+            **self._left_out(),
         }
 
 

@@ -82,10 +82,16 @@ def celeba(size_px: int | None = None, path: Path | None = None) -> Dataset:
             "licence": "non-commercial research only",
             "alignment": centre if points is None else "FFHQ's square from CelebA's five landmarks",
             "partition": "test" if parts is not None else "all: no list_eval_partition is here",
+            **({} if parts is None else _left_out(len(parts.rows) - len(names))),
             "attributes": list(GROUPS) if flags is not None else "none: no list_attr_celeba is here",
         },
         [file for file in lists.values() if file is not None],
     )
+
+
+def _left_out(elsewhere: int) -> dict[str, Json]:
+    entry = {"count": elsewhere, "first": [], "what": "face"}
+    return {"left_out": {"of the partitions train and valid": entry}} if elsewhere else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,9 +100,16 @@ def wider(size_px: int | None = None, path: Path | None = None) -> Dataset:
             "left_out_invalid": len(every) - len(valid),
             "left_out_small": len(valid) - len(large),
             "minimum_box_px": MINIMUM_BOX_PX,
+            **_left_out(len(every) - len(valid), len(valid) - len(large)),
         },
         [labels],
     )
+
+
+def _left_out(invalid: int, small: int) -> dict[str, Json]:
+    counts = {"its box is marked invalid": invalid, f"its box is under {MINIMUM_BOX_PX} px": small}
+    found = {reason: {"count": count, "first": [], "what": "face"} for reason, count in counts.items() if count}
+    return {"left_out": found} if found else {}
 
 
 def read_boxes(path: Path) -> dict[str, list[Box]]:

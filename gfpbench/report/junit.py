@@ -12,6 +12,7 @@ from gfpbench.metrics.means import best_of, interval_of, mean_of
 from gfpbench.report.gate import Gate
 from gfpbench.report.junit_gate import gate_suites
 from gfpbench.report.names import plural, printable
+from gfpbench.report.reading import left_out
 from gfpbench.report.summary import measured, problems_of
 from gfpbench.types import Problem, Result
 
@@ -90,7 +91,9 @@ def _suite(result: Result) -> ET.Element:
     case = _case(suite, result, "faces")
     if unreadable:
         ET.SubElement(case, "skipped", message=f"{plural(len(unreadable), 'face')} could not be read")
-        ET.SubElement(case, "system-out").text = _listed(unreadable)
+    apart = [f"left out of {printable(one.line)}" for one in left_out([result])]
+    if unreadable or apart:
+        ET.SubElement(case, "system-out").text = "\n".join([*([_listed(unreadable)] if unreadable else []), *apart])
     case = _case(suite, result, "restoration")
     if failed:
         message = f"{plural(len(failed), 'restoration')} failed, {plural(len(result.rows), 'image')} in all"

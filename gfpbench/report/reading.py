@@ -15,18 +15,19 @@ KINDS = {"truth": "faces", "degraded": "degraded images", "restored": "outputs"}
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Files of one folder that were not taken for one reason, and the names of the first few."""
+    """Files of one folder (or faces of one dataset) left out for one reason, and the names of the first few."""
 
     of: str
     reason: str
     count: int
-    first: tuple[str, ...]
+    first: tuple[str, ...] = ()
+    what: str = "file"
 
     @property
     def line(self) -> str:
         """``FOLDER: 3 files: REASON (a, b, ...)``."""
         names = ", ".join([*self.first, *(["..."] if self.count > len(self.first) else [])])
-        return f"{self.of}: {plural(self.count, 'file')}: {self.reason}" + (f" ({names})" if names else "")
+        return f"{self.of}: {plural(self.count, self.what)}: {self.reason}" + (f" ({names})" if names else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,10 @@ def left_out(results: Sequence[Result]) -> tuple[LeftOut, ...]:
     """Every reason of every folder once, whoever was measured on it; the largest number of a folder first."""
     found: dict[LeftOut, None] = {}
     for result in results:
-        for name, record in ((result.case.faces, result.faces), (result.case.restorer, result.restorer)):
-            entries = [LeftOut(name, reason, *entry) for reason, entry in _entries(record)]
-            found |= dict.fromkeys(sorted(entries, key=lambda entry: (-entry.count, entry.reason)))
+        case = result.case
+        records = {case.faces: result.faces, case.degradation: result.degradation, case.restorer: result.restorer}
+        for name, record in records.items():
+            found |= dict.fromkeys(sorted(_entries(name, record), key=lambda entry: (-entry.count, entry.reason)))
     return tuple(found)
 
 
@@ -80,10 +82,16 @@ def readings(results: Sequence[Result]) -> tuple[Reading, ...]:
     )
 
 
-def _entries(record: Mapping[str, Json]) -> Iterator[tuple[str, tuple[int, tuple[str, ...]]]]:
+def _entries(name: str, record: Mapping[str, Json]) -> Iterator[LeftOut]:
     """What a results file says of files left out; it is somebody's file, so what has another shape says nothing."""
     entries = record.get("left_out")
     for reason, entry in entries.items() if isinstance(entries, Mapping) else ():
         if isinstance(entry, Mapping) and isinstance(entry.get("count"), int):
             first = entry.get("first")
-            yield reason, (entry["count"], tuple(map(str, first)) if isinstance(first, list) else ())
+            yield LeftOut(
+                name,
+                reason,
+                entry["count"],
+                tuple(map(str, first)) if isinstance(first, list) else (),
+                str(entry.get("what", "file")),
+            )

@@ -50,6 +50,7 @@ def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_image
         "restorer's files": dict(files_of(parts)),
         **records,
         "faces": identity(records["faces"]),
+        "degradation": identity(records["degradation"]),
         "restorer": identity(records["restorer"]),
         "metrics": {name: results.metric_to_json(name, record) for name, record in records["metrics"].items()},
     }

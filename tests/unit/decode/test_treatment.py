@@ -42,6 +42,7 @@ def test_srgb_under_any_name_changes_nothing_and_another_profile_is_named() -> N
     assert 60 < linear.levels < 90, "linear 64 is sRGB 137: the largest move of a straight curve is 73 levels"
     assert describe(b"no profile" * 30) == describe(b"")
     assert not describe(b"").is_srgb
+    assert describe(SRGB + bytes(9 * 2**20)).name == "too long to be read"
 
 
 def test_the_numbers_are_kept_whatever_the_profile_says() -> None:

@@ -145,6 +145,8 @@ def test_celeba_in_each_of_its_layouts(tmp_path: Path, layout: str) -> None:
         expected = {"Eyeglasses": True, "Male": False, "Smiling": True, "Young": young, "partition": "test"}
         assert dict(face.attributes) == expected
     assert opened.source()["partition"] == "test"
+    (apart,) = opened.source()["left_out"].values()
+    assert apart["count"] == 5, "the first five of eight are not of the test partition"
 
 
 def test_celeba_without_its_lists_says_so(tmp_path: Path) -> None:
@@ -235,6 +237,10 @@ def test_wider_cuts_the_boxes_that_are_large_and_valid(tmp_path: Path) -> None:
     assert sorted(opened.ids()) == [f"{band}/000", f"{band}/001", "3--Riot/3_Riot_Riot_3_26/000"]
     said = opened.source()
     assert (said["boxes"], said["left_out_invalid"], said["left_out_small"]) == (5, 1, 1)
+    assert said["left_out"] == {
+        "its box is marked invalid": {"count": 1, "first": [], "what": "face"},
+        "its box is under 64 px": {"count": 1, "first": [], "what": "face"},
+    }
     assert dict(opened.load(f"{band}/001").attributes) == {
         "event": "0--Parade", "blur": "heavy", "expression": "exaggerated", "illumination": "extreme",
         "occlusion": "heavy", "pose": "atypical", "box_px": [150, 60, 64, 90],

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import cv2
@@ -97,6 +98,9 @@ def test_the_closing_lines_the_page_and_markdown_say_it(
     assert table.count("- warning: ") == 2
     assert re.findall(r'<tr data-count="(\d+)">', page) == ["2", "1", "1", "1"]
     assert page.count("Treated differently.") == 2
+    write_junit(found, tmp_path / "junit.xml")
+    outs = [case.findtext("system-out") or "" for case in ET.parse(tmp_path / "junit.xml").iter("testcase")]
+    assert sum("left out of " in text for text in outs) == len(found)
 
 
 def test_results_on_disk_keep_it_and_older_ones_are_read(
