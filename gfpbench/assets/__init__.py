@@ -7,7 +7,7 @@ from gfpbench.assets.download import Patience, ResumingDownloader
 from gfpbench.assets.errors import FetchFailed, LicenceNotAccepted, MirrorFailed
 from gfpbench.assets.fetching import Fetched, fetch, fetch_many, offline
 from gfpbench.assets.licences import ask_on_terminal, is_accepted
-from gfpbench.assets.loading import find_weights, load_arrays, load_weights, program_in
+from gfpbench.assets.loading import existing_file, find_weights, load_arrays, load_weights, program_in
 from gfpbench.assets.nests import FoundWeights
 from gfpbench.assets.store import Status, describe, home, path, status
 from gfpbench.assets.table import ASSETS, Asset, find, for_restorer, needed_for
@@ -37,6 +37,7 @@ __all__ = [
     "offline",
     # read it
     "FoundWeights",
+    "existing_file",
     "find_weights",
     "load_arrays",
     "load_weights",

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gfpbench.assets.nests import NESTS, FoundWeights, find_table
+from gfpbench.assets.bombs import refuse_bombs
+from gfpbench.assets.nests import NESTS, FoundWeights, find_table, shown
 from gfpbench.types import BadInput
 
 # What torch itself writes into a table of tensors.
@@ -174,9 +175,21 @@ class _NameReader(pickle.Unpickler):
 _NEW_NUMPY = int(np.__version__.split(".")[0]) >= 2
 
 
+def existing_file(path: Path) -> Path:
+    """The path of a file that is there. Raises BadInput where it is not, or where there can be none of that name."""
+    spelled = shown(str(path), longest=300)
+    try:
+        there = path.is_file()
+    except (OSError, ValueError) as error:  # a name of over 255 bytes, or with a zero byte in it
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadInput(f"{spelled}: there is no such file ({said})") from error
+    if not there:
+        raise BadInput(f"{spelled}: there is no such file")
+    return path
+
+
 def _check_readable(path: Path) -> None:
-    if not path.is_file():
-        raise BadInput(f"{path}: there is no such file")
+    existing_file(path)
     if (reason := disguise(path)) is not None:
         raise BadInput(f"{path} is not weights: {reason}")
 
@@ -190,14 +203,13 @@ def _read_checkpoint(path: Path) -> Any:
     if (program := program_in(path)) is not None:
         form, what = program
         raise BadInput(f"{path} is {what}, a program and no table of weights: where you trust it, name it {form}:PATH")
+    refuse_bombs(path)
     try:
         with warnings.catch_warnings():
             # Checkpoints of old torch versions make torch warn about its own storage classes.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, OSError, ArithmeticError) as problem:
-        raise BadInput(f"{path} {_why_not(path, problem)}") from problem
-    except (ValueError, TypeError, AttributeError, AssertionError) as problem:  # what garbage makes of an unpickler
+    except (Exception, RecursionError) as problem:  # what garbage makes of an unpickler is of nearly any type
         raise BadInput(f"{path} {_why_not(path, problem)}") from problem
 
 

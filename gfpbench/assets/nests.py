@@ -35,6 +35,11 @@ basicsr: params_ema, params (Real-ESRGAN's forks: params-ema); StyleGAN2 in torc
 training scripts: net_g, generator; torch's own tutorial: model_state_dict; Lightning: state_dict; the rest is usage.
 """
 
+_MOST_TENSORS = 50_000
+_TIMES_SHARED = 8
+"""Tensors may share their values: tied weights, or a weight saved under two names."""
+_FREE_BYTES = 64 << 20
+
 _DEEPEST = 4
 """Tables within tables that are looked through: {"state": {"generator": {"params_ema": {...}}}}."""
 
@@ -101,14 +106,52 @@ def find_table(found: Any, path: Path, nests: tuple[str, ...] = NESTS, key: str 
             f"{path} holds no table of weights: {', '.join(strange[:3]) or 'nothing there'} is not a tensor; "
             f"looked in {', '.join(nests)}"
         )
+    _refuse_strange(weights, path)
     return FoundWeights(weights, "/".join(keys), (*beside, *strange))
 
 
-def shown(name: object) -> str:
+def _refuse_strange(weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Raise where a tensor is of a kind that no network can be given, or declares more values than the file holds."""
+    if len(weights) > _MOST_TENSORS:
+        raise BadInput(f"{path} holds {len(weights):,} tensors; no network that restores has over {_MOST_TENSORS:,}")
+    declared, held = 0, 0
+    storages: set[int] = set()
+    for name, tensor in weights.items():
+        kind = _kind(tensor)
+        if kind:
+            raise BadInput(f"{path}: {shown(name)!r} is {kind}, not a plain tensor of values: save it as one")
+        declared += tensor.numel() * tensor.element_size()
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in storages:
+            storages.add(storage.data_ptr())
+            held += storage.nbytes()
+        if declared > _TIMES_SHARED * held + _FREE_BYTES:
+            raise BadInput(
+                f"{path} is refused: up to {shown(name)!r} its tensors declare {declared:,} bytes, "
+                f"and the file holds {held:,} of them"
+            )
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    """What a tensor is where it is no plain one; an empty string where it is."""
+    if tensor.is_nested:
+        return "a nested tensor"
+    if tensor.layout != torch.strided:
+        return f"a sparse tensor ({str(tensor.layout).removeprefix('torch.')})"
+    if tensor.is_meta or tensor.device.type != "cpu":
+        return f"a tensor on the device {tensor.device.type}, without values"
+    if tensor.is_quantized:
+        return f"a quantised tensor ({str(tensor.dtype).removeprefix('torch.')})"
+    if tensor.is_complex():
+        return "a tensor of complex numbers"
+    return ""
+
+
+def shown(name: object, longest: int = 80) -> str:
     """A name out of a file as a line can hold it: short, and without anything that a terminal obeys."""
     if not isinstance(name, str):
         return type(name).__name__  # not its text: a nested key may have text without end
-    short = name if len(name) <= 80 else f"{name[:60]}...{name[-10:]}"
+    short = name if len(name) <= longest else f"{name[: longest - 20]}...{name[-10:]}"
     return "".join(letter if letter.isprintable() else "?" for letter in short)
 
 
@@ -130,15 +173,18 @@ def _tables(found: Any) -> list[str]:
     return [name for name, value in found.items() if isinstance(name, str) and _has_tensors(value)]
 
 
-def _has_tensors(value: Any, depth: int = _DEEPEST) -> bool:
-    """Whether tensors lie in a table, or in one that lies in it. An optimiser's state is filed under numbers."""
-    if not isinstance(value, Mapping) or depth == 0:
+def _has_tensors(value: Any, depth: int = _DEEPEST, without: set[int] | None = None) -> bool:
+    """Whether tensors lie in a table, or in one that lies in it. An optimiser's state is filed under numbers.
+
+    ``without`` holds the tables that were found to have none: a hostile file may nest one in itself a million times.
+    """
+    without = set() if without is None else without
+    if not isinstance(value, Mapping) or depth == 0 or id(value) in without:
         return False
+    without.add(id(value))
     if any(_is_weight(name, tensor) for name, tensor in value.items()):
         return True
-    # Only names: what a hostile file nests in itself is not walked in all its combinations.
-    inner = [value[name] for name in list(value)[:64] if isinstance(name, str)]
-    return any(_has_tensors(table, depth - 1) for table in inner)
+    return any(_has_tensors(table, depth - 1, without) for name, table in value.items() if isinstance(name, str))
 
 
 def _is_weight(name: object, value: object) -> bool:

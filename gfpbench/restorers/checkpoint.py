@@ -12,7 +12,15 @@ import torch
 
 from gfpbench.assets.nests import shown
 from gfpbench.restorers import gfpgan_files, vq_networks
-from gfpbench.restorers.checkpoint_file import Spelling, file_sha256, find_weights, recognised, spellings
+from gfpbench.restorers.checkpoint_file import (
+    Spelling,
+    file_sha256,
+    find_weights,
+    recognised,
+    refuse_other_numbers,
+    spellings,
+)
+from gfpbench.restorers.construction import within_size_of
 from gfpbench.restorers.face_network import FaceNetwork, Settings, placed, read_settings
 from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, Json
@@ -56,6 +64,7 @@ def _by_spandrel(
 ) -> FaceNetwork:
     options.finished()
     descriptor, spelling = _described(path, told)
+    refuse_other_numbers(descriptor.model.state_dict(), spelling.weights, path)
     placed(descriptor.model, settings)
     if settings.compiled:
         raise BadInput(
@@ -94,11 +103,14 @@ def _described(path: Path, told: list[Spelling]) -> tuple[Any, Spelling]:
     descriptor: Any = None
     for spelling in told:
         try:
-            with torch.random.fork_rng(devices=[]):  # constructors draw initial weights, which are replaced
+            # Constructors draw initial weights, which are replaced.
+            with torch.random.fork_rng(devices=[]), within_size_of(spelling.weights, path):
                 descriptor = loader.load_from_state_dict(dict(spelling.weights))
         except UnsupportedModelError:
             continue
-        except (KeyError, RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        except BadInput:
+            raise
+        except Exception as error:  # of any type: what a constructor makes of sizes that make no sense
             line = " ".join(str(error).split())[:200]
             raise BadInput(f"{path} looks like weights that spandrel knows, but do not fit: {line}") from error
         break

@@ -138,6 +138,7 @@ def fit(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Pat
         BadInput: with the first weight that is missing, unknown or of another shape, and how many there are.
     """
     wanted = network.state_dict()
+    refuse_other_numbers(wanted, weights, path)
     missing = [name for name in wanted if name not in weights]
     unknown = [name for name in weights if name not in wanted]
     shapes = [name for name in wanted if name in weights and wanted[name].shape != weights[name].shape]
@@ -153,6 +154,20 @@ def fit(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Pat
     if reasons:
         raise BadInput(f"{path} does not fit {architecture}: {'; '.join(reasons)}")
     network.load_state_dict(dict(weights), strict=True, assign=True)
+
+
+def refuse_other_numbers(wanted: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Raise BadInput where a file holds whole numbers for what a network keeps as fractions, or the other way round.
+
+    torch converts them without a word: a network of truncated weights would be measured.
+    """
+    for name, tensor in wanted.items():
+        given = weights.get(name)
+        if given is not None and given.is_floating_point() != tensor.is_floating_point():
+            kinds = [str(one.dtype).removeprefix("torch.") for one in (given, tensor)]
+            raise BadInput(
+                f"{path}: {shown(name)!r} is {kinds[0]}, where the network has {kinds[1]}: save the weights as float32"
+            )
 
 
 def file_sha256(path: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from gfpbench import assets
 from gfpbench.restorers.checkpoint_file import file_sha256
 from gfpbench.restorers.contained import contained
 from gfpbench.restorers.face_network import FaceNetwork
@@ -37,7 +38,7 @@ def load_exported(argument: str, *, device: str = "cpu", **given: str) -> FaceNe
     options = Options(f"pt2:{argument}", given)
     refuse_unknown_words(options)
     path = Path(argument).expanduser()
-    program = _loaded(path, options)
+    program = _loaded(assets.existing_file(path))
     inputs = _inputs(program)
     images = next((name for name, value in inputs.items() if _is_image(value)), None)
     if images is None:
@@ -79,9 +80,7 @@ def load_exported(argument: str, *, device: str = "cpu", **given: str) -> FaceNe
     )
 
 
-def _loaded(path: Path, options: Options) -> Any:
-    if not path.is_file():
-        raise BadInput(f"{options.restorer}: there is no such file")
+def _loaded(path: Path) -> Any:
     _refuse_passengers(path)
     try:
         with contained(), _tensors_only(), warnings.catch_warnings():

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import torch
 
+from gfpbench.assets.nests import shown
 from gfpbench.types import BadInput
+
+_MOST_LEVELS = 10
+"""Doublings from 4 px on: to 4,096 px. The published networks have 7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,12 @@ class Sizes:
             layers = [n for n in weights if n.startswith(f"{decoder}style_mlp.") and n.endswith(".weight")]
             last = weights[f"{decoder}to_rgbs.{levels - 1}.modulated_conv.weight"].shape[2]
             shift = weights[f"condition_shift.{levels - 1}.2.weight"].shape[0]
+            if not (1 <= levels <= _MOST_LEVELS and constant > 0 and style > 0):
+                raise ValueError(f"{levels} levels, {constant} channels, styles of {style}")
         except (KeyError, ValueError, IndexError) as error:
-            raise BadInput(f"{path} does not hold the weights of a GFP-GAN network (looked for {error})") from error
+            raise BadInput(
+                f"{path} does not hold the weights of a GFP-GAN network (looked for {shown(str(error))})"
+            ) from error
         out_px = 4 << levels
         narrow = constant / 512
         multiplier = max(1, round(last / (16384 // out_px * narrow))) if out_px > 32 else 2

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gfpbench import assets
 from gfpbench.restorers.checkpoint_file import file_sha256
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.network_file import Signature, as_number, input_value, network_from_file, refuse_unknown_words
@@ -86,8 +87,7 @@ def _session(path: Path, options: Options, device: str) -> Any:
         import onnxruntime
     except ImportError as error:
         raise PackageMissing("onnxruntime", options.restorer, "pip install onnxruntime") from error
-    if not path.is_file():
-        raise BadInput(f"{options.restorer}: there is no such file")
+    assets.existing_file(path)
     cuda = torch.device(device).type == "cuda"
     if cuda and "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         raise BadInput(

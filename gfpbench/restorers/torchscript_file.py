@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gfpbench import assets
 from gfpbench.restorers.checkpoint_file import file_sha256
 from gfpbench.restorers.contained import contained
 from gfpbench.restorers.face_network import FaceNetwork
@@ -39,7 +40,7 @@ def load_torchscript(argument: str, *, device: str = "cpu", **given: str) -> Fac
     options = Options(f"torchscript:{argument}", given)
     refuse_unknown_words(options)
     path = Path(argument).expanduser()
-    module = _loaded(path, options, device)
+    module = _loaded(assets.existing_file(path), device)
     first, extras = _arguments(module, options, path, device)
     weight = next((p for p in module.parameters() if p.is_floating_point()), None)
     told = torch.float32 if weight is None else weight.dtype
@@ -65,9 +66,7 @@ def load_torchscript(argument: str, *, device: str = "cpu", **given: str) -> Fac
     )
 
 
-def _loaded(path: Path, options: Options, device: str) -> Any:
-    if not path.is_file():
-        raise BadInput(f"{options.restorer}: there is no such file")
+def _loaded(path: Path, device: str) -> Any:
     try:
         with contained(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # newer torch calls torch.jit deprecated

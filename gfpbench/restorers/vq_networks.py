@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from gfpbench.restorers.checkpoint_file import Weights, refuse_other
+from gfpbench.restorers.checkpoint_file import Weights, refuse_other, refuse_other_numbers
+from gfpbench.restorers.construction import within_size_of
 from gfpbench.restorers.face_network import FaceNetwork, Settings, placed
 from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, Json, PackageMissing
@@ -73,12 +74,16 @@ def _loaded(architecture: Any, path: Path, weights: Weights, settings: Settings,
         raise BadInput(f"{options.spelled}: the code of {architecture.id} cannot run channels-last: leave layout away")
     refuse_other(path, weights, architecture.id)
     try:
-        with torch.random.fork_rng(devices=[]):  # its constructor draws initial weights, which are replaced
+        # Its constructor draws initial weights, which are replaced.
+        with torch.random.fork_rng(devices=[]), within_size_of(weights, path):
             descriptor = architecture.load(dict(weights))
-    except (KeyError, RuntimeError, ValueError, TypeError, ZeroDivisionError) as error:
+    except BadInput:
+        raise
+    except Exception as error:  # of any type: what a constructor makes of sizes that make no sense
         line = " ".join(str(error).split())[:200]
         raise BadInput(f"{path} does not fit {architecture.id}: {line}") from error
     network: torch.nn.Module = descriptor.model
+    refuse_other_numbers(network.state_dict(), weights, path)
     return placed(network, settings)
 
 

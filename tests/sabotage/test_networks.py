@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 import torch
 
 from gfpbench import images
-from gfpbench.assets import loading
+from gfpbench.assets import bombs, loading, nests
 from gfpbench.images import batch_from_uint8, resized, select
-from gfpbench.restorers import checked, checkpoint_file, face_network, load, network_file
+from gfpbench.restorers import checked, checkpoint, checkpoint_file, construction, face_network, load, network_file
 from gfpbench.restorers.face_network import FaceNetwork, Settings
 from gfpbench.types import BadInput, ImageBatch
 
@@ -146,9 +147,86 @@ def test_a_program_that_is_not_looked_for_is_seen(monkeypatch: Patch, tmp_path: 
 
 
 def test_a_table_that_is_guessed_is_seen(monkeypatch: Patch, tmp_path: Path) -> None:
-    from gfpbench.assets import nests
-
     monkeypatch.setattr(nests, "_chosen", lambda found, names, path: (nests._tables(found) or [None])[0])
     with pytest.raises(AssertionError, match="one of two tables was guessed"):
         guesses_no_table(tmp_path / "net.pth")
     assert checkpoint_file.NESTS is nests.NESTS
+
+
+def refuses_bombs(folder: Path) -> None:
+    """A key whose parts nobody can count, a file that inflates, and a tensor of terabytes in a file of a kilobyte."""
+    for number, body in enumerate((b"\x80\x02})q\x00" + b"h\x00h\x00\x86q\x00" * 40 + b"Ns.", b"N0" * (1 << 26))):
+        path = folder / f"{number}.pth"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("net/data.pkl", body)
+        said = _refusal(lambda path=path: bombs.refuse_bombs(path))
+        assert "is refused" in said or "nested" in said, "a bomb was let through"
+    table = {"a.weight": torch.zeros(1).expand(1 << 20, 1 << 20)}
+    assert "declare" in _refusal(lambda: nests.find_table(table, folder / "net.pth")), "terabytes were let through"
+
+
+def keeps_numbers(folder: Path) -> None:
+    """Whole numbers are not taken for the weights of a network."""
+    from spandrel.architectures.Compact import Compact
+
+    torch.manual_seed(0)
+    state = Compact(num_in_ch=3, num_out_ch=3, num_feat=8, num_conv=2, upscale=2, act_type="prelu").state_dict()
+    path = folder / "net.pth"
+    torch.save({name: (100 * tensor).int() for name, tensor in state.items()}, path)
+    assert "where the network has float32" in _refusal(lambda: load(f"checkpoint:{path}")), "truncated weights were run"
+
+
+def builds_within_reason(folder: Path) -> None:
+    def build() -> None:
+        with construction.within_size_of({}, folder / "net.pth"):
+            torch.nn.Linear(1 << 15, 1 << 15)
+
+    assert "is refused" in _refusal(build), "a layer of 4 GiB was built"
+
+
+def _refusal(attempt: Callable[[], object]) -> str:
+    try:
+        attempt()
+    except BadInput as error:
+        return str(error)
+    return ""
+
+
+def test_ours_refuses_what_is_hostile(tmp_path: Path) -> None:
+    refuses_bombs(tmp_path)
+    keeps_numbers(tmp_path)
+    builds_within_reason(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (bombs, "MOST_IN_A_TUPLE", 1 << 60),
+        (bombs, "FREE_BYTES", 1 << 40),
+        (nests, "_FREE_BYTES", 1 << 60),
+        (bombs._Steps, "_made", lambda self, name, argument, taken: (1, 1, "")),
+    ],
+)
+def test_a_limit_that_limits_nothing_is_seen(
+    module: Any, name: str, value: object, monkeypatch: Patch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, name, value)
+    if name == "FREE_BYTES":  # the length of the table of names would refuse it too
+        monkeypatch.setattr(bombs, "MOST_STEPS", 1 << 60)
+        monkeypatch.setattr(bombs, "LARGEST_PICKLE_BYTES", 1 << 12)
+        monkeypatch.setattr(bombs, "_refuse_long_work", lambda *anything: None)
+    with pytest.raises(AssertionError, match=r"let through"):
+        refuses_bombs(tmp_path)
+
+
+def test_truncated_weights_that_are_run_are_seen(monkeypatch: Patch, tmp_path: Path) -> None:
+    monkeypatch.setattr(checkpoint, "refuse_other_numbers", lambda *anything: None)
+    with pytest.raises(AssertionError, match="truncated weights were run"):
+        keeps_numbers(tmp_path)
+
+
+def test_a_construction_without_limit_is_seen(monkeypatch: Patch, tmp_path: Path) -> None:
+    monkeypatch.setattr(construction._Counting, "_count", lambda self, taken: None)
+    monkeypatch.setattr(torch.nn, "Linear", lambda *sizes: torch.empty(sizes))  # not drawn, so not touched
+    with pytest.raises(AssertionError, match="4 GiB was built"):
+        builds_within_reason(tmp_path)
