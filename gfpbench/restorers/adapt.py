@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from gfpbench.images import batch_from_uint8, from_signed, moved, to_rgb_arrays, to_signed
+from gfpbench.restorers.ranges import refuse_other_range
 from gfpbench.types import BadInput, ImageBatch, Json
 
 ArrayFunction = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -71,7 +72,10 @@ class ModuleRestorer:
             raise BadInput(
                 f"{self.name} returned {got}, not pictures like the {tuple(batch.pixels.shape)} it was given"
             )
-        return moved(from_signed(pixels if self.signed else pixels * 2 - 1, batch.ids), degraded.pixels.device)
+        restored = from_signed(pixels if self.signed else pixels * 2 - 1, batch.ids)
+        remedy = "say signed=True or signed=False for what it gives, or map its values"
+        refuse_other_range(pixels.float(), "signed" if self.signed else "unit", batch, self.name, remedy)
+        return moved(restored, degraded.pixels.device)
 
     def provenance(self) -> Mapping[str, Json]:
         return {

@@ -157,13 +157,14 @@ def fit(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Pat
 
 
 def refuse_other_numbers(wanted: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Raise BadInput where a file holds whole numbers for what a network keeps as fractions, or the other way round.
+    """Raise BadInput where a file holds whole numbers for what a network keeps as fractions.
 
-    torch converts them without a word: a network of truncated weights would be measured.
+    torch converts them without a word: a network of truncated weights would be measured. The other way round nothing is
+    lost: who converts every tensor to half precision converts counters too.
     """
     for name, tensor in wanted.items():
         given = weights.get(name)
-        if given is not None and given.is_floating_point() != tensor.is_floating_point():
+        if given is not None and tensor.is_floating_point() and not given.is_floating_point():
             kinds = [str(one.dtype).removeprefix("torch.") for one in (given, tensor)]
             raise BadInput(
                 f"{path}: {shown(name)!r} is {kinds[0]}, where the network has {kinds[1]}: save the weights as float32"

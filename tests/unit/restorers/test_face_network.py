@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gfpbench.images import from_signed, resized, select, to_signed, to_uint8
-from gfpbench.restorers import checked, load
+from gfpbench.restorers import checked, from_module, load
 from gfpbench.restorers.face_network import FaceNetwork, Settings
 from gfpbench.restorers.precision import arithmetic
 from gfpbench.types import BadInput, ImageBatch, RestorationFailed
@@ -123,6 +123,17 @@ def test_values_in_another_range_are_said_to_be(faces: ImageBatch, signed: bool,
     restored, failures = checked(made(spoilt, signed), faces)
     assert restored is None
     assert all(" which look like " in reason for reason in failures.values()), failures
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_module_of_ones_own_in_another_range_is_said_to_be(faces: ImageBatch, signed: bool) -> None:
+    class Levels(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x + 1) * 127.5 if signed else x * 255
+
+    _, failures = checked(from_module(Levels(), signed=signed), faces)
+    assert set(failures) == set(faces.ids)
+    assert all("which look like 0..255" in reason for reason in failures.values()), failures
 
 
 @pytest.mark.parametrize("signed", [True, False])
