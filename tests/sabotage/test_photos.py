@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ UNIT = Path(__file__).parents[1] / "unit" / "photos"
 laws = SimpleNamespace(**runpy.run_path(str(UNIT / "laws.py")))
 many = SimpleNamespace(**runpy.run_path(str(UNIT / "test_batch.py")))
 carried = SimpleNamespace(**runpy.run_path(str(UNIT / "test_output.py")))
+one = SimpleNamespace(**runpy.run_path(str(UNIT / "test_photo.py")))
 choices = SimpleNamespace(**runpy.run_path(str(UNIT / "test_choice.py")))
 Patch = pytest.MonkeyPatch
 # Kept before anything is patched: saboteurs wrap them.
@@ -249,6 +251,10 @@ def the_surest_is_the_largest(patch: Patch) -> None:
     patch.setattr(photo, "chosen", lambda face, candidates, size: frozenset(list(candidates)[:1]))
 
 
+def an_empty_face_is_a_face(patch: Patch) -> None:
+    patch.setattr(sys.modules["gfpbench.restorers.checked"], "why_degenerate", lambda *_: None)
+
+
 @pytest.mark.parametrize(
     ("sabotage", "check"),
     [
@@ -266,6 +272,7 @@ def the_surest_is_the_largest(patch: Patch) -> None:
         (profile_forgotten, lambda _, path: carried.test_the_colour_profile_is_kept(path, "jpg")),
         (any_profile_attached, lambda _, path: carried.test_no_profile_is_invented(path)),
         (turned_twice, lambda _, path: carried.test_a_turned_photo_is_turned_once(path, 6)),
+        (an_empty_face_is_a_face, lambda *_: one.test_an_image_without_a_face_in_it_is_no_restored_face("black", 1)),
         (the_surest_is_the_largest, lambda *_: choices.test_only_the_chosen_face_changes("largest", 1)),
     ],
     ids=lambda value: getattr(value, "__name__", value).strip("<>"),

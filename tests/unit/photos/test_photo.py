@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from gfpbench.photos import Pipeline, restore_photo
 from gfpbench.photos.photo import MINIMUM_EYE_DISTANCE_PX, TINY_BELOW_PX
@@ -178,3 +179,59 @@ def test_records_are_json_of_a_few_digits() -> None:
     json.dumps({**record, **pipeline.record()}, allow_nan=False)
     assert record["faces_found"] == 2
     assert record["faces_restored"] == 1
+
+
+DEGENERATE = {
+    "black": torch.zeros_like,
+    "white": torch.ones_like,
+    "grey": lambda pixels: torch.full_like(pixels, 0.5),
+    "one colour": lambda pixels: pixels.new_tensor([0.8, 0.2, 0.1]).view(1, 3, 1, 1).expand_as(pixels).clone(),
+    "black with a speck": lambda pixels: torch.zeros_like(pixels).index_fill_(3, torch.tensor([256]), 0.5),
+    "NaN": lambda pixels: torch.full_like(pixels, float("nan")),
+}
+
+
+@pytest.mark.parametrize("kind", DEGENERATE)
+@pytest.mark.parametrize("faces", [1, 2])
+def test_an_image_without_a_face_in_it_is_no_restored_face(kind: str, faces: int) -> None:
+    """Alone it has no duplicate by which it could be told, and the photo must not say that a face was restored."""
+    photo, found = scenes.scene(300, 500, [Place((130, 150), 200), Place((370, 150), 200, portrait=1)][:faces])
+
+    class Degenerate:
+        name = "degenerate"
+
+        def __call__(self, degraded: ImageBatch) -> ImageBatch:
+            made = object.__new__(ImageBatch)  # NaN would be refused by its constructor
+            object.__setattr__(made, "pixels", DEGENERATE[kind](degraded.pixels))
+            object.__setattr__(made, "ids", degraded.ids)
+            return made
+
+        def provenance(self):
+            return {}
+
+    result = restore_photo(photo, Pipeline(Degenerate(), scenes.Known(found)))
+    assert [face.state for face in result.faces] == ["failed"] * faces
+    assert result.restored is None
+    assert not result.ok
+    assert result.line().startswith(f"0 faces restored ({faces} found); face 0 at ")
+
+
+def test_one_black_face_among_sound_ones_is_left_as_it_was() -> None:
+    photo, found = scenes.scene(300, 500, [Place((130, 150), 200), Place((370, 150), 200, portrait=1)])
+
+    class Half:
+        name = "half"
+
+        def __call__(self, degraded: ImageBatch) -> ImageBatch:
+            made = 1 - degraded.pixels
+            made[1:] = 0
+            return ImageBatch(made, degraded.ids)
+
+        def provenance(self):
+            return {}
+
+    result = restore_photo(photo, Pipeline(Half(), scenes.Known(found)))
+    assert [face.state for face in result.faces] == ["restored", "failed"]
+    assert result.restored is not None
+    assert (result.restored[:, 300:] == photo[:, 300:]).all()
+    assert result.line().startswith("1 face restored (2 found); face 1 at ")
