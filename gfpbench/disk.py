@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -62,6 +65,10 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".{name}.{os.getpid()}.part")
 
 
+ABANDONED_SECONDS = 60
+_PARTIAL = re.compile(r"\..+\.([0-9]+)\.part", re.DOTALL)
+
+
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """A file to write into, which takes the place of ``path`` when the block ends; a reader never sees half of it.
@@ -94,6 +101,31 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
         finally:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder between writing a file and renaming it.
+
+    A partial file goes if the process that it names is dead and nobody has written to it for a minute: the process may
+    be one of another machine, whose file is there for a moment only.
+    """
+    with suppress(OSError):
+        for path in folder.glob(".*.part"):
+            process = _PARTIAL.fullmatch(path.name)
+            if process and not _is_alive(int(process[1])) and time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    if sys.platform == "win32":  # os.kill would end it there
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _made(folder: Path) -> None:

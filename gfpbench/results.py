@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gfpbench import codec
-from gfpbench.disk import replacing
+from gfpbench.disk import replacing, sweep
 from gfpbench.types import BadInput, Better, Json, Problem, Result, Row
 
 SCHEMA = 1
@@ -215,6 +215,7 @@ def write(results: Sequence[Result], path: Path) -> None:
     """
     with replacing(path) as file:
         file.writelines(line.encode() for line in _lines(results))
+    sweep(path.parent)
 
 
 def text(results: Sequence[Result]) -> str:

@@ -47,6 +47,7 @@ def run(
     read.
 
     Cases that an earlier run left in the report folder stay in it, and those measured again are replaced.
+    A run that was stopped goes on where it was; what it had measured is kept while all that it came from is unchanged.
     """
     from gfpbench import baselines, devices
     from gfpbench import report as reports
@@ -82,6 +83,7 @@ def run(
         ]
     for case in cases:
         engine.refuse_inside_inputs(case, report)
+    stopped = completion.is_unfinished(report)
     completion.begin(report)
     store = report / "cases"
     kept = len(parts[0].ids(cases[0])) if keep == "all" else int(keep)
@@ -90,7 +92,14 @@ def run(
             engine.write_degraded(cases[0], parts[0], engine.degraded_folder(report, cases[0]), progress=progress)
         results = tuple(
             engine.run_case(
-                case, part, store=store, device=where, batch_size=batch_size, keep_images=kept, progress=progress
+                case,
+                part,
+                store=store,
+                device=where,
+                batch_size=batch_size,
+                keep_images=kept,
+                progress=progress,
+                reuse=stopped,
             )
             for case, part in zip(cases, parts, strict=True)
         )

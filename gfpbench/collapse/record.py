@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gfpbench import codec
-from gfpbench.disk import write_whole
+from gfpbench.disk import sweep, write_whole
 from gfpbench.results import dumps
 from gfpbench.types import BadInput, Json
 
@@ -134,6 +134,7 @@ def write(collapses: Sequence[Collapse], path: Path) -> None:
     """Write records to one file, whole or not at all. Equal records give equal bytes."""
     lines = ",\n".join(dumps(to_json(collapse)) for collapse in collapses)
     write_whole(path, f'{{"collapses": [\n{lines}\n], "schema": {SCHEMA}}}\n')
+    sweep(path.parent)
 
 
 def read(path: Path) -> tuple[Collapse, ...]:

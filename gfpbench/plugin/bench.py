@@ -42,6 +42,8 @@ class Bench:
         # A worker finds its configuration file by the tests it is given, and may find another than the session's.
         self._settings: dict[str, Any] | None = told.get("settings")
         self.store: Path | None = self.report / "cases" if self.report is not None else None
+        self.stopped: bool = told.get("stopped", False)
+        """Whether an earlier session with this report was stopped, so that its finished cases may be reused."""
         if told:
             self.shared = Shared(Path(told["folder"]))
             self.store = Path(told["store"])
@@ -87,6 +89,7 @@ class Bench:
             return
         try:
             self.report.mkdir(parents=True, exist_ok=True)
+            self.stopped = (self.report / UNFINISHED).exists()
             (self.report / UNFINISHED).write_text(f"pytest, process {os.getpid()}\n", encoding="utf-8")
         except OSError as error:
             raise pytest.UsageError(f"--report {self.report}: cannot be written: {error.strerror or error}") from None
@@ -158,6 +161,7 @@ class Bench:
                 isolate=self.setting("isolate"),
                 seconds_per_image=self.setting("timeout") if self.setting("isolate") else None,
                 progress=progress,
+                reuse=self.stopped,
             )
 
     def _measured_elsewhere(self, case_id: str) -> Result:
@@ -177,7 +181,12 @@ class Bench:
         self.store = self.store or self.shared.folder / "cases"
         settings = {name: value_of(self.config, name) for name in SETTINGS}
         settings["baselines"] = str(self.baselines)
-        return {"folder": str(self.shared.folder), "store": str(self.store.absolute()), "settings": settings}
+        return {
+            "folder": str(self.shared.folder),
+            "store": str(self.store.absolute()),
+            "settings": settings,
+            "stopped": self.stopped,
+        }
 
     def gather(self) -> tuple[Result, ...]:
         """All Results of this session, also those of the workers, in an order that does not depend on who measured."""

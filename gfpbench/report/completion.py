@@ -15,6 +15,11 @@ from gfpbench.types import BadInput
 MARK = ".unfinished"
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Whether the last run that wrote into a folder was stopped before its end, so that a new one may go on from it."""
+    return (folder / MARK).exists()
+
+
 def begin(folder: Path) -> None:
     """Mark a report folder as unfinished; made where it is missing.
 

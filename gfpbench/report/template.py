@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gfpbench.disk import write_whole
+from gfpbench.disk import sweep, write_whole
 from gfpbench.report.names import plural, printable, shown
 
 
@@ -41,6 +41,7 @@ def write_page(html: str, path: Path) -> Path:
     the disk refuses.
     """
     write_whole(path, html)
+    sweep(path.parent)
     return path
 
 

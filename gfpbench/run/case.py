@@ -43,6 +43,7 @@ def measure(
     isolate: bool = False,
     seconds_per_image: float | None = None,
     progress: Progress | None = None,
+    reuse: bool = False,
 ) -> Result:
     """Measure a Case, everything in it given by name.
 
@@ -58,9 +59,10 @@ def measure(
         isolate, seconds_per_image: whether the restorer works in a process of its own, and how long it may take for an
             image; see ``load``.
         progress: told how many faces are done.
+        reuse: a finished case in the same store is read back instead of measured, while all that it came from and all
+            of its files are what they were. Otherwise it is measured anew.
 
-    A run that was killed goes on where it stopped and gives the same bytes as an undisturbed one. A finished case is
-    measured anew.
+    A run that was killed goes on where it stopped and gives the same bytes as an undisturbed one.
 
     Raises:
         BadInput: for unknown names, where ``store`` lies in a folder that the case reads, and where not one face can
@@ -78,7 +80,14 @@ def measure(
         seconds_per_image=seconds_per_image,
     )
     return run_case(
-        case, parts, store=store, device=device, batch_size=batch_size, keep_images=keep_images, progress=progress
+        case,
+        parts,
+        store=store,
+        device=device,
+        batch_size=batch_size,
+        keep_images=keep_images,
+        progress=progress,
+        reuse=reuse,
     )
 
 
@@ -93,11 +102,7 @@ def run_case(
     progress: Progress | None = None,
     reuse: bool = False,
 ) -> Result:
-    """Measure a Case with parts already loaded; see ``measure`` for the arguments and errors.
-
-    With ``reuse`` a finished case in the same store is read back instead of measured, while everything it came from is
-    what it was (``finished``).
-    """
+    """Measure a Case with parts already loaded; see ``measure`` for the arguments and errors."""
     refuse_inside_inputs(case, store)
     if batch_size < 1:
         raise BadInput(f"a batch size of {batch_size} leaves nothing to measure")

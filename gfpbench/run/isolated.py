@@ -64,6 +64,7 @@ class Isolated:
         self.spec, self.device, self.seconds_per_image = spec, device, seconds_per_image
         self._losses, self._last_loss = 0, ""
         self._process: _Process | None = None
+        self._files: dict[str, str] = {}
         told = self._started().told
         self.name: str = told["name"]
         self.opaque: bool = told["opaque"]
@@ -73,11 +74,20 @@ class Isolated:
         try:
             process = self._started()
             process.send({"provenance": None})
-            record: dict[str, Json] = process.answer(LOADING_SECONDS)[0]["provenance"]
+            told = process.answer(LOADING_SECONDS)[0]
+            record: dict[str, Json] = told["provenance"]
+            self._files.update(told["files_read"])
         except (_Lost, BrokenMessage, KeyError) as error:
             self.close()
             raise BadInput(f"restorer {self.spec!r} cannot say what it is: {error}") from error
         return record
+
+    def files_read(self) -> Mapping[str, str]:
+        """Path -> sha256 of the files that it was seen to read so far; what a lost process had not told is lost."""
+        if self._process is not None:
+            with contextlib.suppress(BadInput):  # lost just now: its images have failed
+                self.provenance()
+        return dict(self._files)
 
     def attempt(self, degraded: ImageBatch) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         """(3, H, W) pixels for each image that was restored, and the reason for each that was not."""

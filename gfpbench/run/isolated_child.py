@@ -14,6 +14,7 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
 
     from gfpbench.images import moved
     from gfpbench.restorers.checked import attempted, is_opaque
+    from gfpbench.run.key import read_by
     from gfpbench.run.parts import load_restorer, plain, repeatable
     from gfpbench.types import AssetMissing, GfpbenchError, ImageBatch
 
@@ -34,7 +35,8 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
         except BrokenMessage:  # nobody asks any more
             return
         if pixels is None:
-            send(outgoing, {"provenance": plain(restorer.provenance(), "the restorer's provenance")})
+            provenance = plain(restorer.provenance(), "the restorer's provenance")
+            send(outgoing, {"provenance": provenance, "files_read": dict(read_by(restorer))})
             continue
         with repeatable():
             answer, reasons = attempted(restorer, moved(ImageBatch(pixels, tuple(asked["ids"])), told["device"]))

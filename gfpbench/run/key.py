@@ -48,6 +48,7 @@ def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_image
         **({"restorer's answers": dict(answers)} if answers is not None else {}),
         **({"clean_faces_sha256": parts.clean_faces_sha256} if parts.clean_faces_sha256 is not None else {}),
         "restorer's files": dict(files_of(parts)),
+        "seconds_per_image": getattr(parts.restorer, "seconds_per_image", None),  # who is too slow has failed
         **records,
         "faces": identity(records["faces"]),
         "degradation": identity(records["degradation"]),

@@ -161,3 +161,22 @@ def test_a_place_that_cannot_be_a_folder_is_one_line(folder: Path, verb: tuple[s
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    old = [f".page.html.{int(dead.stdout)}.part", f".a.b.json.{int(dead.stdout)}.part"]
+    alive = [
+        f".page.html.{os.getpid()}.part",
+        ".page.html.part",
+        f"page.html.{int(dead.stdout)}.part",
+        ".x.99999999999.part",
+    ]
+    fresh = f".new.html.{int(dead.stdout)}.part"
+    for name in [*old, *alive, fresh]:
+        (tmp_path / name).write_text("half of it")
+        if name != fresh:
+            os.utime(tmp_path / name, (1e9, 1e9))
+    disk.sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*alive, fresh}
+    disk.sweep(tmp_path / "absent")

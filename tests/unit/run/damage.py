@@ -16,6 +16,7 @@ from PIL import Image
 from run_laws import CASE, Toy, ToyFaces, ToyWithSets
 
 from gfpbench import images, restorers, run
+from gfpbench.run.isolated import Isolated
 from gfpbench.types import ImageBatch
 
 TOY = ToyWithSets(ToyFaces(18))
@@ -123,6 +124,7 @@ def write_answers(folder: Path) -> None:
     """A module that looks up its answers, and one for each face."""
     folder.mkdir()
     (folder / "stale_lookup.py").write_text(LOOKS_UP)
+    os.utime(folder / "stale_lookup.py", (1e9, 1e9))
     for name in ToyFaces().ids():
         write_answer(folder, name, 0.9)
 
@@ -133,12 +135,13 @@ def write_answer(folder: Path, name: str, share: float) -> None:
     os.utime(folder / f"{name}.npy", (1e9, 1e9))  # neither the length nor the time tells one from another
 
 
-def answer_exchanged(tmp_path: Path, answers: Path, name: str) -> None:
+def answer_exchanged(tmp_path: Path, answers: Path, name: str, isolated: bool = False) -> None:
     """One answer is exchanged for another of the same length and time, in a batch that was committed before a kill."""
 
     def toy() -> Toy:
         sys.modules.pop("stale_lookup", None)
-        return Toy(restorer=restorers.load("python:stale_lookup:restore"))  # type: ignore[arg-type]
+        load = Isolated if isolated else restorers.load
+        return Toy(restorer=load("python:stale_lookup:restore"))  # type: ignore[arg-type]
 
     killed_run(tmp_path / "killed", toy())
     write_answer(answers, name, 0.5)

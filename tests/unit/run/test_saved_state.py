@@ -90,6 +90,10 @@ def test_a_file_that_the_restorer_read_counts_by_its_content(tmp_path: Path, ans
     damage.answer_exchanged(tmp_path, answers, name)
 
 
+def test_so_does_one_that_an_isolated_restorer_read(tmp_path: Path, answers: Path) -> None:
+    damage.answer_exchanged(tmp_path, answers, "face 0004", isolated=True)
+
+
 def test_files_that_did_not_change_do_not_start_it_over(
     tmp_path: Path, answers: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,0 +1,126 @@
+"""Several cases as one run: what was finished before a stop is kept while all that it came from is unchanged."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import run_laws as laws
+from run_laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, mae
+
+from gfpbench import results
+from gfpbench.report import completion
+from gfpbench.types import ImageBatch
+
+
+class Counting(Smooth):
+    def __init__(self, version: str = "1") -> None:
+        super().__init__(version=version)
+        self.pictures = 0
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        self.pictures += len(degraded)
+        return super().__call__(degraded)
+
+
+FIRST, SECOND = CASE, replace(CASE, seed=1)
+
+
+def both(store: Path, toy: Toy, stop_after: int | None = None) -> int:
+    """Two cases as one run, as the command measures them. Stops after some batches of the second. Returns how many
+    pictures were restored."""
+    stopped = completion.is_unfinished(store)
+    completion.begin(store)
+    restorer = Counting(toy.restorer.version if toy.restorer is not None else "1")
+    toy.but(case=FIRST, restorer=restorer).measure(store, reuse=stopped)
+    more = {} if stop_after is None else {"progress": laws.stop_after(stop_after)}
+    toy.but(case=SECOND, restorer=restorer).measure(store, reuse=stopped, **more)
+    completion.complete(store)
+    return restorer.pictures
+
+
+def test_what_was_finished_is_not_measured_again(tmp_path: Path) -> None:
+    toy = Toy(ToyFaces(12))
+    assert both(tmp_path / "undisturbed", toy) == 24
+    with pytest.raises(laws.Stopped):
+        both(tmp_path / "stopped", toy, stop_after=2)
+    assert both(tmp_path / "stopped", toy) == 9  # none of the first case; of the second, the last batch and the rest
+    for case in (FIRST, SECOND):
+        laws.check_same(tmp_path / "undisturbed" / case.id, tmp_path / "stopped" / case.id)
+    assert both(tmp_path / "stopped", toy) == 24  # a run that came to its end is measured anew
+
+
+CHANGES: dict[str, Mapping[str, object]] = {
+    "weights": {"restorer": Smooth(version="2")},
+    "a face": {"faces": ToyFaces(12, version=1)},
+    "a face torn": {"faces": ToyFaces(12, unreadable=frozenset({"face 0001"}))},
+    "metrics": {"metrics": (ToyMetric("mae_255", mae),)},
+    "batch size": {"batch_size": 4},
+    "pictures kept": {"keep_images": 1},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_came_from_something_else_is_measured_again(tmp_path: Path, name: str) -> None:
+    with pytest.raises(laws.Stopped):
+        both(tmp_path / "stopped", Toy(ToyFaces(12)), stop_after=2)
+    changed = Toy(ToyFaces(12)).but(**CHANGES[name])
+    assert both(tmp_path / "stopped", changed) == both(tmp_path / "undisturbed", changed)
+    for case in (FIRST, SECOND):
+        laws.check_same(tmp_path / "undisturbed" / case.id, tmp_path / "stopped" / case.id)
+
+
+def test_files_that_were_left_out_are_told_as_they_are_now(tmp_path: Path) -> None:
+    class Folder(ToyFaces):
+        left_out = 0
+
+        def source(self) -> Mapping[str, object]:  # type: ignore[override]
+            return {**super().source(), "left_out": {"no image": self.left_out}}
+
+    faces = Folder(6)
+    toy = Toy(faces)
+    toy.measure(tmp_path)
+    faces.left_out = 2
+    for _ in range(2):
+        restorer = Counting()
+        found = toy.but(restorer=restorer).measure(tmp_path, reuse=True)
+        assert found.faces["left_out"] == {"no image": 2}
+        assert results.read(tmp_path / CASE.id / "result.json") == (found,)
+        assert restorer.pictures == 0
+
+
+def _command(report: Path) -> list[str]:
+    asked = ["--restorer", "nano", "--limit", "6", "--draws", "3", "--metric", "psnr_rgb", "--batch-size", "1"]
+    return [sys.executable, "-m", "gfpbench", "run", *asked, "--device", "cpu", "--report", str(report)]
+
+
+def test_a_killed_command_goes_on_with_the_case_it_was_in(tmp_path: Path) -> None:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(_command(tmp_path / "undisturbed"), check=True, **quiet)  # type: ignore[call-overload]
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(_command(killed), **quiet)  # type: ignore[call-overload]
+    deadline = time.monotonic() + 100
+    while not any((killed / "cases").glob("nano-*/rows.jsonl")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    (finished,) = (killed / "cases").glob("input-*/timing.json")
+    before = finished.stat().st_mtime_ns
+    subprocess.run(_command(killed), check=True, **quiet)  # type: ignore[call-overload]
+    assert finished.stat().st_mtime_ns == before
+    assert (killed / "results.json").read_bytes() == (tmp_path / "undisturbed" / "results.json").read_bytes()
+    assert not (killed / ".unfinished").exists()
+    assert json.loads((killed / "results.json").read_text())["results"]
+    subprocess.run(_command(killed), check=True, **quiet)  # type: ignore[call-overload]
+    assert finished.stat().st_mtime_ns > before
+    shutil.rmtree(killed)
