@@ -138,8 +138,11 @@ import os, signal
 from pathlib import Path
 from gfpbench.types import ImageBatch
 
+calls = []
+
 def restore(batch):
-    if Path("press").exists() and "grace_hopper" in batch.ids[0]:
+    calls.append(batch.ids)
+    if Path("press").exists() and len(calls) == 4:  # two were to see what it answers, one was the first batch
         {pressed}
     return ImageBatch(batch.pixels.flip(3), batch.ids)
 """
