@@ -15,8 +15,9 @@ Parameters: TypeAlias = Mapping[str, Json]
 """Everything drawn to degrade one image: a flat JSON record with units in its names (``blur_sigma_x_px``)."""
 
 Better: TypeAlias = Literal["higher", "lower"]
-VerdictKind: TypeAlias = Literal["same", "better", "worse", "missing", "changed"]
-"""``changed``: what was measured is not what the baseline measured (other faces, degradations, pictures, metrics)."""
+VerdictKind: TypeAlias = Literal["same", "alike", "better", "worse", "missing", "changed"]
+"""``same``: by the same arithmetic, within its numerical noise. ``alike``: another model, as good as far as is known.
+``changed``: what was measured is not what the baseline measured (other faces, degradations, pictures, metrics)."""
 
 
 class GfpbenchError(Exception):

@@ -2,6 +2,7 @@
 
 pytest test_gate.py --restorer python:mymodel:restorer                          # the gate
 pytest test_gate.py --restorer python:mymodel:restorer --baseline-update-new    # once, to make the baseline
+pytest test_gate.py --restorer python:mymodel:restorer --another-file judge     # other weights may move images
 pytest test_gate.py --restorer python:mymodel:restorer --speed-gate             # time and memory too
 """
 

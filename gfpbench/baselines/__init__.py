@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gfpbench.baselines.again import restored_again
 from gfpbench.baselines.comparison import (
     DERIVED,
     FAILING,
@@ -11,7 +12,7 @@ from gfpbench.baselines.comparison import (
     check_derived,
     comparison_from_json,
 )
-from gfpbench.baselines.decide import compare
+from gfpbench.baselines.decide import AnotherFile, compare
 from gfpbench.baselines.envelope import measure_envelope
 from gfpbench.baselines.inputs import too_many_unreadable
 from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
@@ -20,6 +21,7 @@ from gfpbench.baselines.store import baseline_path, command_to_create, create, f
 __all__ = [
     "DERIVED",
     "FAILING",
+    "AnotherFile",
     "Comparison",
     "Judged",
     "MetricComparison",
@@ -34,6 +36,7 @@ __all__ = [
     "leftovers",
     "measure_envelope",
     "paired_cases",
+    "restored_again",
     "too_many_unreadable",
     "vanished",
 ]

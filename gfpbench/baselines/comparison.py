@@ -94,7 +94,7 @@ class Judged:
     @property
     def kind(self) -> VerdictKind:
         """The gravest verdict."""
-        order: tuple[VerdictKind, ...] = ("worse", "changed", "missing", "better", "same")
+        order: tuple[VerdictKind, ...] = ("worse", "changed", "missing", "better", "alike", "same")
         return next((kind for kind in order if any(verdict.kind == kind for verdict in self.verdicts)), "same")
 
 
@@ -116,6 +116,7 @@ class Comparison(Judged):
         same_model: the restorer is the one of the baseline, by name and hash.
         images: how many images could be compared.
         command: shows the pictures.
+        path: where the restorer computed, which is all that the verdicts speak of: ``the CPU``, or the name of a GPU.
     """
 
     case: Case
@@ -128,6 +129,13 @@ class Comparison(Judged):
     same_model: bool
     images: int
     command: str
+    path: str = ""
+
+    @property
+    def kind(self) -> VerdictKind:
+        """The gravest verdict; another model is never ``same``."""
+        kind = Judged.kind.fget(self)  # type: ignore[attr-defined]
+        return "alike" if kind == "same" and not self.same_model else kind
 
     @property
     def vanished(self) -> bool:
@@ -142,8 +150,12 @@ class Comparison(Judged):
 
 def comparison_from_json(record: Json, where: str = "") -> Comparison:
     """The inverse of ``Comparison.to_json``. Raises BadInput naming the field for anything else."""
-    found = codec.decode(Comparison, record, where, infinite=True, optional=_LATER, ignored=DERIVED)
-    check_derived(found, record, where)
+    found = codec.decode(
+        Comparison, record, where, infinite=True, optional={**_LATER, Comparison: ("path",)}, ignored=DERIVED
+    )
+    # Another model that is as good was called the same before ``alike`` had a name.
+    before = {**record, "kind": found.kind} if (record.get("kind"), found.kind) == ("same", "alike") else record
+    check_derived(found, before, where)
     return found
 
 

@@ -8,9 +8,14 @@ that falls far out of line is a failure of its own, however small its share of t
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
 from gfpbench.baselines import inputs
+from gfpbench.baselines.again import answers_differ
 from gfpbench.baselines.comparison import Comparison, MetricComparison
 from gfpbench.baselines.looks import looks, same_bytes
+from gfpbench.baselines.part import directions
 from gfpbench.baselines.pictures import beyond, pictures
 from gfpbench.baselines.scores import scores
 from gfpbench.baselines.set_scores import set_scores
@@ -18,8 +23,20 @@ from gfpbench.baselines.setting import Setting
 from gfpbench.baselines.store import options
 from gfpbench.types import BadInput, Result, Verdict
 
+AnotherFile: TypeAlias = Literal["fail", "judge"]
+"""What becomes of the same restorer with another file of weights (or precision): ``fail`` where its images moved, until
+the baseline is made again, or ``judge`` by quality alone, as two models are."""
 
-def compare(result: Result, baseline: Result, *, cases: int = 1, max_unreadable: float = 0.0) -> Comparison:
+
+def compare(
+    result: Result,
+    baseline: Result,
+    *,
+    cases: int = 1,
+    max_unreadable: float = 0.0,
+    another_file: AnotherFile | None = None,
+    again: Result | None = None,
+) -> Comparison:
     """Compare a Result with its baseline, image by image, paired by name.
 
     Args:
@@ -27,6 +44,10 @@ def compare(result: Result, baseline: Result, *, cases: int = 1, max_unreadable:
         baseline: as stored. Its envelope says how far numerical noise goes; without one, the metrics' tolerances do.
         cases: how many cases are judged together; the evidence asked for grows with it.
         max_unreadable: the share of the faces that may be unreadable, in [0, 1]; more fails.
+        another_file: whether other weights under the same name may move images; where None they may not if the baseline
+            is a stored one (it has an envelope), and may between two ordinary Results. Restorers of different names
+            are two models, and judged by quality.
+        again: some of the inputs restored once more (``restored_again``); other answers than the first fail.
 
     Raises:
         BadInput: where the two have no image in common.
@@ -42,12 +63,26 @@ def compare(result: Result, baseline: Result, *, cases: int = 1, max_unreadable:
     machine = inputs.environment_notes(result, baseline)
     model, another = inputs.model_notes(result, baseline)
     envelope = baseline.envelope.get("elsewhere" if machine else "repeat", {})
-    if inputs.sums_in_floats(baseline):
+    if inputs.sums_in_floats(baseline.restorer):
         envelope = {**envelope, "exact": False}
-    setting = Setting(result.case.id, shared, not machine, not another, envelope, max(1, cases))
+    renamed = result.case.restorer != baseline.case.restorer
+    strict = not renamed and (another_file or ("fail" if baseline.envelope else "judge")) == "fail"
+    if another:
+        envelope = {**envelope, "exact": False}  # the same weights saved again may be read in another order
+    setting = Setting(
+        result.case.id,
+        shared,
+        not machine,
+        not another or strict,
+        envelope,
+        max(1, cases),
+        another=("another model" if renamed else "another file") if another else "",
+        better=directions(baseline),
+    )
     verdicts = _only_in_one(setting, result, baseline)
     unread = inputs.too_many_unreadable(result, max_unreadable)
     verdicts += [setting.verdict("faces", "missing", unread, result.unreadable[0].subject)] if unread else []
+    verdicts += answers_differ(setting, result, again) if again is not None else []
     setting, changed = _same_question(setting, result, baseline)
     verdicts += changed
     notes = machine + inputs.code_note(result, baseline) + model
@@ -60,7 +95,7 @@ def compare(result: Result, baseline: Result, *, cases: int = 1, max_unreadable:
         metrics, judged = scores(setting, names, result, baseline)
         judged += set_scores(setting, result, baseline)
         verdicts += judged
-        looked, guess = pictures(setting, judged)
+        looked, guess = pictures(setting, judged, metrics)
         verdicts += looked
         failing = any(verdict.metric == "restoration" and verdict.kind == "worse" for verdict in verdicts)
         likely = likely or guess or ("failure: the restorer did not restore" if failing else "")
@@ -72,9 +107,10 @@ def compare(result: Result, baseline: Result, *, cases: int = 1, max_unreadable:
         notes=tuple(notes),
         likely=likely,
         same_machine=setting.same_machine,
-        same_model=setting.same_model,
+        same_model=not another,
         images=len(setting.pairs),
         command=f"gfpbench run {options(result.case)} --report report",
+        path=inputs.path_of(result),
     )
 
 
@@ -112,8 +148,7 @@ def _same_question(setting: Setting, result: Result, baseline: Result) -> tuple[
         for finding in findings
         if finding
     ]
-    same = setting.same_machine, setting.same_model
-    return Setting(setting.case, pairs, *same, setting.envelope, setting.questions), changed
+    return replace(setting, pairs=pairs), changed
 
 
 def _failures(setting: Setting) -> list[Verdict]:

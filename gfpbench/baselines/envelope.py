@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from gfpbench import images, run
-from gfpbench.baselines.looks import FEATURES, apart, looks, same_bytes
+from gfpbench.baselines import arithmetic, inputs
+from gfpbench.baselines.looks import FEATURES, apart, looks, places_moved, same_bytes
 from gfpbench.types import Degradation, ImageBatch, Json, Parameters, Result
 
 IMAGES = 16
@@ -56,9 +57,10 @@ def measure_envelope(
 ) -> dict[str, Json]:
     """Measure a Result's case again under innocent changes, and say how far its images move.
 
-    Two envelopes: ``repeat`` for the same machine (batches of 1, 3 and 8; 1, 2 and all threads), and
-    ``elsewhere`` for other versions and processors (the degradation by another implementation where there is one, and
-    its pictures dithered).
+    Two envelopes: ``repeat`` for the same machine (batches of 1, 3 and 8; 1, 2 and all threads; of what may be a
+    network also other arithmetic: sums in float64, other convolutions, another layout), and ``elsewhere`` for other
+    versions and processors (the degradation by another implementation where there is one, and its pictures dithered).
+    Other arithmetic that moves more of a picture than rounding can is no noise, and left out.
 
     Args:
         result: as measured; the first ``images_at_most`` of its images are measured again.
@@ -66,9 +68,11 @@ def measure_envelope(
         parts: already loaded; loaded by the names in the case where None.
 
     Returns:
-        ``images`` and, for both envelopes, ``how``, ``exact`` (not one byte of a restored picture moved),
-        ``bytes_moved`` (the largest share of the restored pictures that one change moved at all), the largest move of
-        one image in each metric (``scores``), and in each feature of ``degraded`` and ``restored`` pictures.
+        ``images`` and, for both envelopes, ``how``, ``exact`` (not one byte of a restored picture moved with batches
+        and threads), ``bytes_moved`` (the largest share of the restored pictures that one change moved at all),
+        ``places_moved`` (the largest share of all their blocks, likewise), ``once_more`` (that share by mere
+        repetition), the largest move of one image in each metric (``scores``), and in each feature of ``degraded`` and
+        ``restored`` pictures.
     """
     limit = min(len(result.rows), images_at_most)
     case = replace(result.case, limit=limit)
@@ -87,12 +91,40 @@ def measure_envelope(
             )
 
     repeats = [(how, again(parts, batch_size, threads)) for how, batch_size, threads in settings]
+    exact, once_more = _extent(result, repeats)["exact"], _extent(result, repeats[:1]).get("places_moved", 0.0)
+    if inputs.sums_in_floats(result.restorer):
+        repeats += _by_other_arithmetic(result, lambda: again(parts))
     others = [(how, again(replace(parts, degradation=variant))) for how, variant in variants.items()]
     return {
         "images": limit,
-        "repeat": _extent(result, repeats),
+        "repeat": {**_extent(result, repeats), "exact": exact, "once_more": once_more},
         "elsewhere": _extent(result, [*repeats, *others]),
     }
+
+
+def _by_other_arithmetic(result: Result, again: Callable[[], Result]) -> list[tuple[str, Result]]:
+    """The same case by other arithmetic; nothing where the restorer computes without torch. A way that the restorer
+    does not survive (a failed restoration) tells nothing about noise and is left out, and so is one that gives other
+    pictures: what is allowed for noise must not hide a change."""
+    found = []
+    with arithmetic.in_float64() as mode:
+        found.append(("sums in float64", again()))
+    if not mode.count:
+        return []
+    for how, route in arithmetic.ROUTES.items():
+        with route():
+            found.append((how, again()))
+    return [(how, one) for how, one in found if _is_rounding(result, one)]
+
+
+def _is_rounding(result: Result, other: Result) -> bool:
+    """Whether every restored picture of ``other`` is that of ``result`` but for single levels here and there."""
+    rows = {row.id: row for row in result.rows}
+    before = looks([rows[row.id] for row in other.rows if row.id in rows], "restored")
+    after = looks([row for row in other.rows if row.id in rows], "restored")
+    if before is None or after is None:
+        return False
+    return all(bool((distance <= FEATURES[name]).all()) for name, distance in apart(before, after).items())
 
 
 @contextmanager
@@ -109,7 +141,8 @@ def _extent(result: Result, repeats: Sequence[tuple[str, Result]]) -> dict[str, 
     """The largest moves over all repeats."""
     scores = dict.fromkeys(sorted(result.metrics), 0.0)
     pictures = {kind: dict.fromkeys(FEATURES, 0.0) for kind in ("degraded", "restored")}
-    bytes_moved = 0.0
+    bytes_moved = places = 0.0
+    counted = True  # whether every picture has hashes of its blocks
     rows = {row.id: row for row in result.rows}
     for _, repeat in repeats:
         pairs = [(rows[row.id], row) for row in repeat.rows if row.id in rows]
@@ -126,10 +159,14 @@ def _extent(result: Result, repeats: Sequence[tuple[str, Result]]) -> dict[str, 
                 extent[name] = max(extent[name], round(float(distance.max()), 4))
             if kind == "restored":
                 bytes_moved = max(bytes_moved, 1.0 - float(same_bytes(one, other).mean()))
+                shares = places_moved(one, other)
+                counted &= shares is not None
+                places = max(places, 0.0 if shares is None else float(shares.mean()))
     return {
         "how": ", ".join(how for how, _ in repeats),
         "exact": bytes_moved == 0,
         "bytes_moved": round(bytes_moved, 4),
+        **({"places_moved": round(places, 6)} if counted else {}),
         "scores": {metric: float(f"{value:.3g}") for metric, value in scores.items()},
         **pictures,
     }

@@ -11,6 +11,7 @@ from gfpbench.types import Json, Result, Row
 
 _NOT_OF_THE_MACHINE = frozenset({"gfpbench", "code_sha256", "python", "torch_threads"})
 _ANOTHER_MODEL = re.compile(r"(^|\.)(precision|[a-z_]*(weights|checkpoint|model|file|names)[a-z_]*sha256)$")
+_EXACT = frozenset({"bicubic", "classical", "input", "outputs", "truth"})
 _RELATIVE = 1e-9  # numbers drawn on another platform may differ in the last bit of a logarithm
 
 
@@ -52,10 +53,21 @@ def model_notes(result: Result, baseline: Result) -> tuple[list[str], bool]:
     return notes, any(_ANOTHER_MODEL.search(name) for name, _, _ in differs)
 
 
-def sums_in_floats(baseline: Result) -> bool:
-    """Whether the restorer may be a network, whose sums depend on their order. That no byte moved while the envelope
-    was measured is then luck, and more so the fewer the images: other threads or kernels tip one some other day."""
-    return "precision" in baseline.restorer or str(baseline.restorer.get("restorer", "")).startswith("python:")
+def path_of(result: Result) -> str:
+    """Where a restorer computed, in words: a CPU and a GPU take different kernels, and a verdict on one says nothing of
+    the other."""
+    device = str(result.environment.get("device", "cpu"))
+    return "the CPU" if device == "cpu" else str(result.environment.get("device_name") or device)
+
+
+def sums_in_floats(record: Mapping[str, Json]) -> bool:
+    """Whether a restorer may be a network, whose sums depend on their order. That no byte moved while the envelope was
+    measured is then luck, and more so the fewer the images: other threads or kernels tip one some other day.
+
+    Args:
+        record: of the restorer; only those that are known to compute otherwise are not taken for a network.
+    """
+    return str(record.get("restorer", record.get("kind", ""))) not in _EXACT
 
 
 def too_many_unreadable(result: Result, at_most: float) -> str:

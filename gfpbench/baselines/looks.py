@@ -31,15 +31,18 @@ class Looks:
     Args:
         sha256: of each picture.
         values: for each feature (n, its length); ``thumbnail_rgb`` is (n, 192).
+        blocks: of each picture the hashes of its blocks, a digit each; empty where none were recorded.
     """
 
     sha256: tuple[str, ...]
     values: Mapping[str, Floats]
+    blocks: tuple[str, ...] = ()
 
     def only(self, chosen: NDArray[np.bool_]) -> Looks:
         """The fingerprints of some pictures."""
         sha256 = tuple(hashed for hashed, wanted in zip(self.sha256, chosen, strict=True) if wanted)
-        return Looks(sha256, {name: value[chosen] for name, value in self.values.items()})
+        blocks = tuple(hashed for hashed, wanted in zip(self.blocks, chosen, strict=bool(self.blocks)) if wanted)
+        return Looks(sha256, {name: value[chosen] for name, value in self.values.items()}, blocks)
 
     def thumbnails(self) -> Floats:
         """(n, 8, 8, 3) grey levels."""
@@ -59,12 +62,23 @@ def looks(rows: Sequence[Row], kind: str) -> Looks | None:
     }
     pixels = np.frombuffer(bytes.fromhex("".join(record["thumbnail_rgb"] for record in there)), np.uint8)
     values["thumbnail_rgb"] = pixels.astype(np.float64).reshape(len(there), -1)
-    return Looks(tuple(record["sha256"] for record in there), values)
+    blocks = tuple(str(record.get("blocks", "")) for record in there)
+    return Looks(tuple(record["sha256"] for record in there), values, blocks)
 
 
 def apart(one: Looks, other: Looks) -> dict[str, Floats]:
     """For each feature, how far each picture is from its counterpart: (n,) grey levels, the largest of its numbers."""
     return {name: np.abs(one.values[name] - other.values[name]).max(axis=1) for name in FEATURES}
+
+
+def places_moved(one: Looks, other: Looks) -> Floats | None:
+    """(n,) the share of each picture's blocks that differ; None where a picture has no hashes of blocks."""
+    if not one.blocks or not other.blocks:
+        return None
+    pairs = list(zip(one.blocks, other.blocks, strict=True))
+    if any(not a or len(a) != len(b) for a, b in pairs):
+        return None
+    return np.array([sum(x != y for x, y in zip(a, b, strict=True)) / len(a) for a, b in pairs], dtype=np.float64)
 
 
 def same_bytes(one: Looks, other: Looks) -> NDArray[np.bool_]:

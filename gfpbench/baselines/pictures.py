@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gfpbench.baselines.comparison import MetricComparison
 from gfpbench.baselines.likely import likely_change
-from gfpbench.baselines.looks import FEATURES, Looks, apart, looks, same_bytes
+from gfpbench.baselines.looks import FEATURES, Looks, apart, looks, places_moved, same_bytes
+from gfpbench.baselines.part import part_of_the_images
 from gfpbench.baselines.setting import SAFETY, Setting
 from gfpbench.types import Json, Row, Verdict
 
@@ -24,7 +27,9 @@ def same_pictures(setting: Setting) -> NDArray[np.bool_]:
     return same_bytes(before, now)
 
 
-def pictures(setting: Setting, judged: Sequence[Verdict]) -> tuple[list[Verdict], str]:
+def pictures(
+    setting: Setting, judged: Sequence[Verdict], metrics: Sequence[MetricComparison]
+) -> tuple[list[Verdict], str]:
     """What the restored pictures tell beyond their scores, and the likely kind of change."""
     whole = [pair for pair in setting.pairs if pair[0].failure is None and pair[1].failure is None]
     before, now = (looks([pair[side] for pair in whole], "restored") for side in (0, 1))
@@ -38,28 +43,91 @@ def pictures(setting: Setting, judged: Sequence[Verdict]) -> tuple[list[Verdict]
         said = f"differ in {feature.removesuffix('_levels').removesuffix('_rgb')} by more than numerical noise"
         if setting.same_machine and setting.envelope.get("exact") is True and not moved.any():
             moved, said = ~same_bytes(before, now), "are other bytes, and this restorer gives the same ones every time"
-        elif setting.same_machine and not moved.any() and _too_many(setting, other := ~same_bytes(before, now)):
-            moved, said = other, "are other bytes, where numerical noise moves far fewer pictures"
+        elif setting.same_machine and not moved.any() and _too_many(setting, before, now):
+            moved = ~same_bytes(before, now)
+            said = "are other bytes, where numerical noise moves far fewer pictures, or fewer places in them"
+        if setting.another:
+            verdicts.append(_of_another_file(setting, before, now, moved, judged, metrics, ids))
         # An improvement is a change of the pictures too: where the scores have said so, nothing is added.
-        if moved.any() and not any(verdict.kind in ("better", "worse") for verdict in judged):
+        elif moved.any() and not any(verdict.kind in ("better", "worse") for verdict in judged):
             reason = f"the restored pictures changed: {int(moved.sum())} of {len(ids)} {said}"
             verdicts.append(setting.verdict("pictures", "changed", reason, ids[int(np.flatnonzero(moved)[0])]))
+    elif not same_bytes(before, now).all():
+        said = _said_of_another(setting, before, now, ~same_bytes(before, now), judged, metrics)
+        verdicts.append(setting.verdict("pictures", "alike", said))
+    verdicts += part_of_the_images(setting, whole, before, now, moved)
     if any("the metric changed" in verdict.reason for verdict in judged):
         return verdicts, "metric: the same pictures score differently"
-    different = [verdict for verdict in (*verdicts, *judged) if verdict.kind != "same"]
+    different = [verdict for verdict in (*verdicts, *judged) if verdict.kind not in ("same", "alike")]
     if not different or not visible.any():
         return verdicts, ""
     return verdicts, likely_change(before.only(visible), now.only(visible), min(whole[0][1].size_px))
 
 
-def _too_many(setting: Setting, other: NDArray[np.bool_]) -> bool:
+def _of_another_file(
+    setting: Setting,
+    before: Looks,
+    now: Looks,
+    moved: NDArray[np.bool_],
+    judged: Sequence[Verdict],
+    metrics: Sequence[MetricComparison],
+    ids: Sequence[str],
+) -> Verdict:
+    """The verdict on the pictures of another file where that may not move them: it fails, however good they are."""
+    scored = any(verdict.kind != "same" for verdict in judged)
+    if not moved.any() and not scored:
+        other = int((~same_bytes(before, now)).sum())
+        said = f"the same images, but for rounding in {other} of {len(ids)}" if other else "the same images"
+        return setting.verdict("pictures", "alike", f"{setting.another}, {said}")
+    different = moved if moved.any() else ~same_bytes(before, now)
+    said = _said_of_another(setting, before, now, different, judged, metrics)
+    first = ids[int(np.flatnonzero(different)[0])] if different.any() else None
+    return setting.verdict("pictures", "changed", f"{said}; --baseline-update accepts it", first)
+
+
+def _said_of_another(
+    setting: Setting,
+    before: Looks,
+    now: Looks,
+    moved: NDArray[np.bool_],
+    judged: Sequence[Verdict],
+    metrics: Sequence[MetricComparison],
+) -> str:
+    """What is true of another model: how many images differ, by how much, and whether they are as good."""
+    far = apart(before, now)
+    levels = max(float(far[name].max()) for name in ("thumbnail_rgb", "lowest_levels", "highest_levels", "mean_levels"))
+    kinds = [kind for kind in ("worse", "better") if any(verdict.kind == kind for verdict in judged)]
+    quality = f"quality {' and '.join(kinds)}" if kinds else "quality alike"
+    if metrics:
+        first = metrics[0]
+        within = max(abs(first.low), abs(first.high))
+        unit = f" {first.unit}" if first.unit else ""
+        quality += f", {first.metric} {'by' if kinds else 'within'} {first.difference if kinds else within:.3g}{unit}"
+    how = f"by up to {levels:.0f} levels" if levels >= 1 else "by less than a level"
+    counted = f"{int(moved.sum()):,} of {len(moved):,} images differ, {how} in their thumbnails and extremes"
+    return f"{setting.another}; {counted}; {quality}"
+
+
+def _too_many(setting: Setting, before: Looks, now: Looks) -> bool:
     """Whether more pictures have other bytes than noise explains: a drift too small for any metric, but everywhere.
 
-    Another order of sums tips a byte in a few small pictures; a layer in half precision tips some in all of them. At
-    512 px noise alone does so, and then this says nothing.
+    Another order of sums tips a value here and there; a layer in half precision tips some in every block. So where both
+    sides and the envelope know it, the places that differ are counted, and without that the pictures. At 512 px noise
+    alone may move them all, and then this says nothing.
     """
+    other = float((~same_bytes(before, now)).mean())
+    if len(now.sha256) < ENOUGH or other <= 0.5:
+        return False
+    places, noise = places_moved(before, now), setting.envelope.get("places_moved")
+    if places is not None and noise is not None:
+        return rate(float(places.mean())) > 3 * rate(float(noise))
     share = setting.envelope.get("bytes_moved")
-    return share is not None and len(other) >= ENOUGH and float(other.mean()) > max(0.5, 3 * float(share))
+    return share is not None and other > 3 * float(share)
+
+
+def rate(share: float) -> float:
+    """Moved values for each block, where this share of the blocks has any: 0.63 of them at one each, by chance."""
+    return -math.log(max(1e-3, 1 - share))
 
 
 def _given_away(setting: Setting, whole: Sequence[tuple[Row, Row]], before: Looks, now: Looks) -> list[Verdict]:

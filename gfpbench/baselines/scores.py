@@ -17,6 +17,9 @@ from gfpbench.metrics.means import best_of, is_identical, mean_of
 from gfpbench.types import Result, Row, Verdict, VerdictKind
 
 LEVEL = 0.05
+EFFECT = 0.05
+"""A mean is better where it also rose by so much of the spread of the baseline's images: where PSNR spreads by 2 dB, by
+0.1 dB. Less than that is a change of the arithmetic that happened to go up."""
 FEW = 6
 """Of fewer images every sign pattern is too likely: 2 in 2^5 is above 0.05."""
 SAME_PICTURE = 1e-5
@@ -62,7 +65,7 @@ def scores(
         with np.errstate(invalid="ignore"):
             gain = np.where(a == b, 0.0, sign * (b - a))
         noise = float(setting.envelope.get("scores", {}).get(name, 0.0))
-        factor = 1.0 if setting.envelope or setting.same_machine else UNMEASURED
+        factor = 1.0 if "scores" in setting.envelope or setting.same_machine else UNMEASURED
         slack = max(factor * float(record["tolerance"]), SAFETY * noise)
         images = [image for image, is_there in zip(setting.ids, there, strict=True) if is_there]
         sure = p_values[column] < LEVEL and not evidence.low[column] <= 0 <= evidence.high[column]
@@ -126,6 +129,7 @@ def _judged(
 ) -> tuple[VerdictKind, str]:
     """The verdict on one metric. ``gain`` is positive where an image is better than in the baseline."""
     moved = int((np.abs(gain) > slack).sum())
+    effect = mean > max(slack, EFFECT * _spread(before))
     fallen = _fallen(gain, before, slack, setting.same_model)
     if sure and mean < -slack:
         return "worse", "the mean is worse by more than noise and chance"
@@ -134,7 +138,7 @@ def _judged(
             "worse",
             f"one image falls out of line: {gain[fallen]:+.4g} where half of all move {np.median(gain):+.4g}",
         )
-    if sure and mean > slack:
+    if sure and effect:
         fell = int((gain < -slack).sum())
         if fell and setting.same_model:  # the same weights do not restore some faces better and others worse
             said = f"{fell} of {len(gain)} images are worse by more than numerical noise, though the mean is better"
@@ -144,13 +148,24 @@ def _judged(
         said = f"{moved} of {len(gain)} images moved by more than numerical noise"
         if mean < -slack and not (gain > slack).any():
             return "worse", f"{said}, all of them down"
-        if mean > slack and not (gain < -slack).any() and moved * 2 > len(gain):
+        if effect and not (gain < -slack).any() and moved * 2 > len(gain):
             return "better", f"{said}, all of them up: the baseline is stale"
         return "changed", f"{said}, neither surely better nor surely worse"
     if not moved:
         return "same", "within numerical noise"
+    if sure and mean > slack:
+        return (
+            "alike",
+            f"up by less than {EFFECT:.0%} of the spread of the images: too little to call it better",
+        )
     few = "" if len(gain) >= FEW else f": {len(gain)} are too few for evidence, which takes {FEW}"
-    return "same", f"neither better nor worse, as far as these images tell{few}"
+    return "alike", f"neither better nor worse, as far as these images tell{few}"
+
+
+def _spread(before: Floats) -> float:
+    """The standard deviation of the finite scores; 0 of fewer than two."""
+    finite = before[np.isfinite(before)]
+    return float(finite.std()) if len(finite) > 1 else 0.0
 
 
 def _fallen(gain: Floats, before: Floats, slack: float, same_model: bool) -> int | None:
@@ -167,8 +182,7 @@ def _fallen(gain: Floats, before: Floats, slack: float, same_model: bool) -> int
         return None
     if not (fall > slack and fall > 3 * max(0.0, float(gain.max())) and -fall < middle - OUT_OF_LINE * spread):
         return None
-    finite = before[np.isfinite(before)]
-    if not same_model and len(finite) > 1 and fall <= float(finite.std()):
+    if not same_model and fall <= _spread(before):
         return None
     return place
 

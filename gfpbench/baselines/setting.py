@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gfpbench.types import Json, Row, Verdict, VerdictKind
 
@@ -18,6 +18,8 @@ class Setting:
     """Rows in pairs (baseline, now), the envelope that applies, and how many cases are judged together.
 
     Between machines the envelope of other machines applies; on another model images may move, on the same one not.
+    ``another`` says that the model's file or name is another one; where its images may not move either (``same_model``
+    is then true), it is judged as the same. ``better`` holds the metrics in order, with their directions.
     """
 
     case: str
@@ -26,6 +28,8 @@ class Setting:
     same_model: bool
     envelope: Mapping[str, Json]
     questions: int
+    another: str = ""
+    better: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ids(self) -> tuple[str, ...]:

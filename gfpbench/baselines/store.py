@@ -12,6 +12,8 @@ from gfpbench.baselines.inputs import too_many_unreadable
 from gfpbench.run.environment import device_key
 from gfpbench.types import BadInput, Case, GfpbenchError, Result
 
+REPEATS = 0.02
+"""The share of the blocks of restored images that may differ when nothing was changed (GPUs add in any order)."""
 FOLDER = Path("baselines") / "quality"
 """Where baselines lie in a project, seen from pytest's root folder."""
 
@@ -61,8 +63,8 @@ def create(root: Path, result: Result, *, device: str = "cpu", max_unreadable: f
     """Make the baseline of a Result: measure its envelope of numerical noise, and write both to the file it belongs in.
 
     Raises:
-        BadInput: where a restoration failed, or more than the share ``max_unreadable`` of the faces could not be read:
-            a baseline would make that the standard.
+        BadInput: where mere repetition gives other images, where a restoration failed, or where more than the share
+            ``max_unreadable`` of the faces could not be read: a baseline would make that the standard.
         GfpbenchError: where the disk refuses.
     """
     failed = [row.id for row in result.rows if row.failure is not None]
@@ -75,7 +77,13 @@ def create(root: Path, result: Result, *, device: str = "cpu", max_unreadable: f
     if unread:
         raise BadInput(f"{result.case.id}: no baseline is made: {unread}")
     path = baseline_path(root, result)
-    results.write([replace(result, envelope=measure_envelope(result, device=device))], path)
+    envelope = measure_envelope(result, device=device)
+    if envelope["repeat"]["once_more"] > REPEATS:
+        raise BadInput(
+            f"{result.case.id}: no baseline is made: the same images restored once more are others "
+            f"({envelope['repeat']['once_more']:.0%} of their blocks): seed whatever the restorer draws"
+        )
+    results.write([replace(result, envelope=envelope)], path)
     return path
 
 

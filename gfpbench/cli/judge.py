@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gfpbench.cli.app import AsJson, MaxUnreadable, print_table, result_file, say
+
+
+class AnotherFile(StrEnum):
+    """What becomes of other weights under the same name."""
+
+    fail = "fail"
+    judge = "judge"
 
 
 def report_(
@@ -47,6 +55,13 @@ def compare(
         bool, typer.Option("--allow-missing", help="A case that only the baseline holds is named, and does not fail.")
     ] = False,
     max_unreadable: MaxUnreadable = 0.0,
+    another_file: Annotated[
+        AnotherFile | None,
+        typer.Option(
+            help="Other weights under the same name: fail where images moved, or judge quality alone. "
+            "[default: fail against a stored baseline, else judge]"
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare results with a baseline, another checkpoint's or another machine's. Exit code 1 where something is worse.
@@ -61,7 +76,13 @@ def compare(
         result_file(path)  # refuses the folder of a run that is not finished
     found = baselines.paired_cases(result, baseline)
     compared = [
-        baselines.compare(now, before, cases=len(found.pairs), max_unreadable=max_unreadable)
+        baselines.compare(
+            now,
+            before,
+            cases=len(found.pairs),
+            max_unreadable=max_unreadable,
+            another_file=None if another_file is None else another_file.value,
+        )
         for now, before in found.pairs
     ]
     compared += [] if allow_missing else map(baselines.vanished, found.vanished)

@@ -26,7 +26,10 @@ def run(
         typer.Option(help="Measure as a paper does, `gfpbench list protocols`; repeatable. [default: ours]"),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Faces restored at once. [default: 8, or fewer, so that the last is smaller]"),
+    ] = None,
     isolate: Isolate = False,
     timeout: Timeout = 120.0,
     whole_photo: Annotated[
@@ -96,7 +99,7 @@ def run(
                 part,
                 store=store,
                 device=where,
-                batch_size=batch_size,
+                batch_size=batch_size or engine.batch_size_for(len(part.ids(case))),
                 keep_images=kept,
                 progress=progress,
                 reuse=stopped,

@@ -17,7 +17,7 @@ from gfpbench.plugin.options import SETTINGS, value_of
 from gfpbench.workers import Shared, device_of
 
 if TYPE_CHECKING:
-    from gfpbench.baselines import Comparison
+    from gfpbench.baselines import AnotherFile, Comparison
     from gfpbench.speed import SpeedOf
     from gfpbench.types import Case, Result
 
@@ -245,7 +245,7 @@ class Bench:
             self.written.add(path)
             with self.once("baseline", str(path)) as mine:
                 if mine:
-                    baselines.create(self.baselines, result, device=self.device)
+                    baselines.create(self.baselines, result, device=self.device, max_unreadable=self.max_unreadable)
         found = baselines.find(self.baselines, result)
         if found is None:
             pytest.fail(
@@ -255,19 +255,62 @@ class Bench:
             )
         return found
 
+    @property
+    def max_unreadable(self) -> float:
+        """The share of the faces that may be unreadable. Raises UsageError for anything but a number from 0 to 1."""
+        given = str(self.setting("max-unreadable"))
+        try:
+            share = float(given)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            raise pytest.UsageError(f"--max-unreadable {given}: a share from 0 to 1 is wanted")
+        return share
+
+    @property
+    def another_file(self) -> AnotherFile:
+        """Whether other weights under the same name may move images. Raises UsageError for an unknown word."""
+        given = self.setting("another-file")
+        if given not in ("fail", "judge"):
+            raise pytest.UsageError(f"--another-file {given}: it is fail or judge")
+        return "fail" if given == "fail" else "judge"
+
+    def _again(self, result: Result) -> Result | None:
+        """Some inputs restored once more, by the process that compares; whoever gathers reads what a worker got."""
+        from gfpbench import baselines, results
+
+        kept = None if self.shared is None else self.shared.folder / "again" / f"{result.case.id}.json"
+        if kept is not None and (not self.worker or kept.exists()):
+            return _read_or_none(kept)
+        again = baselines.restored_again(result, device=self.device)
+        if kept is not None and again is not None:
+            results.write([again], kept)
+        return again
+
     def compare(self, result: Result) -> Comparison:
         """A Result beside its stored baseline; compared once, and listed at the end of the run."""
         from gfpbench import baselines, results
 
         if result.case.id not in self.comparisons:
             baseline, note = self.baseline(result)
-            comparison = baselines.compare(result, baseline, cases=max(1, len(self.restorers)))
+            comparison = baselines.compare(
+                result,
+                baseline,
+                cases=max(1, len(self.restorers)),
+                max_unreadable=self.max_unreadable,
+                another_file=self.another_file,
+                again=self._again(result),
+            )
             notes = (note, *comparison.notes) if note else comparison.notes
             with self.once("compared", result.case.id):
                 self.comparisons[result.case.id] = dataclasses.replace(comparison, notes=notes)
                 if self.worker and result.case.id not in self.results:  # measured by a test, without the bench
                     results.write([result], self._kept_by_a_worker(result.case.id))
         return self.comparisons[result.case.id]
+
+
+def _read_or_none(path: Path) -> Result | None:
+    return _read(path) if path.exists() else None
 
 
 def _read(path: Path) -> Result:

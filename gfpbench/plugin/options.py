@@ -114,6 +114,21 @@ SETTINGS: dict[str, Setting] = {
             configurable=False,
         ),
         Setting(
+            "another-file",
+            "other weights under the same name: fail where their images moved, until --baseline-update, or judge their "
+            "quality alone (default: fail)",
+            "text",
+            "fail|judge",
+            default="fail",
+        ),
+        Setting(
+            "max-unreadable",
+            "the share of faces that may be unreadable before a comparison fails, 0 to 1 (default: 0)",
+            "text",
+            "SHARE",
+            default="0",
+        ),
+        Setting(
             "speed-gate",
             "run the tests that measure speed and memory (fixture `speed`); they are left out otherwise",
             "flag",

@@ -65,6 +65,7 @@ class GateView:
     same: tuple[str, ...]
     fact: str
     passed: bool
+    paths: str
 
 
 def gate_view(gate: Gate, stores: Sequence[Path]) -> GateView:
@@ -80,12 +81,24 @@ def gate_view(gate: Gate, stores: Sequence[Path]) -> GateView:
     failed = sum(not block.passed for block in changed)
     total = len(gate.comparisons) + len(gate.speeds)
     fact = f"{failed:,} of {total:,} not as the baseline" if failed else plural(total, "comparison") + " passed"
-    return GateView(tuple(changed), tuple(same), fact, not failed)
+    return GateView(tuple(changed), tuple(same), fact, not failed, _paths(gate))
+
+
+def _paths(gate: Gate) -> str:
+    """Which path of the restorers the verdicts speak of, and which they cannot."""
+    paths = list(dict.fromkeys(one.path for one in gate.comparisons if one.path))
+    if not paths:
+        return ""
+    unseen = "a GPU's" if paths == ["the CPU"] else "the CPU's" if "the CPU" not in paths else "another device's"
+    return (
+        f"These verdicts speak of what was computed on {' and '.join(paths)}: a change on {unseen} own path "
+        "(other kernels, half precision) cannot be seen here."
+    )
 
 
 def _quality(one: Comparison, stores: Sequence[Path], before: Sequence[Path], *, pictures: bool) -> Compared:
     metrics = {metric.metric: metric for metric in one.metrics}
-    told = [verdict for verdict in one.verdicts if verdict.kind != "same"]
+    told = [verdict for verdict in one.verdicts if verdict.kind not in ("same", "alike")]
     return Compared(
         case=one.case.id,
         kind=one.kind,

@@ -17,12 +17,12 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     Plain text without colour; nothing in a name can drive the terminal.
     """
     head = f"{printable(comparison.case.id)}: {headline(comparison)}"
-    if comparison.kind == "same":
+    if comparison.kind in ("same", "alike"):
         return [head]
     lines = [head]
     metrics = {metric.metric: metric for metric in comparison.metrics}
     for verdict in comparison.verdicts:
-        if verdict.kind != "same":
+        if verdict.kind not in ("same", "alike"):
             lines.append(f"  {verdict.kind}: {_verdict_text(verdict, metrics.get(verdict.metric))}")
     if comparison.likely:
         lines.append(f"  likely kind: {printable(comparison.likely)}")
@@ -69,12 +69,24 @@ def headline(comparison: Comparison) -> str:
     if comparison.vanished:
         return "missing: measured for the baseline and not in the new results"
     over = f"{plural(comparison.images, 'image')}, {plural(len(comparison.metrics), 'metric')}"
+    over += f", on {printable(comparison.path, 60)}" if comparison.path else ""
     if comparison.stale:
         return f"better than the baseline, which is stale ({over}); renew it with --baseline-update"
+    if comparison.passed and not comparison.same_model:
+        return f"{_of_another_model(comparison)} ({over})"
     if comparison.passed:
         return f"same as the baseline ({over})"
     kinds = [kind for kind in FAILING if any(verdict.kind == kind for verdict in comparison.failures)]
     return f"not the baseline any more: {', '.join(kinds)} ({over} compared)"
+
+
+def _of_another_model(comparison: Comparison) -> str:
+    """What was found of other weights or another restorer that passes: never that it is the same."""
+    said = [verdict.reason for verdict in comparison.verdicts if verdict.metric == "pictures"]
+    if said:
+        return said[0]
+    renamed = comparison.case.restorer != comparison.baseline_case.restorer
+    return f"another {'model' if renamed else 'file'}, as good as the baseline as far as these images tell"
 
 
 def _verdict_text(verdict: Verdict, metric: MetricComparison | None) -> str:

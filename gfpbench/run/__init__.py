@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gfpbench.run.batches import batch_size_for
 from gfpbench.run.case import measure, run_case
 from gfpbench.run.degraded_images import degraded_folder, write_degraded
 from gfpbench.run.environment import environment
@@ -17,6 +18,7 @@ __all__ = [
     "Remade",
     "answers_of",
     "degraded_folder",
+    "batch_size_for",
     "environment",
     "faces_sha256",
     "guarded",

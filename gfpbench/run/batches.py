@@ -33,6 +33,13 @@ class Batch:
         return ImageBatch(torch.stack([face.pixels for face in self.faces]), tuple(face.id for face in self.faces))
 
 
+def batch_size_for(images: int, at_most: int = 8) -> int:
+    """How many images a batch holds where nobody says: 8, or what is nearest below with which the last batch is not
+    full. A mistake in a last, smaller batch would not be seen where 16 images make two batches of 8."""
+    sizes = (*range(at_most, 1, -1), *range(at_most + 1, at_most + 100))
+    return next((size for size in sizes if images % size), at_most)
+
+
 def batches(faces: FaceSet, ids: Sequence[str], size: int) -> Iterator[Batch]:
     """Cut the faces into batches of up to ``size``. The cuts depend on the pictures only, never on where a run stopped.
 

@@ -14,7 +14,7 @@ from gfpbench.disk import disk, write_whole
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
 from gfpbench.run import engine
-from gfpbench.run.batches import batches
+from gfpbench.run.batches import batch_size_for, batches
 from gfpbench.run.committed import Committed, changed, committed, differs, from_json
 from gfpbench.run.finished import KEY, RESULT, finished, sign
 from gfpbench.run.inputs import refuse_inside_inputs
@@ -38,7 +38,7 @@ def measure(
     device: str = "cpu",
     metrics: Sequence[str] | None = None,
     protocols: Sequence[str] = (),
-    batch_size: int = 8,
+    batch_size: int | None = None,
     keep_images: int = 24,
     isolate: bool = False,
     seconds_per_image: float | None = None,
@@ -54,7 +54,8 @@ def measure(
             CPU, so that two devices differ by what the restorer did and nothing else.
         metrics: names; the default ones where None and no protocol is named.
         protocols: names of ``gfpbench list protocols``; all of them are measured in one pass over the pictures.
-        batch_size: how many pictures of equal size the restorer is given at once. Part of the record.
+        batch_size: how many pictures of equal size the restorer is given at once. Part of the record. Where None it is
+            8, or the nearest below with which the last batch is smaller, so that a smaller batch is tried too.
         keep_images: how many pictures from the start are kept as PNG, besides the eight worst.
         isolate, seconds_per_image: whether the restorer works in a process of its own, and how long it may take for an
             image; see ``load``.
@@ -79,6 +80,7 @@ def measure(
         isolate=isolate,
         seconds_per_image=seconds_per_image,
     )
+    batch_size = batch_size_for(len(parts.ids(case))) if batch_size is None else batch_size
     return run_case(
         case,
         parts,

@@ -12,7 +12,7 @@ from gfpbench import images
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import Batch
-from gfpbench.run.fingerprint import fingerprints
+from gfpbench.run.fingerprint import block_hashes, fingerprints
 from gfpbench.run.parts import Parts, plain
 from gfpbench.types import (
     AssetMissing,
@@ -79,7 +79,7 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
     if restored is not None:
         scores = score_all(parts.metrics, restored, only(truth, restored.ids), notes)
     features = features_of(parts.sets, restored, truth, notes)
-    looks = {"degraded": described(degraded), "restored": described(restored)}
+    looks = {"degraded": described(degraded), "restored": described(restored, blocks=True)}
     rows = tuple(
         Row(
             id=face.id,
@@ -282,9 +282,14 @@ def _features(measure: SetMeasure, batch: ImageBatch) -> torch.Tensor:
     return features
 
 
-def described(batch: ImageBatch | None) -> dict[str, Json]:
-    """The fingerprint of each picture by name; of none where there are none."""
-    return {} if batch is None else dict(zip(batch.ids, fingerprints(batch), strict=True))
+def described(batch: ImageBatch | None, *, blocks: bool = False) -> dict[str, Json]:
+    """The fingerprint of each picture by name, with hashes of its blocks where asked; of none where there are none."""
+    if batch is None:
+        return {}
+    found = fingerprints(batch)
+    if blocks:
+        found = [{**one, "blocks": hashes} for one, hashes in zip(found, block_hashes(batch), strict=True)]
+    return dict(zip(batch.ids, found, strict=True))
 
 
 def only(batch: ImageBatch, ids: Sequence[str]) -> ImageBatch:

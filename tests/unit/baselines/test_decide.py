@@ -12,6 +12,7 @@ from gate_sample import baseline, each, result, with_scores
 
 from gfpbench.baselines import Comparison, compare
 from gfpbench.baselines.scores import _fallen
+from gfpbench.report.verdicts import headline
 from gfpbench.types import BadInput, Problem, Result, Row
 
 OTHER_WEIGHTS = {"restorer": "model", "weights_sha256": "def"}
@@ -19,7 +20,7 @@ OTHER_TORCH = {**sample.ENVIRONMENT, "torch": "2.4.0"}
 
 
 def kinds(comparison: Comparison) -> dict[str, str]:
-    return {verdict.metric: verdict.kind for verdict in comparison.verdicts if verdict.kind != "same"}
+    return {verdict.metric: verdict.kind for verdict in comparison.verdicts if verdict.kind not in ("same", "alike")}
 
 
 def psnr(moves: object, now: Result | None = None) -> Result:
@@ -60,19 +61,30 @@ def test_a_worse_mean_fails_and_a_better_one_is_stale() -> None:
     assert metric.low == pytest.approx(-0.05)
     assert metric.p_value < 0.001
     assert len(metric.worst) == 3
-    better = compare(psnr(0.05), baseline())
+    better = compare(psnr(0.5), baseline())
     assert (better.kind, better.passed, better.stale) == ("better", True, True)
 
 
+def test_better_needs_an_effect() -> None:
+    """PSNR spreads by 2 dB here: what rises by less than a twentieth of that everywhere is another arithmetic."""
+    little = compare(psnr(0.05), baseline())
+    assert kinds(little) == {"psnr_rgb": "changed"}
+    judged = compare(psnr(0.05, result(restorer=OTHER_WEIGHTS)), baseline(), another_file="judge")
+    assert (judged.kind, judged.passed, judged.stale) == ("alike", True, False)
+    assert "too little to call it better" in next(v for v in judged.verdicts if v.metric == "psnr_rgb").reason
+    assert compare(psnr(0.5, result(restorer=OTHER_WEIGHTS)), baseline(), another_file="judge").stale
+
+
 def test_better_on_average_and_worse_in_places_is_a_change_of_the_same_model() -> None:
-    moves = np.full(16, 0.05)
+    moves = np.full(16, 0.5)
     moves[3] = -0.002  # beyond the noise, and far too little to fall out of line
     comparison = compare(psnr(moves), baseline())
     assert kinds(comparison) == {"psnr_rgb": "changed"}
     assert "1 of 16 images are worse" in comparison.failures[0].reason
     assert comparison.failures[0].image == "face 03"
     assert compare(psnr(np.where(moves < 0, -0.0009, moves)), baseline()).stale  # within the noise
-    assert compare(psnr(moves, result(restorer=OTHER_WEIGHTS)), baseline()).stale  # between models images move
+    other = psnr(moves, result(restorer=OTHER_WEIGHTS))
+    assert compare(other, baseline(), another_file="judge").stale  # between models images move
 
 
 def test_every_image_up_on_the_same_model_is_better_though_few() -> None:
@@ -108,24 +120,28 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
 def test_between_two_models_only_size_and_evidence_count() -> None:
     other = result(restorer=OTHER_WEIGHTS)
     noise = np.random.default_rng(2).normal(0, 0.3, 16)
-    comparison = compare(psnr(noise - noise.mean(), other), baseline())
-    assert comparison.kind == "same"
+    comparison = compare(psnr(noise - noise.mean(), other), baseline(), another_file="judge")
+    assert comparison.kind == "alike"
     assert any("weights_sha256" in note for note in comparison.notes)
-    assert kinds(compare(psnr(noise - noise.mean() - 0.5, other), baseline())) == {"psnr_rgb": "worse"}
-    assert compare(psnr(-0.0005, other), baseline()).kind == "same"  # sure, and too small to matter
+    assert kinds(compare(psnr(noise - noise.mean() - 0.5, other), baseline(), another_file="judge")) == {
+        "psnr_rgb": "worse"
+    }
+    assert (
+        compare(psnr(-0.0005, other), baseline(), another_file="judge").kind == "alike"
+    )  # sure, and too small to matter
 
 
 def test_more_cases_ask_for_more_evidence() -> None:
     other = result(restorer=OTHER_WEIGHTS)
     noise = np.random.default_rng(2).normal(0, 0.3, 16)
     moves = noise - noise.mean() - 0.2
-    assert kinds(compare(psnr(moves, other), baseline())) == {"psnr_rgb": "worse"}
-    assert compare(psnr(moves, other), baseline(), cases=1000).passed
+    assert kinds(compare(psnr(moves, other), baseline(), another_file="judge")) == {"psnr_rgb": "worse"}
+    assert compare(psnr(moves, other), baseline(), cases=1000, another_file="judge").passed
 
 
 def test_too_few_images_for_evidence_are_said_to_be() -> None:
     other = with_scores(result(4, restorer=OTHER_WEIGHTS), "psnr_rgb", [-1, -1.1, -0.9, -1])
-    comparison = compare(other, baseline(4))
+    comparison = compare(other, baseline(4), another_file="judge")
     assert comparison.passed
     assert any("4 are too few" in verdict.reason for verdict in comparison.verdicts)
 
@@ -134,7 +150,7 @@ def test_too_few_images_for_evidence_are_said_to_be() -> None:
 def test_one_image_that_goes_wrong_is_seen(restorer: dict[str, str]) -> None:
     moves = np.random.default_rng(4).normal(0, 0.0002 if restorer is not OTHER_WEIGHTS else 0.2, 16)
     moves[7] = -9
-    comparison = compare(psnr(moves, result(restorer=restorer)), baseline())
+    comparison = compare(psnr(moves, result(restorer=restorer)), baseline(), another_file="judge")
     assert kinds(comparison) == {"psnr_rgb": "worse"}
     verdict = next(verdict for verdict in comparison.verdicts if verdict.kind == "worse")
     assert verdict.image == "face 07"
@@ -235,14 +251,17 @@ def test_one_byte_counts_where_bytes_never_move() -> None:
         return changed(row, fingerprint=sample.looks(restored, sample.picture(2000 + i)))
 
     exact = {**sample.ENVELOPE, "repeat": {**sample.ENVELOPE["repeat"], "exact": True}}
-    now = each(result(), tipped)
-    assert compare(now, baseline()).kind == "same"
-    assert kinds(compare(now, dataclasses.replace(baseline(), envelope=exact))) == {"pictures": "changed"}
-    assert compare(dataclasses.replace(now, environment=OTHER_TORCH), baseline()).kind == "same"
+    now = dataclasses.replace(each(result(), tipped), restorer={"restorer": "classical"})
+    before = baseline(restorer=now.restorer)
+    assert compare(now, before).kind == "same"
+    assert kinds(compare(now, dataclasses.replace(before, envelope=exact))) == {"pictures": "changed"}
+    assert compare(dataclasses.replace(now, environment=OTHER_TORCH), before).kind == "same"
 
 
 @pytest.mark.parametrize(
-    "record", [{"restorer": "net", "precision": "float32"}, {"restorer": "python:mine:net"}], ids=["network", "own"]
+    "record",
+    [{"restorer": "net", "precision": "float32"}, {"restorer": "python:mine:net"}, {"restorer": "onnx:net.onnx"}],
+    ids=["network", "own", "unknown"],
 )
 def test_a_network_is_never_taken_for_exact(record: dict[str, str]) -> None:
     """None of sixteen pictures moved while the noise was measured; on another day one byte of one does."""
@@ -278,8 +297,92 @@ def test_other_bytes_in_more_pictures_than_noise_moves_are_a_change() -> None:
     assert compare(_tipped(16), _with_bytes_moved(None)).kind == "same"  # a baseline made before this was measured
     assert kinds(compare(_tipped(8, 8), _with_bytes_moved(0.1, 8))) == {"pictures": "changed"}
     assert compare(_tipped(7, 7), _with_bytes_moved(0.1, 7)).kind == "same"  # too few to say
-    for other in ({"environment": OTHER_TORCH}, {"restorer": OTHER_WEIGHTS}):
-        assert compare(dataclasses.replace(_tipped(16), **other), _with_bytes_moved(0.2)).kind == "same"  # type: ignore[arg-type]
+    elsewhere = dataclasses.replace(_tipped(16), environment=OTHER_TORCH)
+    assert compare(elsewhere, _with_bytes_moved(0.2)).kind == "same"
+    another = dataclasses.replace(_tipped(16), restorer=OTHER_WEIGHTS)
+    assert compare(another, _with_bytes_moved(0.2), another_file="judge").kind == "alike"
+    assert kinds(compare(another, _with_bytes_moved(0.2))) == {"pictures": "changed"}
+
+
+def _with_blocks(found: Result, moved: int) -> Result:
+    """Hashes of 256 blocks beside the fingerprint, so many of them other ones than zero."""
+    return each(
+        found,
+        lambda i, row: changed(
+            row,
+            fingerprint={
+                **row.fingerprint,
+                "restored": {**row.fingerprint["restored"], "blocks": "1" * moved + "0" * (256 - moved)},
+            },
+        ),
+    )
+
+
+def test_places_are_counted_where_they_are_known() -> None:
+    """Every picture may have other bytes by rounding, in few places; a drift has them in many."""
+    repeat = {**sample.ENVELOPE["repeat"], "bytes_moved": 1.0, "places_moved": 0.01}
+    before = dataclasses.replace(_with_blocks(baseline(), 0), envelope={**sample.ENVELOPE, "repeat": repeat})
+    assert compare(_with_blocks(_tipped(16), 7), before).kind == "same"  # 2.7 % of the blocks, noise moves 1 %
+    assert kinds(compare(_with_blocks(_tipped(16), 8), before)) == {"pictures": "changed"}
+    assert compare(_with_blocks(_tipped(8), 8), before).kind == "same"  # half of the pictures
+    assert compare(_tipped(16), before).kind == "same"  # a Result that has no hashes: noise moves all pictures
+
+
+def test_another_file_says_what_is_true() -> None:
+    """Under the same name as a stored baseline, other weights that move images fail until the baseline is renewed."""
+    moved = psnr(np.resize([0.01, -0.01], 16), result(restorer=OTHER_WEIGHTS))
+    failing = compare(moved, baseline())
+    assert kinds(failing)["pictures"] == "changed"
+    said = next(verdict.reason for verdict in failing.failures if verdict.metric == "pictures")
+    assert said.startswith("another file; 16 of 16 images differ, by ")
+    assert "quality alike, psnr_rgb within " in said
+    assert said.endswith("--baseline-update accepts it")
+    judged = compare(moved, baseline(), another_file="judge")
+    assert (judged.kind, judged.passed) == ("alike", True)
+    assert not headline(judged).startswith("same")
+    assert headline(judged).startswith("another file; 16 of 16 images differ")
+    better = compare(psnr(0.5, result(restorer=OTHER_WEIGHTS)), baseline())
+    assert (better.kind, better.passed) == ("changed", False)
+    assert "quality better, psnr_rgb by 0.5 dB" in next(v.reason for v in better.failures if v.metric == "pictures")
+    saved_again = compare(result(restorer=OTHER_WEIGHTS), baseline())
+    assert (saved_again.kind, saved_again.passed) == ("alike", True)
+    assert headline(saved_again).startswith("another file, the same images")
+    assert compare(moved, result()).passed  # two ordinary Results are judged by quality
+    assert not compare(moved, result(), another_file="fail").passed
+    renamed = dataclasses.replace(moved, case=dataclasses.replace(moved.case, restorer="other"))
+    assert headline(compare(renamed, baseline())).startswith("another model; 16 of 16")
+
+
+def _repainted(chosen: list[int], by: int, others: int = 0, count: int = 24) -> Result:
+    """Restored pictures so many levels brighter in the chosen images, and in the others."""
+
+    def painted(i: int, row: Row) -> Row:
+        step = by if i in chosen else others
+        rgb = np.clip(sample.picture(1000 + i).astype(int) + step, 0, 255).astype(np.uint8)
+        return changed(row, fingerprint={**row.fingerprint, "restored": sample.looks(rgb, rgb)["restored"]})
+
+    return each(result(count), painted)
+
+
+def test_a_change_of_part_of_the_images_is_a_finding() -> None:
+    levels = [np.mean(row.fingerprint["restored"]["mean_levels"]) for row in result(24).rows]
+    dark = [int(place) for place in np.argsort(levels)[:6]]
+    now = dataclasses.replace(_repainted(dark, 3), restorer=OTHER_WEIGHTS)
+    for how in ("fail", "judge"):
+        comparison = compare(now, baseline(24), another_file=how)  # type: ignore[arg-type]
+        assert not comparison.passed
+        (part,) = (verdict for verdict in comparison.failures if verdict.metric == "part")
+        assert part.reason.startswith("6 of 24 images moved, and the others did not: the darkest ones by mean level")
+    some = _repainted([3, 8, 17], 12, others=1)
+    renamed = dataclasses.replace(some, case=dataclasses.replace(some.case, restorer="other"))
+    (part,) = (verdict for verdict in compare(renamed, baseline(24)).failures if verdict.metric == "part")
+    assert "3 of 24 images moved 4 times as far" in part.reason
+    assert "nothing recorded tells them apart (face 03, face 08, face 17)" in part.reason
+    everywhere = _repainted(list(range(24)), 3)
+    renamed = dataclasses.replace(everywhere, case=dataclasses.replace(everywhere.case, restorer="other"))
+    assert "part" not in kinds(compare(renamed, baseline(24)))
+    one = dataclasses.replace(_repainted([5], 3), restorer=OTHER_WEIGHTS)
+    assert "part" not in kinds(compare(one, baseline(24)))  # that one is named by itself
 
 
 def test_the_truth_given_back_is_no_improvement() -> None:
@@ -362,7 +465,7 @@ def _fid(value: float, n: int = 16) -> dict[str, dict[str, object]]:
 
 def test_set_scores_are_judged_by_tolerance_or_by_their_intervals() -> None:
     def judged(now: Result, before: float = 50.0) -> dict[str, str]:
-        return kinds(compare(now, baseline(set_scores=_fid(before))))
+        return kinds(compare(now, baseline(set_scores=_fid(before)), another_file="judge"))
 
     assert judged(result(set_scores=_fid(50.005))) == {}
     assert judged(result(set_scores=_fid(50.02))) == {"fid": "changed"}

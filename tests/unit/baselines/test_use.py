@@ -37,7 +37,7 @@ def compared(tmp_path: Path, *moves: float, json_too: bool = False) -> tuple[int
 def test_compare_two_files(tmp_path: Path) -> None:
     code, text = compared(tmp_path)
     assert code == 0
-    assert "same as the baseline (16 images, 2 metrics)" in text
+    assert "same as the baseline (16 images, 2 metrics, on the CPU)" in text
     code, text = compared(tmp_path, *[-0.5] * 16)
     assert code == 1
     assert "worse: psnr_rgb" in text
