@@ -6,10 +6,10 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from gfpbench import codec
 from gfpbench.types import BadInput, Json, Problem
 
 MANIFEST = "degraded.json"
@@ -129,21 +129,25 @@ def _read(path: Path, changed_ns: int, size: int) -> Manifest:
     del changed_ns, size
     try:
         data = path.read_bytes()
-        record = json.loads(data)
-        if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-            raise BadInput(f"is no manifest of degraded images with schema {SCHEMA}")
-        made, images, problems = (record.get(name) for name in ("made", "images", "problems"))
-        if not isinstance(made, dict) or not isinstance(images, list) or not isinstance(problems, list):
-            raise BadInput("made, images or problems is missing or of another kind")
-        listed = tuple(image_from_json(one, f"images[{number}]") for number, one in enumerate(images))
-        told = tuple(problem_from_json(one, f"problems[{number}]") for number, one in enumerate(problems))
+        record = codec.decode(_File, codec.parse(data))
+        if record.schema != SCHEMA:
+            raise BadInput(f"schema: is no manifest of degraded images with schema {SCHEMA}")
+        listed = tuple(image_from_json(one, f"images[{number}]") for number, one in enumerate(record.images))
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError, BadInput) as error:
+    except BadInput as error:
         raise BadInput(f"{path}: {error}; make the folder again with `gfpbench degrade`") from error
     if len({image.id for image in listed}) != len(listed):
         raise BadInput(f"{path}: lists an image twice; make the folder again with `gfpbench degrade`")
-    return Manifest(path, hashlib.sha256(data).hexdigest(), made, listed, told)
+    return Manifest(path, hashlib.sha256(data).hexdigest(), record.made, listed, record.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    schema: str
+    made: Mapping[str, Json]
+    images: tuple[Json, ...]
+    problems: tuple[Problem, ...]
 
 
 def manifest_text(made: Mapping[str, Json], images: Sequence[DegradedImage], problems: Sequence[Problem]) -> str:
@@ -155,33 +159,7 @@ def manifest_text(made: Mapping[str, Json], images: Sequence[DegradedImage], pro
 
 def image_from_json(data: Json, where: str) -> DegradedImage:
     """What ``asdict`` made of an image. Raises BadInput naming the field."""
-    values = _fields(data, DegradedImage, where)
-    for name, value in values.items():
-        kinds: tuple[type, ...] = (str,)
-        if name.endswith("_px"):
-            kinds = (int,)
-        elif name == "parameters":
-            kinds = (dict,)
-        elif name == "truth_file_sha256":
-            kinds = (str, type(None))
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            raise BadInput(f"{where}.{name}: is {type(value).__name__}")
-    if values["file"] != file_of(values["id"]):
-        raise BadInput(f"{where}.file: is not the file of {values['id']!r}")
-    return DegradedImage(**values)
-
-
-def problem_from_json(data: Json, where: str) -> Problem:
-    """What ``asdict`` made of a problem. Raises BadInput naming the field."""
-    values = _fields(data, Problem, where)
-    if not all(isinstance(value, str) for value in values.values()):
-        raise BadInput(f"{where}: holds something else than text")
-    return Problem(**values)
-
-
-def _fields(data: Json, kind: type[Any], where: str) -> dict[str, Any]:
-    names = {item.name for item in fields(kind)}
-    if not isinstance(data, dict) or set(data) != names:
-        strange = sorted(names ^ set(data)) if isinstance(data, dict) else [type(data).__name__]
-        raise BadInput(f"{where}: missing or unknown: {', '.join(strange)}")
-    return dict(data)
+    image = codec.decode(DegradedImage, data, where)
+    if image.file != file_of(image.id):
+        raise BadInput(f"{where}.file: is not the file of {codec.shown(image.id)}")
+    return image

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from gfpbench import codec
 from gfpbench.metrics.protocols import Protocol, find
 from gfpbench.tables import unknown
 from gfpbench.types import BadInput
@@ -161,8 +162,10 @@ def parse(name: str, text: str) -> Paper:
     """The text of a data file. Raises BadInput naming what is missing, unknown or of another type."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{name}: is not TOML: {error}") from error
+    except RecursionError:
+        raise BadInput(f"{name}: is nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits is one too
+        raise BadInput(f"{name}: is not TOML: {' '.join(str(error).split())}") from error
     top = _Fields(name, document)
     source, protocol = top.text("source"), find(top.text("protocol"))
     disputed, undefined = (
@@ -253,7 +256,7 @@ def _known(where: str, protocol: Protocol, figure: str) -> None:
 def _numbers(where: str, values: Mapping[str, Any]) -> dict[str, float]:
     for key, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-            raise BadInput(f"{where}: {key} must be a number, not {value!r}")
+            raise BadInput(f"{where}: {codec.name_in_path(key)} must be a number, not {codec.shown(value)}")
     return {key: float(value) for key, value in values.items()}
 
 
@@ -267,7 +270,7 @@ class _Fields:
         self._read.add(key)
         found = self._values.get(key)
         if not isinstance(found, kind) or isinstance(found, bool):
-            raise BadInput(f"{self.where}: {key} must be {kind.__name__}, not {found!r}")
+            raise BadInput(f"{self.where}: {key} must be {kind.__name__}, not {codec.shown(found)}")
         return found
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -280,7 +283,7 @@ class _Fields:
     def texts(self, key: str) -> tuple[str, ...]:
         found = self.value(key, list) if key in self._values else []
         if not all(isinstance(item, str) for item in found):
-            raise BadInput(f"{self.where}: {key} must hold text, not {found!r}")
+            raise BadInput(f"{self.where}: {key} must hold text, not {codec.shown(found)}")
         return tuple(found)
 
     def number(self, key: str) -> float | None:
@@ -292,9 +295,12 @@ class _Fields:
 
     def each(self, key: str) -> list[_Fields]:
         found = self.value(key, list) if key in self._values else []
+        for number, item in enumerate(found, 1):
+            if not isinstance(item, dict):
+                raise BadInput(f"{self.where}: {key} {number} must be a table, not {codec.shown(item)}")
         return [_Fields(f"{self.where}: {key} {number}", item) for number, item in enumerate(found, 1)]
 
     def done(self) -> None:
-        strange = sorted(set(self._values) - self._read)
+        strange = sorted(map(codec.name_in_path, set(self._values) - self._read))
         if strange:
             raise BadInput(f"{self.where}: has unknown {', '.join(strange)}")

@@ -82,7 +82,7 @@ def _checked_number(value: float) -> None:
         if not -MAX_WHOLE < value < MAX_WHOLE:
             raise Wrong("the number is too large")
     elif not math.isfinite(value):  # 1e999 reads as infinity
-        raise Wrong('the number is too large: a number is finite, or the text "inf"')
+        raise Wrong("is no finite number, or too large for one")
 
 
 @cache

@@ -75,14 +75,15 @@ def read(path: Path) -> Json:
 
 def joined(where: str, path: list[str | int]) -> str:
     """``results[0].case.seed``: the path of a field, innermost step first, behind where it begins."""
-    said = where
+    said = ""
     for step in reversed(path):
         if isinstance(step, int):
             said += f"[{step}]"
         else:
-            said += f".{name_in_path(step)}" if said else name_in_path(step)
-    said = said or "file"
-    return said if len(said) <= 4 * SHOWN else f"{said[: 2 * SHOWN]}...{said[-SHOWN:]}"
+            said += f".{name_in_path(step)}" if said or where else name_in_path(step)
+    if len(said) > 4 * SHOWN:
+        said = f"{said[: 2 * SHOWN]}...{said[-SHOWN:]}"
+    return (where + said) or "file"
 
 
 def name_in_path(name: str) -> str:

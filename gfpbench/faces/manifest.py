@@ -8,9 +8,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gfpbench
+from gfpbench import codec
 from gfpbench.types import BadInput, Json
 
 _TEXTS = ("name", "subject", "package", "distribution", "file", "licence", "source", "landmarks_from")
@@ -79,8 +79,10 @@ def read_manifest(path: Path | None = None) -> tuple[Entry, ...]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{path}: is not TOML: {error}") from error
+    except RecursionError:
+        raise BadInput(f"{path}: is nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits is one too
+        raise BadInput(f"{path}: is not TOML: {' '.join(str(error).split())}") from error
     tables = document.get("face")
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise BadInput(f"{path}: has no [[face]] tables")
@@ -96,41 +98,19 @@ def _name(entry: Entry) -> str:
 
 
 def _entry(where: str, table: Mapping[str, Json]) -> Entry:
-    fields: dict[str, Any] = {}
-    missing = {*Entry.__dataclass_fields__} - {*table}
-    unknown = {*table} - {*Entry.__dataclass_fields__}
-    if missing or unknown:
-        wrong = [f"lacks {key!r}" for key in sorted(missing)] + [
-            f"has an unknown key {key!r}" for key in sorted(unknown)
-        ]
-        raise BadInput(f"{where} {', '.join(wrong)}")
+    entry = codec.decode(Entry, table, where)
     for key in _TEXTS:
-        if not isinstance(table[key], str) or not table[key].strip():
-            raise BadInput(f"{where}: {key} must be text, not {table[key]!r}")
-        fields[key] = table[key]
+        if not getattr(entry, key).strip():
+            raise BadInput(f"{where}.{key}: is empty")
     for key in _HASHES:
-        if not isinstance(table[key], str) or not re.fullmatch("[0-9a-f]{64}", table[key]):
-            raise BadInput(f"{where}: {key} must be 64 hexadecimal digits, not {table[key]!r}")
-        fields[key] = table[key]
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", fields["name"]):
-        raise BadInput(f"{where}: name {fields['name']!r} may hold letters, digits, and _ . - only")
-    fields["mean_rgb"] = tuple(float(value) for value in _numbers(where, "mean_rgb", table["mean_rgb"], 3))
-    height, width = (int(value) for value in _numbers(where, "size_px", table["size_px"], 2))
-    fields["size_px"] = (height, width)
-    points = table["landmarks"]
-    if not isinstance(points, list) or len(points) != 68:
-        raise BadInput(
-            f"{where}: landmarks must be 68 pairs, not {len(points) if isinstance(points, list) else points!r}"
-        )
-    fields["landmarks"] = tuple((x, y) for x, y in (_numbers(where, "landmarks", point, 2) for point in points))
-    outside = [point for point in fields["landmarks"] if not (0 <= point[0] < width and 0 <= point[1] < height)]
+        if not re.fullmatch("[0-9a-f]{64}", getattr(entry, key)):
+            raise BadInput(f"{where}.{key}: must be 64 hexadecimal digits, not {codec.shown(getattr(entry, key))}")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", entry.name):
+        raise BadInput(f"{where}.name: may hold letters, digits, and _ . - only, not {codec.shown(entry.name)}")
+    if len(entry.landmarks) != 68:
+        raise BadInput(f"{where}.landmarks: must be 68 pairs, not {len(entry.landmarks)}")
+    height, width = entry.size_px
+    outside = [point for point in entry.landmarks if not (0 <= point[0] < width and 0 <= point[1] < height)]
     if outside:
-        raise BadInput(f"{where}: landmark {outside[0]} lies outside the picture of {width}x{height}")
-    return Entry(**fields)
-
-
-def _numbers(where: str, key: str, value: Json, count: int) -> list[float]:
-    good = isinstance(value, list) and len(value) == count
-    if not good or any(isinstance(number, bool) or not isinstance(number, int | float) for number in value):
-        raise BadInput(f"{where}: {key} must hold {count} numbers, not {value!r}")
-    return list(value)
+        raise BadInput(f"{where}.landmarks: {outside[0]} lies outside the picture of {width}x{height}")
+    return entry

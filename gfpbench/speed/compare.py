@@ -176,7 +176,7 @@ def _time_kind(speed: Speed, baseline: Speed) -> VerdictKind:
     change = _change(speed, baseline)
     if change > time_tolerance(baseline):
         return "worse"
-    return "better" if 1 / (1 + change) - 1 > time_tolerance(baseline) else "same"
+    return "better" if baseline.ratio / speed.ratio - 1 > time_tolerance(baseline) else "same"
 
 
 def _change(speed: Speed, baseline: Speed) -> float:

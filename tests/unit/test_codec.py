@@ -135,7 +135,7 @@ def test_what_is_wrong_is_named_by_its_place(change: dict[str, Any], line: str) 
 
 
 def test_a_number_that_json_reads_as_infinity() -> None:
-    with pytest.raises(BadInput, match=r"^marks.m\[0\]: the number is too large"):
+    with pytest.raises(BadInput, match=r"^marks.m\[0\]: is no finite number, or too large for one"):
         codec.decode(Tree, codec.parse(json.dumps(GOOD).replace("0.5", "1e999")))
 
 

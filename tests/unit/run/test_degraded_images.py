@@ -133,17 +133,17 @@ def broken(path: Path, change: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda r: r.pop("made"), "made, images or problems is missing"),
+        (lambda r: r.pop("made"), "file: lacks made"),
         (lambda r: r.update(schema="x"), "is no manifest of degraded images"),
-        (lambda r: r["images"][0].pop("sha256"), "images[0]: missing or unknown: sha256"),
-        (lambda r: r["images"][0].update(sha256=1), "images[0].sha256: is int"),
-        (lambda r: r["images"][1].update(height_px="128"), "images[1].height_px: is str"),
-        (lambda r: r["images"][1].update(width_px=True), "images[1].width_px: is bool"),
-        (lambda r: r["images"][1].update(parameters=[]), "images[1].parameters: is list"),
+        (lambda r: r["images"][0].pop("sha256"), "images[0]: lacks sha256"),
+        (lambda r: r["images"][0].update(sha256=1), "images[0].sha256: expected text, not 1"),
+        (lambda r: r["images"][1].update(height_px="128"), "images[1].height_px: expected a whole number, not '128'"),
+        (lambda r: r["images"][1].update(width_px=True), "images[1].width_px: expected a whole number, not true"),
+        (lambda r: r["images"][1].update(parameters=[]), "images[1].parameters: expected an object, not a list"),
         (lambda r: r["images"][1].update(file="../../x.png"), "images[1].file: is not the file of"),
         (lambda r: r["images"].append(r["images"][0]), "lists an image twice"),
-        (lambda r: r.update(problems=[{"stage": 1, "subject": "", "reason": ""}]), "problems[0]: holds something else"),
-        (lambda r: r.update(problems=[3]), "problems[0]: missing or unknown: int"),
+        (lambda r: r.update(problems=[{"stage": 1, "subject": "", "reason": ""}]), "problems[0].stage: expected text"),
+        (lambda r: r.update(problems=[3]), "problems[0]: expected an object, not 3"),
     ],
 )
 def test_a_broken_manifest_is_one_line_with_file_and_field(case: Case, tmp_path: Path, change: Any, said: str) -> None:
