@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -51,7 +52,16 @@ def refuse_bombs(path: Path) -> None:
         else:
             with path.open("rb") as file:
                 _refuse_long_work(steps, file, 5)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        RuntimeError,
+        ValueError,
+        LookupError,
+        struct.error,
+    ) as error:
         # An archive that cannot be looked through is not handed to another reader, which may see more in it.
         raise BadInput(f"{path} is damaged, truncated or not weights at all ({error})") from error
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import struct
 import warnings
 import zipfile
+import zlib
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -120,7 +122,8 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
             found = _legacy_object(path)
     except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ValueError, TypeError, AttributeError) as problem:
         raise BadInput(f"{path} cannot be read as arrays: {problem}") from problem
-    except (LookupError, ArithmeticError) as problem:  # what garbage makes of an unpickler
+    except (LookupError, ArithmeticError, OSError, RuntimeError, MemoryError, zlib.error, struct.error) as problem:
+        # What garbage makes of an unpickler, an archive and its compression.
         raise BadInput(f"{path} cannot be read as arrays: it is damaged") from problem
     plain = (np.ndarray, np.generic, str, int, float)
     if not isinstance(found, dict) or not all(isinstance(value, plain) for value in found.values()):

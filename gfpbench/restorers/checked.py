@@ -130,7 +130,7 @@ def attempted(restorer: Restorer, degraded: ImageBatch) -> tuple[dict[str, torch
     try:
         with contained(), torch.no_grad():
             answer = restorer(given)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model raises is a failed restoration
+    except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - whatever a model raises is a failed restoration
         if len(degraded) == 1:
             return {}, {degraded.ids[0]: _line(error)}
         pixels: dict[str, torch.Tensor] = {}
@@ -157,9 +157,16 @@ def _broken_contract(answer: object, degraded: ImageBatch) -> str | None:
     """What is wrong with an answer as a whole. Does not trust that ImageBatch has been asked."""
     if not isinstance(answer, ImageBatch):
         return f"returned {type(answer).__name__}, not an ImageBatch"
-    pixels, ids = answer.pixels, answer.ids
-    if not isinstance(pixels, torch.Tensor) or pixels.dtype != torch.float32 or pixels.is_meta:
-        return f"returned pixels of type {getattr(pixels, 'dtype', type(pixels).__name__)}, not float32 with values"
+    pixels: object = answer.pixels
+    ids: object = answer.ids
+    if not isinstance(pixels, torch.Tensor):
+        return f"returned pixels of type {type(pixels).__name__}, not a tensor of float32"
+    if pixels.dtype != torch.float32 or pixels.is_meta:
+        return f"returned pixels of type {pixels.dtype}, not float32 with values"
+    if pixels.layout is not torch.strided:
+        return f"returned pixels laid out as {pixels.layout}, not as an ordinary tensor"
+    if not isinstance(ids, tuple | list):
+        return f"returned names of type {type(ids).__name__}, not a tuple"
     if pixels.ndim != 4 or pixels.shape[0] != len(ids) or pixels.shape[1] != 3:
         return f"returned pixels of shape {tuple(pixels.shape)} for {len(ids)} names, not (B, 3, H, W)"
     if tuple(pixels.shape[2:]) != degraded.size:
