@@ -130,7 +130,7 @@ def attempted(restorer: Restorer, degraded: ImageBatch) -> tuple[dict[str, torch
     try:
         with contained(), torch.no_grad():
             answer = restorer(given)
-    except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001 - whatever a model raises is a failed restoration
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model raises is a failed restoration
         if len(degraded) == 1:
             return {}, {degraded.ids[0]: _line(error)}
         pixels: dict[str, torch.Tensor] = {}
