@@ -6,6 +6,7 @@ for it, no common name is claimed that somebody else wants, and nothing is done 
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
@@ -57,6 +58,10 @@ __all__ = [
 
 FINISHED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 """The exit codes of a session that came to its end."""
+DISK_REFUSED = 2
+"""The exit code where the disk is full or read-only, as of the `gfpbench` command."""
+REFUSED = re.compile(r"^(?:E +)?(?:gfpbench\.disk\.)?DiskRefused: (.*)$", re.MULTILINE)
+
 TAKEN: pytest.StashKey[Iterable[str]] = pytest.StashKey()
 """The short names of our options that belong to somebody else in this session."""
 
@@ -193,10 +198,41 @@ def pytest_exception_interact(call: pytest.CallInfo[Any], report: Any) -> None:
         report.longrepr = f"{type(call.excinfo.value).__name__}: {call.excinfo.value}"
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """What a disk refused is one line and an exit code of its own: a 1 would say that a test or a gate has failed."""
+    bench = session.config.stash.get(KEY, None)
+    refused = ""
+    try:
+        yield
+    except OSError as error:  # of pytest's own junit.xml, which is written into the folder of the report
+        if bench is None or bench.report is None:
+            raise
+        name = error.filename or getattr(session.config.option, "xmlpath", None) or bench.report
+        refused = f"{name}: cannot be written: {error.strerror or error}"
+    if bench is not None and not bench.worker:
+        refused = next(iter(_refused_by_the_disk(session.config)), refused)
+    if refused:
+        pytest.exit(f"gfpbench: {refused}", returncode=DISK_REFUSED)
+
+
+def _refused_by_the_disk(config: pytest.Config) -> Iterator[str]:
+    """The lines of ``gfpbench.disk.DiskRefused`` among the reports of all tests, those of workers too."""
+    bench = config.stash[KEY]
+    if bench.refused:
+        yield bench.refused
+    terminal: Any = config.pluginmanager.getplugin("terminalreporter")
+    for kind in ("error", "failed"):
+        for report in terminal.stats.get(kind, ()) if terminal is not None else ():
+            found = REFUSED.search(getattr(report, "longreprtext", ""))
+            if found:
+                yield found[1]
+
+
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     session = config.stash.get(KEY, None)
     _summarize(terminalreporter, session)
-    if session is not None and exitstatus in FINISHED:
+    if session is not None and exitstatus in FINISHED and not session.refused:
         session.complete_report()
 
 
@@ -205,12 +241,16 @@ def _summarize(terminalreporter: Any, session: Bench | None) -> None:
     if session is None or not (results or session.speeds):
         return
     from gfpbench import report
+    from gfpbench.disk import DiskRefused
 
     comparisons = tuple(session.comparisons[case_id] for case_id in sorted(session.comparisons))
     page: Path | None = None
     if session.report is not None:
         gate = report.Gate(comparisons, tuple(speeds_of(session)))
-        page = report.write_report(results, session.report, store=session.store, gate=gate)
+        try:
+            page = report.write_report(results, session.report, store=session.store, gate=gate)
+        except DiskRefused as error:  # the figures are shown all the same
+            session.refused = str(error)
     terminalreporter.section("gfpbench")
     for line in report.terminal_lines(results, page) if results else ():
         terminalreporter.write_line(line)

@@ -35,6 +35,7 @@ class Bench:
         self.comparisons: dict[str, Comparison] = {}
         self.speeds: dict[str, SpeedOf] = {}
         self.written: set[Path] = set()
+        self.refused = ""  # what the disk said when the report was written
         self.shared: Shared | None = None
         worker: dict[str, Any] = getattr(config, "workerinput", {})  # what pytest-xdist hands to a worker
         self.worker = str(worker.get("workerid", ""))
@@ -242,10 +243,10 @@ class Bench:
         missing = self.setting("baseline-update-new") and not path.exists()
         if (self.setting("baseline-update") or missing) and path not in self.written:
             run.refuse_inside_inputs(result.case, path)
-            self.written.add(path)
             with self.once("baseline", str(path)) as mine:
                 if mine:
                     baselines.create(self.baselines, result, device=self.device, max_unreadable=self.max_unreadable)
+            self.written.add(path)  # not where the disk refused it
         found = baselines.find(self.baselines, result)
         if found is None:
             pytest.fail(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +27,7 @@ from gfpbench.results import dumps
 from gfpbench.run import engine
 from gfpbench.run.batches import batches
 from gfpbench.run.environment import environment
+from gfpbench.run.inputs import refuse_inside_inputs
 from gfpbench.run.journal import locked
 from gfpbench.run.parts import Parts, plain
 from gfpbench.types import BadInput, Case, Face, ImageBatch, Json, Problem, Progress
@@ -233,17 +233,15 @@ def _made(case: Case, parts: Parts) -> dict[str, Json]:
     return plain(record, "the record of the degraded images")
 
 
-def _refuse_inputs(case: Case, *folders: Path | None) -> None:
+def _refuse_inputs(case: Case, to: Path, truth_to: Path | None) -> None:
     """Nothing is written into the faces, nor clean and degraded faces into one folder. Raises BadInput."""
-    given = [folder.expanduser().resolve() for folder in folders if folder is not None]
-    source = Path(case.faces).expanduser()
-    given += [source.resolve()] if source.is_dir() else []
-    for one, other in itertools.combinations(given, 2):
+    for folder in (to, truth_to):
+        if folder is not None:
+            refuse_inside_inputs(case, folder)
+    if truth_to is not None:
+        one, other = to.expanduser().resolve(), truth_to.expanduser().resolve()
         if one == other or one in other.parents or other in one.parents:
-            raise BadInput(
-                f"{one} and {other}: one lies in the other; the faces, the degraded images and the clean ones that are "
-                "written each need a folder of their own"
-            )
+            raise BadInput(f"{to} and {truth_to}: one lies in the other; give each a folder of its own")
 
 
 def _size(face: Face) -> tuple[int, int]:

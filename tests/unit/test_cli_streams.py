@@ -138,11 +138,8 @@ import os, signal
 from pathlib import Path
 from gfpbench.types import ImageBatch
 
-calls = []
-
 def restore(batch):
-    calls.append(batch.ids)
-    if Path("press").exists() and len(calls) == 4:  # two were to see what it answers, one was the first batch
+    if Path("press").exists() and any(Path("report/cases").glob("python*/images/*")):  # a batch is done
         {pressed}
     return ImageBatch(batch.pixels.flip(3), batch.ids)
 """
