@@ -35,12 +35,9 @@ def with_little_space(limit: int, *options: str, cwd: Path) -> subprocess.Comple
     [
         (9_000, ("--report", "report", "-k", "restored"), "cases/bicubic"),  # its images
         (60_000, ("--report", "report", "-k", "restored"), "report/"),  # its page
-        (1_000, ("--report", "report", "-k", "theirs"), "junit.xml"),
     ],
 )
 def test_a_report_that_does_not_fit(tmp_path: Path, limit: int, options: tuple[str, ...], file: str) -> None:
-    if "theirs" in options:  # pytest's own junit.xml alone
-        (tmp_path / "conftest.py").write_text("def pytest_itemcollected(item):\n    item._nodeid += 'x' * 2000\n")
     done = with_little_space(limit, *options, cwd=tmp_path)
     assert done.returncode == 2, done.stdout + done.stderr
     line = done.stderr.strip().splitlines()[-1]
@@ -49,6 +46,17 @@ def test_a_report_that_does_not_fit(tmp_path: Path, limit: int, options: tuple[s
     assert file in line
     assert "Traceback" not in done.stdout + done.stderr
     assert not (tmp_path / "report" / "index.html").exists()
+
+
+def test_junit_xml_that_does_not_fit(tmp_path: Path) -> None:
+    """pytest writes it itself, and an error there would be a traceback and exit code 1."""
+    refusing = "def pytest_sessionfinish():\n    raise OSError(28, 'No space left on device')\n"
+    (tmp_path / "conftest.py").write_text(refusing)
+    done = with_little_space(10_000_000, "--report", "report", "-k", "theirs", cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.endswith("junit.xml: cannot be written: No space left on device")
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_baseline_that_does_not_fit(tmp_path: Path) -> None:
