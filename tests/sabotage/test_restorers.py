@@ -127,7 +127,7 @@ SABOTEURS: dict[str, tuple[Function, str, set[str]]] = {
     "double": (lambda b: smuggled(honest(b).pixels.double(), b.ids), "of type torch.float64, not float32", ALL),
     "array, smuggled": (
         lambda b: smuggled(b.pixels.numpy(), b.ids),
-        "returned pixels of type float32, not float32",
+        "returned pixels of type ndarray, not a tensor of float32",
         ALL,
     ),
     "meta": (lambda b: smuggled(b.pixels.to("meta"), b.ids), "not float32 with values", ALL),
