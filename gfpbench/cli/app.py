@@ -40,10 +40,10 @@ Isolate = Annotated[
         "--isolate", help="Restorers in processes of their own: one that hangs or ends its process fails, and no more."
     ),
 ]
-Timeout = Annotated[
+SecondsPerImage = Annotated[
     float,
     typer.Option(
-        "--timeout",
+        "--seconds-per-image",
         min=0.001,
         metavar="SECONDS",
         help="How long a restorer may take for an image.",

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gfpbench.cli.app import AsJson, Isolate, MaxUnreadable, Timeout, complain, models_talk_to_stderr, say
+from gfpbench.cli.app import AsJson, Isolate, MaxUnreadable, SecondsPerImage, complain, models_talk_to_stderr, say
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
         typer.Option(min=1, help="Faces restored at once. [default: 8, or fewer, so that the last is smaller]"),
     ] = None,
     isolate: Isolate = False,
-    timeout: Timeout = 120.0,
+    seconds_per_image: SecondsPerImage = 120.0,
     whole_photo: Annotated[
         bool, typer.Option("--whole-photo", help="--faces holds photos: find, restore and paste back their faces.")
     ] = False,
@@ -80,7 +80,12 @@ def run(
     with models_talk_to_stderr(as_json):
         parts = [
             engine.load(
-                case, device=where, metrics=metric, protocols=protocols, isolate=isolate, seconds_per_image=timeout
+                case,
+                device=where,
+                metrics=metric,
+                protocols=protocols,
+                isolate=isolate,
+                seconds_per_image=seconds_per_image,
             )
             for case in cases
         ]
@@ -133,7 +138,7 @@ def photos(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
     isolate: Isolate = False,
-    timeout: Timeout = 120.0,
+    seconds_per_image: SecondsPerImage = 120.0,
     as_json: AsJson = False,
 ) -> None:
     """Restore whole photos: find each face, restore it, paste it back. Goes on where it was stopped.
@@ -147,7 +152,7 @@ def photos(
 
     with models_talk_to_stderr(as_json):
         check_choice(face)  # before anything is loaded
-        loaded = guarded(restorer, device, isolate=isolate, seconds_per_image=timeout)
+        loaded = guarded(restorer, device, isolate=isolate, seconds_per_image=seconds_per_image)
         pipeline = load_pipeline(
             loaded, detector=detector, mask=mask, device=device, upscale=upscale, batch_size=batch_size, face=face
         )
@@ -190,7 +195,7 @@ def collapse(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     isolate: Isolate = False,
-    timeout: Timeout = 120.0,
+    seconds_per_image: SecondsPerImage = 120.0,
     report: Annotated[Path, typer.Option(help="Where the report and everything measured go.")] = Path("report"),
     as_json: AsJson = False,
 ) -> None:
@@ -229,7 +234,7 @@ def collapse(
     else:
         # A misspelt name is told now, not after an hour.
         loaded = search.loaded(
-            asked, load=lambda name: engine.guarded(name, where, isolate=isolate, seconds_per_image=timeout)
+            asked, load=lambda name: engine.guarded(name, where, isolate=isolate, seconds_per_image=seconds_per_image)
         )
         with progress_bar() as progress:
             found = [

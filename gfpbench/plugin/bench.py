@@ -160,7 +160,7 @@ class Bench:
                 device=self.device,
                 protocols=self.protocols,
                 isolate=self.setting("isolate"),
-                seconds_per_image=self.setting("timeout") if self.setting("isolate") else None,
+                seconds_per_image=self.setting("seconds-per-image") if self.setting("isolate") else None,
                 progress=progress,
                 reuse=self.stopped,
             )

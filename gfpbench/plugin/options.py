@@ -98,7 +98,10 @@ SETTINGS: dict[str, Setting] = {
             "flag",
         ),
         Setting(
-            "timeout", "with --isolate: how long a restorer may take for an image (default: 120)", "seconds", "SECONDS"
+            "seconds-per-image",
+            "with --isolate: how long a restorer may take for an image (default: 120)",
+            "seconds",
+            "SECONDS",
         ),
         Setting("report", "leave index.html, junit.xml and results.json in DIR", "path", "DIR"),
         Setting(

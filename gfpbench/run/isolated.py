@@ -189,7 +189,7 @@ class _Process:
         try:
             answer = self._answers.get(timeout=seconds)
         except queue.Empty:
-            raise _Lost(f"it gave no answer within {seconds:g} s and was ended (--timeout)") from None
+            raise _Lost(f"it gave no answer within {seconds:g} s and was ended (--seconds-per-image)") from None
         if isinstance(answer, BrokenMessage):
             if "pipe ended" in str(answer):
                 raise _Lost(self._ended()) from answer

@@ -66,7 +66,7 @@ def test_a_crash_and_a_hang_end_the_run() -> None:
     crashed = gfpbench("run", "--restorer", "python:models:segfault", *SMALL)
     assert crashed.returncode == 128 + signal.SIGSEGV
     assert "SIGSEGV" in crashed.stderr
-    hung = gfpbench("run", "--restorer", "python:models:sleeps", "--timeout", "2", *SMALL)
+    hung = gfpbench("run", "--restorer", "python:models:sleeps", "--seconds-per-image", "2", *SMALL)
     assert hung.returncode == 3
     assert "before the work was done" in hung.stderr
 

@@ -118,7 +118,7 @@ def test_one_that_hangs_is_ended(batch: ImageBatch, model: str) -> None:
     assert restored.ids == ("a", "c")
     assert set(failures) == {"dark"}
     if model == "endless":
-        assert failures["dark"] == "it gave no answer within 3 s and was ended (--timeout)"
+        assert failures["dark"] == "it gave no answer within 3 s and was ended (--seconds-per-image)"
 
 
 def test_what_it_prints_goes_to_standard_error(batch: ImageBatch, capfd: pytest.CaptureFixture[str]) -> None:
