@@ -14,6 +14,9 @@ FAILING: tuple[VerdictKind, ...] = ("worse", "missing", "changed")
 VANISHED = "case"
 """The subject of the verdict on a case that was measured for the baseline and not now."""
 
+NOT_COMPARED = "not compared: "
+"""How a note begins that names a metric which one of the two lacks."""
+
 DERIVED = ("kind", "passed", "stale")
 """What the JSON of a comparison says beside its fields, for whoever does not want to read verdicts."""
 
@@ -33,9 +36,10 @@ class MetricComparison:
 
     Args:
         n: images that have a score in both.
-        expected, got: means over them in the baseline and now, without those that equal their truth in either
-            (``gfpbench.metrics.means``); where no others are left, over all of them.
-        difference: got - expected, with the interval [low, high] over images.
+        expected, got: means over them in the baseline and now, each as every table shows it: without those that equal
+            their truth there (``gfpbench.metrics.means``), and over all where no others are left.
+        difference: the mean of now - before, with the interval [low, high], over images that equal their truth in
+            neither. Where images do in one of the two only, it is not ``got - expected``.
         p_value: how often chance alone gives as much, corrected for the number of questions asked.
         slack: how far numerical noise may move one image.
         largest: how far the image that moved most has moved.

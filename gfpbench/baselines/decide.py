@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from gfpbench.baselines import inputs
 from gfpbench.baselines.again import answers_differ
-from gfpbench.baselines.comparison import Comparison, MetricComparison
+from gfpbench.baselines.comparison import NOT_COMPARED, Comparison, MetricComparison
 from gfpbench.baselines.looks import looks, same_bytes
 from gfpbench.baselines.part import directions
 from gfpbench.baselines.pictures import beyond, pictures
@@ -179,20 +179,20 @@ def _names(setting: Setting, result: Result, baseline: Result) -> tuple[list[str
                 verdicts.append(setting.verdict(name, "changed", f"{name} has another unit or direction than before"))
                 continue
             if blank[0] and not blank[1] and any(row.scores.get(name) is not None for row in setting.rows(0)):
-                notes.append(f"not compared: {name}: {blank[0]}")
+                notes.append(f"{NOT_COMPARED}{name}: {blank[0]}")
             names.append(name)
         elif name in baseline.metrics and not blank[1]:
             if planned:
-                notes.append(f"not compared: {name}: not asked for in this run")
+                notes.append(f"{NOT_COMPARED}{name}: not asked for in this run")
             elif blank[0]:
-                notes.append(f"not compared: {name}: {blank[0]}")
+                notes.append(f"{NOT_COMPARED}{name}: {blank[0]}")
             else:
                 verdicts.append(setting.verdict(name, "missing", f"{name} is in the baseline and was not measured"))
         elif name in result.metrics and not blank[0]:
             if planned:
-                notes.append(f"not compared: {name}: not asked for in the baseline")
+                notes.append(f"{NOT_COMPARED}{name}: not asked for in the baseline")
             elif blank[1]:
-                notes.append(f"not compared: {name}: the baseline lacks it: {blank[1]}")
+                notes.append(f"{NOT_COMPARED}{name}: the baseline lacks it: {blank[1]}")
             else:
                 verdicts.append(setting.verdict(name, "missing", f"{name} was measured, and the baseline lacks it"))
     return names, verdicts, notes

@@ -17,6 +17,8 @@ from gfpbench.types import Json, Row, Verdict
 
 ENOUGH = 8
 """Of fewer pictures a share says little."""
+FEW_PLACES = 0.02
+"""Of so few pictures, moved values for each of their blocks that say something all the same: five in 256."""
 
 
 def same_pictures(setting: Setting) -> NDArray[np.bool_]:
@@ -115,14 +117,14 @@ def _too_many(setting: Setting, before: Looks, now: Looks) -> bool:
     sides and the envelope know it, the places that differ are counted, and without that the pictures. At 512 px noise
     alone may move them all, and then this says nothing.
     """
-    other = float((~same_bytes(before, now)).mean())
-    if len(now.sha256) < ENOUGH or other <= 0.5:
+    other, few = float((~same_bytes(before, now)).mean()), len(now.sha256) < ENOUGH
+    if other <= 0.5:
         return False
     places, noise = places_moved(before, now), setting.envelope.get("places_moved")
     if places is not None and noise is not None:
-        return rate(float(places.mean())) > 3 * rate(float(noise))
+        return rate(float(places.mean())) > max(FEW_PLACES if few else 0.0, 3 * rate(float(noise)))
     share = setting.envelope.get("bytes_moved")
-    return share is not None and other > 3 * float(share)
+    return not few and share is not None and other > 3 * float(share)
 
 
 def rate(share: float) -> float:

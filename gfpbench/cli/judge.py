@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gfpbench.cli.app import AsJson, MaxUnreadable, print_table, result_file, say
+
+if TYPE_CHECKING:
+    from gfpbench.types import Result
 
 
 class AnotherFile(StrEnum):
@@ -38,6 +42,7 @@ def report_(
     if as_json:
         print(json.dumps([stored.to_json(result) for result in read], indent=2, allow_nan=False))
         return
+    _refuse_inside_inputs(read, to)
     reports.refuse_to_replace_a_run(read, to)
     stores = {label: file.parent / "cases" for label, file in labels.items()}
     page = reports.write_report(read, to, store=stores, gate=gate)
@@ -88,6 +93,7 @@ def compare(
     compared += [] if allow_missing else map(baselines.vanished, found.vanished)
     if report is not None:
         measured = (*(now for now, _ in found.pairs), *found.added)
+        _refuse_inside_inputs(measured, report)
         reports.refuse_to_replace_a_run(measured, report)
         stores = [(path if path.is_dir() else path.parent) / "cases" for path in (result, baseline)]
         gate = reports.Gate(tuple(compared), before=(stores[1],))
@@ -129,6 +135,7 @@ def matrix_(
         inside = sorted(path.glob("*/results.json")) if not (path / "results.json").exists() else []
         files += inside or [result_file(path)]
     read = tuple(result for file in files for result in stored.read(file))
+    _refuse_inside_inputs(read, to)
     found = reports.matrix(read)
     if markdown:
         print(reports.matrix_markdown(found))
@@ -156,6 +163,7 @@ def claims_(
 
     files = [result_file(path) for path in results or ()]
     read = tuple(result for file in files for result in stored.read(file))
+    _refuse_inside_inputs(read, to)
     outcomes = [*published.judge_claims(read), *(told for _, _, told in published.judge_numbers(read))]
     page = write_claims(read, to)
     if as_json:
@@ -183,9 +191,20 @@ def explain(
     """Rank what may have gone wrong by how near it brings a measured input row to a published one."""
     from gfpbench.explaining import explained
     from gfpbench.report.explanation import explanation_lines
+    from gfpbench.run import refuse_inside_inputs
+    from gfpbench.types import Case
 
+    refuse_inside_inputs(Case(faces, "paper", "input"), report)
     told, page = explained(row, faces, report, size_px=size, limit=limit, seed=seed, wanted=hypothesis)
     if as_json:
         print((report / "explain.json").read_text(encoding="utf-8"))
     else:
         say(*explanation_lines(told), f"report: {page}")
+
+
+def _refuse_inside_inputs(results: Iterable[Result], folder: Path) -> None:
+    """Raises BadInput for a folder among the faces, or the outputs, that these Results were measured on."""
+    from gfpbench.run import refuse_inside_inputs
+
+    for one in results:
+        refuse_inside_inputs(one.case, folder)

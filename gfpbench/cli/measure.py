@@ -16,7 +16,9 @@ def run(
     restorer: Annotated[list[str] | None, typer.Option(help="What to test; repeatable. [default: nano]")] = None,
     faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
     degradation: Annotated[str, typer.Option(help="How they are degraded.")] = "paper",
-    limit: Annotated[int | None, typer.Option(min=1, help="Use the first N faces only.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Use the first N images only, the draws of a face counted each.")
+    ] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
     seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
@@ -185,7 +187,9 @@ def collapse(
         list[str] | None, typer.Option(help="input, face or identity; repeatable. [default: input and face]")
     ] = None,
     faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
-    limit: Annotated[int | None, typer.Option(min=1, help="Use the first N faces only.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Use the first N images only, the draws of a face counted each.")
+    ] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times. [default: embedded 4]")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
     seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,

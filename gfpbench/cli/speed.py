@@ -15,7 +15,9 @@ def speed_(
     restorer: Annotated[list[str] | None, typer.Argument(help="What to measure. [default: nano]")] = None,
     faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
     degradation: Annotated[str, typer.Option(help="How they are degraded.")] = "paper",
-    limit: Annotated[int | None, typer.Option(min=1, help="Use the first N faces only.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Use the first N images only, the draws of a face counted each.")
+    ] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
     seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,

@@ -108,6 +108,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     ]
 
 
+@pytest.hookimpl(trylast=True)  # after those that give values to names that we also have
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     used = fixtures_of(metafunc.definition)
     if SPEED in used:
@@ -241,18 +242,22 @@ def _summarize(terminalreporter: Any, session: Bench | None) -> None:
     if session is None or not (results or session.speeds):
         return
     from gfpbench import report
-    from gfpbench.disk import DiskRefused
+    from gfpbench.types import GfpbenchError
 
     comparisons = tuple(session.comparisons[case_id] for case_id in sorted(session.comparisons))
     page: Path | None = None
+    earlier: list[str] = []
     if session.report is not None:
         gate = report.Gate(comparisons, tuple(speeds_of(session)))
         try:
-            page = report.write_report(results, session.report, store=session.store, gate=gate)
-        except DiskRefused as error:  # the figures are shown all the same
+            written = report.write_run(results, session.report, store=session.store, gate=gate, junit=False)
+            page, earlier = written.page, written.lines()
+        except GfpbenchError as error:  # the figures are shown all the same
             session.refused = str(error)
     terminalreporter.section("gfpbench")
     for line in report.terminal_lines(results, page) if results else ():
+        terminalreporter.write_line(line)
+    for line in earlier:
         terminalreporter.write_line(line)
     for compared in speeds_of(session):
         for line in report.speed_lines(compared):
@@ -265,6 +270,9 @@ def _summarize(terminalreporter: Any, session: Bench | None) -> None:
     if len(session.comparisons) > len(changed):
         count = len(session.comparisons) - len(changed)
         terminalreporter.write_line(f"same as the baseline: {count} case{'s' * (count > 1)}")
+    for one in comparisons:
+        for line in report.comparison_lines(one)[1:] if one.kind == "same" else ():
+            terminalreporter.write_line(line)
     for one in changed:
         for line in report.comparison_lines(one):
             terminalreporter.write_line(line)

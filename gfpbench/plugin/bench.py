@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import shlex
 import tempfile
 import uuid
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gfpbench.plugin.command_line import project_folder
-from gfpbench.plugin.options import SETTINGS, value_of
+from gfpbench.plugin.options import SETTINGS, folder_of_settings, is_configured, value_of
 from gfpbench.workers import Shared, device_of
 
 if TYPE_CHECKING:
@@ -40,9 +43,10 @@ class Bench:
         worker: dict[str, Any] = getattr(config, "workerinput", {})  # what pytest-xdist hands to a worker
         self.worker = str(worker.get("workerid", ""))
         told: dict[str, Any] = worker.get("gfpbench", {})
+        self._folder: str | None = told.get("project")
         # A worker finds its configuration file by the tests it is given, and may find another than the session's.
         self._settings: dict[str, Any] | None = told.get("settings")
-        self.store: Path | None = self.report / "cases" if self.report is not None else None
+        self.store: Path | None = (self.report / "cases").absolute() if self.report is not None else None
         self.stopped: bool = told.get("stopped", False)
         """Whether an earlier session with this report was stopped, so that its finished cases may be reused."""
         if told:
@@ -55,7 +59,33 @@ class Bench:
         Raises:
             pytest.UsageError: for a value that the setting cannot have.
         """
-        return value_of(self.config, name) if self._settings is None else self._settings[name]
+        if self._settings is not None:
+            return self._settings[name]
+        value = value_of(self.config, name)
+        if name not in CASE_SETTINGS or is_configured(self.config, name) or not self.described:
+            return value
+        # The rest is meant from the folder of the configuration file, and this from where pytest was started.
+        return tuple(map(self._from_here, value)) if isinstance(value, tuple) else self._from_here(value)
+
+    def _from_here(self, text: str) -> str:
+        """A name as it is; a path, also behind ``outputs:`` and the like, from the root of the file system."""
+        head, colon, tail = text.rpartition(":")
+        place = self.config.invocation_params.dir / tail.partition("?")[0]
+        is_path = tail and (colon or "/" in tail) and place.exists() and place != folder_of_settings(self.config)
+        return f"{head}{colon}{self.config.invocation_params.dir / tail}" if is_path else text
+
+    @contextlib.contextmanager
+    def in_project(self) -> Iterator[None]:
+        """Within it relative paths are meant from the folder of the configuration file, if that is where the case is
+        described: a case then has one name, wherever pytest was started."""
+        folder = self._folder if self.worker else str(folder_of_settings(self.config)) if self.described else None
+        with nullcontext() if folder is None else contextlib.chdir(folder):
+            yield
+
+    @property
+    def described(self) -> bool:
+        """Whether the configuration file says what is measured."""
+        return any(is_configured(self.config, name) for name in CASE_SETTINGS)
 
     @property
     def report(self) -> Path | None:
@@ -153,17 +183,22 @@ class Bench:
         if self.store is None:
             raise pytest.UsageError("the bench has no folder to work in")
         capture = self.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled(), progress_bar() as progress:
+        with self.in_project(), capture.global_and_fixture_disabled(), progress_bar() as progress:
             return run.measure(
                 case,
                 store=self.store,
                 device=self.device,
                 protocols=self.protocols,
-                isolate=self.setting("isolate"),
-                seconds_per_image=self.setting("seconds-per-image") if self.setting("isolate") else None,
+                **self._guarded,
                 progress=progress,
                 reuse=self.stopped,
             )
+
+    @property
+    def _guarded(self) -> dict[str, Any]:
+        """How restorers are kept apart: the arguments of ``run.load``."""
+        isolate = bool(self.setting("isolate"))
+        return {"isolate": isolate, "seconds_per_image": self.setting("seconds-per-image") if isolate else None}
 
     def _measured_elsewhere(self, case_id: str) -> Result:
         from gfpbench.run.finished import RESULT
@@ -180,12 +215,13 @@ class Bench:
             name = f"gfpbench-{os.getpid()}-{uuid.uuid4().hex}"
             self.shared = Shared(Path(tempfile.gettempdir()) / name)
         self.store = self.store or self.shared.folder / "cases"
-        settings = {name: value_of(self.config, name) for name in SETTINGS}
+        settings = {name: self.setting(name) for name in SETTINGS}
         settings["baselines"] = str(self.baselines)
         return {
             "folder": str(self.shared.folder),
             "store": str(self.store.absolute()),
             "settings": settings,
+            "project": str(folder_of_settings(self.config)) if self.described else None,
             "stopped": self.stopped,
         }
 
@@ -219,7 +255,7 @@ class Bench:
         """The folder of the stored baselines: as told, else below the folder of the project."""
         given = self.setting("baselines")
         if given:
-            return Path(given)
+            return Path(given).absolute()
         from gfpbench.baselines.store import FOLDER
 
         return project_folder(self.config) / FOLDER
@@ -242,8 +278,9 @@ class Bench:
         path = baselines.baseline_path(self.baselines, result)
         missing = self.setting("baseline-update-new") and not path.exists()
         if (self.setting("baseline-update") or missing) and path not in self.written:
-            run.refuse_inside_inputs(result.case, path)
-            with self.once("baseline", str(path)) as mine:
+            with self.in_project():
+                run.refuse_inside_inputs(result.case, path)
+            with self.once("baseline", str(path)) as mine, self.in_project():
                 if mine:
                     baselines.create(self.baselines, result, device=self.device, max_unreadable=self.max_unreadable)
             self.written.add(path)  # not where the disk refused it
@@ -251,7 +288,7 @@ class Bench:
         if found is None:
             pytest.fail(
                 f"missing: there is no baseline for {result.case.id} ({path}); where this Result is as it should be, "
-                f"make it one:\n{baselines.command_to_create(result.case)}",
+                f"make it one:\n{shlex.join(['pytest', *self.config.invocation_params.args, '--baseline-update-new'])}",
                 pytrace=False,
             )
         return found
@@ -278,12 +315,15 @@ class Bench:
 
     def _again(self, result: Result) -> Result | None:
         """Some inputs restored once more, by the process that compares; whoever gathers reads what a worker got."""
-        from gfpbench import baselines, results
+        from gfpbench import baselines, results, run
 
         kept = None if self.shared is None else self.shared.folder / "again" / f"{result.case.id}.json"
         if kept is not None and (not self.worker or kept.exists()):
             return _read_or_none(kept)
-        again = baselines.restored_again(result, device=self.device)
+        with self.in_project():
+            guarded = {name: value for name, value in self._guarded.items() if value}
+            parts = run.load(result.case, device=self.device, metrics=[], **guarded) if guarded else None
+            again = baselines.restored_again(result, device=self.device, parts=parts)
         if kept is not None and again is not None:
             results.write([again], kept)
         return again
@@ -320,6 +360,8 @@ def _read(path: Path) -> Result:
     return results.read(path)[0]
 
 
+CASE_SETTINGS = ("faces", "degradation", "restorer")
+"""Those that may hold paths, and are part of the name of a case."""
 UNFINISHED = ".unfinished"
 """The same file as ``gfpbench.report.completion.MARK``, whose package is too heavy to import before it is needed."""
 KEY: pytest.StashKey[Bench] = pytest.StashKey()

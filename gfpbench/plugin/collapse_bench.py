@@ -35,13 +35,15 @@ class CollapseBench:
         """Where a restorer collapses on an axis, searched for now."""
         from gfpbench.collapse import collapse_point
 
-        return collapse_point(self.question(restorer, axis, **changes), **self._where(restorer))
+        with self.bench.in_project():
+            return collapse_point(self.question(restorer, axis, **changes), **self._where(restorer))
 
     def margins(self, restorer: str, axis: str, severity: float, **changes: Any) -> dict[str, float]:
         """The mean margin of each criterion at one severity: useful where all are above 0."""
         from gfpbench.collapse import margins_at
 
-        return margins_at(self.question(restorer, axis, **changes), severity, **self._where(restorer))
+        with self.bench.in_project():
+            return margins_at(self.question(restorer, axis, **changes), severity, **self._where(restorer))
 
     def baseline(self, restorer: str, axis: str) -> Collapse:
         """The stored collapse point; searched for and written first where an option asks for that, else missing."""
@@ -69,7 +71,9 @@ class CollapseBench:
         """Where a restorer does not collapse within the stored interval; empty where it does."""
         from gfpbench.collapse import disagreements
 
-        return disagreements(self.baseline(restorer, axis), **self._where(restorer))
+        stored = self.baseline(restorer, axis)
+        with self.bench.in_project():
+            return disagreements(stored, **self._where(restorer))
 
     def _where(self, restorer: str) -> dict[str, Any]:
         from gfpbench import restorers

@@ -41,7 +41,7 @@ def correct_root_folder(config: pytest.Config, parser: pytest.Parser, args: list
         # own the option, with no value of its own.
         namespace.file_or_dir[:] = [str(config.invocation_params.dir), *config.getini("testpaths"), *values]
     mistaken = [value for value in values if _exists(value) and not _holds_tests(Path(value))]
-    if not mistaken or namespace.inifilename or namespace.rootdir:
+    if not mistaken or namespace.rootdir:
         return
     intended = [*paths, *(value for value in values if value not in mistaken and value in namespace.file_or_dir)]
     try:
@@ -67,9 +67,13 @@ def project_folder(config: pytest.Config) -> Path:
     working = config.invocation_params.dir
     for given in config.args:
         start = (working / given.partition("::")[0]).absolute()
-        for folder in (start, *start.parents):
+        above = (start, *start.parents)
+        for folder in above:
             if any((folder / name).exists() for name in _PROJECT_FILES):
                 return folder
+        holding = [folder for folder in above if (folder / "conftest.py").exists()]
+        if holding:
+            return holding[-1]  # the outermost: each folder of tests may have one
     return working
 
 

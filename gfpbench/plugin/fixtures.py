@@ -35,7 +35,7 @@ def gfpbench_bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 @pytest.fixture(scope="session")
 def gfpbench_result(request: pytest.FixtureRequest, gfpbench_bench: Bench) -> Result:
     """The Result of each restorer named on the command line, one parametrized test for each."""
-    return gfpbench_bench.measure(gfpbench_bench.case(request.param))
+    return gfpbench_bench.measure(gfpbench_bench.case(_restorer(request, gfpbench_bench)))
 
 
 @pytest.fixture(scope="session")
@@ -74,4 +74,16 @@ def gfpbench_speed(request: pytest.FixtureRequest, gfpbench_bench: Bench) -> Spe
 
     Tests that use it run with --speed-gate (or -m speed) and are left out otherwise.
     """
-    return SpeedBench(gfpbench_bench)(request.param)
+    return SpeedBench(gfpbench_bench)(_restorer(request, gfpbench_bench))
+
+
+def _restorer(request: pytest.FixtureRequest, session: Bench) -> str:
+    """The restorer that a fixture is asked about; with ``getfixturevalue`` pytest names none, and there must be one."""
+    if hasattr(request, "param"):
+        return str(request.param)
+    if len(session.restorers) > 1:
+        raise pytest.UsageError(
+            f"{request.fixturename} is asked for while a test runs, and there are several restorers "
+            f"({', '.join(session.restorers)}): name it as an argument of the test"
+        )
+    return session.restorers[0]

@@ -87,7 +87,7 @@ SETTINGS: dict[str, Setting] = {
             "NAME",
             (),
         ),
-        Setting("limit", "use the first N faces only", "whole", "N"),
+        Setting("limit", "use the first N images only, the draws of a face counted each", "whole", "N"),
         Setting("seed", "the seed every draw is keyed by (default: 0)", "whole", "N", default=0),
         Setting("device", "where restorers run (default: auto)", "text", "auto|cpu|cuda", default="auto"),
         Setting("size", "side of the face crops (default: as the faces are)", "whole", "PX"),
@@ -200,8 +200,8 @@ def value_of(config: pytest.Config, name: str) -> Any:
     given = getattr(config.option, setting.key, None)
     if given or (given is not None and setting.kind != "flag"):
         return tuple(given) if setting.kind == "names" else given
-    stored = config.getini(setting.key) if setting.configurable else None
-    if stored is None or stored == [] or stored == "":
+    stored = _stored(config, setting)
+    if stored is None:
         return setting.default if setting.kind != "flag" else False
     if setting.kind == "names":
         return tuple(stored)
@@ -214,20 +214,41 @@ def value_of(config: pytest.Config, name: str) -> Any:
                 "whole number" if setting.kind == "whole" else "number",
             )
             raise pytest.UsageError(f"{setting.key} = {stored!r} in {where}: a {wanted} is wanted") from None
-    base = config.inipath.parent if config.inipath is not None else config.invocation_params.dir
     if setting.kind == "path":
-        return str(base / Path(stored).expanduser())
-    if name == "faces" and base != config.invocation_params.dir and (base / stored).is_dir():
-        return str(base / stored)
+        return str(folder_of_settings(config) / Path(stored).expanduser())
     return stored
+
+
+def _stored(config: pytest.Config, setting: Setting) -> Any:
+    """What the configuration file says of a setting; None where it says nothing."""
+    if not setting.configurable:
+        return None
+    try:
+        stored = config.getini(setting.key)
+    except (TypeError, ValueError) as error:
+        where = config.inipath or "the command line"
+        raise pytest.UsageError(f"{setting.key} in {where}: {' '.join(str(error).split())}") from None
+    return None if stored in (None, [], "") else stored
+
+
+def folder_of_settings(config: pytest.Config) -> Path:
+    """The folder from which paths in the configuration are meant."""
+    return config.inipath.parent if config.inipath is not None else config.invocation_params.dir
+
+
+def is_configured(config: pytest.Config, name: str) -> bool:
+    """Whether a setting has its value from the configuration file."""
+    setting = SETTINGS[name]
+    given = getattr(config.option, setting.key, None)
+    return (given is None or given is False) and _stored(config, setting) is not None
 
 
 def is_given(config: pytest.Config) -> bool:
     """Whether the command line or the configuration file says anything to gfpbench."""
     if any(getattr(config.option, setting.key, None) for setting in SETTINGS.values()):
         return True
-    stored = (config.getini(setting.key) for setting in SETTINGS.values() if setting.configurable)
-    return any(value not in (None, [], "", False) for value in stored) or bool(config.getini(MARKERS_KEY))
+    stored = (_stored(config, setting) for setting in SETTINGS.values())
+    return any(value not in (None, False) for value in stored) or bool(config.getini(MARKERS_KEY))
 
 
 def acts_on_all_markers(config: pytest.Config) -> bool:

@@ -22,8 +22,21 @@ def fixtures_of(item: Any) -> frozenset[str]:
     Args:
         item: a test, or a test function as ``metafunc.definition`` describes it.
     """
-    known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
-    return frozenset(name for name, found in known.items() if any(map(_is_ours, _used(name, found))))
+    info = getattr(item, "_fixtureinfo", None)
+    known = getattr(info, "name2fixturedefs", {})
+    reached: set[str] = set()
+    ours: set[str] = set()
+    waiting = list(getattr(info, "initialnames", ()))
+    # Followed from the test itself: what pytest keeps also names fixtures whose values a `parametrize` has replaced.
+    while waiting:
+        name = waiting.pop()
+        if name in reached or name not in known:
+            continue
+        reached.add(name)
+        for definition in _used(name, known[name]):
+            ours |= {name} if _is_ours(definition) else set()
+            waiting += definition.argnames
+    return frozenset(ours)
 
 
 def _used(name: str, definitions: Any) -> Iterator[Any]:

@@ -91,8 +91,10 @@ def add_short_names(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def _fixtures_in(plugin: object) -> Iterator[str]:
-    """The names of the fixtures of a plugin that is a module. Nothing is called or looked up on it."""
-    for attribute, value in vars(plugin).items() if isinstance(plugin, ModuleType) else ():
+    """The names of the fixtures of a plugin, a module or any object. Nothing is called or looked up on it."""
+    holders = [plugin] if isinstance(plugin, ModuleType) else [plugin, *type(plugin).__mro__]
+    attributes = [pair for holder in holders for pair in getattr(holder, "__dict__", {}).items()]
+    for attribute, value in attributes:
         # The mark of a fixture: of pytest 8.4 and newer, else of older ones.
         for mark in ("_fixture_function_marker", "_pytestfixturefunction"):
             found = getattr(value, "__dict__", {}).get(mark)

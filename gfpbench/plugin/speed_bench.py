@@ -49,7 +49,7 @@ class SpeedBench:
             )
             root = self.bench.baselines.parent / speed.FOLDER.name
             capture = self.bench.config.pluginmanager.getplugin("capturemanager")
-            with capture.global_and_fixture_disabled():
+            with self.bench.in_project(), capture.global_and_fixture_disabled():
                 found = speed.speed_of(case, root, device=self.bench.device, update=update)
             self.bench.speeds[case.id] = found
             if found.written is not None:

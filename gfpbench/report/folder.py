@@ -65,11 +65,14 @@ def earlier(folder: Path) -> tuple[Result, ...]:
         raise BadInput(f"{error}; remove it, or give another --report folder") from error
 
 
-def write_run(results: Sequence[Result], folder: Path, *, store: Path, gate: Gate | None = None) -> Written:
+def write_run(
+    results: Sequence[Result], folder: Path, *, store: Path | None, gate: Gate | None = None, junit: bool = True
+) -> Written:
     """Write what a run measured into its report folder: the page, junit.xml, results.json, verdicts.json.
 
     Cases that earlier runs left there stay beside these, with their verdicts; those measured again are replaced. Two
-    runs that end at the same time wait for each other, so that neither loses the other's.
+    runs that end at the same time wait for each other, so that neither loses the other's. ``junit=False`` leaves
+    junit.xml to somebody else: pytest writes one of its own tests.
 
     Raises:
         BadInput: where the folder's results.json cannot be read or contradicts these Results (nothing is written).
@@ -86,7 +89,8 @@ def write_run(results: Sequence[Result], folder: Path, *, store: Path, gate: Gat
             old, new = read_gate([folder]).of(kept), gate or Gate()
             judged = replace(new, comparisons=new.comparisons + old.comparisons, speeds=new.speeds or old.speeds)
             page = write_report(whole, folder, store=store, gate=judged)
-            write_junit(whole, folder / "junit.xml", gate=judged)
+            if junit:
+                write_junit(whole, folder / "junit.xml", gate=judged)
     return Written(page, tuple(one for one in before if one.case in measured), kept)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gfpbench.baselines import FAILING, Comparison, MetricComparison
+from gfpbench.baselines.comparison import NOT_COMPARED
 from gfpbench.report.names import decimals_for, markdown_text, plural, printable, shown, with_note
 from gfpbench.types import Verdict
 
@@ -12,13 +13,15 @@ _NOTED = 4
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
-    """One line where nothing changed; otherwise what did, how much, in which images, what it looks like, how to see it.
+    """One line where nothing changed, and one for each metric left out; otherwise what did and how to see it.
+
+    Of a change: how much, in which images, and what it looks like.
 
     Plain text without colour; nothing in a name can drive the terminal.
     """
     head = f"{printable(comparison.case.id)}: {headline(comparison)}"
     if comparison.kind in ("same", "alike"):
-        return [head]
+        return [head, *(f"  {printable(note, 200)}" for note in comparison.notes if note.startswith(NOT_COMPARED))]
     lines = [head]
     metrics = {metric.metric: metric for metric in comparison.metrics}
     for verdict in comparison.verdicts:

@@ -238,6 +238,8 @@ def _refuse_inputs(case: Case, to: Path, truth_to: Path | None) -> None:
     for folder in (to, truth_to):
         if folder is not None:
             refuse_inside_inputs(case, folder)
+            if folder.exists() and not folder.is_dir():
+                raise BadInput(f"{folder}: is a file; give a folder")
     if truth_to is not None:
         one, other = to.expanduser().resolve(), truth_to.expanduser().resolve()
         if one == other or one in other.parents or other in one.parents:

@@ -268,6 +268,7 @@ def test_a_store_that_believes_names_is_noticed(tmp_path: Path, monkeypatch: Pat
 
 def _nothing_is_asked(patch: Patch) -> None:
     patch.setattr(python_object.PythonRestorer, "opaque", False)
+    patch.setattr(python_object.Opened, "note", lambda self, path, flags: None)
 
 
 def _neither_asked_nor_read(patch: Patch) -> None:

@@ -19,6 +19,7 @@ EXACT = {
     "PNG": {},
     "WEBP": {"lossless": True},
     "BMP": {},
+    "DIB": {},
     "TIFF": {},
     "GIF": {},
     "AVIF": {"quality": 100, "subsampling": "4:4:4"},
