@@ -94,6 +94,51 @@ def test_a_fixture_of_another_plugin_wins_whichever_is_registered_first(pytester
         pytester.runpytest_subprocess(*QUICK).assert_outcomes(passed=1)
 
 
+def test_values_that_a_hook_gives_to_the_same_names_are_left_alone(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def pytest_generate_tests(metafunc):
+            for name in ("speed", "comparison", "restoration"):
+                if name in metafunc.fixturenames:
+                    metafunc.parametrize(name, [1, 2])
+
+        @pytest.mark.gpu
+        def test_speed(speed):
+            assert speed in (1, 2)
+
+        @pytest.mark.network
+        def test_comparison(comparison):
+            assert comparison in (1, 2)
+
+        def test_both(speed, restoration):
+            assert speed in (1, 2) and restoration in (1, 2)
+        """
+    )
+    options = ("--restorer", "nano", "--restorer", "bicubic")
+    pytester.runpytest_subprocess(*QUICK, *options).assert_outcomes(passed=8)
+
+
+def test_fixtures_of_a_plugin_that_is_no_module_are_left_alone(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        theirs="""
+        import pytest
+
+        class Plugin:
+            @pytest.fixture
+            def speed(self):
+                return "theirs"
+
+        def pytest_addoption(pluginmanager):
+            pluginmanager.register(Plugin())
+        """,
+        test_it="def test_it(speed):\n    assert speed == 'theirs'\n",
+    )
+    pytester.syspathinsert()
+    pytester.runpytest_subprocess(*QUICK, "-p", "theirs").assert_outcomes(passed=1)
+
+
 def test_marks_of_the_same_names_are_left_alone(pytester: pytest.Pytester) -> None:
     marks = "gpu", "network", "slow", "speed", "needs_asset('x')"
     tests = "".join(f"@pytest.mark.{mark}\ndef test_{number}():\n    pass\n" for number, mark in enumerate(marks))
@@ -247,6 +292,78 @@ def test_the_command_line_outweighs_the_configuration(pytester: pytest.Pytester)
     pytester.runpytest_subprocess(*QUICK, "--seed", "0").assert_outcomes(passed=1)
 
 
+def test_what_the_configuration_describes_has_one_name_wherever_pytest_is_started(pytester: pytest.Pytester) -> None:
+    """Paths and modules in the configuration are meant from its folder."""
+    faces_in(pytester.path / "faces")
+    pytester.makeini(
+        "[pytest]\ngfpbench_faces = faces\ngfpbench_restorer = python:mine:restorer\ngfpbench_protocol = report-2021\n"
+    )
+    pytester.makepyfile(mine=MODEL)
+    tests = pytester.path / "tests"
+    tests.mkdir()
+    (tests / "test_gate.py").write_text("def test_gate(comparison):\n    assert comparison.passed\n")
+    pytester.runpytest_subprocess(*QUICK, "--baseline-update-new").assert_outcomes(passed=1)
+    stored = files_below(pytester.path / "baselines")
+    for folder, words in ((tests, ()), (pytester.path.parent, (str(tests),)), (tests, ("-n", "1"))):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            pytester.runpytest_subprocess(*QUICK, *words).assert_outcomes(passed=1)
+    assert files_below(pytester.path / "baselines") == stored
+    assert files_below(pytester.path / "faces") == ["0.png", "1.png"]
+
+
+def test_a_second_session_into_one_report_loses_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_rows(restoration):\n    assert restoration.rows\n")
+    for name in ("bicubic", "classical"):
+        outcome = pytester.runpytest_subprocess(*QUICK, *MEASURE, "--restorer", name, "--report", "out")
+        outcome.assert_outcomes(passed=1)
+    outcome.stdout.fnmatch_lines(["out: also holds 1 case measured before: bicubic-*"])
+    stored = json.loads((pytester.path / "out" / "results.json").read_text())["results"]
+    assert {result["case"]["restorer"] for result in stored} == {"bicubic", "classical"}
+
+
+def test_a_result_may_be_asked_for_while_a_test_runs(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(request):\n    assert request.getfixturevalue('restoration').rows\n")
+    pytester.runpytest_subprocess(*QUICK, *MEASURE, "--restorer", "bicubic").assert_outcomes(passed=1)
+    several = pytester.runpytest_subprocess(*QUICK, *MEASURE, "--restorer", "bicubic", "--restorer", "input")
+    several.assert_outcomes(failed=1)
+    several.stdout.fnmatch_lines(["*gfpbench_result is asked for while a test runs*"])
+
+
+def test_a_missing_baseline_names_the_command_that_was_typed(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_gate="def test_gate(comparison):\n    assert comparison.passed\n")
+    outcome = pytester.runpytest_subprocess("test_gate.py", *MEASURE, "--restorer", "bicubic")
+    outcome.stdout.fnmatch_lines(
+        ["pytest * test_gate.py --limit 2 --protocol report-2021 --device cpu --restorer bicubic --baseline-update-new"]
+    )
+
+
+ENDS = """
+    import posix
+    from gfpbench.restorers import from_array_function
+    restorer = from_array_function(lambda rgb: posix._exit(0))
+"""
+
+
+def test_a_restorer_that_ends_the_process_is_no_success(pytester: pytest.Pytester) -> None:
+    """Nothing within a process can keep it from ending with status 0; what it leaves is known to be unfinished."""
+    from gfpbench.report.completion import MARK, refuse_unfinished
+    from gfpbench.types import BadInput
+
+    pytester.makepyfile(
+        mine=ENDS, test_gate="def test_rows(restoration):\n    assert not restoration.rows[0].failure\n"
+    )
+    options = (*QUICK, *MEASURE, "--restorer", "python:mine:restorer", "--report", "out")
+    pytester.runpytest_subprocess(*options)
+    assert (pytester.path / "out" / MARK).exists()
+    with pytest.raises(BadInput, match="has not finished"):
+        refuse_unfinished(pytester.path / "out")
+    outcome = pytester.runpytest_subprocess(*options, "--isolate")
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["*its process ended with status 0*"])
+    refuse_unfinished(pytester.path / "out")
+
+
 def test_a_value_that_is_no_number_is_one_line(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ngfpbench_limit = few\n")
     pytester.makepyfile("def test_it(bench):\n    bench.case('x')\n")
@@ -255,6 +372,9 @@ def test_a_value_that_is_no_number_is_one_line(pytester: pytest.Pytester) -> Non
     outcome = pytester.runpytest_subprocess(*QUICK)
     assert outcome.ret != pytest.ExitCode.OK
     outcome.stdout.fnmatch_lines(["*gfpbench_limit*few*"])
+    outcome = pytester.runpytest_subprocess(*QUICK, "-o", "gfpbench_limit=abc")
+    outcome.stdout.fnmatch_lines(["*gfpbench_limit*abc*"])
+    outcome.stdout.no_fnmatch_line("*Traceback*")
 
 
 def test_a_session_that_uses_nothing_of_ours_leaves_nothing(
@@ -287,6 +407,7 @@ def gate_project(folder: Path, configuration: str) -> Path:
 
 
 @pytest.mark.parametrize(
+    # Three runs each; of the whole table only these take different ways through the code.
     ("spelling", "configuration"),
     [*(("apart", configuration) for configuration in CONFIGURATIONS), ("joined", ""), ("long", CONFIGURATIONS[-1])],
 )
