@@ -9,15 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 
 VERBS = ("run", "photos", "collapse", "speed")
 """Those that run somebody's model."""
 VARIABLE = "GFPBENCH_WITNESS"
 _SIGNALS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD") if hasattr(signal, name)}
+ENDING_SECONDS = 10.0
+"""How long a process may take to end after its work is done."""
 UNWITNESSED = 3
 """The exit code where the work ended before it was done. As of an error that nobody foresaw: no gate has failed."""
 
@@ -63,8 +67,6 @@ def _end_with_parent(witness: int) -> None:
 
 def _supervise(words: Sequence[str]) -> int:
     """In the first process: the exit code of the second, where it said itself what that is."""
-    import socket
-
     mine, theirs = socket.socketpair()
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     child = subprocess.Popen(
@@ -73,37 +75,48 @@ def _supervise(words: Sequence[str]) -> int:
         env={**os.environ, VARIABLE: str(theirs.fileno())},
     )
     theirs.close()
-    code = _waited_for(child)
     mine.setblocking(False)
-    said = b""
-    with contextlib.suppress(OSError):
-        said = mine.recv(64)
+    code, said = _waited_for(child, mine)
     if code < 0:
         if said:
-            return 128 - code
+            return int(said)
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         _say(f"the work was ended by {name} before it was done; the same command goes on from there")
         return 128 - code
     if said.strip() != str(code).encode():
         _say(
             f"the process ended with status {code} before the work was done, so nothing was decided: a restorer ended "
-            "it; with --isolate such a restorer is reported as failed and the others are measured"
+            "it, or took longer than --seconds-per-image (then where it was stands above); with --isolate such a "
+            "restorer is reported as failed and the others are measured"
         )
         return UNWITNESSED
     return code
 
 
-def _waited_for(child: subprocess.Popen[bytes]) -> int:
-    """The exit code of a process, once it has one. Signals go on to it, but for a Ctrl-C, which reaches both."""
+def _waited_for(child: subprocess.Popen[bytes], witness: socket.socket) -> tuple[int, bytes]:
+    """The exit code of a process, once it has one, and what it said itself.
+
+    Signals go on to it, but for a Ctrl-C, which reaches both. Where it has said that it is done and does not end, a
+    thread that a restorer has started keeps it: it is ended.
+    """
+    said, until = b"", 0.0
     while child.poll() is None:
         if not hasattr(signal, "sigtimedwait"):
-            return child.wait()
+            child.wait()
+            break
+        with contextlib.suppress(BlockingIOError):
+            said = said or witness.recv(64)
+        until = until or (time.monotonic() + ENDING_SECONDS if said else 0.0)
+        if said and time.monotonic() > until:
+            child.kill()
         info = signal.sigtimedwait(_SIGNALS, 1.0)
         pressed = info is not None and info.si_signo == signal.SIGINT and info.si_code > 0  # sent by the terminal
         if info is not None and info.si_signo != signal.SIGCHLD and not pressed:
             with contextlib.suppress(ProcessLookupError):
                 child.send_signal(info.si_signo)
-    return child.returncode
+    with contextlib.suppress(OSError):
+        said = said or witness.recv(64)
+    return child.returncode, said
 
 
 def _say(line: str) -> None:

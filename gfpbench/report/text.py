@@ -102,11 +102,30 @@ def folded(table: Sequence[Sequence[str]], width: int) -> list[str]:
     return lines
 
 
+def listed_problems(whole: Summary) -> list[tuple[str, str, str, str]]:
+    """Case, stage, subject and reason of each problem, each once.
+
+    The case is empty where all failed restorations are of one. Where they are of several, each case has its turn, so
+    that the first few of the list are not all of one.
+    """
+    cases = {case for case, problem in whole.problems if problem.stage == "restore"}
+    turns: dict[str, int] = {}
+    found: dict[tuple[str, str, str, str], int] = {}
+    for case, problem in whole.problems:
+        owner = case if len(cases) > 1 and problem.stage == "restore" else ""
+        key = (owner, problem.stage, problem.subject, problem.reason)
+        if key not in found:
+            found[key] = turns.get(owner, 0)
+            turns[owner] = found[key] + 1
+    return sorted(found, key=found.__getitem__)
+
+
 def _problem_lines(whole: Summary) -> list[str]:
-    seen = list(dict.fromkeys((problem.stage, problem.subject, problem.reason) for _, problem in whole.problems))
+    seen = listed_problems(whole)
     lines = [
         f"failed ({printable(stage, 20)}): {printable(subject, 60)}: {printable(why, 160)}"
-        for stage, subject, why in seen[:LISTED_AT_MOST]
+        + (f" [{printable(case, 60)}]" if case else "")
+        for case, stage, subject, why in seen[:LISTED_AT_MOST]
     ]
     if len(seen) > LISTED_AT_MOST:
         lines.append(f"… and {plural(len(seen) - LISTED_AT_MOST, 'more problem')}, listed in the report")
@@ -141,11 +160,11 @@ def markdown(results: Sequence[Result]) -> str:
             f"- not measured: {markdown_text(name, 60)}: {markdown_text(why, 200)}"
             for name, why in group.not_measured.items()
         ]
-    failed = dict.fromkeys((problem.stage, problem.subject, problem.reason) for _, problem in whole.problems)
-    shown_failures = list(failed)[:LISTED_AT_MOST]
+    failed = listed_problems(whole)
     parts += [
         f"- failed ({markdown_text(stage, 20)}): {markdown_text(subject, 60)}: {markdown_text(why, 160)}"
-        for stage, subject, why in shown_failures
+        + (f" ({markdown_text(case, 60)})" if case else "")
+        for case, stage, subject, why in failed[:LISTED_AT_MOST]
     ]
     if len(failed) > LISTED_AT_MOST:
         parts.append(f"- … and {plural(len(failed) - LISTED_AT_MOST, 'more problem')}")

@@ -33,6 +33,13 @@ def read_weights(path: Path) -> Weights:
     return next((one.weights for one in told if recognised(one.weights)), told[0].weights)
 
 
+COUNTERS = frozenset(
+    {"n_averaged", "num_updates", "num_batches", "decay", "step", "steps", "global_step", "epoch", "iter", "iteration"}
+)
+"""Single numbers that people save as tensors beside the weights, as ``torch.optim.swa_utils`` does (n_averaged), and as
+classes of moving averages do."""
+
+
 def find_weights(path: Path, key: str = "") -> assets.FoundWeights:
     """The same under the names that the file has, with where in the file they lay.
 
@@ -45,14 +52,17 @@ def find_weights(path: Path, key: str = "") -> assets.FoundWeights:
     """
     found = assets.find_weights(path, key=key) if key else assets.find_weights(path)
     weights: Weights = {}
+    counters = [name for name, tensor in found.weights.items() if name in COUNTERS and tensor.ndim == 0]
     for name, tensor in found.weights.items():
+        if name in counters:
+            continue
         weights[name] = tensor.float() if tensor.is_floating_point() else tensor
         if not bool(torch.isfinite(weights[name]).all()):
             count = int((~torch.isfinite(weights[name])).sum())
             raise BadInput(
                 f"{path} is damaged: {count} of {tensor.numel()} values of {shown(name)!r} are NaN or infinite"
             )
-    return replace(found, weights=weights)
+    return replace(found, weights=weights, left_out=(*found.left_out, *counters))
 
 
 @dataclass(frozen=True, slots=True)

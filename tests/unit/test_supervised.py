@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 MODELS = """
-    import ctypes, os, posix, time
+    import ctypes, os, posix, threading, time
+    import cv2
     from pathlib import Path
     from gfpbench.restorers import from_array_function
 
@@ -25,6 +26,11 @@ MODELS = """
     posix_exit_2 = from_array_function(lambda rgb: posix._exit(2))
     libc_exit = from_array_function(lambda rgb: ctypes.CDLL(None).exit(0))
     execv = from_array_function(lambda rgb: os.execv("/bin/true", ["true"]))
+    def leaves_a_thread(rgb):
+        threading.Thread(target=time.sleep, args=(1000,)).start()
+        return cv2.GaussianBlur(rgb, (5, 5), 1.5)
+
+    thread = from_array_function(leaves_a_thread)
     segfault = from_array_function(lambda rgb: ctypes.string_at(0))
     sleeps = from_array_function(sleeps)
 """
@@ -69,6 +75,13 @@ def test_a_crash_and_a_hang_end_the_run() -> None:
     hung = gfpbench("run", "--restorer", "python:models:sleeps", "--seconds-per-image", "2", *SMALL)
     assert hung.returncode == 3
     assert "before the work was done" in hung.stderr
+
+
+def test_a_thread_that_never_ends_keeps_nothing_from_its_end() -> None:
+    ended = gfpbench("run", "--restorer", "python:models:thread", *SMALL)
+    assert ended.returncode == 0, ended.stderr
+    assert "report: report" in ended.stdout
+    assert gfpbench("report", "report").returncode == 0
 
 
 def test_photos_and_collapse_are_guarded_too(project: Path) -> None:

@@ -44,6 +44,17 @@ def test_the_last_lines_say_everything(results: tuple[Result, ...]) -> None:
             assert shown(cell.mean, column.decimals) in row.replace("*", "").split()
 
 
+def test_failures_of_several_restorers_say_whose_they_are(tmp_path: Path) -> None:
+    restorers = {"strong": sample.sharpen(1.5), "mild": sample.sharpen(0.5)}
+    faces = sample.crops(12)
+    broken = {(name, face): "ValueError: no" for name in restorers for face in faces}
+    results = sample.bench(tmp_path, faces, restorers, broken)
+    for text in ("\n".join(terminal_lines(results, None)), markdown(results)):
+        listed = [line for line in text.splitlines() if "failed (restore)" in line]
+        for name in restorers:
+            assert len([line for line in listed if name in line]) == len(listed) / 2
+
+
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
 def test_a_wide_table_goes_on_below(width: int) -> None:
     laws.every_figure_is_on_the_terminal(terminal_lines, width)

@@ -68,6 +68,19 @@ def test_the_ways_in_which_people_save_weights(
     assert record.get("prefix_of_names") == (how if how.endswith(".") else None)
 
 
+@pytest.mark.parametrize(("counter", "prefix"), [("n_averaged", "module."), ("step", ""), ("num_updates", "")])
+def test_single_numbers_saved_as_tensors_are_left_out(
+    counter: str, prefix: str, network: torch.nn.Module, face: ImageBatch, tmp_path: Path
+) -> None:
+    """As ``torch.optim.swa_utils.AveragedModel`` and classes of moving averages save them, in the table itself."""
+    state = {f"{prefix}{name}": tensor for name, tensor in network.state_dict().items()}
+    torch.save({counter: torch.tensor(3), **state}, tmp_path / "net.pth")
+    restorer = load(f"checkpoint:{tmp_path / 'net.pth'}")
+    wanted = upstream.by_functions(network, face, randomize_noise=False)
+    assert torch.equal(to_uint8(restorer(face)), to_uint8(wanted))
+    assert restorer.provenance()["left_out_of_file"] == [counter]
+
+
 @pytest.mark.parametrize("prefix", ["params_ema.", "module.g_ema.", "generator.module."])
 def test_one_network_of_several_under_prefixes(
     prefix: str, network: torch.nn.Module, face: ImageBatch, tmp_path: Path
