@@ -1,0 +1,196 @@
+"""What a pytest session is told to measure, by its command line and its configuration file, and where that is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gfpbench.plugin.command_line import project_folder
+from gfpbench.plugin.options import folder_of_settings, is_configured, value_of
+from gfpbench.workers import device_of
+
+if TYPE_CHECKING:
+    from gfpbench.baselines import AnotherFile
+    from gfpbench.types import Case
+
+CASE_SETTINGS = ("faces", "degradation", "restorer")
+"""Those that may hold paths, and are part of the name of a case."""
+UNFINISHED = ".unfinished"
+"""The same file as ``gfpbench.report.completion.MARK``, whose package is too heavy to import before it is needed."""
+
+
+class SessionSettings:
+    """The settings of one session, as it was started or as its controller told this worker of pytest-xdist.
+
+    Args:
+        config: pytest's configuration.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        worker: dict[str, Any] = getattr(config, "workerinput", {})  # what pytest-xdist hands to a worker
+        self.worker = str(worker.get("workerid", ""))
+        self.told: dict[str, Any] = worker.get("gfpbench", {})
+        # A worker finds its configuration file by the tests it is given, and may find another than the session's.
+        self._settings: dict[str, Any] | None = self.told.get("settings")
+        self.stopped: bool = self.told.get("stopped", False)
+        """Whether an earlier session with this report was stopped, so that its finished cases may be reused."""
+
+    def setting(self, name: str) -> Any:
+        """The value of a setting, by its name as in ``SETTINGS``.
+
+        Raises:
+            pytest.UsageError: for a value that the setting cannot have.
+        """
+        if self._settings is not None:
+            return self._settings[name]
+        value = value_of(self.config, name)
+        if name not in CASE_SETTINGS or is_configured(self.config, name) or not self.described:
+            return value
+        # The rest is meant from the folder of the configuration file, and this from where pytest was started.
+        return tuple(map(self._from_here, value)) if isinstance(value, tuple) else self._from_here(value)
+
+    def _from_here(self, text: str) -> str:
+        """A name as it is; a path, also behind ``outputs:`` and the like, from the root of the file system."""
+        head, colon, tail = text.rpartition(":")
+        place = self.config.invocation_params.dir / tail.partition("?")[0]
+        is_path = tail and (colon or "/" in tail) and place.exists() and place != folder_of_settings(self.config)
+        return f"{head}{colon}{self.config.invocation_params.dir / tail}" if is_path else text
+
+    @contextlib.contextmanager
+    def in_project(self) -> Iterator[None]:
+        """Within it relative paths are meant from the folder of the configuration file, if that is where the case is
+        described: a case then has one name, wherever pytest was started."""
+        here = str(folder_of_settings(self.config)) if self.described else None
+        folder = self.told.get("project") if self.worker else here
+        with contextlib.nullcontext() if folder is None else contextlib.chdir(folder):
+            yield
+
+    @property
+    def described(self) -> bool:
+        """Whether the configuration file says what is measured."""
+        return any(is_configured(self.config, name) for name in CASE_SETTINGS)
+
+    @property
+    def report(self) -> Path | None:
+        """The folder of the report; None where none was asked for."""
+        given = self.setting("report")
+        return Path(given) if given else None
+
+    def refuse_bad_report_folder(self) -> None:
+        """Before anything is written. Raises pytest.UsageError for a file, and for a place in a folder that is read."""
+        if self.report is not None and self.report.exists() and not self.report.is_dir():
+            raise pytest.UsageError(f"--report {self.report}: is a file; give a folder")
+        report, texts = self.report, [self.setting("faces"), self.setting("degradation"), *self.restorers]
+        places = {Path(text.partition(":")[2] or text).absolute().resolve() for text in texts}
+        if report is None or places.isdisjoint({report.absolute().resolve(), *report.absolute().resolve().parents}):
+            return  # told without importing anything heavy
+        from gfpbench import run
+        from gfpbench.types import BadInput
+
+        try:
+            for name in self.restorers:
+                run.refuse_inside_inputs(self.case(name), report)
+        except BadInput as error:
+            raise pytest.UsageError(f"--report {error}") from None
+
+    def begin_report(self) -> None:
+        """Mark the report as unfinished, without importing anything heavy: see ``gfpbench.report.completion``.
+
+        Raises:
+            pytest.UsageError: where the disk refuses.
+        """
+        if self.report is None or self.worker:
+            return
+        try:
+            self.report.mkdir(parents=True, exist_ok=True)
+            self.stopped = (self.report / UNFINISHED).exists()
+            (self.report / UNFINISHED).write_text(f"pytest, process {os.getpid()}\n", encoding="utf-8")
+        except OSError as error:
+            raise pytest.UsageError(f"--report {self.report}: cannot be written: {error.strerror or error}") from None
+
+    def complete_report(self) -> None:
+        """Take the mark away: all tests were run and the report is written."""
+        if self.report is not None and not self.worker:
+            (self.report / UNFINISHED).unlink(missing_ok=True)
+
+    @property
+    def restorers(self) -> tuple[str, ...]:
+        """The names given with --restorer, in order, each once."""
+        return tuple(dict.fromkeys(self.setting("restorer")))
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The names given with --protocol, in order, each once; what gfpbench recommends where none is."""
+        from gfpbench.metrics.protocols import DEFAULT
+
+        return tuple(dict.fromkeys(self.setting("protocol") or [DEFAULT]))
+
+    def case(self, restorer: str, **changes: Any) -> Case:
+        """The Case that the command line describes, for one restorer; ``changes`` replace its fields."""
+        from gfpbench.types import Case
+
+        case = Case(
+            faces=self.setting("faces"),
+            degradation=self.setting("degradation"),
+            restorer=restorer,
+            seed=self.setting("seed"),
+            size_px=self.setting("size"),
+            limit=self.setting("limit"),
+            draws=self.setting("draws"),
+        )
+        return dataclasses.replace(case, **changes)
+
+    @property
+    def device(self) -> str:
+        """Where restorers run in this process: with several workers (pytest -n), each has a GPU of its own."""
+        from gfpbench import devices
+
+        device = devices.resolve(self.setting("device"))
+        if not self.worker or device != "cuda":
+            return device
+        import torch
+
+        return device_of(self.worker, device, torch.cuda.device_count())
+
+    @property
+    def guarded(self) -> dict[str, Any]:
+        """How restorers are kept apart: the arguments of ``run.load``."""
+        isolate = bool(self.setting("isolate"))
+        return {"isolate": isolate, "seconds_per_image": self.setting("seconds-per-image") if isolate else None}
+
+    @property
+    def baselines(self) -> Path:
+        """The folder of the stored baselines: as told, else below the folder of the project."""
+        given = self.setting("baselines")
+        if given:
+            return Path(given).absolute()
+        from gfpbench.baselines.store import FOLDER
+
+        return project_folder(self.config) / FOLDER
+
+    @property
+    def max_unreadable(self) -> float:
+        """The share of the faces that may be unreadable. Raises UsageError for anything but a number from 0 to 1."""
+        given = str(self.setting("max-unreadable"))
+        try:
+            share = float(given)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            raise pytest.UsageError(f"--max-unreadable {given}: a share from 0 to 1 is wanted")
+        return share
+
+    @property
+    def another_file(self) -> AnotherFile:
+        """Whether other weights under the same name may move images. Raises UsageError for an unknown word."""
+        given = self.setting("another-file")
+        if given not in ("fail", "judge"):
+            raise pytest.UsageError(f"--another-file {given}: it is fail or judge")
+        return "fail" if given == "fail" else "judge"
