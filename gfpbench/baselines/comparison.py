@@ -36,10 +36,9 @@ class MetricComparison:
 
     Args:
         n: images that have a score in both.
-        expected, got: means over them in the baseline and now, each as every table shows it: without those that equal
-            their truth there (``gfpbench.metrics.means``), and over all where no others are left.
-        difference: the mean of now - before, with the interval [low, high], over images that equal their truth in
-            neither. Where images do in one of the two only, it is not ``got - expected``.
+        expected, got: means over them in the baseline and now, without those that equal their truth in either
+            (``gfpbench.metrics.means``); where no others are left, over all of them.
+        difference: got - expected, with the interval [low, high] over images.
         p_value: how often chance alone gives as much, corrected for the number of questions asked.
         slack: how far numerical noise may move one image.
         largest: how far the image that moved most has moved.

@@ -13,8 +13,14 @@ from gfpbench.plugin.ours import SPEED, fixtures_of
 if TYPE_CHECKING:
     from gfpbench.speed import SpeedComparison, SpeedOf
 
-QUALITY = frozenset(f"gfpbench_{name}" for name in ("result", "comparison", "baseline", "input", "truth"))
-"""Our fixtures that measure quality."""
+QUALITY = {
+    "gfpbench_baseline": "baseline",
+    "gfpbench_comparison": "comparison",
+    "gfpbench_input": "degraded_input",
+    "gfpbench_result": "restoration",
+    "gfpbench_truth": "ground_truth",
+}
+"""Our fixtures that measure quality, and their short names."""
 
 
 class SpeedBench:
@@ -65,10 +71,10 @@ def refuse_workers(config: pytest.Config) -> None:
 
 def refuse_mixing(metafunc: pytest.Metafunc) -> None:
     """Quality and time are never measured in one test."""
-    mixed = fixtures_of(metafunc.definition) & QUALITY
+    mixed = fixtures_of(metafunc.definition) & QUALITY.keys()
     if mixed:
-        name = sorted(mixed)[0]
-        raise pytest.UsageError(f"{metafunc.function.__name__} asks for {SPEED} and {name}: make it two tests")
+        name = max(QUALITY[one] for one in mixed)
+        raise pytest.UsageError(f"{metafunc.function.__name__} asks for speed and {name}: make it two tests")
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import IO
 
 
@@ -40,4 +41,5 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
             continue
         with repeatable():
             answer, reasons = attempted(restorer, moved(ImageBatch(pixels, tuple(asked["ids"])), told["device"]))
+        sys.stdout.flush()  # what it printed is seen even if this process is killed
         send_attempt(outgoing, answer, reasons)

@@ -39,18 +39,18 @@ told = _loaded("sabotaged_report_protocols", UNIT / "report" / "test_protocols.p
 READ, FEATURES_OF = sets.Features.read, engine.features_of
 
 
-def without_the_first_batch(self: Any, key: str) -> Iterator[torch.Tensor]:
-    parts = READ(self, key)
+def without_the_first_batch(self: Any, key: str, written: Any) -> Iterator[torch.Tensor]:
+    parts = READ(self, key, written)
     next(parts)
     return parts
 
 
-def only_the_last_batch(self: Any, key: str) -> Iterator[torch.Tensor]:
-    return iter(list(READ(self, key))[-1:])
+def only_the_last_batch(self: Any, key: str, written: Any) -> Iterator[torch.Tensor]:
+    return iter(list(READ(self, key, written))[-1:])
 
 
-def the_first_batch_twice(self: Any, key: str) -> Iterator[torch.Tensor]:
-    parts = list(READ(self, key))
+def the_first_batch_twice(self: Any, key: str, written: Any) -> Iterator[torch.Tensor]:
+    parts = list(READ(self, key, written))
     return iter([parts[0], *parts[:-1]])
 
 

@@ -87,7 +87,7 @@ def test_the_files_are_listed_with_what_made_them(case: Case, tmp_path: Path) ->
         (("--to", "new", "--truth-to", "new/truth"), "give each a folder of its own"),
         (("--to", "new", "--truth-to", "faces"), "lies in the folder of the faces"),
         (("--to", "new", "--truth-to", "full"), "is not empty: give the clean faces a folder of their own"),
-        (("--to", "full/mine.txt"), "cannot be written"),
+        (("--to", "full/mine.txt"), "is a file; give a folder"),
         (("--to", "made", "--seed", "1"), "what differs: seed"),
         (("--to", "made", "--degradation", "report"), "what differs: degradation, degradation_record"),
     ],
