@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from gfpbench import run
 from gfpbench.plugin.options import SETTINGS
 from gfpbench.plugin.short_names import SHORT_NAMES
+from gfpbench.report.completion import MARK, refuse_unfinished
+from gfpbench.types import BadInput, Case
 
 QUICK = ("-p", "no:cacheprovider")
 GATE = """
@@ -347,9 +350,6 @@ ENDS = """
 
 def test_a_restorer_that_ends_the_process_is_no_success(pytester: pytest.Pytester) -> None:
     """Nothing within a process can keep it from ending with status 0; what it leaves is known to be unfinished."""
-    from gfpbench.report.completion import MARK, refuse_unfinished
-    from gfpbench.types import BadInput
-
     pytester.makepyfile(
         mine=ENDS, test_gate="def test_rows(restoration):\n    assert not restoration.rows[0].failure\n"
     )
@@ -458,9 +458,6 @@ def test_nothing_is_written_into_the_faces(pytester: pytest.Pytester, option: st
 
 
 def test_a_report_among_the_faces_is_refused_by_the_command(tmp_path: Path) -> None:
-    from gfpbench import run
-    from gfpbench.types import BadInput, Case
-
     faces = faces_in(tmp_path / "faces")
     (tmp_path / "link").symlink_to(faces)
     for store in (faces / "report", tmp_path / "link" / "report", faces):
