@@ -45,6 +45,8 @@ class MetricComparison:
         moved: images that moved beyond the slack.
         worst: the three that lost most, worst first.
         identical_before, identical_now: images that equal their truth, whose score is infinite.
+        averaged: of the n, those that both means are of; None in files made before it was counted. A table of one run
+            alone averages more than these where an image is identical in the other run only.
     """
 
     metric: str
@@ -64,13 +66,24 @@ class MetricComparison:
     kind: VerdictKind
     identical_before: int = 0
     identical_now: int = 0
+    averaged: int | None = None
 
     @property
     def notes(self) -> tuple[str, str]:
-        """``2 identical``, beside the mean of the baseline and of now; both empty where no image equals its truth."""
+        """``2 identical``, beside the mean of the baseline and of now; both empty where no image equals its truth.
+
+        ``1 identical, mean of 9 of 12`` where this is not the mean that the run's own table shows, which leaves out its
+        own identical images alone.
+        """
         if not self.identical_before and not self.identical_now:
             return "", ""
-        return f"{self.identical_before} identical", f"{self.identical_now} identical"
+        return self._note(self.identical_before), self._note(self.identical_now)
+
+    def _note(self, identical: int) -> str:
+        own = self.n - identical
+        if self.averaged is None or self.averaged in (own, self.n):
+            return f"{identical} identical"
+        return f"{identical} identical, mean of {self.averaged:,} of {self.n:,}"
 
 
 class Judged:
@@ -101,7 +114,7 @@ class Judged:
         return next((kind for kind in order if any(verdict.kind == kind for verdict in self.verdicts)), "same")
 
 
-_LATER: Mapping[type, Collection[str]] = {MetricComparison: ("identical_before", "identical_now")}
+_LATER: Mapping[type, Collection[str]] = {MetricComparison: ("identical_before", "identical_now", "averaged")}
 """Files made before these were counted lack them."""
 
 

@@ -101,6 +101,7 @@ def scores(
                 kind=kind,
                 identical_before=int(equal[0].sum()),
                 identical_now=int(equal[1].sum()),
+                averaged=int((~unnumbered[there, column]).sum()),
             )
         )
         numbers = metrics[-1].expected, metrics[-1].got

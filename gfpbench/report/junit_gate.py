@@ -20,7 +20,8 @@ def verdict_properties(comparison: Comparison | SpeedComparison) -> list[tuple[s
     ``gfpbench.verdict``, ``gfpbench.likely``, ``gfpbench.<metric>.verdict``, and of quality ``.difference``,
     ``.difference_low``, ``.difference_high`` (95 % interval) and ``.p``; of speed ``gfpbench.time.references`` and its
     interval, ``gfpbench.time.seconds``, ``gfpbench.memory.mib``. Where images equal their truth (and an infinite score
-    is in no mean), ``gfpbench.<metric>.identical_before`` and ``.identical_now`` count them.
+    is in no mean), ``gfpbench.<metric>.identical_before`` and ``.identical_now`` count them, and ``.averaged`` the
+    images that the difference is of.
     """
     found: list[tuple[str, str]] = [("gfpbench.verdict", comparison.kind)]
     found += [("gfpbench.likely", comparison.likely)] if comparison.likely else []
@@ -46,6 +47,7 @@ def verdict_properties(comparison: Comparison | SpeedComparison) -> list[tuple[s
                 found += [
                     (f"gfpbench.{metric.metric}.identical_before", str(metric.identical_before)),
                     (f"gfpbench.{metric.metric}.identical_now", str(metric.identical_now)),
+                    (f"gfpbench.{metric.metric}.averaged", str(metric.averaged)),
                 ]
     return [(printable(name), printable(value)) for name, value in found]
 

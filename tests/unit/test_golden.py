@@ -197,3 +197,39 @@ def test_the_golden_difference_is_shown_alike_everywhere(golden: tuple[Golden, s
         for one in suite.findall("properties/property")
     }
     assert float(properties["gfpbench.psnr_rgb.difference"] or "nan") == pytest.approx(-6.0206, abs=1e-4)
+
+
+def test_the_golden_means_of_images_that_are_identical_in_one_run(golden: tuple[Golden, str]) -> None:
+    """Each run's table leaves out its own identical image; the gate leaves out both, and says of which images it is.
+
+    Before, bert equals its truth: (28.1308 + 22.1102 + 12.5678) / 3 = 20.9363. Now carl does:
+    (28.1308 + 39.0999 + 12.5678) / 3 = 26.5995. Anna and dora have a number in both, 20.3493 each time.
+    """
+    made, _ = golden
+    (made.folder / "covered").mkdir()
+    for name in PSNR:  # a quarter of it: so little may well be restored to the last bit
+        covered = face(name)
+        covered[:16] = np.random.default_rng(0).integers(0, 255, (16, 64, 3), np.uint8)
+        cv2.imwrite(str(made.folder / "covered" / f"{name}.png"), covered)
+    words = ["run", "--faces", "faces", "--degradation", "stored:covered", "--metric", "psnr_rgb", "--device", "cpu"]
+    tables = {}
+    for report, identical in (("before", "bert"), ("now", "carl")):
+        for name in PSNR:
+            answer = face(name) if name == identical else restored(name)
+            cv2.imwrite(str(made.folder / "restored" / f"{name}.bmp"), answer)
+        done = CliRunner().invoke(cli.app, [*words, "--restorer", "outputs:restored", "--report", report])
+        assert done.exit_code == 0, done.output
+        tables[report] = next(line for line in done.stdout.splitlines() if line.startswith("  outputs:restored"))
+    assert "20.94 (1 identical)" in tables["before"]
+    assert "26.60 (1 identical)" in tables["now"]
+    outcome = CliRunner().invoke(cli.app, ["compare", "now", "before", "--report", "c"])
+    assert outcome.exit_code == 1, outcome.output  # an image that was identical is no longer
+    told = [line for line in outcome.stdout.splitlines() if "20.3493" in line]
+    both = "20.3493 (1 identical, mean of 2 of 4)"
+    assert f"psnr_rgb {both} -> {both} dB, by 0.0000" in " ".join(told), outcome.stdout
+    assert both in (made.folder / "c" / "index.html").read_text(encoding="utf-8")
+    properties = [
+        (one.get("name"), one.get("value"))
+        for one in ET.parse(made.folder / "c" / "junit.xml").getroot().iter("property")
+    ]
+    assert ("gfpbench.psnr_rgb.averaged", "2") in properties

@@ -12,7 +12,7 @@ import report_laws as laws
 import report_sample as sample
 
 from gfpbench import report
-from gfpbench.baselines import compare
+from gfpbench.baselines import compare, comparison_from_json
 from gfpbench.collapse import group_difference
 from gfpbench.report import page
 from gfpbench.report.attributes import group_lines
@@ -141,7 +141,8 @@ def test_the_gate_says_it_alike_everywhere(tmp_path: Path) -> None:
     before = rows_with([INF, 25.0, *FINITE])
     now = rows_with([INF, INF, *[score - 1 for score in FINITE]])
     compared = compare(now, before)
-    said = "22.5000 (1 identical)", "21.5000 (2 identical)"
+    # The baseline's own mean is that of 12 images; the other's own is of the same 11 as the difference.
+    said = "22.5000 (1 identical, mean of 11 of 13)", "21.5000 (2 identical)"
     assert tuple(comparison_table(compared)[1][1:4]) == (*said, "−1.0000")
     assert f"psnr_rgb {said[0]} -> {said[1]} dB, by −1.0000" in comparison_lines(compared)[1]
     assert f"psnr\\_rgb {said[0]}" in comparison_markdown([compared]).replace("psnr_rgb", "psnr\\_rgb")
@@ -150,13 +151,25 @@ def test_the_gate_says_it_alike_everywhere(tmp_path: Path) -> None:
         "expected": 22.5, "got": 21.5, "identical_before": 1, "identical_now": 2,
     }  # fmt: skip
     figures = dict(verdict_properties(compared))
-    assert [figures[f"gfpbench.psnr_rgb.{name}"] for name in ("difference", "identical_before", "identical_now")] == [
-        "-1.0", "1", "2",
-    ]  # fmt: skip
+    names = ("difference", "identical_before", "identical_now", "averaged")
+    assert [figures[f"gfpbench.psnr_rgb.{name}"] for name in names] == ["-1.0", "1", "2", "11"]
     gate = report.Gate((compared,), ())
     path = report.write_report([now], tmp_path, store=None, gate=gate)
     assert f"{said[0]} → {said[1]} dB" in laws.parsed(path.read_text(encoding="utf-8")).text
     assert report.read_gate([tmp_path]) == gate
+
+
+def test_identical_in_both_needs_no_other_mean() -> None:
+    """Then the gate's means are the tables' own."""
+    (metric,) = compare(rows_with([INF, *[score - 1 for score in FINITE]]), rows_with([INF, *FINITE])).metrics
+    assert (metric.averaged, metric.notes) == (11, ("1 identical", "1 identical"))
+
+
+def test_a_comparison_made_before_images_were_counted_is_read() -> None:
+    record = compare(rows_with([INF, *FINITE]), rows_with([INF, *FINITE])).to_json()
+    assert record["metrics"][0].pop("averaged") == 11
+    (metric,) = comparison_from_json(record).metrics
+    assert (metric.averaged, metric.notes) == (None, ("1 identical", "1 identical"))
 
 
 def test_the_matrix() -> None:
