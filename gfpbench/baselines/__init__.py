@@ -16,7 +16,7 @@ from gfpbench.baselines.decide import AnotherFile, compare
 from gfpbench.baselines.envelope import measure_envelope
 from gfpbench.baselines.inputs import too_many_unreadable
 from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
-from gfpbench.baselines.store import baseline_path, command_to_create, create, find, leftovers
+from gfpbench.baselines.store import baseline_path, create, find, leftovers
 
 __all__ = [
     "DERIVED",
@@ -28,7 +28,6 @@ __all__ = [
     "Pairing",
     "baseline_path",
     "check_derived",
-    "command_to_create",
     "compare",
     "comparison_from_json",
     "create",

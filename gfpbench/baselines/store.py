@@ -87,11 +87,6 @@ def create(root: Path, result: Result, *, device: str = "cpu", max_unreadable: f
     return path
 
 
-def command_to_create(case: Case, *, new: bool = True) -> str:
-    """The command that makes the baseline of a case."""
-    return f"pytest tests/regression {options(case)} --baseline-update{'-new' if new else ''}"
-
-
 def options(case: Case) -> str:
     """A case as options of pytest and of ``gfpbench run``."""
     words = [f"--restorer {_quoted(case.restorer)}", f"--faces {_quoted(case.faces)}"]

@@ -109,7 +109,7 @@ def result_file(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    from gfpbench.report.completion import refuse_unfinished
+    from gfpbench.completion import refuse_unfinished
 
     refuse_unfinished(path)
     return path / "results.json"

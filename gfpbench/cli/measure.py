@@ -54,13 +54,12 @@ def run(
     Cases that an earlier run left in the report folder stay in it, and those measured again are replaced.
     A run that was stopped goes on where it was; what it had measured is kept while all that it came from is unchanged.
     """
-    from gfpbench import baselines, devices
+    from gfpbench import baselines, completion, devices
     from gfpbench import report as reports
     from gfpbench import results as stored
     from gfpbench import run as engine
     from gfpbench.metrics.protocols import DEFAULT
     from gfpbench.photos import of_photos
-    from gfpbench.report import completion
     from gfpbench.report.progress import progress_bar
     from gfpbench.types import BadInput, Case
 

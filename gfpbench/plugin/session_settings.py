@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gfpbench import completion
 from gfpbench.plugin.command_line import project_folder
 from gfpbench.plugin.options import folder_of_settings, is_configured, value_of
 from gfpbench.workers import device_of
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 CASE_SETTINGS = ("faces", "degradation", "restorer")
 """Those that may hold paths, and are part of the name of a case."""
-UNFINISHED = ".unfinished"
-"""The same file as ``gfpbench.report.completion.MARK``, whose package is too heavy to import before it is needed."""
 
 
 class SessionSettings:
@@ -101,7 +99,7 @@ class SessionSettings:
             raise pytest.UsageError(f"--report {error}") from None
 
     def begin_report(self) -> None:
-        """Mark the report as unfinished, without importing anything heavy: see ``gfpbench.report.completion``.
+        """Mark the report as unfinished, without importing anything heavy.
 
         Raises:
             pytest.UsageError: where the disk refuses.
@@ -109,16 +107,15 @@ class SessionSettings:
         if self.report is None or self.worker:
             return
         try:
-            self.report.mkdir(parents=True, exist_ok=True)
-            self.stopped = (self.report / UNFINISHED).exists()
-            (self.report / UNFINISHED).write_text(f"pytest, process {os.getpid()}\n", encoding="utf-8")
+            self.stopped = completion.is_unfinished(self.report)
+            completion.mark(self.report)
         except OSError as error:
             raise pytest.UsageError(f"--report {self.report}: cannot be written: {error.strerror or error}") from None
 
     def complete_report(self) -> None:
         """Take the mark away: all tests were run and the report is written."""
         if self.report is not None and not self.worker:
-            (self.report / UNFINISHED).unlink(missing_ok=True)
+            completion.unmark(self.report)
 
     @property
     def restorers(self) -> tuple[str, ...]:

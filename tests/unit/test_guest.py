@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from gfpbench import run
+from gfpbench.completion import MARK, refuse_unfinished
 from gfpbench.plugin.options import SETTINGS
 from gfpbench.plugin.short_names import SHORT_NAMES
-from gfpbench.report.completion import MARK, refuse_unfinished
 from gfpbench.types import BadInput, Case
 
 QUICK = ("-p", "no:cacheprovider")

@@ -8,7 +8,7 @@ from pathlib import Path
 FLOORS = (
     {"types"},
     {"disk", "codec"},
-    {"images", "assets", "tables", "results", "devices", "datasets", "workers", "degraded"},
+    {"images", "assets", "tables", "results", "devices", "datasets", "workers", "degraded", "completion"},
     {"decode"},
     {"faces", "degrade", "restorers", "metrics"},
     {"photos"},

@@ -71,11 +71,10 @@ def test_a_file_of_another_case_is_refused(tmp_path: Path) -> None:
         store.read(tmp_path / "two.json")
 
 
-def test_the_command_names_the_whole_case() -> None:
+def test_the_options_name_the_whole_case() -> None:
     case = Case("my faces", "paper", "python:model:restore", seed=3, size_px=256, limit=9, draws=2)
-    assert baselines.command_to_create(case) == (
-        "pytest tests/regression --restorer python:model:restore --faces 'my faces' --degradation paper --seed 3 "
-        "--size 256 --limit 9 --draws 2 --baseline-update-new"
+    assert store.options(case) == (
+        "--restorer python:model:restore --faces 'my faces' --degradation paper --seed 3 --size 256 --limit 9 --draws 2"
     )
 
 

@@ -17,8 +17,7 @@ import pytest
 import run_laws as laws
 from run_laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, mae
 
-from gfpbench import results
-from gfpbench.report import completion
+from gfpbench import completion, results
 from gfpbench.types import ImageBatch
 
 
