@@ -1,4 +1,4 @@
-"""Files on disk: each is written whole or not at all, and what the disk refuses is told in one line."""
+"""Files on disk: written whole or not at all, locked between processes, and what the disk refuses told in one line."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".{name}.{os.getpid()}.part")
 
 
+WAIT_SECONDS = 0.1
 ABANDONED_SECONDS = 60
 _PARTIAL = re.compile(r"\..+\.([0-9]+)\.part", re.DOTALL)
 
@@ -144,3 +145,74 @@ def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> No
     data = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
     with replacing(path, durable=durable) as file:
         file.write(data)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a file as a lock, waiting for whoever holds it. The lock is the system's: it goes when the process goes."""
+    with path.open("a") as file:
+        _wait_for(file)
+        yield
+
+
+@contextmanager
+def alone(path: Path, otherwise: str, *, keep: bool = True) -> Iterator[None]:
+    """Hold the lock ``path``, a file made for it. The lock is the system's: it goes when the process goes.
+
+    Args:
+        path: in a folder that exists.
+        otherwise: what is told where another process holds it.
+        keep: leave the file there; else it is removed at the end where the system allows it.
+
+    Raises:
+        GfpbenchError: where another process holds it.
+    """
+    while True:
+        with path.open("a") as file:
+            try:
+                _lock(file)
+            except OSError as error:
+                raise GfpbenchError(f"{otherwise}; wait for it, or give this run a folder of its own") from error
+            if not _is_at(file, path):  # removed by the one who held it: somebody else may hold a new one
+                continue
+            try:
+                yield
+            finally:
+                if not keep:
+                    with suppress(OSError):  # Windows removes no open file
+                        path.unlink()
+            return
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(file: IO[str]) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _wait_for(file: IO[str]) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        while True:
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+                return
+            except OSError:
+                time.sleep(WAIT_SECONDS)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX)

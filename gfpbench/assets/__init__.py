@@ -8,7 +8,7 @@ from gfpbench.assets.errors import FetchFailed, LicenceNotAccepted, MirrorFailed
 from gfpbench.assets.fetching import Fetched, fetch, fetch_many, offline
 from gfpbench.assets.licences import ask_on_terminal, is_accepted
 from gfpbench.assets.loading import existing_file, find_weights, load_arrays, load_weights, program_in
-from gfpbench.assets.nests import FoundWeights
+from gfpbench.assets.nested_weights import FoundWeights
 from gfpbench.assets.store import Status, describe, home, path, status
 from gfpbench.assets.table import ASSETS, Asset, find, for_restorer, needed_for
 

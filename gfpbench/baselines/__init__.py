@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gfpbench.baselines.again import restored_again
+from gfpbench.baselines.repeatability import restored_again
 from gfpbench.baselines.comparison import (
     DERIVED,
     FAILING,

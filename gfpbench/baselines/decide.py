@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from gfpbench.baselines import inputs
-from gfpbench.baselines.again import answers_differ
+from gfpbench.baselines.repeatability import answers_differ
 from gfpbench.baselines.comparison import NOT_COMPARED, Comparison, MetricComparison
-from gfpbench.baselines.looks import looks, same_bytes
-from gfpbench.baselines.part import directions
-from gfpbench.baselines.pictures import beyond, pictures
+from gfpbench.baselines.image_statistics import looks, same_bytes
+from gfpbench.baselines.subgroup import directions
+from gfpbench.baselines.moved_images import beyond, pictures
 from gfpbench.baselines.scores import scores
 from gfpbench.baselines.set_scores import set_scores
-from gfpbench.baselines.setting import Setting
+from gfpbench.baselines.context import Setting
 from gfpbench.baselines.store import options
 from gfpbench.types import BadInput, Result, Verdict
 

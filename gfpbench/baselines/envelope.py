@@ -14,7 +14,7 @@ import torch
 
 from gfpbench import images, run
 from gfpbench.baselines import arithmetic, inputs
-from gfpbench.baselines.looks import FEATURES, apart, looks, places_moved, same_bytes
+from gfpbench.baselines.image_statistics import FEATURES, apart, looks, places_moved, same_bytes
 from gfpbench.types import Degradation, ImageBatch, Json, Parameters, Result
 
 IMAGES = 16

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gfpbench.baselines.comparison import ImageChange, MetricComparison
 from gfpbench.baselines.evidence import paired_evidence
-from gfpbench.baselines.pictures import same_pictures
-from gfpbench.baselines.setting import SAFETY, UNMEASURED, Setting
+from gfpbench.baselines.moved_images import same_pictures
+from gfpbench.baselines.context import SAFETY, UNMEASURED, Setting
 from gfpbench.metrics.intervals import Floats, holm
 from gfpbench.metrics.means import best_of, is_identical, mean_of
 from gfpbench.types import Result, Row, Verdict, VerdictKind

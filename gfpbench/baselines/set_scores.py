@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gfpbench.baselines.setting import UNMEASURED, Setting
+from gfpbench.baselines.context import UNMEASURED, Setting
 from gfpbench.types import Json, Result, Verdict, VerdictKind
 
 

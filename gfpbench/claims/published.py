@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from gfpbench import codec
 from gfpbench.metrics.protocols import Protocol, find
-from gfpbench.tables import unknown
+from gfpbench.registry import unknown
 from gfpbench.types import BadInput
 
 Says: TypeAlias = Literal["improves", "does-not-rise", "does-not-fall", "beats-truth", "truth-is-best"]

@@ -78,7 +78,7 @@ def models_talk_to_stderr(as_json: bool) -> Iterator[None]:
 
 def say(*lines: str) -> None:
     """Print lines for a person. Nothing that came from a file, a model or a name can drive the terminal."""
-    from gfpbench.report.names import printable  # loads torch, and `gfpbench --version` needs none
+    from gfpbench.report.formatting import printable  # loads torch, and `gfpbench --version` needs none
 
     print("\n".join(map(printable, lines)))
 
@@ -91,7 +91,7 @@ def complain(line: str) -> None:
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], width_of_a_file: int) -> None:
     """Print a table as wide as the terminal; into a file or a pipe, ``width_of_a_file`` characters wide."""
-    from gfpbench.report.names import printable
+    from gfpbench.report.formatting import printable
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in head:

@@ -34,7 +34,7 @@ def degrade_(
     could not be read or degraded.
     """
     from gfpbench import run as engine
-    from gfpbench.report.names import plural
+    from gfpbench.report.formatting import plural
     from gfpbench.report.progress import progress_bar
     from gfpbench.types import Case
 

@@ -189,7 +189,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Rank what may have gone wrong by how near it brings a measured input row to a published one."""
-    from gfpbench.explaining import explained
+    from gfpbench.cli.explaining import explained
     from gfpbench.report.explanation import explanation_lines
     from gfpbench.run import refuse_inside_inputs
     from gfpbench.types import Case

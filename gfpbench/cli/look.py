@@ -18,9 +18,9 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Show what there is to choose from."""
-    from gfpbench.catalogue import CATALOGUE, ON_A_SCREEN, readable
-    from gfpbench.report.names import printable
-    from gfpbench.tables import unknown
+    from gfpbench.cli.catalogue import CATALOGUE, ON_A_SCREEN, readable
+    from gfpbench.report.formatting import printable
+    from gfpbench.registry import unknown
 
     if what not in CATALOGUE:
         raise unknown("list", what, CATALOGUE)
@@ -48,7 +48,7 @@ def fetch(
     ] = False,
 ) -> None:
     """Download weights and statistics, checked by SHA-256, into GFPBENCH_HOME. Resumes where it was cut off."""
-    from gfpbench.fetching import fetch_with_bars
+    from gfpbench.cli.fetching import fetch_with_bars
 
     fetched = fetch_with_bars(names or [], everything=all_, wanted_for=for_ or [], accept_licence=accept_licence)
     for one in fetched:
@@ -62,13 +62,13 @@ def fetch(
 
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has, what is missing, and what that costs. Exit code 1 where something is broken."""
-    from gfpbench.doctor import examine
+    from gfpbench.cli.doctor import examine
 
     findings = examine()
     if as_json:
         print(json.dumps(findings, indent=2, allow_nan=False))
     else:
-        from gfpbench.report.names import printable
+        from gfpbench.report.formatting import printable
 
         mark: dict[Any, str] = {"fine": "[green]ok[/]", "absent": "[yellow]--[/]", "broken": "[red]!![/]"}
         for finding in findings:

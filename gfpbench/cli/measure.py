@@ -148,7 +148,7 @@ def photos(
     """
     from gfpbench.decode.files import summed
     from gfpbench.photos import load_pipeline, restore_paths
-    from gfpbench.photos.choice import check_choice
+    from gfpbench.photos.face_selection import check_choice
     from gfpbench.run import guarded, surroundings
 
     with models_talk_to_stderr(as_json):

@@ -40,7 +40,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.tables import unknown
+from gfpbench.registry import unknown
 from gfpbench.types import BadInput, Metric
 
 Floats: TypeAlias = NDArray[np.float64]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from gfpbench.decode.deep import Samples, UndecodableError, deep_jpeg2000, is_deep_colour_png, png16
+from gfpbench.decode.high_bit_depth import Samples, UndecodableError, deep_jpeg2000, is_deep_colour_png, png16
 from gfpbench.decode.formats import offered, why_not_read
 
 MAXIMUM_SLOW_PIXELS = 4_000_000

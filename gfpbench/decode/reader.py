@@ -13,7 +13,7 @@ from PIL import Image
 
 from gfpbench.decode.colour_profile import describe
 from gfpbench.decode.decoded import FACE_LIMITS, Decoded, Limits
-from gfpbench.decode.deep import Samples, UndecodableError, stderr_shut, tiff
+from gfpbench.decode.high_bit_depth import Samples, UndecodableError, stderr_shut, tiff
 from gfpbench.decode.pillow import with_pillow
 from gfpbench.decode.rgb import to_rgb
 from gfpbench.images import Bytes

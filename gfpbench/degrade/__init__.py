@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from gfpbench.tables import resolve
+from gfpbench.registry import resolve
 from gfpbench.types import BadInput, Degradation
 
 DEGRADATIONS: Mapping[str, str] = {

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from gfpbench.degrade.kernel import Kernel, gaussian_1d, gaussian_2d
-from gfpbench.degrade.keyed import uniform
+from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
 from gfpbench.types import Parameters
 

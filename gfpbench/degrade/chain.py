@@ -14,7 +14,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import torch
 
-from gfpbench.degrade import blur, colour, fast, jpeg, keyed, noise, resample, tensor
+from gfpbench.degrade import blur, colour, fast, jpeg, noise, resample, tensor
+from gfpbench.degrade import rng
 from gfpbench.degrade.record import OFF, checked
 from gfpbench.images import (
     Bytes,
@@ -81,7 +82,7 @@ class Chain:
             raise BadInput(f"cannot draw a degradation for a picture of {size[0]} x {size[1]} px")
 
         def source(step: str) -> np.random.Generator:
-            return keyed.step_generator(seed, face_id, step)
+            return rng.step_generator(seed, face_id, step)
 
         record: dict[str, Json] = {"height_px": int(size[0]), "width_px": int(size[1]), **OFF}
         if self.blur is not None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 
-from gfpbench.degrade.keyed import uniform
+from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
 from gfpbench.types import BadInput, Parameters
 

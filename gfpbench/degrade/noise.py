@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gfpbench.degrade.keyed import generator, key, uniform
+from gfpbench.degrade.rng import generator, key, uniform
 from gfpbench.images import Floats
 from gfpbench.types import Parameters
 

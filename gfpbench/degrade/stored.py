@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from gfpbench import images
 from gfpbench.assets.store import home
-from gfpbench.datasets import DEGRADED_FOLDERS, folder_named, place_of
+from gfpbench.assets.datasets import DEGRADED_FOLDERS, folder_named, place_of
 from gfpbench.decode import Limits, read
 from gfpbench.decode.files import Names, list_images, printable, without_suffix
 from gfpbench.decode.formats import LOOKED_FOR

@@ -17,10 +17,10 @@ import numpy as np
 from gfpbench import metrics
 from gfpbench.explain.hypotheses import HYPOTHESES, Hypothesis
 from gfpbench.explain.ranking import Figure, Finding, figure_of, finding, scales_of
-from gfpbench.explain.road import Loaded, Pair, Road, load, measured, names, only
+from gfpbench.explain.pipeline import Loaded, Pair, Road, load, measured, names, only
 from gfpbench.images import to_rgb_arrays, write_png
 from gfpbench.metrics import METRICS
-from gfpbench.tables import unknown
+from gfpbench.registry import unknown
 from gfpbench.types import AssetMissing, BadInput, FaceSet, Metric, Progress
 
 __all__ = ["HYPOTHESES", "Explanation", "Figure", "Finding", "Hypothesis", "Road", "chosen", "explain"]

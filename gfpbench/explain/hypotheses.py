@@ -10,7 +10,7 @@ import torch
 from gfpbench import images
 from gfpbench.degrade.noise import Noise
 from gfpbench.degrade.presets import REPORT, UPSTREAM
-from gfpbench.explain.road import Pair, Road
+from gfpbench.explain.pipeline import Pair, Road
 from gfpbench.types import ImageBatch
 
 

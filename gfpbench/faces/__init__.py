@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gfpbench.tables import resolve, unknown
+from gfpbench.registry import resolve, unknown
 from gfpbench.types import BadInput, FaceSet
 
 FACES: dict[str, str] = {

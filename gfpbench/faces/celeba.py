@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gfpbench.assets.store import home
-from gfpbench.datasets import place_of
+from gfpbench.assets.datasets import place_of
 from gfpbench.faces.align import EYE_LEFT, EYE_RIGHT, MOUTH_LEFT, MOUTH_RIGHT, Square, ffhq_square
 from gfpbench.faces.dataset import Dataset, text_lines
 from gfpbench.types import BadInput, Json

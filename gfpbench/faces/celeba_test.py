@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench.assets.store import home
-from gfpbench.datasets import DEGRADED_FOLDERS, TRUTH_FOLDERS, folder_named, place_of
+from gfpbench.assets.datasets import DEGRADED_FOLDERS, TRUTH_FOLDERS, folder_named, place_of
 from gfpbench.decode.files import list_images, named
 from gfpbench.faces.align import Square
 from gfpbench.faces.dataset import Dataset

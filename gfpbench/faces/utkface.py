@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench.assets.store import home
-from gfpbench.datasets import place_of
+from gfpbench.assets.datasets import place_of
 from gfpbench.decode.files import list_images, named, without_suffix
 from gfpbench.faces.align import Square
 from gfpbench.faces.dataset import Dataset

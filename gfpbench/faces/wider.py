@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench.assets.store import home
-from gfpbench.datasets import place_of
+from gfpbench.assets.datasets import place_of
 from gfpbench.faces.align import Square
 from gfpbench.faces.dataset import Dataset, text_lines
 from gfpbench.types import BadInput, Json

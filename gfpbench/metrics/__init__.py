@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gfpbench.tables import resolve
+from gfpbench.registry import resolve
 from gfpbench.types import BadInput, Metric
 
 METRICS: dict[str, str] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gfpbench.metrics import METRICS
 from gfpbench.metrics.set_measures import SET_METRICS
-from gfpbench.tables import unknown
+from gfpbench.registry import unknown
 from gfpbench.types import BadInput
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gfpbench import assets
 from gfpbench.metrics.feature_sets import FeatureSet, load_reference
-from gfpbench.tables import resolve, unknown
+from gfpbench.registry import resolve, unknown
 from gfpbench.types import BadInput, Json, SetMetric
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from gfpbench.nano.losses import Weights
 from gfpbench.restorers.gfpgan_sizes import Sizes
-from gfpbench.tables import unknown
+from gfpbench.registry import unknown
 from gfpbench.types import BadInput
 
 RECIPES = Path(__file__).parent / "recipes"

@@ -20,7 +20,7 @@ from gfpbench import degrade, faces
 from gfpbench.degrade.blur import Blur
 from gfpbench.degrade.chain import Chain
 from gfpbench.degrade.jpeg import Jpeg
-from gfpbench.degrade.keyed import key, step_generator
+from gfpbench.degrade.rng import key, step_generator
 from gfpbench.degrade.noise import Noise
 from gfpbench.degrade.resample import Downsample
 from gfpbench.images import batch_from_uint8, signed, to_rgb_arrays, to_uint8

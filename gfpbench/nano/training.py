@@ -19,10 +19,10 @@ from gfpbench.nano.config import Config
 from gfpbench.nano.data import Faces, Levels, Mixture, Pairs, Steps, pairs_of
 from gfpbench.nano.export import about_network, about_run, write_weights
 from gfpbench.nano.learning import read_whole, save_whole
-from gfpbench.nano.looking import COLUMNS, Validation, write_sheet
+from gfpbench.nano.validation import COLUMNS, Validation, write_sheet
 from gfpbench.nano.prior import TRUNCATION, Prior, mean_latent
 from gfpbench.nano.restore import Restore
-from gfpbench.nano.shown import Shown
+from gfpbench.nano.progress import Shown
 from gfpbench.nano.start import DISCRIMINATOR
 from gfpbench.types import BadInput, GfpbenchError, Json
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gfpbench import devices
 from gfpbench.images import batch_from_uint8, moved, to_rgb_arrays
-from gfpbench.photos.choice import ALL, check_choice
+from gfpbench.photos.face_selection import ALL, check_choice
 from gfpbench.photos.detect import AUTO
 from gfpbench.photos.detect import load as load_detector
 from gfpbench.photos.masks import load as load_mask

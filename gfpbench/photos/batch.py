@@ -16,14 +16,13 @@ from pathlib import Path
 import gfpbench
 from gfpbench.decode import Limits, read
 from gfpbench.decode.files import printable
-from gfpbench.disk import DiskRefused, disk
+from gfpbench.disk import DiskRefused, alone, disk
 from gfpbench.photos.canvas import canvas_of
 from gfpbench.photos.output import write_photo
 from gfpbench.photos.paths import Source, photos_in
 from gfpbench.photos.photo import MAXIMUM_PIXELS, Pipeline, restore_photo
 from gfpbench.photos.record import RECORD, SCHEMA, Record
 from gfpbench.types import GfpbenchError, Json
-from gfpbench.workers import alone
 
 LIMITS = Limits(maximum_pixels=MAXIMUM_PIXELS, maximum_file_bytes=2**30)
 """Of a photo that is read: as many pixels as may be written, with room for 16 bits and alpha without compression."""

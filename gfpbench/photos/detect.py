@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpbench.images import Bytes
-from gfpbench.tables import resolve
+from gfpbench.registry import resolve
 from gfpbench.types import AssetMissing, GfpbenchError, Json
 
 Points: TypeAlias = NDArray[np.float64]

@@ -14,7 +14,7 @@ from gfpbench import assets
 from gfpbench.images import Bytes, batch_from_uint8, to_signed
 from gfpbench.photos.align import CROP_PX
 from gfpbench.photos.paste import FaceMask
-from gfpbench.tables import unknown
+from gfpbench.registry import unknown
 from gfpbench.types import AssetMissing, BadInput, Json, PackageMissing
 
 ASSET = "parsing-parsenet"

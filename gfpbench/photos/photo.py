@@ -10,7 +10,7 @@ import numpy as np
 from gfpbench.images import Bytes, batch_from_uint8, moved, to_rgb_arrays
 from gfpbench.photos.align import CROP_PX, Matrix, crop_face, scale_of, share_beyond, similarity
 from gfpbench.photos.canvas import Canvas
-from gfpbench.photos.choice import ALL, check_choice, chosen
+from gfpbench.photos.face_selection import ALL, check_choice, chosen
 from gfpbench.photos.detect import Detector, Found
 from gfpbench.photos.masks import MaskMaker, Square
 from gfpbench.photos.paste import MAXIMUM_SIDE_PX, paste_back

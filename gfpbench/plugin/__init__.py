@@ -39,7 +39,7 @@ from gfpbench.plugin.ours import (
 )
 from gfpbench.plugin.short_names import add_short_names
 from gfpbench.plugin.speed_bench import SpeedBench, leave_out, refuse_mixing, refuse_workers, speeds_of
-from gfpbench.workers import scheduler_by_case
+from gfpbench.plugin.workers import scheduler_by_case
 
 __all__ = [
     "Bench",

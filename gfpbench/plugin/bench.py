@@ -15,7 +15,7 @@ import pytest
 
 from gfpbench.plugin.options import SETTINGS, folder_of_settings
 from gfpbench.plugin.session_settings import SessionSettings
-from gfpbench.workers import Shared
+from gfpbench.plugin.workers import Shared
 
 if TYPE_CHECKING:
     from gfpbench.baselines import Comparison

@@ -13,7 +13,7 @@ import pytest
 from gfpbench import completion
 from gfpbench.plugin.command_line import project_folder
 from gfpbench.plugin.options import folder_of_settings, is_configured, value_of
-from gfpbench.workers import device_of
+from gfpbench.plugin.workers import device_of
 
 if TYPE_CHECKING:
     from gfpbench.baselines import AnotherFile

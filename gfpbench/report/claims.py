@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gfpbench import claims as published
 from gfpbench.claims import Outcome, Row, Table
-from gfpbench.report.names import decimals_for, printable
+from gfpbench.report.formatting import decimals_for, printable
 from gfpbench.report.template import pages, write_page
 from gfpbench.types import Result
 

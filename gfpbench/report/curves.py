@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from gfpbench.collapse import Collapse, axis_of
 from gfpbench.report.charts import ticks
-from gfpbench.report.names import decimals_for, shown
+from gfpbench.report.formatting import decimals_for, shown
 
 WIDTH, HEIGHT = 900, 300
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 14, 44

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gfpbench.disk import write_whole
 from gfpbench.explain import Explanation, Figure, Finding
-from gfpbench.report.names import markdown_text, plural, printable
+from gfpbench.report.formatting import markdown_text, plural, printable
 from gfpbench.types import Json
 
 LIMITS = (

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gfpbench import results as stored
-from gfpbench.disk import disk
+from gfpbench.disk import disk, held
 from gfpbench.report.gate import Gate, read_gate
 from gfpbench.report.junit import write_junit
-from gfpbench.report.names import plural, printable
+from gfpbench.report.formatting import plural, printable
 from gfpbench.report.page import write_report
 from gfpbench.report.summary import summary
 from gfpbench.types import BadInput, Result
-from gfpbench.workers import held
 
 LISTED_AT_MOST = 4
 

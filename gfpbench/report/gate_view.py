@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gfpbench.baselines import FAILING, Comparison, MetricComparison
 from gfpbench.report.gate import Gate
-from gfpbench.report.names import decimals_for, plural, shown, with_note
+from gfpbench.report.formatting import decimals_for, plural, shown, with_note
 from gfpbench.report.speed import headline as speed_headline
 from gfpbench.report.strips import data_uri, images_of
 from gfpbench.report.verdicts import headline

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from gfpbench.metrics.means import Mean
-from gfpbench.report.names import plural
+from gfpbench.report.formatting import plural
 from gfpbench.types import Better, Case, Json, Problem, Result
 
 Role: TypeAlias = Literal["input", "restorer", "truth"]

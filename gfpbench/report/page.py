@@ -22,7 +22,7 @@ from gfpbench.report.claims import write_claims
 from gfpbench.report.gate import Gate, write_gate
 from gfpbench.report.gate_view import gate_view
 from gfpbench.report.model import Group
-from gfpbench.report.names import plural, printable
+from gfpbench.report.formatting import plural, printable
 from gfpbench.report.protocols import SetLine, SideBySide, set_lines, side_by_side
 from gfpbench.report.reading import left_out, readings
 from gfpbench.report.strips import Stores, Strips, any_of, brief, strips_of

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from gfpbench.report.names import printable
+from gfpbench.report.formatting import printable
 from gfpbench.types import Progress
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gfpbench.decode.treatment import phrases_of, unlike
-from gfpbench.report.names import plural
+from gfpbench.report.formatting import plural
 from gfpbench.types import Json, Result
 
 KINDS = {"truth": "faces", "degraded": "degraded images", "restored": "outputs"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gfpbench.report.names import markdown_text, printable
+from gfpbench.report.formatting import markdown_text, printable
 from gfpbench.speed import Speed, SpeedComparison
 
 _NOTED = 4

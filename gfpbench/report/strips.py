@@ -16,9 +16,9 @@ import numpy as np
 from gfpbench.decode import KEPT_LIMITS, decode
 from gfpbench.images import to_bgr
 from gfpbench.report.model import Group, Line
-from gfpbench.report.names import plural, printable, shown
+from gfpbench.report.formatting import plural, printable, shown
 from gfpbench.report.summary import measured
-from gfpbench.run.pictures import picture_path
+from gfpbench.run.kept_images import picture_path
 from gfpbench.types import Json, UnreadableFace
 
 Kind: TypeAlias = Literal["degraded", "restored", "truth"]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from gfpbench.metrics.intervals import bootstrap_mean
 from gfpbench.metrics.means import best_of, interval_of, is_identical, mean_of
 from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
-from gfpbench.report.names import decimals_for, plural
+from gfpbench.report.formatting import decimals_for, plural
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
 
 FAMILIES = ("psnr", "ssim", "ms_ssim", "lpips", "dists", "gmsd", "identity", "landmark", "niqe", "piqe", "fid", "kid")

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gfpbench.disk import sweep, write_whole
-from gfpbench.report.names import plural, printable, shown
+from gfpbench.report.formatting import plural, printable, shown
 
 
 def pages(**filters: Callable[..., Any]) -> Environment:

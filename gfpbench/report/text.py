@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gfpbench.report.model import Cell, Column, Group, Line, Summary
-from gfpbench.report.names import BLANK, markdown_text, plural, printable, shown
+from gfpbench.report.formatting import BLANK, markdown_text, plural, printable, shown
 from gfpbench.report.protocols import set_lines
 from gfpbench.report.reading import left_out, readings
 from gfpbench.report.summary import summary

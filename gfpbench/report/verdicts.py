@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gfpbench.baselines import FAILING, Comparison, MetricComparison
 from gfpbench.baselines.comparison import NOT_COMPARED
-from gfpbench.report.names import decimals_for, markdown_text, plural, printable, shown, with_note
+from gfpbench.report.formatting import decimals_for, markdown_text, plural, printable, shown, with_note
 from gfpbench.types import Verdict
 
 _NOTED = 4

@@ -15,7 +15,7 @@ import torch
 from gfpbench.restorers.adapt import from_array_function, from_module
 from gfpbench.restorers.checked import Seen, checked, ignores_input, is_opaque, is_repeatable
 from gfpbench.restorers.options import split_options
-from gfpbench.tables import unknown
+from gfpbench.registry import unknown
 from gfpbench.types import BadInput, Restorer
 
 RESTORERS: dict[str, str] = {

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from gfpbench.images import select, to_uint8
-from gfpbench.restorers.contained import contained
+from gfpbench.restorers.process_guard import contained
 from gfpbench.restorers.degenerate import why_degenerate
 from gfpbench.types import ImageBatch, RestorationFailed, Restorer
 

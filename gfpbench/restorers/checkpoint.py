@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gfpbench.assets.nests import shown
+from gfpbench.assets.nested_weights import shown
 from gfpbench.restorers import gfpgan_files, vq_networks
 from gfpbench.restorers.checkpoint_file import (
     Spelling,

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from gfpbench import assets
-from gfpbench.assets.nests import NESTS, shown
+from gfpbench.assets.nested_weights import NESTS, shown
 from gfpbench.types import BadInput, Json
 
 Weights = dict[str, torch.Tensor]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from gfpbench.assets.nests import shown
+from gfpbench.assets.nested_weights import shown
 from gfpbench.types import BadInput
 
 _MOST_LEVELS = 10

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gfpbench.restorers.equalised import (
+from gfpbench.restorers.stylegan2_layers import (
     Bias,
     Equalised,
     EqualisedLinear,

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from gfpbench.restorers.adapt import ModuleRestorer, from_array_function
-from gfpbench.restorers.contained import contained
-from gfpbench.restorers.opened import Opened
+from gfpbench.restorers.process_guard import contained
+from gfpbench.restorers.opened_files import Opened
 from gfpbench.restorers.own_modules import own_modules
 from gfpbench.types import BadInput, ImageBatch, Json
 

@@ -11,7 +11,7 @@ import torch
 
 from gfpbench import assets
 from gfpbench.restorers.checkpoint_file import file_sha256
-from gfpbench.restorers.contained import contained
+from gfpbench.restorers.process_guard import contained
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.network_file import (
     Signature,

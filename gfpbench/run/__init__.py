@@ -9,7 +9,7 @@ from gfpbench.run.environment import environment
 from gfpbench.run.inputs import input_folders, refuse_inside_inputs
 from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
 from gfpbench.run.parts import TRUTH, Parts, guarded, load
-from gfpbench.run.pictures import picture_path
+from gfpbench.run.kept_images import picture_path
 from gfpbench.run.verify import Remade, remake, verify
 
 __all__ = [

@@ -21,7 +21,7 @@ from gfpbench.run.inputs import refuse_inside_inputs
 from gfpbench.run.journal import CannotGoOn, Journal, locked
 from gfpbench.run.key import files_of, key_of, read_by
 from gfpbench.run.parts import Parts, load, repeatable
-from gfpbench.run.pictures import Kept
+from gfpbench.run.kept_images import Kept
 from gfpbench.run.sets import Features, score_sets
 from gfpbench.types import BadInput, Case, GfpbenchError, Json, Problem, Progress, Result, Row
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from gfpbench import results
-from gfpbench.restorers.opened import changed_since
+from gfpbench.restorers.opened_files import changed_since
 from gfpbench.results import dumps
 from gfpbench.run import engine
 from gfpbench.run.batches import Batch

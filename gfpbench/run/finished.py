@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gfpbench import results
 from gfpbench.disk import write_whole
-from gfpbench.restorers.opened import changed_since
+from gfpbench.restorers.opened_files import changed_since
 from gfpbench.results import dumps
 from gfpbench.run.journal import changed_fields
 from gfpbench.run.key import faces_sha256, is_told_apart, measured_faces_sha256

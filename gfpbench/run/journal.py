@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gfpbench.disk import write_whole
+from gfpbench.disk import alone, write_whole
 from gfpbench.results import dumps
 from gfpbench.types import Json
-from gfpbench.workers import alone
 
 NAME = "rows.jsonl"
 

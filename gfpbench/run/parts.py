@@ -14,7 +14,7 @@ from gfpbench import assets, devices
 from gfpbench.metrics import set_measures
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.results import dumps
-from gfpbench.tables import unknown
+from gfpbench.registry import unknown
 from gfpbench.types import AssetMissing, BadInput, Case, Degradation, FaceSet, Json, Metric, Restorer
 
 TRUTH = "truth"

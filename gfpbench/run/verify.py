@@ -14,10 +14,10 @@ from pathlib import Path
 from gfpbench import devices, images
 from gfpbench.decode import KEPT_LIMITS, read_rgb
 from gfpbench.restorers.checked import ignores_input
-from gfpbench.restorers.contained import contained
+from gfpbench.restorers.process_guard import contained
 from gfpbench.run.fingerprint import fingerprints
 from gfpbench.run.parts import Parts, identity, load, plain, repeatable
-from gfpbench.run.pictures import picture_path
+from gfpbench.run.kept_images import picture_path
 from gfpbench.types import (
     AssetMissing,
     BadInput,

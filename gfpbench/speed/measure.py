@@ -9,7 +9,7 @@ from gfpbench.run.environment import environment
 from gfpbench.run.parts import plain, repeatable
 from gfpbench.speed.interleaved import interleaved
 from gfpbench.speed.memory import MemoryGauge, in_a_process, peak_on_gpu
-from gfpbench.speed.pictures import degraded_batch, ever_changing, load_restorer, refuse_failures
+from gfpbench.speed.inputs import degraded_batch, ever_changing, load_restorer, refuse_failures
 from gfpbench.speed.record import Speed
 from gfpbench.speed.reference import NAME, reference_workload
 from gfpbench.speed.stopwatch import Stopwatch, one_thread, stopwatch_of

@@ -20,7 +20,7 @@ from gfpbench.images import to_rgb_arrays
 from gfpbench.types import Degradation, ImageBatch
 from tests.degradation import reference
 from tests.degradation.laws_draw import global_randomness
-from tests.degradation.pictures import batch, face, flat, pattern
+from tests.degradation.image_cases import batch, face, flat, pattern
 
 Levels = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from gfpbench.degrade.axes import Axis, load_at
 from gfpbench.images import pixels_sha256, to_rgb_arrays
 from gfpbench.types import Face, ImageBatch
 from tests.degradation.laws_draw import global_randomness
-from tests.degradation.pictures import batch, face, flat, pattern
+from tests.degradation.image_cases import batch, face, flat, pattern
 
 Size = tuple[int, int]
 LADDER = (0.0, 0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)

@@ -17,7 +17,7 @@ from gfpbench.degrade.axes import Axis
 from gfpbench.images import to_rgb_arrays
 from gfpbench.types import ImageBatch
 from tests.degradation.laws_axes import changed, plain
-from tests.degradation.pictures import batch, face, flat, pattern
+from tests.degradation.image_cases import batch, face, flat, pattern
 
 Levels = NDArray[np.float64]
 SEVERITIES = (0.1, 0.4, 0.75, 1.0)

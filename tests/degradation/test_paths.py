@@ -19,7 +19,7 @@ from gfpbench.images import to_255, to_rgb_arrays
 from gfpbench.types import Degradation
 from tests.degradation import laws_apply
 from tests.degradation.laws_apply import NOTHING
-from tests.degradation.pictures import batch, face, pattern
+from tests.degradation.image_cases import batch, face, pattern
 
 # The tensor path's transforms may move a value by 1e-5 of a level with the size of the batch: bytes are no promise.
 LAWS_OF_ALL_PATHS = [law for law in laws_apply.LAWS if law is not laws_apply.company_does_not_matter]

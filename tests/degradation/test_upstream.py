@@ -15,7 +15,7 @@ from gfpbench.degrade.kernel import gaussian_2d
 from gfpbench.degrade.presets import PAPER, REPORT, UPSTREAM, Chain
 from gfpbench.images import to_rgb_arrays
 from tests.degradation import upstream_oracle
-from tests.degradation.pictures import batch, face, pattern
+from tests.degradation.image_cases import batch, face, pattern
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ import torch
 from skimage.metrics import structural_similarity
 
 from gfpbench import faces, images
-from gfpbench.degrade import blur, chain, colour, jpeg, keyed, noise, resample
+from gfpbench.degrade import blur, chain, colour, jpeg, noise, resample
+from gfpbench.degrade import rng
 from gfpbench.faces import embedded
 from gfpbench.metrics import gmsd, ms_ssim, psnr, ssim
 from gfpbench.run import engine
@@ -336,7 +337,7 @@ MEASUREMENT: tuple[Saboteur, ...] = (
         "degradation",
         replaced(blur, "scaled_kernel_size", lambda f: lambda size, scale: size),
     ),
-    row("keys from hash()", "degradation", replaced(keyed, "key", hashed_key)),
+    row("keys from hash()", "degradation", replaced(rng, "key", hashed_key)),
     row(
         "second sigma copied",
         "degradation",

@@ -72,10 +72,10 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         "seed left out of the key",
         "degradation",
-        "degrade/keyed.py",
+        "degrade/rng.py",
         "json.dumps([seed, face_id, step])",
         "json.dumps([0, face_id, step])",
-        ("tests/unit/degrade/test_keyed.py", "tests/degradation/test_draws.py"),
+        ("tests/unit/degrade/test_rng.py", "tests/degradation/test_draws.py"),
     ),
     Patch(
         "PSNR with a peak of 254",
@@ -224,7 +224,7 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         "noise allowed fifty times over",
         "gate",
-        "baselines/setting.py",
+        "baselines/context.py",
         "SAFETY = 2.0",
         "SAFETY = 50.0",
         ("tests/unit/baselines/test_decide.py",),

@@ -22,7 +22,8 @@ import torch.nn.functional as F
 from skimage.metrics import structural_similarity
 
 from gfpbench import baselines, faces, images, run
-from gfpbench.degrade import chain, jpeg, keyed, noise
+from gfpbench.degrade import chain, jpeg, noise
+from gfpbench.degrade import rng
 from gfpbench.metrics import psnr, ssim
 from gfpbench.restorers import nano as nano_file
 from gfpbench.run import engine
@@ -361,7 +362,7 @@ SABOTEURS: tuple[Saboteur, ...] = (
         "the seed ignored",
         "degradation",
         replaced(
-            keyed, "step_generator", lambda original: lambda seed, face_id, step: original(seed + 1, face_id, step)
+            rng, "step_generator", lambda original: lambda seed, face_id, step: original(seed + 1, face_id, step)
         ),
     ),
     Saboteur("PSNR on luma", "metric", score_by(psnr, "psnr_rgb", psnr._psnr_y)),

@@ -24,7 +24,7 @@ from tests.sabotage import innocent, patches, saboteurs
 from tests.sabotage.argued import ARGUED
 from tests.sabotage.harder_measurement import MEASUREMENT
 from tests.sabotage.harder_models import MODELS
-from tests.sabotage.harder_pictures import PICTURES
+from tests.sabotage.harder_images import PICTURES
 from tests.sabotage.saboteurs import FULL, SABOTEURS, Saboteur
 
 FIRST = tuple(dataclasses.replace(row, case=FULL) for row in SABOTEURS)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench.degrade import keyed
+from gfpbench.degrade import rng
 from gfpbench.degrade.axes import (
     Axis,
     asymmetry,
@@ -100,7 +100,7 @@ grid_turned, line, exposed, occluder = head_turn.turned, motion.line_kernel, lin
 
 def noise_field_of_severity(self: Any, face_id: str, seed: int, size: Any) -> Any:
     record = dict(draw_at(self, face_id, seed, size))
-    return {**record, "noise_key": keyed.key(seed, face_id, f"noise field {self.severity}")}
+    return {**record, "noise_key": rng.key(seed, face_id, f"noise field {self.severity}")}
 
 
 def one_field_for_all(self: Any, face_id: str, seed: int, size: Any) -> Any:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench.degrade import blur, chain, colour, fast, jpeg, jpeg_tensor, keyed, noise, resample, tensor
+from gfpbench.degrade import blur, chain, colour, fast, jpeg, jpeg_tensor, noise, resample, tensor
+from gfpbench.degrade import rng
 from gfpbench.degrade.presets import PAPER, UPSTREAM, Chain
 from gfpbench.types import Degradation
 from tests.degradation import laws_apply, laws_draw
@@ -24,7 +25,7 @@ apply_laws, draw_laws = laws_apply, laws_draw
 
 kernel_of, blurred, resized, downsampled = blur.kernel_of, blur.blurred, resample.resized, resample.downsampled
 small_size, field, noisy, to_bytes = resample.small_size, noise.field, noise.noisy, jpeg.to_bytes
-round_trip, compressed, key, uniform = jpeg.round_trip, jpeg.compressed, keyed.key, keyed.uniform
+round_trip, compressed, key, uniform = jpeg.round_trip, jpeg.compressed, rng.key, rng.uniform
 draw_blur, draw_noise, draw_jpeg = blur.Blur.draw, noise.Noise.draw, jpeg.Jpeg.draw
 draw_chain, apply_chain, jittered = chain.Chain.draw, chain.Chain.apply, colour.jittered
 
@@ -299,7 +300,7 @@ BROKEN: dict[str, tuple[Any, str, Any, Law]] = {
     "uniform noise": (
         noise,
         "field",
-        lambda k, s: keyed.generator(k).uniform(-(3**0.5), 3**0.5, (*s, 3)).astype(np.float32),
+        lambda k, s: rng.generator(k).uniform(-(3**0.5), 3**0.5, (*s, 3)).astype(np.float32),
         A.noise_is_as_strong_as_said,
     ),
     "one-sided noise": (noise, "field", lambda k, s: np.abs(field(k, s)), A.noise_is_as_strong_as_said),
@@ -407,23 +408,23 @@ BROKEN: dict[str, tuple[Any, str, Any, Law]] = {
         lambda self, source: {"jpeg_quality": float(draw_jpeg(self, source)["jpeg_quality"])},
         D.ranges_are_filled,
     ),
-    "one generator for every step": (keyed, "key", one_generator, D.parameters_are_independent),
-    "seed not used": (keyed, "key", lambda seed, face, step: key(0, face, step), D.draws_are_keyed),
-    "name not used": (keyed, "key", lambda seed, face, step: key(seed, "", step), D.draws_are_keyed),
+    "one generator for every step": (rng, "key", one_generator, D.parameters_are_independent),
+    "seed not used": (rng, "key", lambda seed, face, step: key(0, face, step), D.draws_are_keyed),
+    "name not used": (rng, "key", lambda seed, face, step: key(seed, "", step), D.draws_are_keyed),
     "key runs its parts together": (
-        keyed,
+        rng,
         "key",
         lambda seed, face, step: key(0, f"{face}{seed}", step),
         D.draws_are_keyed,
     ),
     "names compared without case": (
-        keyed,
+        rng,
         "key",
         lambda seed, face, step: key(seed, face.lower(), step),
         D.draws_are_keyed,
     ),
     "drawn from the global generator": (
-        keyed,
+        rng,
         "step_generator",
         lambda *_: np.random.Generator(np.random.mtrand._rand._bit_generator),
         D.draws_are_keyed,
@@ -710,7 +711,7 @@ def test_threads_are_innocent(threads: tuple[int, int]) -> None:
 
 def test_another_stream_of_numbers_is_innocent(monkeypatch: Patch) -> None:
     """Equally good numbers under the same seeds break no law: the laws test distributions."""
-    monkeypatch.setattr(keyed, "key", lambda seed, face, step: key(seed, face, f"other {step}"))
+    monkeypatch.setattr(rng, "key", lambda seed, face, step: key(seed, face, f"other {step}"))
     for law in laws_draw.LAWS:
         law(PAPER)
         law(UPSTREAM)

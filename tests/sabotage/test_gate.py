@@ -13,7 +13,7 @@ from tests.sabotage import innocent, saboteurs
 from tests.sabotage.argued import ARGUED
 from tests.sabotage.harder_measurement import MEASUREMENT
 from tests.sabotage.harder_models import MODELS
-from tests.sabotage.harder_pictures import PICTURES
+from tests.sabotage.harder_images import PICTURES
 from tests.sabotage.saboteurs import CASE, INNOCENT, SABOTEURS, Saboteur
 
 HARDER = tuple(row for row in (*PICTURES, *MODELS, *MEASUREMENT) if row.name not in ARGUED)

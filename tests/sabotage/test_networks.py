@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from gfpbench import images
-from gfpbench.assets import bombs, loading, nests
+from gfpbench.assets import loading
+from gfpbench.assets import resource_limits
+from gfpbench.assets import nested_weights
 from gfpbench.images import batch_from_uint8, resized, select
 from gfpbench.restorers import checked, checkpoint, checkpoint_file, construction, face_network, load, network_file
 from gfpbench.restorers.face_network import FaceNetwork, Settings
@@ -147,10 +149,10 @@ def test_a_program_that_is_not_looked_for_is_seen(monkeypatch: Patch, tmp_path: 
 
 
 def test_a_table_that_is_guessed_is_seen(monkeypatch: Patch, tmp_path: Path) -> None:
-    monkeypatch.setattr(nests, "_chosen", lambda found, names, path: (nests._tables(found) or [None])[0])
+    monkeypatch.setattr(nested_weights, "_chosen", lambda found, names, path: (nested_weights._tables(found) or [None])[0])
     with pytest.raises(AssertionError, match="one of two tables was guessed"):
         guesses_no_table(tmp_path / "net.pth")
-    assert checkpoint_file.NESTS is nests.NESTS
+    assert checkpoint_file.NESTS is nested_weights.NESTS
 
 
 def refuses_bombs(folder: Path) -> None:
@@ -159,10 +161,10 @@ def refuses_bombs(folder: Path) -> None:
         path = folder / f"{number}.pth"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("net/data.pkl", body)
-        said = _refusal(lambda path=path: bombs.refuse_bombs(path))
+        said = _refusal(lambda path=path: resource_limits.refuse_bombs(path))
         assert "is refused" in said or "nested" in said, "a bomb was let through"
     table = {"a.weight": torch.zeros(1).expand(1 << 20, 1 << 20)}
-    assert "declare" in _refusal(lambda: nests.find_table(table, folder / "net.pth")), "terabytes were let through"
+    assert "declare" in _refusal(lambda: nested_weights.find_table(table, folder / "net.pth")), "terabytes were let through"
 
 
 def keeps_numbers(folder: Path) -> None:
@@ -201,10 +203,10 @@ def test_ours_refuses_what_is_hostile(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "name", "value"),
     [
-        (bombs, "MOST_IN_A_TUPLE", 1 << 60),
-        (bombs, "FREE_BYTES", 1 << 40),
-        (nests, "_FREE_BYTES", 1 << 60),
-        (bombs._Steps, "_made", lambda self, name, argument, taken: (1, 1, "")),
+        (resource_limits, "MOST_IN_A_TUPLE", 1 << 60),
+        (resource_limits, "FREE_BYTES", 1 << 40),
+        (nested_weights, "_FREE_BYTES", 1 << 60),
+        (resource_limits._Steps, "_made", lambda self, name, argument, taken: (1, 1, "")),
     ],
 )
 def test_a_limit_that_limits_nothing_is_seen(
@@ -212,9 +214,9 @@ def test_a_limit_that_limits_nothing_is_seen(
 ) -> None:
     monkeypatch.setattr(module, name, value)
     if name == "FREE_BYTES":  # the length of the table of names would refuse it too
-        monkeypatch.setattr(bombs, "MOST_STEPS", 1 << 60)
-        monkeypatch.setattr(bombs, "LARGEST_PICKLE_BYTES", 1 << 12)
-        monkeypatch.setattr(bombs, "_refuse_long_work", lambda *anything: None)
+        monkeypatch.setattr(resource_limits, "MOST_STEPS", 1 << 60)
+        monkeypatch.setattr(resource_limits, "LARGEST_PICKLE_BYTES", 1 << 12)
+        monkeypatch.setattr(resource_limits, "_refuse_long_work", lambda *anything: None)
     with pytest.raises(AssertionError, match=r"let through"):
         refuses_bombs(tmp_path)
 

@@ -21,7 +21,7 @@ laws = SimpleNamespace(**runpy.run_path(str(UNIT / "laws.py")))
 many = SimpleNamespace(**runpy.run_path(str(UNIT / "test_batch.py")))
 carried = SimpleNamespace(**runpy.run_path(str(UNIT / "test_output.py")))
 one = SimpleNamespace(**runpy.run_path(str(UNIT / "test_photo.py")))
-choices = SimpleNamespace(**runpy.run_path(str(UNIT / "test_choice.py")))
+choices = SimpleNamespace(**runpy.run_path(str(UNIT / "test_face_selection.py")))
 Patch = pytest.MonkeyPatch
 # Kept before anything is patched: saboteurs wrap them.
 similarity, crop_face, placed, paste_back = align.similarity, align.crop_face, paste.placed, paste.paste_back

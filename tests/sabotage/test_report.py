@@ -17,7 +17,8 @@ from markupsafe import Markup
 from gfpbench import report
 from gfpbench.baselines import compare
 from gfpbench.metrics.means import Mean
-from gfpbench.report import charts, junit, names, page, strips, template, text
+from gfpbench.report import charts, junit, page, strips, template, text
+from gfpbench.report import formatting
 from gfpbench.report import summary as summarise
 from gfpbench.types import BadInput, Problem, Result
 
@@ -334,13 +335,13 @@ def test_a_table_too_wide_for_the_terminal_is_seen(broken: Any) -> None:
 )
 def test_a_markdown_rule_left_out(monkeypatch: pytest.MonkeyPatch, rules: str, text: str) -> None:
     """Each rule has a text that only it keeps from becoming something on GitHub."""
-    laws.github_shows_text(names.markdown_text, text)
+    laws.github_shows_text(formatting.markdown_text, text)
     away = tuple(rules) if rules == "<>" else (rules,)
     fewer = tuple(rule for rule in names._MARKDOWN if not rule[0].pattern.startswith(away))
     assert len(fewer) == len(names._MARKDOWN) - len(away)
     monkeypatch.setattr(names, "_MARKDOWN", fewer)
     with pytest.raises(AssertionError):
-        laws.github_shows_text(names.markdown_text, text)
+        laws.github_shows_text(formatting.markdown_text, text)
 
 
 def test_a_page_that_may_send_its_forms_away(monkeypatch: pytest.MonkeyPatch) -> None:

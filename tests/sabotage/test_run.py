@@ -15,7 +15,8 @@ import torch
 
 from gfpbench import images
 from gfpbench.restorers import outputs
-from gfpbench.run import batches, case, committed, engine, journal, pictures, sets
+from gfpbench.run import batches, case, committed, engine, journal, sets
+from gfpbench.run import kept_images
 from gfpbench.types import GfpbenchError, ImageBatch, Row
 
 UNIT = Path(__file__).parents[1] / "unit" / "run"
@@ -129,10 +130,10 @@ ENGINE: dict[str, Bug] = {
     "failed pictures scored as degraded": _around(engine, "measure_batch", _failed_as_number),
     "failed pictures score zero": _around(engine, "measure_batch", _zero_for_failed),
     "restored and truth exchanged in the files": _around(
-        pictures.Kept, "write", lambda f, kept, m: f(kept, replace(m, restored=m.truth))
+        kept_images.Kept, "write", lambda f, kept, m: f(kept, replace(m, restored=m.truth))
     ),
     "pictures of another image kept": _around(
-        pictures.Kept, "write", lambda f, kept, m: f(kept, replace(m, restored=_rolled(m.restored)))
+        kept_images.Kept, "write", lambda f, kept, m: f(kept, replace(m, restored=_rolled(m.restored)))
     ),
     "the seed ignored": _around(
         engine, "measure_batch", lambda f, batch, parts, seed, *a: f(batch, parts, seed + 1, *a)
@@ -203,7 +204,7 @@ def test_ignoring_the_header_is_noticed(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_pictures_left_lying_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures.Kept, "prune", lambda self: None)
+    monkeypatch.setattr(kept_images.Kept, "prune", lambda self: None)
     later = replace(TOY, keep_images=1)  # fewer pictures are wanted after the stop than were kept before it
     with pytest.raises(AssertionError):
         laws.check_resuming_changes_nothing(replace(TOY, keep_images=18), tmp_path, 6, later=later)
@@ -234,7 +235,7 @@ def _features_are_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _pictures_are_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(pictures.Kept, "changed", lambda self, written: None)
+    patch.setattr(kept_images.Kept, "changed", lambda self, written: None)
 
 
 BELIEVED: dict[str, tuple[str, Bug]] = {

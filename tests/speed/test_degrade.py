@@ -11,7 +11,7 @@ import torch
 from gfpbench.degrade.presets import PAPER
 from gfpbench.images import to_rgb_arrays
 from tests.degradation import upstream_oracle
-from tests.degradation.pictures import batch, face
+from tests.degradation.image_cases import batch, face
 
 PICTURES = 16
 

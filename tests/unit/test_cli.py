@@ -155,7 +155,7 @@ def test_doctor_finds_nothing_broken() -> None:
 
 
 def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gfpbench import doctor
+    from gfpbench.cli import doctor
 
     broken = doctor.Finding(subject="nano", state="broken", says="its weights are damaged")
     monkeypatch.setattr(doctor, "examine", lambda: [broken])

@@ -200,7 +200,7 @@ def test_the_closing_lines_of_pytest_arrive_in_ascii(tmp_path: Path) -> None:
 def test_an_error_that_nobody_foresaw_is_no_verdict(tmp_path: Path, raised: str) -> None:
     """Exit code 1 would say that a gate has failed."""
     program = (
-        f"from gfpbench import cli, doctor\ndef broken():\n    raise {raised}\ndoctor.examine = broken\ncli.main()"
+        f"from gfpbench import cli\nfrom gfpbench.cli import doctor\ndef broken():\n    raise {raised}\ndoctor.examine = broken\ncli.main()"
     )
     words = [sys.executable, "-c", program, "doctor"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=300, check=False)
@@ -210,7 +210,7 @@ def test_an_error_that_nobody_foresaw_is_no_verdict(tmp_path: Path, raised: str)
 
 def test_a_disk_that_refuses_where_nobody_asked_is_one_line(tmp_path: Path) -> None:
     program = (
-        "from gfpbench import cli, doctor\ndef broken():\n    raise OSError(28, 'No space left on device', '/a')\n"
+        "from gfpbench import cli\nfrom gfpbench.cli import doctor\ndef broken():\n    raise OSError(28, 'No space left on device', '/a')\n"
     )
     words = [sys.executable, "-c", program + "doctor.examine = broken\ncli.main()", "doctor"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=300, check=False)

@@ -47,10 +47,10 @@ FUNCTIONS = frozenset(
 """Functions of any library that turn a file, or the bytes of one, into pixels."""
 
 ALLOWED = {
-    ("decode/deep.py", "tifffile"): "16-bit and floating-point TIFF",
+    ("decode/high_bit_depth.py", "tifffile"): "16-bit and floating-point TIFF",
     ("decode/reader.py", "tifffile"): "its logger is quieted",
-    ("decode/deep.py", "imagecodecs"): "what tifffile's message says it lacks",
-    ("decode/deep.py", "imdecode"): "16-bit PNG, TIFF and JPEG 2000 that Pillow would cut",
+    ("decode/high_bit_depth.py", "imagecodecs"): "what tifffile's message says it lacks",
+    ("decode/high_bit_depth.py", "imdecode"): "16-bit PNG, TIFF and JPEG 2000 that Pillow would cut",
     ("decode/pillow.py", "PIL.Image.open"): "everything else, with the list of formats",
     ("decode/pillow.py", "PIL.ImageFile"): "its tolerance of truncated files is switched off",
     ("degrade/jpeg.py", "imdecode"): "no file: what the line before has encoded, as the published degradations do",

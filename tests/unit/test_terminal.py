@@ -96,10 +96,11 @@ def test_verdicts_of_a_file_drive_nothing(folder: Path, monkeypatch: pytest.Monk
 
 def test_texts_as_they_are_are_caught(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With ``printable`` doing nothing, these tests fail."""
-    from gfpbench.report import names, text, verdicts
+    from gfpbench.report import text, verdicts
+    from gfpbench.report import formatting
 
     monkeypatch.chdir(folder)
-    for module in (names, text, verdicts):
+    for module in (formatting, text, verdicts):
         monkeypatch.setattr(module, "printable", lambda text, limit=None: str(text))
     outcome = CliRunner().invoke(cli.app, ["compare", "now", "before"])
     with pytest.raises(AssertionError):

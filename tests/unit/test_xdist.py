@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gfpbench.workers import Shared, device_of
+from gfpbench.plugin.workers import Shared, device_of
 
 # PSNR and SSIM only: what is tested here does not depend on how many figures there are.
 OPTIONS = ("--limit", "2", "--device", "cpu", "--protocol", "report-2021", "-p", "no:cacheprovider")
@@ -139,7 +139,7 @@ def test_work_is_done_once_and_the_others_wait_for_it(tmp_path: Path) -> None:
 
 
 def test_without_a_lock_the_same_check_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gfpbench.workers._wait_for", lambda file: None)
+    monkeypatch.setattr("gfpbench.disk._wait_for", lambda file: None)
     assert once_in_each(tmp_path, Shared.once).count("did") > 1
 
 

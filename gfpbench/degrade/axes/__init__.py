@@ -16,7 +16,7 @@ from typing import cast
 
 from gfpbench.degrade.axes.axis import Axis, severity_in
 from gfpbench.degrade.axes.strip import strip
-from gfpbench.tables import resolve
+from gfpbench.registry import resolve
 from gfpbench.types import BadInput, Degradation
 
 __all__ = ["AXES", "Axis", "describe", "load_at", "load_axis", "strip"]

@@ -21,11 +21,11 @@ from typing import Literal, Protocol, TypeAlias, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.degrade import keyed
+from gfpbench.degrade import rng
 from gfpbench.degrade.axes.base import BASES, base_record, channel
 from gfpbench.degrade.axes.faces import AxisFaces
 from gfpbench.images import Floats, from_bgr_floats, moved, quantized, to_bgr_floats
-from gfpbench.tables import unknown
+from gfpbench.registry import unknown
 from gfpbench.types import BadInput, Degradation, FaceSet, ImageBatch, Json, Parameters
 
 Points: TypeAlias = NDArray[np.float64]
@@ -165,7 +165,7 @@ class Axis:
         """The effect's own record for one face; see ``Effect.draw``."""
         # The name of the step leaves out the base, so that the same face meets the same shape over every base.
         step = f"axis {self.name.partition('+')[0]}"
-        return self.effect.draw(self.value_at(severity), keyed.step_generator(seed, face_id, step), size_px)
+        return self.effect.draw(self.value_at(severity), rng.step_generator(seed, face_id, step), size_px)
 
     def applied(self, batch: ImageBatch, records: Sequence[Parameters]) -> ImageBatch:
         """The effect alone, without the base, on pictures of 8-bit values; again 8-bit."""

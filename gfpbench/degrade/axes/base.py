@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gfpbench.degrade import keyed
+from gfpbench.degrade import rng
 from gfpbench.degrade.blur import REFERENCE_SIDE_PX, scaled_kernel_size
 from gfpbench.degrade.chain import Chain
 from gfpbench.degrade.record import OFF
@@ -37,7 +37,7 @@ def base_record(base: str, face_id: str, seed: int, size_px: tuple[int, int]) ->
         "height_px": int(size_px[0]),
         "width_px": int(size_px[1]),
         **OFF,
-        "noise_key": keyed.key(seed, face_id, "noise field"),
+        "noise_key": rng.key(seed, face_id, "noise field"),
     }
     steps = BASES[base]
     if not steps:

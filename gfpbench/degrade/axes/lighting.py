@@ -14,7 +14,7 @@ import numpy as np
 from gfpbench.degrade.axes.axis import Axis
 from gfpbench.degrade.axes.geometry import fractions, smooth_step
 from gfpbench.degrade.axes.linear_light import exposed
-from gfpbench.degrade.keyed import uniform
+from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
 from gfpbench.types import Parameters
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gfpbench.degrade.axes.axis import Axis, Points
 from gfpbench.degrade.fast import reflected
-from gfpbench.degrade.keyed import uniform
+from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
 from gfpbench.types import Parameters
 

@@ -11,7 +11,7 @@ import numpy as np
 from gfpbench.degrade.axes.axis import Axis
 from gfpbench.degrade.blur import REFERENCE_SIDE_PX
 from gfpbench.degrade.kernel import Kernel
-from gfpbench.degrade.keyed import uniform
+from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
 from gfpbench.types import Parameters
 

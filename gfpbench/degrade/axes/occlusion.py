@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gfpbench.degrade.axes.axis import Axis
 from gfpbench.degrade.axes.geometry import FACE_CENTRE, FACE_RADII, Grid, fractions
 from gfpbench.degrade.axes.occluders import OCCLUDERS
-from gfpbench.degrade.keyed import uniform
+from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
 from gfpbench.types import BadInput, Parameters
 

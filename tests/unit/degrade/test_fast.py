@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gfpbench.degrade import fast, resample
 from gfpbench.degrade.blur import blurred
-from tests.degradation.pictures import pattern
+from tests.degradation.image_cases import pattern
 
 LEVEL = 1 / 255
 

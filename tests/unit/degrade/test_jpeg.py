@@ -14,7 +14,7 @@ from PIL import Image
 
 from gfpbench.degrade import jpeg, jpeg_tensor
 from gfpbench.degrade.dct import forward_dct, inverse_dct
-from tests.degradation.pictures import face, pattern
+from tests.degradation.image_cases import face, pattern
 
 
 @pytest.mark.parametrize("quality", range(1, 101))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gfpbench.degrade.blur import Blur, scaled_kernel_size
 from gfpbench.degrade.kernel import gaussian_1d, gaussian_2d
-from gfpbench.degrade.keyed import step_generator
+from gfpbench.degrade.rng import step_generator
 
 fixed = settings(derandomize=True, deadline=None, max_examples=60)
 sigmas = st.floats(0.1, 10)

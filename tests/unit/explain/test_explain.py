@@ -13,8 +13,8 @@ from gfpbench import explain as package
 from gfpbench import faces, metrics
 from gfpbench.explain import HYPOTHESES, Explanation, Road, chosen, explain, ranking
 from gfpbench.explain.ranking import figure_of, finding, scales_of
-from gfpbench.explain.road import load, measured
-from gfpbench.explaining import explained
+from gfpbench.explain.pipeline import load, measured
+from gfpbench.cli.explaining import explained
 from gfpbench.report.explanation import explanation_json, explanation_lines, explanation_markdown
 from gfpbench.types import BadInput
 

@@ -13,8 +13,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from gfpbench import faces, images
 from gfpbench.degrade import load as degradation
 from gfpbench.explain import HYPOTHESES, Road, chosen
-from gfpbench.explain.road import Loaded
-from gfpbench.explain.road import load as loaded
+from gfpbench.explain.pipeline import Loaded
+from gfpbench.explain.pipeline import load as loaded
 from gfpbench.images import Bytes
 from gfpbench.types import BadInput, ImageBatch
 

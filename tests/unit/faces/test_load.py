@@ -11,7 +11,7 @@ from PIL import Image
 
 from gfpbench import faces
 from gfpbench.faces.draws import KEPT_FACES, Draws
-from gfpbench.tables import resolve
+from gfpbench.registry import resolve
 from gfpbench.types import AssetMissing, BadInput, Face, FaceSet
 
 REPOSITORY = Path(__file__).parents[3]

@@ -15,8 +15,8 @@ import numpy as np
 import report_sample as sample
 
 from gfpbench.report.model import Cell, Summary
-from gfpbench.report.names import printable
-from gfpbench.run.pictures import picture_path
+from gfpbench.report.formatting import printable
+from gfpbench.run.kept_images import picture_path
 from gfpbench.types import Result
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "hr"}

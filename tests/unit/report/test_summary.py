@@ -10,7 +10,7 @@ import report_laws as laws
 import report_sample as sample
 
 from gfpbench.report import summary
-from gfpbench.report.names import decimals_for, printable, shown
+from gfpbench.report.formatting import decimals_for, printable, shown
 from gfpbench.report.summary import best_lines, gain_over
 from gfpbench.types import BadInput, Better, Case, Result
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gfpbench.report import markdown, summary, terminal_lines
-from gfpbench.report.names import markdown_text, shown
+from gfpbench.report.formatting import markdown_text, shown
 from gfpbench.types import Case, Problem, Result
 
 

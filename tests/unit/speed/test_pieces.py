@@ -27,7 +27,7 @@ from gfpbench.speed import (
 )
 from gfpbench.speed.interleaved import median_interval
 from gfpbench.speed.memory import in_a_process
-from gfpbench.speed.pictures import degraded_batch, ever_changing, load_restorer
+from gfpbench.speed.inputs import degraded_batch, ever_changing, load_restorer
 from gfpbench.speed.reference import reference_workload
 from gfpbench.speed.stopwatch import one_thread, wall_clock
 from gfpbench.types import BadInput, Case, RestorationFailed

@@ -11,7 +11,7 @@ import torch
 
 from gfpbench.degrade.axes import load_axis
 from gfpbench.types import BadInput, Degradation
-from tests.degradation.pictures import batch, face, pattern
+from tests.degradation.image_cases import batch, face, pattern
 
 
 @pytest.mark.parametrize("severity", [-0.01, 1.01, math.nan, math.inf, "hard", None])

@@ -7,7 +7,7 @@ import skimage.color
 
 from gfpbench.degrade.axes.geometry import fractions, sampled, smooth_step
 from gfpbench.degrade.axes.linear_light import to_encoded, to_linear
-from tests.degradation.pictures import pattern
+from tests.degradation.image_cases import pattern
 
 
 def test_whole_places_give_the_pixels_and_borders_are_mirrored() -> None:

@@ -16,7 +16,7 @@ from gfpbench.images import from_uint8, pixels_sha256
 from gfpbench.types import BadInput, Face
 from tests.degradation.laws_axes import PROMISED
 from tests.degradation.laws_axes_physics import PHYSICS
-from tests.degradation.pictures import face
+from tests.degradation.image_cases import face
 
 
 def test_every_axis_is_named_as_in_the_table_and_tested() -> None:

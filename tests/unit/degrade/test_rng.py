@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gfpbench.degrade.keyed import generator, key, step_generator, uniform
+from gfpbench.degrade.rng import generator, key, step_generator, uniform
 
 parts = st.tuples(st.integers(), st.text(max_size=8), st.text(max_size=8))
 

@@ -21,7 +21,7 @@ def restorers() -> Rows:
 def faces() -> Rows:
     """Face sets by name; any folder of pictures works too."""
     from gfpbench.faces import FACES
-    from gfpbench.tables import resolve
+    from gfpbench.registry import resolve
 
     named = [(name, inspect.getdoc(resolve("face set", FACES, name)) or "") for name in FACES]
     rows: Rows = [{"name": name, "what": text.partition("\n")[0]} for name, text in named]

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gfpbench import run
-from gfpbench.baselines.looks import FEATURES, apart, looks, places_moved
-from gfpbench.baselines.pictures import rate
-from gfpbench.baselines.setting import SAFETY, Setting
+from gfpbench.baselines.image_statistics import FEATURES, apart, looks, places_moved
+from gfpbench.baselines.moved_images import rate
+from gfpbench.baselines.context import SAFETY, Setting
 from gfpbench.types import Face, FaceSet, Json, Result, Verdict
 
 REPEAT = "repeat"

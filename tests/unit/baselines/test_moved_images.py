@@ -10,8 +10,8 @@ import pytest
 from gate_sample import baseline, result, with_scores
 
 from gfpbench.baselines import compare
-from gfpbench.baselines.looks import FEATURES, Looks, looks
-from gfpbench.baselines.pictures import beyond
+from gfpbench.baselines.image_statistics import FEATURES, Looks, looks
+from gfpbench.baselines.moved_images import beyond
 
 
 @pytest.mark.parametrize("feature", FEATURES)

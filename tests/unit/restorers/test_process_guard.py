@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gfpbench.restorers.contained import contained
+from gfpbench.restorers.process_guard import contained
 
 
 def test_a_model_cannot_end_the_process() -> None:
@@ -33,7 +33,7 @@ def test_the_working_folder_and_the_default_type_come_back(tmp_path: Path) -> No
 def test_a_folder_that_is_gone_is_no_reason_to_fail(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     code = (
-        "import os, sys\nfrom gfpbench.restorers.contained import contained\n"
+        "import os, sys\nfrom gfpbench.restorers.process_guard import contained\n"
         "os.rmdir(sys.argv[1])\nwith contained():\n    pass\nprint('fine')"
     )
     gone.mkdir()

@@ -11,7 +11,7 @@ import torch
 from gfpbench.degrade import DEGRADATIONS, describe, load
 from gfpbench.images import batch_from_uint8
 from gfpbench.types import BadInput, Degradation
-from tests.degradation.pictures import face
+from tests.degradation.image_cases import face
 
 
 @pytest.mark.parametrize("name", DEGRADATIONS)

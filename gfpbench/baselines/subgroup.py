@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.baselines.looks import FEATURES, Looks, apart
-from gfpbench.baselines.setting import Setting
+from gfpbench.baselines.image_statistics import FEATURES, Looks, apart
+from gfpbench.baselines.context import Setting
 from gfpbench.metrics.intervals import Floats
 from gfpbench.types import Result, Row, Verdict
 

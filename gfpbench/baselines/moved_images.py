@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpbench.baselines.comparison import MetricComparison
-from gfpbench.baselines.likely import likely_change
-from gfpbench.baselines.looks import FEATURES, Looks, apart, looks, places_moved, same_bytes
-from gfpbench.baselines.part import part_of_the_images
-from gfpbench.baselines.setting import SAFETY, Setting
+from gfpbench.baselines.diagnosis import likely_change
+from gfpbench.baselines.image_statistics import FEATURES, Looks, apart, looks, places_moved, same_bytes
+from gfpbench.baselines.subgroup import part_of_the_images
+from gfpbench.baselines.context import SAFETY, Setting
 from gfpbench.types import Json, Row, Verdict
 
 ENOUGH = 8

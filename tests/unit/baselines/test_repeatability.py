@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gfpbench import baselines, restorers, run
-from gfpbench.baselines.again import restored_again
+from gfpbench.baselines.repeatability import restored_again
 from gfpbench.types import BadInput, Case, ImageBatch, Result
 
 CASE = Case("embedded", "paper", "bicubic", draws=4)

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from gfpbench.restorers import load
-from gfpbench.restorers.opened import Opened, changed_since, sha256_of
+from gfpbench.restorers.opened_files import Opened, changed_since, sha256_of
 from gfpbench.types import ImageBatch
 
 

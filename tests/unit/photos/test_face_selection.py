@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gfpbench.photos import Found, Pipeline, restore_photo
-from gfpbench.photos.choice import chosen
+from gfpbench.photos.face_selection import chosen
 from gfpbench.types import BadInput
 
 laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))

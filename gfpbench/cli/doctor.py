@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, TypedDict
 
 from gfpbench import __version__
-from gfpbench.catalogue import readable
+from gfpbench.cli.catalogue import readable
 from gfpbench.types import GfpbenchError
 
 

@@ -9,8 +9,8 @@ import gate_sample as sample
 import numpy as np
 import pytest
 
-from gfpbench.baselines.likely import _tint, likely_change
-from gfpbench.baselines.looks import Looks, looks
+from gfpbench.baselines.diagnosis import _tint, likely_change
+from gfpbench.baselines.image_statistics import Looks, looks
 from gfpbench.images import Bytes
 from gfpbench.types import Row
 

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from gfpbench.baselines.looks import Looks
+from gfpbench.baselines.image_statistics import Looks
 from gfpbench.metrics.intervals import Floats
 
 _EXPLAINED = 0.7
