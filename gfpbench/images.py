@@ -1,4 +1,4 @@
-"""The only place where range, colour order, number type or layout of a picture change."""
+"""The only place where range, colour order, number type or layout of an image change."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def from_uint8(rgb: Bytes) -> torch.Tensor:
 
 
 def batch_from_uint8(rgb: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
-    """Several (H, W, 3) uint8 RGB pictures of one size to a batch."""
-    return ImageBatch(torch.stack([from_uint8(picture) for picture in rgb]), ids)
+    """Several (H, W, 3) uint8 RGB images of one size to a batch."""
+    return ImageBatch(torch.stack([from_uint8(image) for image in rgb]), ids)
 
 
 def to_uint8(batch: ImageBatch) -> torch.Tensor:
@@ -77,7 +77,7 @@ def to_255(batch: ImageBatch) -> torch.Tensor:
 
 
 def to_luma_255(batch: ImageBatch) -> torch.Tensor:
-    """(B, 1, H, W) float64 BT.601 luma, 16..235, of the 8-bit picture, not rounded (as basicsr's bgr2ycbcr). Shared."""
+    """(B, 1, H, W) float64 BT.601 luma, 16..235, of the 8-bit image, not rounded (as basicsr's bgr2ycbcr). Shared."""
 
     def make() -> torch.Tensor:
         red, green, blue = (
@@ -113,7 +113,7 @@ def to_gray_255(batch: ImageBatch) -> torch.Tensor:
 
 
 def to_full_range_luma_255(batch: ImageBatch) -> torch.Tensor:
-    """(B, 1, H, W) float64 0.299 R + 0.587 G + 0.114 B of the 8-bit picture, 0..255, not rounded: the Y of YIQ. Shared.
+    """(B, 1, H, W) float64 0.299 R + 0.587 G + 0.114 B of the 8-bit image, 0..255, not rounded: the Y of YIQ. Shared.
 
     Not the luma of BT.601 as MATLAB scales it (``to_luma_255``, 16..235), though the weights are the same.
     """
@@ -148,7 +148,7 @@ def to_lab(rgb: torch.Tensor) -> torch.Tensor:
 
 
 def quantized(batch: ImageBatch) -> ImageBatch:
-    """The same pictures with 8-bit values, as they would be saved and read again."""
+    """The same images with 8-bit values, as they would be saved and read again."""
     return ImageBatch(to_uint8(batch).to(torch.float32) / 255, batch.ids)
 
 
@@ -163,7 +163,7 @@ def to_bgr_arrays(batch: ImageBatch) -> list[Bytes]:
 
 
 def to_bgr(rgb: Bytes) -> Bytes:
-    """One (H, W, 3) uint8 RGB picture as BGR, for what was written against OpenCV's reader."""
+    """One (H, W, 3) uint8 RGB image as BGR, for what was written against OpenCV's reader."""
     return np.ascontiguousarray(rgb[..., ::-1])
 
 
@@ -171,19 +171,19 @@ def from_bgr_arrays(bgr: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
     """B arrays (H, W, 3) uint8 BGR, from OpenCV."""
     import cv2
 
-    if any(picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 for picture in bgr):
-        raise BadInput(f"expected (H, W, 3) uint8 arrays, not {[picture.shape for picture in bgr]}")
+    if any(image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 for image in bgr):
+        raise BadInput(f"expected (H, W, 3) uint8 arrays, not {[image.shape for image in bgr]}")
     pixels = np.empty((len(bgr), 3, *bgr[0].shape[:2]), np.float32)
-    for target, picture in zip(pixels, bgr, strict=True):
+    for target, image in zip(pixels, bgr, strict=True):
         # Plane by plane: numpy and torch take several times longer over interleaved channels.
-        for channel, plane in zip(target[::-1], cv2.split(picture), strict=True):
+        for channel, plane in zip(target[::-1], cv2.split(image), strict=True):
             np.divide(plane, np.float32(255), out=channel, dtype=np.float32)
     return ImageBatch(torch.from_numpy(pixels), ids)
 
 
-def to_depth(picture: Bytes, depth: np.dtype[Any]) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """An 8-bit picture of any layout with 8 or 16 bits: 257 v, so that 255 becomes 65535."""
-    return picture if depth == np.uint8 else picture.astype(np.uint16) * np.uint16(257)
+def to_depth(image: Bytes, depth: np.dtype[Any]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """An 8-bit image of any layout with 8 or 16 bits: 257 v, so that 255 becomes 65535."""
+    return image if depth == np.uint8 else image.astype(np.uint16) * np.uint16(257)
 
 
 def to_bgr_floats(batch: ImageBatch) -> list[Floats]:
@@ -195,7 +195,7 @@ def to_bgr_floats(batch: ImageBatch) -> list[Floats]:
 
 def from_bgr_floats(bgr: list[Floats], ids: tuple[str, ...]) -> ImageBatch:
     """B arrays (H, W, 3) float32 BGR, from OpenCV, to a batch: clipped to [0, 1], not rounded."""
-    rgb = np.stack([picture[..., ::-1].transpose(2, 0, 1) for picture in bgr])
+    rgb = np.stack([image[..., ::-1].transpose(2, 0, 1) for image in bgr])
     return ImageBatch(torch.from_numpy(np.clip(rgb, 0, 1)), ids)
 
 
@@ -266,22 +266,22 @@ def resized(batch: ImageBatch, size: tuple[int, int]) -> ImageBatch:
 
 
 def select(batch: ImageBatch, indices: list[int]) -> ImageBatch:
-    """Some pictures of a batch, in the order given."""
+    """Some images of a batch, in the order given."""
     return ImageBatch(batch.pixels[indices], tuple(batch.ids[index] for index in indices))
 
 
 def moved(batch: ImageBatch, device: torch.device | str) -> ImageBatch:
-    """The same pictures on another device."""
+    """The same images on another device."""
     return batch if batch.pixels.device == torch.device(device) else ImageBatch(batch.pixels.to(device), batch.ids)
 
 
 def pixels_sha256(rgb: Bytes) -> str:
-    """Hash of an (H, W, 3) uint8 RGB picture with its shape: independent of the file format it came in."""
+    """Hash of an (H, W, 3) uint8 RGB image with its shape: independent of the file format it came in."""
     return hashlib.sha256(repr(rgb.shape).encode() + np.ascontiguousarray(rgb).tobytes()).hexdigest()
 
 
 def encode_png(colour: NDArray[np.uint8] | NDArray[np.uint16], alpha: NDArray[Any] | None = None) -> bytes:
-    """An (H, W, 3) RGB picture of 8 or 16 bits as the bytes of a PNG.
+    """An (H, W, 3) RGB image of 8 or 16 bits as the bytes of a PNG.
 
     Args:
         colour: uint8 or uint16, not multiplied by alpha.
@@ -295,11 +295,11 @@ def encode_png(colour: NDArray[np.uint8] | NDArray[np.uint16], alpha: NDArray[An
     planes = [*(colour[..., channel] for channel in (2, 1, 0)), *([] if alpha is None else [alpha])]
     done, encoded = cv2.imencode(".png", np.dstack(planes))
     if not done:
-        raise BadInput(f"could not encode a picture of shape {colour.shape} as PNG")
+        raise BadInput(f"could not encode an image of shape {colour.shape} as PNG")
     return encoded.tobytes()
 
 
 def write_png(path: Path, rgb: Bytes) -> None:
-    """Write an (H, W, 3) uint8 RGB picture, whole or not at all."""
+    """Write an (H, W, 3) uint8 RGB image, whole or not at all."""
     # What a killed machine lost can be made again; to wait for the disk at each of thousands would double a run.
     write_whole(path, encode_png(rgb), durable=False)

@@ -17,7 +17,7 @@ Parameters: TypeAlias = Mapping[str, Json]
 Better: TypeAlias = Literal["higher", "lower"]
 VerdictKind: TypeAlias = Literal["same", "alike", "better", "worse", "missing", "changed"]
 """``same``: by the same arithmetic, within its numerical noise. ``alike``: another model, as good as far as is known.
-``changed``: what was measured is not what the baseline measured (other faces, degradations, pictures, metrics)."""
+``changed``: what was measured is not what the baseline measured (other faces, degradations, images, metrics)."""
 
 
 class GfpbenchError(Exception):
@@ -29,7 +29,7 @@ class BadInput(GfpbenchError):
 
 
 class UnreadableFace(BadInput):
-    """One picture that cannot be decoded or makes no sense; it is named in the report and the run goes on."""
+    """One image that cannot be decoded or makes no sense; it is named in the report and the run goes on."""
 
 
 class RestorationFailed(GfpbenchError):
@@ -56,14 +56,14 @@ class PackageMissing(AssetMissing):
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ImageBatch:
-    """Pictures of one size, with the names under which every report lists them.
+    """Images of one size, with the names under which every report lists them.
 
     Args:
         pixels: (B, 3, H, W) float32 RGB in [0, 1], on any device.
         ids: B distinct names.
 
     Raises:
-        BadInput: for any other shape, type or range, for NaN, and where names and pictures do not match.
+        BadInput: for any other shape, type or range, for NaN, and where names and images do not match.
     """
 
     pixels: torch.Tensor
@@ -76,7 +76,7 @@ class ImageBatch:
         if pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape:
             raise BadInput(f"an ImageBatch is (B, 3, H, W) with nothing empty, not {tuple(pixels.shape)}")
         if not isinstance(ids, tuple) or len(ids) != pixels.shape[0] or len(set(ids)) != len(ids):
-            raise BadInput(f"{pixels.shape[0]} pictures need as many distinct names in a tuple, not {ids!r}")
+            raise BadInput(f"{pixels.shape[0]} images need as many distinct names in a tuple, not {ids!r}")
         low, high = torch.aminmax(pixels.detach())
         if not (bool(low >= 0) and bool(high <= 1)):  # NaN fails both comparisons
             raise BadInput(f"pixels must lie in [0, 1] and be finite, not {low.item():.4g} to {high.item():.4g}")
@@ -92,13 +92,13 @@ class ImageBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One clean picture with what is known of it.
+    """One clean image with what is known of it.
 
     Args:
         id: the name in every report; unique in its set.
         pixels: (3, H, W) float32 RGB in [0, 1], 8-bit values.
         attributes: facts such as ``age``, ``group``, ``pose``, ``occlusion``; JSON values.
-        sha256: of the decoded pixels (uint8 RGB, HWC, with the shape), so that a changed picture is seen.
+        sha256: of the decoded pixels (uint8 RGB, HWC, with the shape), so that a changed image is seen.
         read: how its file was read (``gfpbench.decode.Decoded.record``); empty where it comes from no file.
     """
 
@@ -152,7 +152,7 @@ class Degradation(Protocol):
         ...
 
     def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
-        """Degrade each picture by its own record. Same ids, same size, 8-bit values. Deterministic."""
+        """Degrade each image by its own record. Same ids, same size, 8-bit values. Deterministic."""
         ...
 
     def describe(self) -> Mapping[str, Json]:
@@ -179,12 +179,12 @@ class Restorer(Protocol):
 
 @runtime_checkable
 class Metric(Protocol):
-    """A number for each pair of pictures, under one fixed convention."""
+    """A number for each pair of images, under one fixed convention."""
 
     name: str  # with its convention: psnr_rgb, never psnr
     unit: str  # "dB", "degrees", "" where there is none
     better: Better
-    best: float | None  # its value on equal pictures; None for a no-reference metric
+    best: float | None  # its value on equal images; None for a no-reference metric
     tolerance: float  # a difference below this is the same, for the reason given
     tolerance_reason: str
     minimum_side_px: int  # undefined below; the run leaves a blank and says so
@@ -192,19 +192,19 @@ class Metric(Protocol):
     source: str  # paper and equation, or repository at a commit
 
     def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
-        """Score each picture: (B,) float64 on the CPU. Never NaN; raises BadInput for what it cannot score."""
+        """Score each image: (B,) float64 on the CPU. Never NaN; raises BadInput for what it cannot score."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SetScore:
-    """One number for a whole set of pictures, with how far it can be trusted.
+    """One number for a whole set of images, with how far it can be trusted.
 
     Args:
-        value: the score as its protocol defines it, for this many pictures.
-        low, high: where it would lie for other pictures of the same number; None where that cannot be told.
-        n, n_reference: pictures scored, pictures of the reference.
-        extrapolated: the score for infinitely many pictures, as far as these tell; None where unknown.
+        value: the score as its protocol defines it, for this many images.
+        low, high: where it would lie for other images of the same number; None where that cannot be told.
+        n, n_reference: images scored, images of the reference.
+        extrapolated: the score for infinitely many images, as far as these tell; None where unknown.
         note: what a reader must know before trusting it, or empty.
     """
 
@@ -220,17 +220,17 @@ class SetScore:
 
 @runtime_checkable
 class SetMetric(Protocol):
-    """A number for a set of pictures against a reference set: features of pictures, statistics of features, a score."""
+    """A number for a set of images against a reference set: features of images, statistics of features, a score."""
 
     name: str  # with its convention: fid_legacy, never fid
     unit: str
     better: Better
-    best: float | None  # its value on equal sets; None where even that depends on the pictures
+    best: float | None  # its value on equal sets; None where even that depends on the images
     tolerance: float
     tolerance_reason: str
     minimum_side_px: int
     minimum_images: int  # in either set; BadInput below
-    features_name: str  # metrics that name the same features share one pass over the pictures
+    features_name: str  # metrics that name the same features share one pass over the images
     source: str
 
     def features(self, batch: ImageBatch) -> torch.Tensor:
@@ -250,7 +250,7 @@ class SetMetric(Protocol):
 class Case:
     """What is measured: which faces, degraded how, restored by what, from which seed.
 
-    ``restorer`` is ``truth`` for the reference row: the clean picture scored against itself.
+    ``restorer`` is ``truth`` for the reference row: the clean image scored against itself.
     ``limit`` takes the first so many faces. ``draws`` shows each face so many times, each under its own id, to be
     degraded differently each time.
     """
@@ -286,8 +286,8 @@ class Row:
     """One image of a Result: its scores and everything needed to make it again.
 
     ``scores`` holds a float (``inf`` allowed, NaN never) or None where a metric is undefined or its input failed.
-    ``fingerprint`` describes the ``degraded`` and the ``restored`` picture in a few numbers, so that two Results can be
-    compared without their pictures (``gfpbench.run.fingerprint``); empty where nothing was recorded.
+    ``fingerprint`` describes the ``degraded`` and the ``restored`` image in a few numbers, so that two Results can be
+    compared without their images (``gfpbench.run.fingerprint``); empty where nothing was recorded.
     ``read`` says how the files behind it were read, by ``truth``, ``degraded`` and ``restored``
     (``gfpbench.decode.Decoded.record``); what comes from no file is not in it.
     """

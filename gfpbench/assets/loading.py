@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gfpbench.assets.resource_limits import refuse_bombs
 from gfpbench.assets.nested_weights import NESTS, FoundWeights, find_table, shown
+from gfpbench.assets.resource_limits import refuse_bombs
 from gfpbench.types import BadInput
 
 # What torch itself writes into a table of tensors.

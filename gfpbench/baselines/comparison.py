@@ -131,7 +131,7 @@ class Comparison(Judged):
         same_machine: versions, processor and device are those of the baseline.
         same_model: the restorer is the one of the baseline, by name and hash.
         images: how many images could be compared.
-        command: shows the pictures.
+        command: shows the images.
         path: where the restorer computed, which is all that the verdicts speak of: ``the CPU``, or the name of a GPU.
     """
 

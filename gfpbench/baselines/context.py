@@ -14,7 +14,7 @@ UNMEASURED = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Context:
     """Rows in pairs (baseline, now), the envelope that applies, and how many cases are judged together.
 
     Between machines the envelope of other machines applies; on another model images may move, on the same one not.

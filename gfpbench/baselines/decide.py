@@ -12,15 +12,15 @@ from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from gfpbench.baselines import inputs
-from gfpbench.baselines.repeatability import answers_differ
 from gfpbench.baselines.comparison import NOT_COMPARED, Comparison, MetricComparison
-from gfpbench.baselines.image_statistics import looks, same_bytes
-from gfpbench.baselines.subgroup import directions
-from gfpbench.baselines.moved_images import beyond, pictures
+from gfpbench.baselines.context import Context
+from gfpbench.baselines.image_statistics import image_statistics, same_bytes
+from gfpbench.baselines.moved_images import beyond, image_verdicts
+from gfpbench.baselines.repeatability import answers_differ
 from gfpbench.baselines.scores import scores
 from gfpbench.baselines.set_scores import set_scores
-from gfpbench.baselines.context import Setting
 from gfpbench.baselines.store import options
+from gfpbench.baselines.subgroup import directions
 from gfpbench.types import BadInput, Result, Verdict
 
 AnotherFile: TypeAlias = Literal["fail", "judge"]
@@ -69,7 +69,7 @@ def compare(
     strict = not renamed and (another_file or ("fail" if baseline.envelope else "judge")) == "fail"
     if another:
         envelope = {**envelope, "exact": False}  # the same weights saved again may be read in another order
-    setting = Setting(
+    context = Context(
         result.case.id,
         shared,
         not machine,
@@ -79,23 +79,23 @@ def compare(
         another=("another model" if renamed else "another file") if another else "",
         better=directions(baseline),
     )
-    verdicts = _only_in_one(setting, result, baseline)
+    verdicts = _only_in_one(context, result, baseline)
     unread = inputs.too_many_unreadable(result, max_unreadable)
-    verdicts += [setting.verdict("faces", "missing", unread, result.unreadable[0].subject)] if unread else []
-    verdicts += answers_differ(setting, result, again) if again is not None else []
-    setting, changed = _same_question(setting, result, baseline)
+    verdicts += [context.verdict("faces", "missing", unread, result.unreadable[0].subject)] if unread else []
+    verdicts += answers_differ(context, result, again) if again is not None else []
+    context, changed = _same_question(context, result, baseline)
     verdicts += changed
     notes = machine + inputs.code_note(result, baseline) + model
     metrics: tuple[MetricComparison, ...] = ()
     likely = "degradation or faces: another thing was measured" if changed else ""
-    if setting.pairs:
-        verdicts += _failures(setting)
-        names, found, more = _names(setting, result, baseline)
+    if context.pairs:
+        verdicts += _failures(context)
+        names, found, more = _names(context, result, baseline)
         verdicts, notes = verdicts + found, notes + more
-        metrics, judged = scores(setting, names, result, baseline)
-        judged += set_scores(setting, result, baseline)
+        metrics, judged = scores(context, names, result, baseline)
+        judged += set_scores(context, result, baseline)
         verdicts += judged
-        looked, guess = pictures(setting, judged, metrics)
+        looked, guess = image_verdicts(context, judged, metrics)
         verdicts += looked
         failing = any(verdict.metric == "restoration" and verdict.kind == "worse" for verdict in verdicts)
         likely = likely or guess or ("failure: the restorer did not restore" if failing else "")
@@ -106,15 +106,15 @@ def compare(
         verdicts=tuple(verdicts),
         notes=tuple(notes),
         likely=likely,
-        same_machine=setting.same_machine,
+        same_machine=context.same_machine,
         same_model=not another,
-        images=len(setting.pairs),
+        images=len(context.pairs),
         command=f"gfpbench run {options(result.case)} --report report",
         path=inputs.path_of(result),
     )
 
 
-def _only_in_one(setting: Setting, result: Result, baseline: Result) -> list[Verdict]:
+def _only_in_one(context: Context, result: Result, baseline: Result) -> list[Verdict]:
     """Images that only one of the two holds: a verdict of the same case, a difference of plan between two cases."""
     found = []
     for one, other, said in ((baseline, result, "the baseline holds"), (result, baseline, "the baseline lacks")):
@@ -123,50 +123,50 @@ def _only_in_one(setting: Setting, result: Result, baseline: Result) -> list[Ver
         if only:
             listed = ", ".join(only[:3]) + (f" and {len(only) - 3:,} more" if len(only) > 3 else "")
             planned = (one.case.limit, one.case.draws) != (other.case.limit, other.case.draws)
-            found.append(setting.verdict("images", "same" if planned else "missing", f"only {said} {listed}", only[0]))
+            found.append(context.verdict("images", "same" if planned else "missing", f"only {said} {listed}", only[0]))
     return found
 
 
-def _same_question(setting: Setting, result: Result, baseline: Result) -> tuple[Setting, list[Verdict]]:
+def _same_question(context: Context, result: Result, baseline: Result) -> tuple[Context, list[Verdict]]:
     """Leave out images that are not the same measurement, and say so."""
-    pairs = setting.pairs
+    pairs = context.pairs
     findings = [inputs.faces_changed(pairs), inputs.draws_changed(pairs), inputs.ranges_changed(result, baseline)]
     out = {image for finding in findings if finding for image in finding.images}
     pairs = tuple(pair for pair in pairs if pair[1].id not in out)
-    before, now = (looks([pair[side] for pair in pairs], "degraded") for side in (0, 1))
+    before, now = (image_statistics([pair[side] for pair in pairs], "degraded") for side in (0, 1))
     if before is not None and now is not None:
         moved = ~same_bytes(before, now)
-        if not setting.same_machine:
-            moved &= beyond(before, now, setting.envelope.get("degraded", {}))[0]
+        if not context.same_machine:
+            moved &= beyond(before, now, context.envelope.get("degraded", {}))[0]
         if moved.any():
             images = tuple(pair[1].id for pair, is_moved in zip(pairs, moved, strict=True) if is_moved)
-            reason = f"the degradation changed: from the same draw, image {images[0]} is degraded into another picture"
+            reason = f"the degradation changed: from the same draw, image {images[0]} is degraded into another image"
             findings.append(inputs.Changed("degradation", images, reason))
             pairs = tuple(pair for pair in pairs if pair[1].id not in images)
     changed = [
-        setting.verdict(finding.subject, "changed", finding.line, finding.images[0] if finding.images else None)
+        context.verdict(finding.subject, "changed", finding.line, finding.images[0] if finding.images else None)
         for finding in findings
         if finding
     ]
-    return replace(setting, pairs=pairs), changed
+    return replace(context, pairs=pairs), changed
 
 
-def _failures(setting: Setting) -> list[Verdict]:
+def _failures(context: Context) -> list[Verdict]:
     """Restorations that fail now and did not, and the other way round."""
-    new = [now for before, now in setting.pairs if now.failure is not None and before.failure is None]
-    mended = [now for before, now in setting.pairs if now.failure is None and before.failure is not None]
+    new = [now for before, now in context.pairs if now.failure is not None and before.failure is None]
+    mended = [now for before, now in context.pairs if now.failure is None and before.failure is not None]
     found = []
     if new:
         more = f" (and {len(new) - 1:,} more)" if len(new) > 1 else ""
         found.append(
-            setting.verdict("restoration", "worse", f"{new[0].id} fails now: {new[0].failure}{more}", new[0].id)
+            context.verdict("restoration", "worse", f"{new[0].id} fails now: {new[0].failure}{more}", new[0].id)
         )
     if mended:
-        found.append(setting.verdict("restoration", "better", f"{len(mended)} failed and do no longer", mended[0].id))
+        found.append(context.verdict("restoration", "better", f"{len(mended)} failed and do no longer", mended[0].id))
     return found
 
 
-def _names(setting: Setting, result: Result, baseline: Result) -> tuple[list[str], list[Verdict], list[str]]:
+def _names(context: Context, result: Result, baseline: Result) -> tuple[list[str], list[Verdict], list[str]]:
     """Metrics that both hold under one convention; what is missing, and what could not be measured."""
     names, verdicts, notes = [], [], []
     # Measured under other protocols, the two were asked for other metrics.
@@ -176,9 +176,9 @@ def _names(setting: Setting, result: Result, baseline: Result) -> tuple[list[str
         if name in result.metrics and name in baseline.metrics:
             now, before = result.metrics[name], baseline.metrics[name]
             if (now["better"], now["unit"]) != (before["better"], before["unit"]):
-                verdicts.append(setting.verdict(name, "changed", f"{name} has another unit or direction than before"))
+                verdicts.append(context.verdict(name, "changed", f"{name} has another unit or direction than before"))
                 continue
-            if blank[0] and not blank[1] and any(row.scores.get(name) is not None for row in setting.rows(0)):
+            if blank[0] and not blank[1] and any(row.scores.get(name) is not None for row in context.rows(0)):
                 notes.append(f"{NOT_COMPARED}{name}: {blank[0]}")
             names.append(name)
         elif name in baseline.metrics and not blank[1]:
@@ -187,12 +187,12 @@ def _names(setting: Setting, result: Result, baseline: Result) -> tuple[list[str
             elif blank[0]:
                 notes.append(f"{NOT_COMPARED}{name}: {blank[0]}")
             else:
-                verdicts.append(setting.verdict(name, "missing", f"{name} is in the baseline and was not measured"))
+                verdicts.append(context.verdict(name, "missing", f"{name} is in the baseline and was not measured"))
         elif name in result.metrics and not blank[0]:
             if planned:
                 notes.append(f"{NOT_COMPARED}{name}: not asked for in the baseline")
             elif blank[1]:
                 notes.append(f"{NOT_COMPARED}{name}: the baseline lacks it: {blank[1]}")
             else:
-                verdicts.append(setting.verdict(name, "missing", f"{name} was measured, and the baseline lacks it"))
+                verdicts.append(context.verdict(name, "missing", f"{name} was measured, and the baseline lacks it"))
     return names, verdicts, notes

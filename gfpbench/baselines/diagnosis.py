@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from gfpbench.baselines.image_statistics import Looks
+from gfpbench.baselines.image_statistics import ImageStatistics
 from gfpbench.metrics.intervals import Floats
 
 _EXPLAINED = 0.7
@@ -15,21 +15,21 @@ _ROUNDING = 1 / 6
 """Variance of the difference of two numbers that were both rounded to whole grey levels."""
 
 
-def likely_change(before: Looks, now: Looks, side_px: int) -> str:
-    """One line about what happened to the restored pictures, or empty where it looks like nothing.
+def likely_change(before: ImageStatistics, now: ImageStatistics, side_px: int) -> str:
+    """One line about what happened to the restored images, or empty where it looks like nothing.
 
     Args:
         before, now: fingerprints of the same images.
-        side_px: of the pictures, to give a shift in pixels.
+        side_px: of the images, to give a shift in pixels.
     """
     old, new = before.thumbnails(), now.thumbnails()
     energy = _energy(new - old)
     owner = {sha256: place for place, sha256 in enumerate(before.sha256)}
     exchanged = sum(owner.get(sha256, place) != place for place, sha256 in enumerate(now.sha256))
     if exchanged and exchanged * 2 >= len(now.sha256):
-        return f"pairing: {exchanged} pictures are those of another image in the baseline"
+        return f"pairing: {exchanged} images are those of another image in the baseline"
     if len(new) > 2 and new.std(axis=0).mean() < 0.2 * old.std(axis=0).mean():
-        return "identity: every image gives nearly the same picture"
+        return "identity: every image gives nearly the same image"
     if energy > 0.5:  # less is rounding
         left, said = min((_energy(new - moved), said) for said, moved in _rearranged(old).items())
         if left < (1 - _EXPLAINED) * energy:
@@ -72,7 +72,7 @@ def _colour(old: Floats, new: Floats) -> tuple[str, float]:
 
 
 def _shift(old: Floats, new: Floats, side_px: int) -> str:
-    """Least squares for one shift of all pictures: a difference that is a multiple of the slope is a movement."""
+    """Least squares for one shift of all images: a difference that is a multiple of the slope is a movement."""
     grey_old, grey_new = old.mean(axis=3), new.mean(axis=3)
     slope_y, slope_x = np.gradient(grey_old, axis=(1, 2))
     inner = (slice(None), slice(1, -1), slice(1, -1))
@@ -89,7 +89,7 @@ def _shift(old: Floats, new: Floats, side_px: int) -> str:
     return f"geometry: moved by about {right:+.1f} px to the right and {down:+.1f} px down"
 
 
-def _texture(before: Looks, now: Looks, energy: float) -> str:
+def _texture(before: ImageStatistics, now: ImageStatistics, energy: float) -> str:
     sharpness = _ratio(before, now, "sharpness_levels")
     noise = _ratio(before, now, "noise_levels")
     if noise > 1.03 and noise > sharpness:
@@ -107,7 +107,7 @@ def _texture(before: Looks, now: Looks, energy: float) -> str:
     return _tint(before, now) or "detail: small changes that keep colour, place and sharpness"
 
 
-def _tint(before: Looks, now: Looks) -> str:
+def _tint(before: ImageStatistics, now: ImageStatistics) -> str:
     """A shift of a channel's mean, or a factor of its spread, that is alike in all images."""
     shift = now.values["mean_levels"] - before.values["mean_levels"]
     if (np.abs(shift.mean(axis=0)) > np.maximum(0.2, 2 * shift.std(axis=0))).any():
@@ -119,5 +119,5 @@ def _tint(before: Looks, now: Looks) -> str:
     return ""
 
 
-def _ratio(before: Looks, now: Looks, feature: str) -> float:
+def _ratio(before: ImageStatistics, now: ImageStatistics, feature: str) -> float:
     return float(now.values[feature].sum() / max(before.values[feature].sum(), 1e-9))

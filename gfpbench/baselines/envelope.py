@@ -1,4 +1,4 @@
-"""How far scores and pictures move when nothing changed: measured once, and stored with the baseline."""
+"""How far scores and images move when nothing changed: measured once, and stored with the baseline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 
 from gfpbench import images, run
 from gfpbench.baselines import arithmetic, inputs
-from gfpbench.baselines.image_statistics import FEATURES, apart, looks, places_moved, same_bytes
+from gfpbench.baselines.image_statistics import FEATURES, apart, image_statistics, places_moved, same_bytes
 from gfpbench.types import Degradation, ImageBatch, Json, Parameters, Result
 
 IMAGES = 16
@@ -23,7 +23,7 @@ DITHERED_SHARE = 0.1
 
 @dataclass(slots=True)
 class Dithered:
-    """A degradation, one value in ten of whose pictures is off by one grey level, as if another library had rounded.
+    """A degradation, one value in ten of whose images is off by one grey level, as if another library had rounded.
 
     Measured with OpenCV 4.9 and 5.0, NumPy 1.26 and 2.4, the embedded faces and every preset, not one value differs: a
     tenth is far more than releases differ by, and stands for what no one machine can measure.
@@ -59,8 +59,8 @@ def measure_envelope(
 
     Two envelopes: ``repeat`` for the same machine (batches of 1, 3 and 8; 1, 2 and all threads; of what may be a
     network also other arithmetic: sums in float64, other convolutions, another layout), and ``elsewhere`` for other
-    versions and processors (the degradation by another implementation where there is one, and its pictures dithered).
-    Other arithmetic that moves more of a picture than rounding can is no noise, and left out.
+    versions and processors (the degradation by another implementation where there is one, and its images dithered).
+    Other arithmetic that moves more of an image than rounding can is no noise, and left out.
 
     Args:
         result: as measured; the first ``images_at_most`` of its images are measured again.
@@ -68,11 +68,11 @@ def measure_envelope(
         parts: already loaded; loaded by the names in the case where None.
 
     Returns:
-        ``images`` and, for both envelopes, ``how``, ``exact`` (not one byte of a restored picture moved with batches
-        and threads), ``bytes_moved`` (the largest share of the restored pictures that one change moved at all),
+        ``images`` and, for both envelopes, ``how``, ``exact`` (not one byte of a restored image moved with batches
+        and threads), ``bytes_moved`` (the largest share of the restored images that one change moved at all),
         ``places_moved`` (the largest share of all their blocks, likewise), ``once_more`` (that share by mere
         repetition), the largest move of one image in each metric (``scores``), and in each feature of ``degraded`` and
-        ``restored`` pictures.
+        ``restored`` images.
     """
     limit = min(len(result.rows), images_at_most)
     case = replace(result.case, limit=limit)
@@ -105,7 +105,7 @@ def measure_envelope(
 def _by_other_arithmetic(result: Result, again: Callable[[], Result]) -> list[tuple[str, Result]]:
     """The same case by other arithmetic; nothing where the restorer computes without torch. A way that the restorer
     does not survive (a failed restoration) tells nothing about noise and is left out, and so is one that gives other
-    pictures: what is allowed for noise must not hide a change."""
+    images: what is allowed for noise must not hide a change."""
     found = []
     with arithmetic.in_float64() as mode:
         found.append(("sums in float64", again()))
@@ -118,10 +118,10 @@ def _by_other_arithmetic(result: Result, again: Callable[[], Result]) -> list[tu
 
 
 def _is_rounding(result: Result, other: Result) -> bool:
-    """Whether every restored picture of ``other`` is that of ``result`` but for single levels here and there."""
+    """Whether every restored image of ``other`` is that of ``result`` but for single levels here and there."""
     rows = {row.id: row for row in result.rows}
-    before = looks([rows[row.id] for row in other.rows if row.id in rows], "restored")
-    after = looks([row for row in other.rows if row.id in rows], "restored")
+    before = image_statistics([rows[row.id] for row in other.rows if row.id in rows], "restored")
+    after = image_statistics([row for row in other.rows if row.id in rows], "restored")
     if before is None or after is None:
         return False
     return all(bool((distance <= FEATURES[name]).all()) for name, distance in apart(before, after).items())
@@ -140,9 +140,9 @@ def _threads(count: int) -> Iterator[None]:
 def _extent(result: Result, repeats: Sequence[tuple[str, Result]]) -> dict[str, Json]:
     """The largest moves over all repeats."""
     scores = dict.fromkeys(sorted(result.metrics), 0.0)
-    pictures = {kind: dict.fromkeys(FEATURES, 0.0) for kind in ("degraded", "restored")}
+    images = {kind: dict.fromkeys(FEATURES, 0.0) for kind in ("degraded", "restored")}
     bytes_moved = places = 0.0
-    counted = True  # whether every picture has hashes of its blocks
+    counted = True  # whether every image has hashes of its blocks
     rows = {row.id: row for row in result.rows}
     for _, repeat in repeats:
         pairs = [(rows[row.id], row) for row in repeat.rows if row.id in rows]
@@ -151,8 +151,8 @@ def _extent(result: Result, repeats: Sequence[tuple[str, Result]]) -> dict[str, 
                 a, b = before.scores.get(metric), after.scores.get(metric)
                 if a is not None and b is not None and a != b and np.isfinite(a - b):
                     scores[metric] = max(scores[metric], abs(a - b))
-        for kind, extent in pictures.items():
-            one, other = (looks([pair[side] for pair in pairs], kind) for side in (0, 1))
+        for kind, extent in images.items():
+            one, other = (image_statistics([pair[side] for pair in pairs], kind) for side in (0, 1))
             if one is None or other is None:
                 continue
             for name, distance in apart(one, other).items():
@@ -168,5 +168,5 @@ def _extent(result: Result, repeats: Sequence[tuple[str, Result]]) -> dict[str, 
         "bytes_moved": round(bytes_moved, 4),
         **({"places_moved": round(places, 6)} if counted else {}),
         "scores": {metric: float(f"{value:.3g}") for metric, value in scores.items()},
-        **pictures,
+        **images,
     }

@@ -1,4 +1,4 @@
-"""Was the same thing measured? Faces, drawn parameters and degraded pictures of two Results, image by image."""
+"""Was the same thing measured? Faces, drawn parameters and degraded images of two Results, image by image."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ def too_many_unreadable(result: Result, at_most: float) -> str:
 
 
 def faces_changed(pairs: Sequence[tuple[Row, Row]]) -> Changed | None:
-    """Images whose clean picture is another one. ``pairs`` are (baseline, now)."""
+    """Images whose clean image is another one. ``pairs`` are (baseline, now)."""
     other = [now.id for before, now in pairs if before.face_sha256 != now.face_sha256 or before.size_px != now.size_px]
     if not other:
         return None
-    return Changed("faces", tuple(other), f"image {other[0]} is another picture than the baseline's")
+    return Changed("faces", tuple(other), f"image {other[0]} is another image than the baseline's")
 
 
 def draws_changed(pairs: Sequence[tuple[Row, Row]]) -> Changed | None:

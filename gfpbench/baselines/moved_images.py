@@ -1,4 +1,4 @@
-"""What the pictures themselves tell, beyond their scores: from fingerprints, without the pictures."""
+"""What the images themselves tell, beyond their scores: from fingerprints, without the images."""
 
 from __future__ import annotations
 
@@ -9,57 +9,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpbench.baselines.comparison import MetricComparison
+from gfpbench.baselines.context import SAFETY, Context
 from gfpbench.baselines.diagnosis import likely_change
-from gfpbench.baselines.image_statistics import FEATURES, Looks, apart, looks, places_moved, same_bytes
+from gfpbench.baselines.image_statistics import (
+    FEATURES,
+    ImageStatistics,
+    apart,
+    image_statistics,
+    places_moved,
+    same_bytes,
+)
 from gfpbench.baselines.subgroup import part_of_the_images
-from gfpbench.baselines.context import SAFETY, Setting
 from gfpbench.types import Json, Row, Verdict
 
 ENOUGH = 8
-"""Of fewer pictures a share says little."""
+"""Of fewer images a share says little."""
 FEW_PLACES = 0.02
-"""Of so few pictures, moved values for each of their blocks that say something all the same: five in 256."""
+"""Of so few images, moved values for each of their blocks that say something all the same: five in 256."""
 
 
-def same_pictures(setting: Setting) -> NDArray[np.bool_]:
-    """(n,) whether the restored picture is the baseline's, byte for byte; False where nobody knows."""
-    before, now = (looks(setting.rows(side), "restored") for side in (0, 1))
+def same_images(context: Context) -> NDArray[np.bool_]:
+    """(n,) whether the restored image is the baseline's, byte for byte; False where nobody knows."""
+    before, now = (image_statistics(context.rows(side), "restored") for side in (0, 1))
     if before is None or now is None:
-        return np.zeros(len(setting.pairs), dtype=np.bool_)
+        return np.zeros(len(context.pairs), dtype=np.bool_)
     return same_bytes(before, now)
 
 
-def pictures(
-    setting: Setting, judged: Sequence[Verdict], metrics: Sequence[MetricComparison]
+def image_verdicts(
+    context: Context, judged: Sequence[Verdict], metrics: Sequence[MetricComparison]
 ) -> tuple[list[Verdict], str]:
-    """What the restored pictures tell beyond their scores, and the likely kind of change."""
-    whole = [pair for pair in setting.pairs if pair[0].failure is None and pair[1].failure is None]
-    before, now = (looks([pair[side] for pair in whole], "restored") for side in (0, 1))
+    """What the restored images tell beyond their scores, and the likely kind of change."""
+    whole = [pair for pair in context.pairs if pair[0].failure is None and pair[1].failure is None]
+    before, now = (image_statistics([pair[side] for pair in whole], "restored") for side in (0, 1))
     if before is None or now is None:
         return [], ""
     ids = [pair[1].id for pair in whole]
-    verdicts = _given_away(setting, whole, before, now)
-    moved, feature = beyond(before, now, setting.envelope.get("restored", {}))
+    verdicts = _given_away(context, whole, before, now)
+    moved, feature = beyond(before, now, context.envelope.get("restored", {}))
     visible = moved if moved.any() else ~same_bytes(before, now)
-    if setting.same_model:
+    if context.same_model:
         said = f"differ in {feature.removesuffix('_levels').removesuffix('_rgb')} by more than numerical noise"
-        if setting.same_machine and setting.envelope.get("exact") is True and not moved.any():
+        if context.same_machine and context.envelope.get("exact") is True and not moved.any():
             moved, said = ~same_bytes(before, now), "are other bytes, and this restorer gives the same ones every time"
-        elif setting.same_machine and not moved.any() and _too_many(setting, before, now):
+        elif context.same_machine and not moved.any() and _too_many(context, before, now):
             moved = ~same_bytes(before, now)
-            said = "are other bytes, where numerical noise moves far fewer pictures, or fewer places in them"
-        if setting.another:
-            verdicts.append(_of_another_file(setting, before, now, moved, judged, metrics, ids))
-        # An improvement is a change of the pictures too: where the scores have said so, nothing is added.
+            said = "are other bytes, where numerical noise moves far fewer images, or fewer places in them"
+        if context.another:
+            verdicts.append(_of_another_file(context, before, now, moved, judged, metrics, ids))
+        # An improvement is a change of the images too: where the scores have said so, nothing is added.
         elif moved.any() and not any(verdict.kind in ("better", "worse") for verdict in judged):
-            reason = f"the restored pictures changed: {int(moved.sum())} of {len(ids)} {said}"
-            verdicts.append(setting.verdict("pictures", "changed", reason, ids[int(np.flatnonzero(moved)[0])]))
+            reason = f"the restored images changed: {int(moved.sum())} of {len(ids)} {said}"
+            verdicts.append(context.verdict("images", "changed", reason, ids[int(np.flatnonzero(moved)[0])]))
     elif not same_bytes(before, now).all():
-        said = _said_of_another(setting, before, now, ~same_bytes(before, now), judged, metrics)
-        verdicts.append(setting.verdict("pictures", "alike", said))
-    verdicts += part_of_the_images(setting, whole, before, now, moved)
+        said = _said_of_another(context, before, now, ~same_bytes(before, now), judged, metrics)
+        verdicts.append(context.verdict("images", "alike", said))
+    verdicts += part_of_the_images(context, whole, before, now, moved)
     if any("the metric changed" in verdict.reason for verdict in judged):
-        return verdicts, "metric: the same pictures score differently"
+        return verdicts, "metric: the same images score differently"
     different = [verdict for verdict in (*verdicts, *judged) if verdict.kind not in ("same", "alike")]
     if not different or not visible.any():
         return verdicts, ""
@@ -67,30 +74,30 @@ def pictures(
 
 
 def _of_another_file(
-    setting: Setting,
-    before: Looks,
-    now: Looks,
+    context: Context,
+    before: ImageStatistics,
+    now: ImageStatistics,
     moved: NDArray[np.bool_],
     judged: Sequence[Verdict],
     metrics: Sequence[MetricComparison],
     ids: Sequence[str],
 ) -> Verdict:
-    """The verdict on the pictures of another file where that may not move them: it fails, however good they are."""
+    """The verdict on the images of another file where that may not move them: it fails, however good they are."""
     scored = any(verdict.kind != "same" for verdict in judged)
     if not moved.any() and not scored:
         other = int((~same_bytes(before, now)).sum())
         said = f"the same images, but for rounding in {other} of {len(ids)}" if other else "the same images"
-        return setting.verdict("pictures", "alike", f"{setting.another}, {said}")
+        return context.verdict("images", "alike", f"{context.another}, {said}")
     different = moved if moved.any() else ~same_bytes(before, now)
-    said = _said_of_another(setting, before, now, different, judged, metrics)
+    said = _said_of_another(context, before, now, different, judged, metrics)
     first = ids[int(np.flatnonzero(different)[0])] if different.any() else None
-    return setting.verdict("pictures", "changed", f"{said}; --baseline-update accepts it", first)
+    return context.verdict("images", "changed", f"{said}; --baseline-update accepts it", first)
 
 
 def _said_of_another(
-    setting: Setting,
-    before: Looks,
-    now: Looks,
+    context: Context,
+    before: ImageStatistics,
+    now: ImageStatistics,
     moved: NDArray[np.bool_],
     judged: Sequence[Verdict],
     metrics: Sequence[MetricComparison],
@@ -107,23 +114,23 @@ def _said_of_another(
         quality += f", {first.metric} {'by' if kinds else 'within'} {first.difference if kinds else within:.3g}{unit}"
     how = f"by up to {levels:.0f} levels" if levels >= 1 else "by less than a level"
     counted = f"{int(moved.sum()):,} of {len(moved):,} images differ, {how} in their thumbnails and extremes"
-    return f"{setting.another}; {counted}; {quality}"
+    return f"{context.another}; {counted}; {quality}"
 
 
-def _too_many(setting: Setting, before: Looks, now: Looks) -> bool:
-    """Whether more pictures have other bytes than noise explains: a drift too small for any metric, but everywhere.
+def _too_many(context: Context, before: ImageStatistics, now: ImageStatistics) -> bool:
+    """Whether more images have other bytes than noise explains: a drift too small for any metric, but everywhere.
 
     Another order of sums tips a value here and there; a layer in half precision tips some in every block. So where both
-    sides and the envelope know it, the places that differ are counted, and without that the pictures. At 512 px noise
+    sides and the envelope know it, the places that differ are counted, and without that the images. At 512 px noise
     alone may move them all, and then this says nothing.
     """
     other, few = float((~same_bytes(before, now)).mean()), len(now.sha256) < ENOUGH
     if other <= 0.5:
         return False
-    places, noise = places_moved(before, now), setting.envelope.get("places_moved")
+    places, noise = places_moved(before, now), context.envelope.get("places_moved")
     if places is not None and noise is not None:
         return rate(float(places.mean())) > max(FEW_PLACES if few else 0.0, 3 * rate(float(noise)))
-    share = setting.envelope.get("bytes_moved")
+    share = context.envelope.get("bytes_moved")
     return not few and share is not None and other > 3 * float(share)
 
 
@@ -132,12 +139,14 @@ def rate(share: float) -> float:
     return -math.log(max(1e-3, 1 - share))
 
 
-def _given_away(setting: Setting, whole: Sequence[tuple[Row, Row]], before: Looks, now: Looks) -> list[Verdict]:
-    """Restored pictures that are the truth, or their own input, where the baseline's were not: no restoration."""
+def _given_away(
+    context: Context, whole: Sequence[tuple[Row, Row]], before: ImageStatistics, now: ImageStatistics
+) -> list[Verdict]:
+    """Restored images that are the truth, or their own input, where the baseline's were not: no restoration."""
     found = []
-    given = [looks([pair[side] for pair in whole], "degraded") for side in (0, 1)]
+    given = [image_statistics([pair[side] for pair in whole], "degraded") for side in (0, 1)]
 
-    def is_own_input(side: int, restored: Looks, place: int) -> bool:
+    def is_own_input(side: int, restored: ImageStatistics, place: int) -> bool:
         known = given[side]
         return known is not None and known.sha256[place] == restored.sha256[place]
 
@@ -157,13 +166,15 @@ def _given_away(setting: Setting, whole: Sequence[tuple[Row, Row]], before: Look
     ):
         if places:
             image = whole[places[0]][1].id
-            reason = f"the restored picture of {image} {said} ({len(places)} of {len(whole)} images)"
-            found.append(setting.verdict("pictures", "worse", reason, image))
+            reason = f"the restored image of {image} {said} ({len(places)} of {len(whole)} images)"
+            found.append(context.verdict("images", "worse", reason, image))
     return found
 
 
-def beyond(before: Looks, now: Looks, envelope: Mapping[str, Json]) -> tuple[NDArray[np.bool_], str]:
-    """(n,) whether a picture differs by more than noise in any feature, and the feature that differs most."""
+def beyond(
+    before: ImageStatistics, now: ImageStatistics, envelope: Mapping[str, Json]
+) -> tuple[NDArray[np.bool_], str]:
+    """(n,) whether an image differs by more than noise in any feature, and the feature that differs most."""
     moved = np.zeros(len(now.sha256), dtype=np.bool_)
     most, feature = 0.0, "thumbnail_rgb"
     for name, distance in apart(before, now).items():

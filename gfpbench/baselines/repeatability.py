@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gfpbench import run
-from gfpbench.baselines.image_statistics import FEATURES, apart, looks, places_moved
+from gfpbench.baselines.context import SAFETY, Context
+from gfpbench.baselines.image_statistics import FEATURES, apart, image_statistics, places_moved
 from gfpbench.baselines.moved_images import rate
-from gfpbench.baselines.context import SAFETY, Setting
 from gfpbench.types import Face, FaceSet, Json, Result, Verdict
 
 REPEAT = "repeat"
@@ -66,20 +66,20 @@ def restored_again(result: Result, *, device: str = "cpu", parts: run.Parts | No
         )
 
 
-def answers_differ(setting: Setting, result: Result, again: Result) -> list[Verdict]:
+def answers_differ(context: Context, result: Result, again: Result) -> list[Verdict]:
     """A verdict where an input has another answer in another order and company, beyond numerical noise."""
     rows = {row.id: row for row in again.rows}
     pairs = [(row, rows[row.id]) for row in result.rows if row.id in rows]
     lost = [now.id for before, now in pairs if (now.failure is None) != (before.failure is None)]
     whole = [pair for pair in pairs if pair[0].failure is None and pair[1].failure is None]
-    before, now = (looks([pair[side] for pair in whole], "restored") for side in (0, 1))
+    before, now = (image_statistics([pair[side] for pair in whole], "restored") for side in (0, 1))
     differ = set(lost)
     if before is not None and now is not None:
-        noise: Mapping[str, Json] = setting.envelope.get("restored", {})
+        noise: Mapping[str, Json] = context.envelope.get("restored", {})
         for name, distance in apart(before, now).items():
             slack = max(FEATURES[name], SAFETY * min(float(noise.get(name, 0.0)), NOISE_AT_MOST * FEATURES[name]))
             differ |= {pair[1].id for pair, far in zip(whole, distance > slack, strict=True) if far}
-        places, share = places_moved(before, now), setting.envelope.get("places_moved")
+        places, share = places_moved(before, now), context.envelope.get("places_moved")
         if places is not None and share is not None and rate(float(places.mean())) > max(0.02, 3 * rate(float(share))):
             differ |= {pair[1].id for pair, moved in zip(whole, places > 0, strict=True) if moved}
     if not differ:
@@ -89,4 +89,4 @@ def answers_differ(setting: Setting, result: Result, again: Result) -> list[Verd
         f"restored again in another order and company, {len(named)} of {len(pairs)} inputs have another answer "
         f"({', '.join(named[:3])}): the restorer draws lots, keeps a state, or mixes the images of a batch"
     )
-    return [setting.verdict(REPEAT, "changed", reason, named[0])]
+    return [context.verdict(REPEAT, "changed", reason, named[0])]

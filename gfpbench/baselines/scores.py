@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpbench.baselines.comparison import ImageChange, MetricComparison
+from gfpbench.baselines.context import SAFETY, UNMEASURED, Context
 from gfpbench.baselines.evidence import paired_evidence
-from gfpbench.baselines.moved_images import same_pictures
-from gfpbench.baselines.context import SAFETY, UNMEASURED, Setting
+from gfpbench.baselines.moved_images import same_images
 from gfpbench.metrics.intervals import Floats, holm
 from gfpbench.metrics.means import best_of, is_identical, mean_of
 from gfpbench.types import Result, Row, Verdict, VerdictKind
@@ -22,7 +22,7 @@ EFFECT = 0.05
 0.1 dB. Less than that is a change of the arithmetic that happened to go up."""
 FEW = 6
 """Of fewer images every sign pattern is too likely: 2 in 2^5 is above 0.05."""
-SAME_PICTURE = 1e-5
+SAME_IMAGE = 1e-5
 """Relative; the same bytes on the same machine may score so differently: float32 networks sum in another order."""
 FEW_FOR_A_LINE = 10
 """Of fewer images the spread is too uncertain to call one of them out of line."""
@@ -40,22 +40,22 @@ def _array(rows: Sequence[Row], names: Sequence[str]) -> Floats:
 
 
 def scores(
-    setting: Setting, names: list[str], result: Result, baseline: Result
+    context: Context, names: list[str], result: Result, baseline: Result
 ) -> tuple[tuple[MetricComparison, ...], list[Verdict]]:
     """One record and at least one verdict for each metric."""
-    before, now = _array(setting.rows(0), names), _array(setting.rows(1), names)
-    verdicts = _blanks(setting, names, before, now, result)
+    before, now = _array(context.rows(0), names), _array(context.rows(1), names)
+    verdicts = _blanks(context, names, before, now, result)
     names = [name for column, name in enumerate(names) if (~np.isnan(before + now) | (before == now))[:, column].any()]
     if not names:
         return (), verdicts
-    before, now = _array(setting.rows(0), names), _array(setting.rows(1), names)
+    before, now = _array(context.rows(0), names), _array(context.rows(1), names)
     bests = [best_of(result.metrics[name]) for name in names]
     equal_before, equal_now = _identical(before, bests), _identical(now, bests)
     unnumbered = _without_number(before, now, equal_before | equal_now)
     evidence = paired_evidence(np.where(unnumbered, np.nan, now), np.where(unnumbered, np.nan, before))
     # Holm's correction over the metrics of this case, Bonferroni's over the cases.
-    p_values = [min(1.0, p * setting.questions) for p in holm([float(p) for p in evidence.p_value])]
-    same = same_pictures(setting)
+    p_values = [min(1.0, p * context.questions) for p in holm([float(p) for p in evidence.p_value])]
+    same = same_images(context)
     metrics = []
     for column, name in enumerate(names):
         record = result.metrics[name]
@@ -64,24 +64,24 @@ def scores(
         a, b = before[there, column], now[there, column]
         with np.errstate(invalid="ignore"):
             gain = np.where(a == b, 0.0, sign * (b - a))
-        noise = float(setting.envelope.get("scores", {}).get(name, 0.0))
-        factor = 1.0 if "scores" in setting.envelope or setting.same_machine else UNMEASURED
+        noise = float(context.envelope.get("scores", {}).get(name, 0.0))
+        factor = 1.0 if "scores" in context.envelope or context.same_machine else UNMEASURED
         slack = max(factor * float(record["tolerance"]), SAFETY * noise)
-        images = [image for image, is_there in zip(setting.ids, there, strict=True) if is_there]
+        images = [image for image, is_there in zip(context.ids, there, strict=True) if is_there]
         sure = p_values[column] < LEVEL and not evidence.low[column] <= 0 <= evidence.high[column]
         mean = sign * float(evidence.mean[column])
-        kind, said = _judged(setting, gain, a, mean, slack, sure)
+        kind, said = _judged(context, gain, a, mean, slack, sure)
         equal = equal_before[there, column], equal_now[there, column]
         if lost := int((equal[0] & ~equal[1]).sum()):
             told = f"{lost} of {int(equal[0].sum())} images equal to their truth are no longer"
             kind, said = "worse", f"{told}; {said}" if sure and kind == "worse" else told
-        rescored = there & same & ~_close(before[:, column], now[:, column], slack, setting.same_machine)
+        rescored = there & same & ~_close(before[:, column], now[:, column], slack, context.same_machine)
         worst = np.argsort(gain, kind="stable")[:3]
         verdict_image = images[int(worst[0])] if kind != "same" and len(images) else None
         if rescored.any():
             kind = "changed"
-            verdict_image = setting.ids[int(np.flatnonzero(rescored)[0])]
-            said = f"the metric changed: {int(rescored.sum())} pictures are the same bytes and score differently"
+            verdict_image = context.ids[int(np.flatnonzero(rescored)[0])]
+            said = f"the metric changed: {int(rescored.sum())} images are the same bytes and score differently"
         metrics.append(
             MetricComparison(
                 metric=name,
@@ -105,7 +105,7 @@ def scores(
             )
         )
         numbers = metrics[-1].expected, metrics[-1].got
-        verdicts.append(setting.verdict(name, kind, said, verdict_image, numbers))
+        verdicts.append(context.verdict(name, kind, said, verdict_image, numbers))
     return tuple(metrics), verdicts
 
 
@@ -126,12 +126,12 @@ def _mean(scores: Floats, best: float | None) -> float:
 
 
 def _judged(
-    setting: Setting, gain: Floats, before: Floats, mean: float, slack: float, sure: bool
+    context: Context, gain: Floats, before: Floats, mean: float, slack: float, sure: bool
 ) -> tuple[VerdictKind, str]:
     """The verdict on one metric. ``gain`` is positive where an image is better than in the baseline."""
     moved = int((np.abs(gain) > slack).sum())
     effect = mean > max(slack, EFFECT * _spread(before))
-    fallen = _fallen(gain, before, slack, setting.same_model)
+    fallen = _fallen(gain, before, slack, context.same_model)
     if sure and mean < -slack:
         return "worse", "the mean is worse by more than noise and chance"
     if fallen is not None:
@@ -141,11 +141,11 @@ def _judged(
         )
     if sure and effect:
         fell = int((gain < -slack).sum())
-        if fell and setting.same_model:  # the same weights do not restore some faces better and others worse
+        if fell and context.same_model:  # the same weights do not restore some faces better and others worse
             said = f"{fell} of {len(gain)} images are worse by more than numerical noise, though the mean is better"
             return "changed", said
         return "better", "the mean is better by more than noise and chance: the baseline is stale"
-    if moved and setting.same_model:
+    if moved and context.same_model:
         said = f"{moved} of {len(gain)} images moved by more than numerical noise"
         if mean < -slack and not (gain > slack).any():
             return "worse", f"{said}, all of them down"
@@ -188,15 +188,15 @@ def _fallen(gain: Floats, before: Floats, slack: float, same_model: bool) -> int
     return place
 
 
-def _blanks(setting: Setting, names: list[str], before: Floats, now: Floats, result: Result) -> list[Verdict]:
-    """Scores that were there and are not, of pictures that were restored."""
+def _blanks(context: Context, names: list[str], before: Floats, now: Floats, result: Result) -> list[Verdict]:
+    """Scores that were there and are not, of images that were restored."""
     found = []
-    restored = np.array([row.failure is None for row in setting.rows(1)])
+    restored = np.array([row.failure is None for row in context.rows(1)])
     for column, name in enumerate(names):
         lost = np.flatnonzero(restored & np.isnan(now[:, column]) & ~np.isnan(before[:, column]))
         if len(lost) and name not in result.not_measured:
-            image = setting.ids[int(lost[0])]
-            found.append(setting.verdict(name, "missing", f"{len(lost)} images have no score any more", image))
+            image = context.ids[int(lost[0])]
+            found.append(context.verdict(name, "missing", f"{len(lost)} images have no score any more", image))
     return found
 
 
@@ -204,4 +204,4 @@ def _close(a: Floats, b: Floats, slack: float, same_machine: bool) -> NDArray[np
     with np.errstate(invalid="ignore"):
         distance = np.where(a == b, 0.0, np.abs(a - b))
     finite = np.where(np.isfinite(a), np.abs(a), 0.0)
-    return np.asarray(distance <= (np.maximum(SAME_PICTURE * finite, 1e-9) if same_machine else slack))
+    return np.asarray(distance <= (np.maximum(SAME_IMAGE * finite, 1e-9) if same_machine else slack))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gfpbench.baselines.context import UNMEASURED, Setting
+from gfpbench.baselines.context import UNMEASURED, Context
 from gfpbench.types import Json, Result, Verdict, VerdictKind
 
 
-def set_scores(setting: Setting, result: Result, baseline: Result) -> list[Verdict]:
+def set_scores(context: Context, result: Result, baseline: Result) -> list[Verdict]:
     """One verdict for each set metric that either holds.
 
-    On the same model a set score may not move beyond its tolerance, because its pictures may not. Between two models it
+    On the same model a set score may not move beyond its tolerance, because its images may not. Between two models it
     is worse or better where the two intervals are apart; that asks for more than a test of their difference would, and
     nothing less can be asked of two numbers without their features.
     """
@@ -22,31 +22,29 @@ def set_scores(setting: Setting, result: Result, baseline: Result) -> list[Verdi
         if before is None or now is None:
             one, lacks = (baseline, result) if now is None else (result, baseline)
             if not planned and name not in lacks.not_measured and len(one.rows) == len(lacks.rows):
-                found.append(setting.verdict(name, "missing", f"{name} is in one of the two Results only"))
+                found.append(context.verdict(name, "missing", f"{name} is in one of the two Results only"))
             continue
         if (before["n"], before["n_reference"]) != (now["n"], now["n_reference"]):
             said = f"not compared: of {now['n']} images now and {before['n']} in the baseline"
-            found.append(setting.verdict(name, "same", said))
+            found.append(context.verdict(name, "same", said))
             continue
-        found.append(_judged(setting, name, before, now))
+        found.append(_judged(context, name, before, now))
     return found
 
 
-def _judged(setting: Setting, name: str, before: Mapping[str, Json], now: Mapping[str, Json]) -> Verdict:
+def _judged(context: Context, name: str, before: Mapping[str, Json], now: Mapping[str, Json]) -> Verdict:
     sign = 1.0 if now["better"] == "higher" else -1.0
     numbers = float(before["value"]), float(now["value"])
     gain = 0.0 if numbers[0] == numbers[1] else sign * (numbers[1] - numbers[0])
-    slack = float(now["tolerance"]) * (1.0 if setting.same_machine else UNMEASURED)
+    slack = float(now["tolerance"]) * (1.0 if context.same_machine else UNMEASURED)
     if abs(gain) <= slack:
-        return setting.verdict(name, "same", "within tolerance", None, numbers)
+        return context.verdict(name, "same", "within tolerance", None, numbers)
     if _apart(before, now):
         kind: VerdictKind = "better" if gain > 0 else "worse"
-        return setting.verdict(name, kind, "by more than the intervals of both", None, numbers)
-    if setting.same_model:
-        return setting.verdict(
-            name, "changed", f"moved by {gain:+.4g}, which the same pictures never do", None, numbers
-        )
-    return setting.verdict(name, "same", "within the intervals of both", None, numbers)
+        return context.verdict(name, kind, "by more than the intervals of both", None, numbers)
+    if context.same_model:
+        return context.verdict(name, "changed", f"moved by {gain:+.4g}, which the same images never do", None, numbers)
+    return context.verdict(name, "same", "within the intervals of both", None, numbers)
 
 
 def _apart(before: Mapping[str, Json], now: Mapping[str, Json]) -> bool:

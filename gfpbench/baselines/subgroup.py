@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.baselines.image_statistics import FEATURES, Looks, apart
-from gfpbench.baselines.context import Setting
+from gfpbench.baselines.context import Context
+from gfpbench.baselines.image_statistics import FEATURES, ImageStatistics, apart
 from gfpbench.metrics.intervals import Floats
 from gfpbench.types import Result, Row, Verdict
 
@@ -21,34 +21,38 @@ CHANCE = 0.05
 
 
 def part_of_the_images(
-    setting: Setting, pairs: Sequence[tuple[Row, Row]], before: Looks, now: Looks, moved: NDArray[np.bool_]
+    context: Context,
+    pairs: Sequence[tuple[Row, Row]],
+    before: ImageStatistics,
+    now: ImageStatistics,
+    moved: NDArray[np.bool_],
 ) -> list[Verdict]:
     """A verdict where two or more images, and no more than half of all, moved and the others did not, or, between two
     models, far less.
 
     Args:
         pairs: (baseline, now), of images that were restored in both.
-        before, now: their restored pictures.
+        before, now: their restored images.
         moved: (n,) those that moved by more than numerical noise.
     """
     chosen, said = moved, "moved, and the others did not"
-    if not _is_part(chosen) and not setting.same_model:
+    if not _is_part(chosen) and not context.same_model:
         chosen, said = _cluster(before, now), f"moved {APART:.0f} times as far as the others, or more"
     if not _is_part(chosen):
         return []
     ids = [pair[1].id for pair, is_in in zip(pairs, chosen, strict=True) if is_in]
     listed = ", ".join(ids[:4]) + (f" and {len(ids) - 4:,} more" if len(ids) > 4 else "")
-    common = in_common([pair[0] for pair in pairs], before, chosen, setting.better)
+    common = in_common([pair[0] for pair in pairs], before, chosen, context.better)
     reason = f"{len(ids)} of {len(pairs)} images {said}: {common or 'nothing recorded tells them apart'} ({listed})"
-    return [setting.verdict(PART, "changed", reason, ids[0])]
+    return [context.verdict(PART, "changed", reason, ids[0])]
 
 
 def _is_part(chosen: NDArray[np.bool_]) -> bool:
     return 2 <= int(chosen.sum()) <= len(chosen) // 2
 
 
-def _cluster(before: Looks, now: Looks) -> NDArray[np.bool_]:
-    """(n,) the images above the widest gap in how far pictures moved; none where there is no such gap."""
+def _cluster(before: ImageStatistics, now: ImageStatistics) -> NDArray[np.bool_]:
+    """(n,) the images above the widest gap in how far images moved; none where there is no such gap."""
     far = np.max([distance / FEATURES[name] for name, distance in apart(before, now).items()], axis=0)
     ordered = np.sort(far)
     ratios = ordered[1:] / np.maximum(ordered[:-1], 1.0)
@@ -57,7 +61,9 @@ def _cluster(before: Looks, now: Looks) -> NDArray[np.bool_]:
     return np.asarray(far >= ordered[int(ratios.argmax()) + 1])
 
 
-def in_common(rows: Sequence[Row], looks: Looks, chosen: NDArray[np.bool_], better: Mapping[str, str]) -> str:
+def in_common(
+    rows: Sequence[Row], statistics: ImageStatistics, chosen: NDArray[np.bool_], better: Mapping[str, str]
+) -> str:
     """What tells the chosen images from all others, in a few words; empty where nothing does, or chance would as often.
 
     Asked in this order: brightness, difficulty (the baseline's score by its first metric), the face, each attribute,
@@ -65,7 +71,7 @@ def in_common(rows: Sequence[Row], looks: Looks, chosen: NDArray[np.bool_], bett
     takes before that is no accident.
     """
     patterns = math.comb(len(rows), int(chosen.sum()))
-    for asked, (words, values) in enumerate(_numbers(rows, looks, better), start=1):
+    for asked, (words, values) in enumerate(_numbers(rows, statistics, better), start=1):
         if np.isnan(values).any() or 2 * asked > CHANCE * patterns:
             continue
         inside, outside = values[chosen], values[~chosen]
@@ -81,8 +87,13 @@ def in_common(rows: Sequence[Row], looks: Looks, chosen: NDArray[np.bool_], bett
     return ""
 
 
-def _numbers(rows: Sequence[Row], looks: Looks, better: Mapping[str, str]) -> Iterator[tuple[tuple[str, str], Floats]]:
-    yield ("the darkest ones by mean level", "the brightest ones by mean level"), looks.values["mean_levels"].mean(1)
+def _numbers(
+    rows: Sequence[Row], statistics: ImageStatistics, better: Mapping[str, str]
+) -> Iterator[tuple[tuple[str, str], Floats]]:
+    yield (
+        ("the darkest ones by mean level", "the brightest ones by mean level"),
+        statistics.values["mean_levels"].mean(1),
+    )
     metric = next(iter(better), None)
     if metric is not None:
         hard, easy = f"the hardest ones by {metric}", f"the easiest ones by {metric}"

@@ -4,9 +4,9 @@ Adding a paper: one ``.toml`` file in this folder. See ``gfpgan-2021.toml`` for 
 """
 
 from gfpbench.claims.judge import Outcome, Status, judge, judge_all, judge_row
+from gfpbench.claims.prerequisites import open_outcome, waits_for
 from gfpbench.claims.published import Claim, Paper, Row, Table, claims, papers, read, row, tables
 from gfpbench.claims.stored import judge_claims, judge_numbers
-from gfpbench.claims.prerequisites import open_outcome, waits_for
 
 __all__ = [
     "Claim",

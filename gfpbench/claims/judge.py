@@ -51,7 +51,7 @@ class Outcome:
 def judge(claim: Claim, restored: Result, degraded: Result, truth: Result) -> Outcome:
     """Hold one claim against what was measured of a restorer, its input and the truth on the same faces.
 
-    A restorer that failed on any face fails every claim, and so does one whose pictures cannot be scored where the
+    A restorer that failed on any face fails every claim, and so does one whose images cannot be scored where the
     degraded ones can: a mean over the faces that happened to work would flatter it.
 
     Raises:
@@ -86,7 +86,7 @@ def judge(claim: Claim, restored: Result, degraded: Result, truth: Result) -> Ou
     blank = sum(a is None for a, _ in pairs)
     if blank:
         return outcome(
-            "failed", f"{blank} of {len(pairs)} restored pictures have no {metric} where {rival.case.restorer} has"
+            "failed", f"{blank} of {len(pairs)} restored images have no {metric} where {rival.case.restorer} has"
         )
     if len(pairs) < MINIMUM_IMAGES:
         return outcome("open", f"waits for {MINIMUM_IMAGES} images or more: {len(pairs)} are measured")

@@ -11,7 +11,7 @@ SLOW_ABOVE_IMAGES = 200
 
 
 def waits_for(table: Table, row: Row, device: str) -> str:
-    """Why a row cannot be measured here, in one line; empty where it can. Decodes no picture."""
+    """Why a row cannot be measured here, in one line; empty where it can. Decodes no image."""
     from gfpbench import faces, restorers
 
     if row.restorer is None:
@@ -23,7 +23,7 @@ def waits_for(table: Table, row: Row, device: str) -> str:
     if row.restorer in ("truth", "input"):
         return ""
     if device == "cpu" and table.images > SLOW_ABOVE_IMAGES:
-        return f"waits for a GPU: {table.images} pictures of 512 px take a CPU hours"
+        return f"waits for a GPU: {table.images} images of 512 px take a CPU hours"
     try:
         restorers.load(row.restorer)
     except AssetMissing as missing:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import astuple, replace
 
 from gfpbench.claims.judge import Outcome, judge, judge_row
-from gfpbench.claims.published import Row, Table, claims, tables
 from gfpbench.claims.prerequisites import open_outcome, waits_for
+from gfpbench.claims.published import Row, Table, claims, tables
 from gfpbench.types import Result
 
 

@@ -19,7 +19,7 @@ def restorers() -> Rows:
 
 
 def faces() -> Rows:
-    """Face sets by name; any folder of pictures works too."""
+    """Face sets by name; any folder of images works too."""
     from gfpbench.faces import FACES
     from gfpbench.registry import resolve
 
@@ -27,7 +27,7 @@ def faces() -> Rows:
     rows: Rows = [{"name": name, "what": text.partition("\n")[0]} for name, text in named]
     return [
         *rows,
-        {"name": "PATH", "what": "Any folder of pictures, nested or not; aligned face crops are used as they are."},
+        {"name": "PATH", "what": "Any folder of images, nested or not; aligned face crops are used as they are."},
     ]
 
 
@@ -48,7 +48,7 @@ def metrics() -> Rows:
             "name": metric.name,
             "unit": metric.unit,
             "better": metric.better,
-            "of": "each picture",
+            "of": "each image",
             "from_px": metric.minimum_side_px,
             "source": metric.source,
         }

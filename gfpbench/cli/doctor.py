@@ -81,7 +81,7 @@ def _faces() -> Iterator[Finding]:
         found = faces.load(name)
         ids = found.ids()
         found.load(ids[0])
-        return f"{len(ids)} pictures, the first reads and matches its hash"
+        return f"{len(ids)} images, the first reads and matches its hash"
 
     yield _tried("faces embedded", lambda: look("embedded"), "broken")
     yield _tried("faces portraits", lambda: look("portraits"), "absent")

@@ -52,7 +52,7 @@ def explained(
             images=images,
             limit=limit,
             seed=seed,
-            pictures=directory / "pictures",
+            sheets=directory / "images",
             progress=progress,
         )
     return told, write_explanation(told, directory, f"What gives {row}?")

@@ -54,7 +54,7 @@ def compare(
     result: Annotated[Path, typer.Argument(help="A results.json, or a folder that holds one.")],
     baseline: Annotated[Path, typer.Argument(help="A baseline, another results.json, or a folder of either.")],
     report: Annotated[
-        Path | None, typer.Option(help="Leave a page with the verdicts and the worst pictures in this folder.")
+        Path | None, typer.Option(help="Leave a page with the verdicts and the worst images in this folder.")
     ] = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="A case that only the baseline holds is named, and does not fail.")
@@ -185,7 +185,7 @@ def explain(
     hypothesis: Annotated[
         list[str] | None, typer.Option(help="Try only these of `gfpbench list hypotheses`; repeatable.")
     ] = None,
-    report: Annotated[Path, typer.Option(help="Where explain.md, explain.json and pictures go.")] = Path("explanation"),
+    report: Annotated[Path, typer.Option(help="Where explain.md, explain.json and images go.")] = Path("explanation"),
     as_json: AsJson = False,
 ) -> None:
     """Rank what may have gone wrong by how near it brings a measured input row to a published one."""

@@ -19,8 +19,8 @@ def list_(
 ) -> None:
     """Show what there is to choose from."""
     from gfpbench.cli.catalogue import CATALOGUE, ON_A_SCREEN, readable
-    from gfpbench.report.formatting import printable
     from gfpbench.registry import unknown
+    from gfpbench.report.formatting import printable
 
     if what not in CATALOGUE:
         raise unknown("list", what, CATALOGUE)

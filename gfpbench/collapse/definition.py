@@ -1,15 +1,15 @@
 """What it means that a restorer has collapsed: the one place where that is decided.
 
-A restoration is useful while it is better than the picture it was made of, and still of this face. A restorer has
+A restoration is useful while it is better than the image it was made of, and still of this face. A restorer has
 **collapsed** at the first severity, from the one on at which it is useful, where the mean over images of either fails:
 
-``input``: the restored picture is no closer to the truth than its own input.
+``input``: the restored image is no closer to the truth than its own input.
     Whoever looks at it instead of the input is worse off. It needs no threshold, and compares each image with itself,
     so that hard faces do not count as bad restorations. Alone it is not enough: against noise of 120 grey levels the
     mean face of any crowd is an improvement, so a restorer that never looks at its input would never collapse.
 
 ``face``: less than a quarter is left of what tells this face from another.
-    ``own``: how close the restored picture is to its own truth; ``other``: how close it is to the truth of another
+    ``own``: how close the restored image is to its own truth; ``other``: how close it is to the truth of another
     face of the set; ``reference``: what own - other is for the perfect answer. It fails where own - other falls below
     a quarter of the reference. Faces are paired with others by a permutation, so that for an answer that does not
     depend on the input the mean of own - other is exactly 0, whatever the metric: the mean face collapses at once.
@@ -54,9 +54,9 @@ class Evidence:
     """What is known of n images at one severity; every array is (n,) and higher is better.
 
     Args:
-        own: score of the restored picture against its truth.
-        given: score of the degraded picture against the same truth.
-        other: score of the restored picture against the truth of another face.
+        own: score of the restored image against its truth.
+        given: score of the degraded image against the same truth.
+        other: score of the restored image against the truth of another face.
         reference: what own - other is for the perfect answer.
     """
 

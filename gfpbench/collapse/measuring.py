@@ -18,7 +18,7 @@ from gfpbench.run.parts import Parts
 from gfpbench.types import BadInput, Case, FaceSet, Metric, Restorer, Result
 
 INPUT = "input"
-KEPT_PICTURES = 24
+KEPT_IMAGES = 24
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Bench:
         question: what is asked; its names are not looked up here.
         axis: along which.
         clean: the clean faces.
-        restorer: what is tested; ``given`` is the degraded picture itself.
+        restorer: what is tested; ``given`` is the degraded image itself.
         metric: by which quality is measured.
         needs_other: whether scores against other faces are needed.
         store: the folder of the cases.
@@ -98,7 +98,7 @@ class Bench:
             store=self.store,
             device=self.device,
             batch_size=self.batch_size,
-            keep_images=KEPT_PICTURES,
+            keep_images=KEPT_IMAGES,
             reuse=True,
         )
 

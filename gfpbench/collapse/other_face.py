@@ -1,4 +1,4 @@
-"""How close a picture is to somebody else: any metric, measured against the truth of another face of the set."""
+"""How close an image is to somebody else: any metric, measured against the truth of another face of the set."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class AgainstOther:
         metric: the metric itself.
         faces: the truths at this severity.
         others: name of an image -> name of the image whose truth it is held against.
-        of_truth: measure the truth itself instead of the restored picture: what the perfect answer would score.
+        of_truth: measure the truth itself instead of the restored image: what the perfect answer would score.
     """
 
     metric: Metric
@@ -79,13 +79,13 @@ class AgainstOther:
 
     @property
     def source(self) -> str:
-        what = "the truth" if self.of_truth else "the restored picture"
+        what = "the truth" if self.of_truth else "the restored image"
         return f"{self.metric.name} between {what} and the truth of another face ({self.metric.source})"
 
     def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
-        """(B,) float64. Raises BadInput where the other face is a picture of another size, or cannot be scored."""
-        pictures = [self.faces.load(self.others[name]).pixels for name in restored.ids]
-        if any(picture.shape != restored.pixels.shape[1:] for picture in pictures):
+        """(B,) float64. Raises BadInput where the other face is an image of another size, or cannot be scored."""
+        images = [self.faces.load(self.others[name]).pixels for name in restored.ids]
+        if any(image.shape != restored.pixels.shape[1:] for image in images):
             raise BadInput(f"{self.name}: the other face has another size; give --size, or --criterion input")
-        other = ImageBatch(torch.stack(pictures), restored.ids)
+        other = ImageBatch(torch.stack(images), restored.ids)
         return self.metric(truth if self.of_truth else restored, other)

@@ -40,7 +40,7 @@ DEFAULT_DRAWS = 4
 
 
 def axis_of(name: str) -> Axis:
-    """The axis a search runs on: one that acts on the picture is put on the base ``middle`` unless a base is named.
+    """The axis a search runs on: one that acts on the image is put on the base ``middle`` unless a base is named.
 
     Over clean faces there is nothing to restore at severity 0 and any restorer loses to its input there; over the
     middle of the paper's ranges a restorer has something to do at every severity. ``noise+none`` asks for the bare

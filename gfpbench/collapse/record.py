@@ -60,7 +60,7 @@ class Collapse:
         onset: the severity from which on it is useful; None where it never is.
         recovers: where it is surely useful again after the collapse; None where it is not.
         fails: the criteria that fail there.
-        restorations: pictures that the restorer was given; ``grid_restorations``: what a grid of the same resolution
+        restorations: images that the restorer was given; ``grid_restorations``: what a grid of the same resolution
             would have given it.
     """
 

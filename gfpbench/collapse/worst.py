@@ -21,7 +21,7 @@ def at_value(
     metrics: Sequence[str] = (),
     restorer: Restorer | None = None,
 ) -> tuple[Result, Result, Result]:
-    """The degraded input, the restorer and the truth at one value of the axis, with pictures kept: what a report shows.
+    """The degraded input, the restorer and the truth at one value of the axis, with images kept: what a report shows.
 
     Args:
         question: as for ``collapse_point``; its criteria are not looked at.

@@ -47,7 +47,7 @@ class Listing:
 
     def none_taken(self) -> str:
         """One line about a folder without images: what was looked for, and what is there instead."""
-        return f"{printable(str(self.root))}: holds no pictures ({READ}){self.instead()}"
+        return f"{printable(str(self.root))}: holds no images ({READ}){self.instead()}"
 
     def instead(self) -> str:
         """What was left out, to end a line with; empty where nothing was."""

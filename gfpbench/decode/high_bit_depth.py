@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits per colour: PNG, TIFF and JPEG 2000 of 16, TIFF of floats, without losing a bit."""
+"""Images of more than 8 bits per colour: PNG, TIFF and JPEG 2000 of 16, TIFF of floats, without losing a bit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 
 class UndecodableError(Exception):
-    """Why a file gives no picture; the reader adds the name of the file."""
+    """Why a file gives no image; the reader adds the name of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """A decoded picture before it becomes 8-bit RGB.
+    """A decoded image before it becomes 8-bit RGB.
 
     Args:
         values: (H, W) or (H, W, C) uint8, uint16 or float; C = 1, 2 (grey, alpha), 3 or 4 (RGB, alpha).
@@ -76,7 +76,7 @@ def is_deep_colour_png(data: bytes) -> bool:
 
 def png16(data: bytes) -> NDArray[Any]:
     """Decode a 16-bit colour PNG that Pillow has already found sound: (H, W, 3 or 4) uint16, RGB order."""
-    # libpng prints its opinion of colour profiles and text to stderr: it is shown the picture only.
+    # libpng prints its opinion of colour profiles and text to stderr: it is shown the image only.
     kept, at = [data[:8]], 8
     while at + 12 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
@@ -115,7 +115,7 @@ def tiff(data: bytes, check_size: Callable[[int, int], None]) -> Samples | None:
         if not 1 <= page.samplesperpixel <= 8:
             raise UndecodableError(f"holds {page.samplesperpixel} samples for each pixel")
         if _pages(file) > 1:
-            raise UndecodableError("holds several pages, give one file per picture")
+            raise UndecodableError("holds several pages, give one file per image")
         _check_complete(page, len(data))
         if page.dtype is None or page.dtype.kind not in "bfu" or page.dtype.itemsize > 8:
             raise UndecodableError(f"holds samples of a kind not known here ({page.dtype})")
@@ -171,7 +171,7 @@ def _page_values(page: tifffile.TiffPage, data: bytes) -> NDArray[Any]:
         values = np.moveaxis(values, 0, -1)
     values = values[..., None] if values.ndim == 2 else values
     if values.shape[:2] != (page.imagelength, page.imagewidth) or values.shape[2] not in (1, 2, 3, 4):
-        raise UndecodableError(f"holds an array of shape {values.shape} ({page.axes}), not one picture")
+        raise UndecodableError(f"holds an array of shape {values.shape} ({page.axes}), not one image")
     return values
 
 

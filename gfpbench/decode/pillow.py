@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from gfpbench.decode.high_bit_depth import Samples, UndecodableError, deep_jpeg2000, is_deep_colour_png, png16
 from gfpbench.decode.formats import offered, why_not_read
+from gfpbench.decode.high_bit_depth import Samples, UndecodableError, deep_jpeg2000, is_deep_colour_png, png16
 
 MAXIMUM_SLOW_PIXELS = 4_000_000
 """Of what Pillow decodes in Python (QOI, PPM as text, runs in BMP): some 3 seconds for each million."""
@@ -52,7 +52,7 @@ def _opened(data: bytes, check_size: CheckSize) -> Samples:
         frames = getattr(image, "n_frames", 1)
         # Telephones append a depth map or a second view to a JPEG and call it MPO; its first image is the photograph.
         if frames > 1 and image.format != "MPO":
-            raise UndecodableError(f"holds {frames} pictures (animation or pages), give one file per picture")
+            raise UndecodableError(f"holds {frames} images (animation or pages), give one file per image")
         stored, bits = image.mode, _bits(image, data)
         turned = _orientation(image) if image.format == "TIFF" else 1  # Pillow turns a TIFF upright while loading it
         image.load()

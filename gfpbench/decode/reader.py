@@ -43,7 +43,7 @@ def read(path: Path, limits: Limits = FACE_LIMITS) -> Decoded:
     try:
         kind = path.stat()
         if stat.S_ISDIR(kind.st_mode):
-            raise UndecodableError("is a folder, not a picture, and holds none that could be listed")
+            raise UndecodableError("is a folder, not an image, and holds none that could be listed")
         if not stat.S_ISREG(kind.st_mode):  # a pipe would wait for ever
             raise UndecodableError("is no regular file")
         if kind.st_size > limits.maximum_file_bytes:

@@ -35,7 +35,7 @@ def load(name: str) -> Degradation:
         from gfpbench.degrade.axes import load_at, load_axis
 
         if load_axis(name.rpartition("@")[0]).acts_on == "scene":
-            raise BadInput(f"{name!r} changes the scene and its truth, not the picture: use `gfpbench collapse --axis`")
+            raise BadInput(f"{name!r} changes the scene and its truth, not the image: use `gfpbench collapse --axis`")
         return load_at(name)
     return cast(Degradation, resolve("degradation", DEGRADATIONS, name, also="or an axis at a severity: noise@0.25"))
 

@@ -34,7 +34,7 @@ class Blur:
     anisotropic_probability: float = 0.5
 
     def draw(self, source: np.random.Generator, size_px: tuple[int, int]) -> Parameters:
-        """Draw one blur for a picture of (height, width) pixels; lengths in the record are pixels of that picture."""
+        """Draw one blur for an image of (height, width) pixels; lengths in the record are pixels of that image."""
         scale = min(size_px) / REFERENCE_SIDE_PX
         # Everything is drawn whatever is used of it, so that one draw never shifts the next.
         anisotropic = bool(source.random() < self.anisotropic_probability)
@@ -63,7 +63,7 @@ def kernel_of(record: Parameters) -> Kernel:
 
 
 def is_off(record: Parameters) -> bool:
-    """Whether the record's blur leaves a picture as it is."""
+    """Whether the record's blur leaves an image as it is."""
     return bool(record["blur_kernel_size_px"] == 1 or record["blur_sigma_x_px"] == record["blur_sigma_y_px"] == 0)
 
 

@@ -14,8 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import torch
 
-from gfpbench.degrade import blur, colour, fast, jpeg, noise, resample, tensor
-from gfpbench.degrade import rng
+from gfpbench.degrade import blur, colour, fast, jpeg, noise, resample, rng, tensor
 from gfpbench.degrade.record import OFF, checked
 from gfpbench.images import (
     Bytes,
@@ -38,10 +37,10 @@ class Chain:
 
     Three ways lead through the same steps, from the same records:
 
-    - ``exact``: on the CPU, one picture at a time, with OpenCV. Equal to the authors' code to the byte.
+    - ``exact``: on the CPU, one image at a time, with OpenCV. Equal to the authors' code to the byte.
     - ``fast``: on the CPU, blur and downsampling merged. Up to JPEG within 1e-3 of a grey level of ``exact``, and equal
-      to it in most pictures; in the others a value on a rounding edge falls on its other side and moves a coefficient
-      of its block by a step. In 50 drawn pictures of 512 px: 9 levels at most, 0.007 in the mean of the worst picture.
+      to it in most images; in the others a value on a rounding edge falls on its other side and moves a coefficient
+      of its block by a step. In 50 drawn images of 512 px: 9 levels at most, 0.007 in the mean of the worst image.
     - ``tensor``: the whole batch in torch on the device it is on, JPEG included; the same bounds, and single levels
       more often. ``tests/degradation/test_paths.py`` holds both.
     - ``auto`` takes ``exact`` for batches on the CPU and ``tensor`` for others.
@@ -73,13 +72,13 @@ class Chain:
         return replace(self, path=path)
 
     def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
-        """Draw for one picture of (height, width) px: a flat record, the same for the same arguments whenever asked.
+        """Draw for one image of (height, width) px: a flat record, the same for the same arguments whenever asked.
 
         Each step has a generator of its own, so leaving a step out changes no other. The record has the keys of
         ``record.OFF``, ``height_px`` and ``width_px``, and those of ``colour.OFF`` if colour is among the steps.
         """
         if min(size) < 1:
-            raise BadInput(f"cannot draw a degradation for a picture of {size[0]} x {size[1]} px")
+            raise BadInput(f"cannot draw a degradation for an image of {size[0]} x {size[1]} px")
 
         def source(step: str) -> np.random.Generator:
             return rng.step_generator(seed, face_id, step)
@@ -98,7 +97,7 @@ class Chain:
         return record
 
     def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
-        """Degrade each picture by its own record: same ids, size and device; values are whole levels 0..255, over 255.
+        """Degrade each image by its own record: same ids, size and device; values are whole levels 0..255, over 255.
 
         Args:
             batch: (B, 3, H, W) float32 RGB in [0, 1].
@@ -108,7 +107,7 @@ class Chain:
             BadInput: for a record missing, drawn for another size, or holding a value no step can use.
         """
         if len(parameters) != len(batch):
-            raise BadInput(f"{len(batch)} pictures need as many degradation records, not {len(parameters)}")
+            raise BadInput(f"{len(batch)} images need as many degradation records, not {len(parameters)}")
         records = [checked(record, name, batch.size) for record, name in zip(parameters, batch.ids, strict=True)]
         device = batch.pixels.device
         if self.path == "tensor" or (self.path == "auto" and device.type != "cpu"):
@@ -120,13 +119,13 @@ class Chain:
             large = resample.resized(small, batch.size)
             return _coloured(large, record) if "is_grey" in record else jpeg.to_bytes(large)
 
-        # OpenCV and numpy release the interpreter, and no picture knows of another: threads change only the time.
-        pictures, threads = to_bgr_floats(batch), min(len(batch), torch.get_num_threads())
+        # OpenCV and numpy release the interpreter, and no image knows of another: threads change only the time.
+        images, threads = to_bgr_floats(batch), min(len(batch), torch.get_num_threads())
         if threads == 1:
-            degraded = [one(bgr, record) for bgr, record in zip(pictures, records, strict=True)]
+            degraded = [one(bgr, record) for bgr, record in zip(images, records, strict=True)]
         else:
             with ThreadPoolExecutor(threads) as pool:
-                degraded = list(pool.map(one, pictures, records))
+                degraded = list(pool.map(one, images, records))
         return moved(from_bgr_arrays(degraded, batch.ids), device)
 
     def describe(self) -> Mapping[str, Json]:
@@ -143,9 +142,9 @@ def _coloured(bgr: Floats, record: Parameters) -> Bytes:
     bgr = colour.shifted_and_greyed(bgr, record)
     if not record["jitter_order"]:
         return jpeg.to_bytes(bgr)
-    picture = from_bgr_floats([bgr], ("",))
-    adjusted = colour.jittered(picture.pixels[0], record)
-    return to_bgr_arrays(ImageBatch(adjusted[None], picture.ids))[0]
+    image = from_bgr_floats([bgr], ("",))
+    adjusted = colour.jittered(image.pixels[0], record)
+    return to_bgr_arrays(ImageBatch(adjusted[None], image.ids))[0]
 
 
 def _plain(value: Json) -> Json:

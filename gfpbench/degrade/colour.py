@@ -1,4 +1,4 @@
-"""Colour changes that upstream's training adds after Eq. 6: channel shifts, grey pictures, brightness to hue jitter.
+"""Colour changes that upstream's training adds after Eq. 6: channel shifts, grey images, brightness to hue jitter.
 
 GFPGAN @7552a77, gfpgan/data/ffhq_degradation_dataset.py with options/train_gfpgan_v1.yml. Not in the paper's equation.
 """
@@ -45,7 +45,7 @@ class Colour:
     Args:
         shift_probability: chance of adding a constant to each channel.
         shift_grey_levels: range of each constant, in levels of 0..255.
-        grey_probability: chance of a picture without colour.
+        grey_probability: chance of an image without colour.
         jitter_probability: chance of all four adjustments, in random order.
         brightness, contrast, saturation: ranges of factors (1 changes nothing).
         hue_turns: range of the hue's rotation, in turns.

@@ -25,7 +25,7 @@ _BAND_ROWS = 8  # rows made by one matrix product: few enough that hardly any of
 
 
 def blurred_and_downsampled(bgr: Floats, record: Parameters) -> Floats:
-    """(H, W, 3) float32 to the small picture: matrix products for a separable kernel, else a Fourier transform."""
+    """(H, W, 3) float32 to the small image: matrix products for a separable kernel, else a Fourier transform."""
     if blur.is_off(record):
         return resample.downsampled(bgr, record)
     if blur.is_separable(record):
@@ -95,7 +95,7 @@ _kept = threading.local()
 
 
 def _canvas(shape: tuple[int, ...]) -> Floats:
-    """This thread's scratch array of that shape. Fresh memory for every picture would cost more than its transform."""
+    """This thread's scratch array of that shape. Fresh memory for every image would cost more than its transform."""
     canvas = getattr(_kept, "canvas", None)
     if canvas is None or canvas.shape != shape:
         canvas = _kept.canvas = np.zeros(shape, np.float32)
@@ -112,7 +112,7 @@ def _fourier(bgr: Floats, record: Parameters) -> Floats:
     )
     canvas = _canvas((channels, *shape))
     for plane, values in zip(canvas, cv2.split(bgr), strict=True):
-        # Anything in the margin will do: it lies further from the picture than the kernel reaches.
+        # Anything in the margin will do: it lies further from the image than the kernel reaches.
         inner = plane[: height + 2 * reach, : width + 2 * reach]
         cv2.copyMakeBorder(values, reach, reach, reach, reach, cv2.BORDER_REFLECT_101, dst=inner)
     spectrum: Spectrum = scipy.fft.rfft2(canvas)

@@ -31,7 +31,7 @@ class Jpeg:
 def to_bytes(bgr: Floats) -> Bytes:
     """[0, 1] to whole levels, rounded half to even: as ``cv2.imencode`` does with floats, without its warning."""
     # One pass: scaled in float32, rounded half to even, limited to 0..255. The absolute value in its name meets
-    # nothing negative: pictures are clipped with the noise.
+    # nothing negative: images are clipped with the noise.
     return np.asarray(cv2.convertScaleAbs(bgr, alpha=255), dtype=np.uint8)
 
 
@@ -39,7 +39,7 @@ def encode(bgr: Bytes, quality: int) -> bytes:
     """(h, w, 3) uint8 BGR to a JPEG stream of that quality."""
     done, stream = cv2.imencode(".jpg", bgr, [int(cv2.IMWRITE_JPEG_QUALITY), quality])
     if not done:
-        raise GfpbenchError(f"OpenCV could not encode a picture of shape {bgr.shape} as JPEG at quality {quality}")
+        raise GfpbenchError(f"OpenCV could not encode an image of shape {bgr.shape} as JPEG at quality {quality}")
     return bytes(stream.tobytes())
 
 

@@ -44,15 +44,15 @@ def quantisation_table(base: tuple[int, ...], quality: int) -> tuple[int, ...]:
 
 
 def round_trip(levels: Tensor, sizes_px: list[tuple[int, int]], qualities: list[int]) -> Tensor:
-    """Send pictures of several sizes through JPEG at once.
+    """Send images of several sizes through JPEG at once.
 
     Args:
-        levels: (B, 3, H, W) int32 RGB in 0..255; picture b fills the top left corner of its canvas.
-        sizes_px: (height, width) of each picture.
-        qualities: 1..100 for each picture.
+        levels: (B, 3, H, W) int32 RGB in 0..255; image b fills the top left corner of its canvas.
+        sizes_px: (height, width) of each image.
+        qualities: 1..100 for each image.
 
     Returns:
-        (B, 3, H, W) int32 RGB; outside a picture's own corner the values mean nothing.
+        (B, 3, H, W) int32 RGB; outside an image's own corner the values mean nothing.
     """
     batch, _, height, width = levels.shape
     device = levels.device
@@ -81,7 +81,7 @@ def round_trip(levels: Tensor, sizes_px: list[tuple[int, int]], qualities: list[
 
 
 def _taken(plane: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """(B, H, W) at (B, h) rows and (B, w) columns of its own for each picture."""
+    """(B, H, W) at (B, h) rows and (B, w) columns of its own for each image."""
     plane = plane.gather(1, rows[:, :, None].expand(-1, -1, plane.shape[2]))
     return plane.gather(2, columns[:, None, :].expand(-1, plane.shape[1], -1))
 

@@ -28,7 +28,7 @@ def gaussian_2d(size_px: int, sigma_x_px: float, sigma_y_px: float, angle_rad: f
         size_px: odd number of taps along each side.
         sigma_x_px: standard deviation along the first axis, before truncation to the window.
         sigma_y_px: the same along the second axis.
-        angle_rad: turns the first axis away from x, towards y (downwards in a picture).
+        angle_rad: turns the first axis away from x, towards y (downwards in an image).
     """
     # On the pixel grid a sigma of a thousandth of a pixel is the limit of a vanishing one, and its inverse is finite.
     sigma_x_px, sigma_y_px = max(sigma_x_px, 1e-3), max(sigma_y_px, 1e-3)

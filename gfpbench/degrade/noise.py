@@ -1,4 +1,4 @@
-"""Gaussian noise, the third step of Eq. 6: independent in every pixel and channel, added to the small picture.
+"""Gaussian noise, the third step of Eq. 6: independent in every pixel and channel, added to the small image.
 
 n_delta of GFP-GAN's Eq. 6; upstream adds float32(randn) * delta / 255 and clips to [0, 1] (basicsr @8d56e3a).
 """

@@ -66,9 +66,9 @@ class Untouched:
         return {"height_px": int(size[0]), "width_px": int(size[1])}
 
     def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
-        """The batch itself. Raises BadInput where pictures and records differ in number."""
+        """The batch itself. Raises BadInput where images and records differ in number."""
         if len(parameters) != len(batch):
-            raise BadInput(f"{len(batch)} pictures need as many degradation records, not {len(parameters)}")
+            raise BadInput(f"{len(batch)} images need as many degradation records, not {len(parameters)}")
         return batch
 
     def describe(self) -> Mapping[str, Json]:

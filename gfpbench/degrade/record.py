@@ -20,7 +20,7 @@ OFF: Parameters = {
     "noise_key": "0" * 32,
     "jpeg_quality": None,
 }
-"""The four steps of Eq. 6 doing nothing. A record holds these, a picture's size, none or all of ``colour.OFF``."""
+"""The four steps of Eq. 6 doing nothing. A record holds these, an image's size, none or all of ``colour.OFF``."""
 
 
 def _number(low: float, high: float) -> Callable[[Any], bool]:
@@ -50,7 +50,7 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def checked(record: Parameters, face_id: str, size_px: tuple[int, int]) -> Parameters:
-    """The record itself, if it can be applied to a picture of that (height, width); else BadInput names the key."""
+    """The record itself, if it can be applied to an image of that (height, width); else BadInput names the key."""
     for name, (holds, wanted) in _RULES.items():
         if name not in record:
             raise BadInput(f"the degradation record of {face_id!r} lacks {name!r}: draw it again with draw()")
@@ -60,7 +60,7 @@ def checked(record: Parameters, face_id: str, size_px: tuple[int, int]) -> Param
     if drawn_for != size_px:
         raise BadInput(
             f"the degradation record of {face_id!r} was drawn for {drawn_for[0]} x {drawn_for[1]} px and the "
-            f"picture has {size_px[0]} x {size_px[1]}: pixel lengths scale with the crop, so draw again for this size"
+            f"image has {size_px[0]} x {size_px[1]}: pixel lengths scale with the crop, so draw again for this size"
         )
     if record["blur_shape"] == "isotropic" and record["blur_sigma_x_px"] != record["blur_sigma_y_px"]:
         raise BadInput(f"the degradation record of {face_id!r} says isotropic, but its two sigmas differ")

@@ -24,7 +24,7 @@ class Downsample:
     """How the ratio is drawn: uniform in its range. It has no unit and does not change with the crop.
 
     Args:
-        ratio: range; below 1 the picture is enlarged before noise and JPEG.
+        ratio: range; below 1 the image is enlarged before noise and JPEG.
     """
 
     ratio: tuple[float, float]

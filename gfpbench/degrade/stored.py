@@ -1,4 +1,4 @@
-"""Degraded pictures that somebody published beside the clean ones, looked up by name instead of being made."""
+"""Degraded images that somebody published beside the clean ones, looked up by name instead of being made."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from gfpbench import images
-from gfpbench.assets.store import home
 from gfpbench.assets.datasets import DEGRADED_FOLDERS, folder_named, place_of
+from gfpbench.assets.store import home
 from gfpbench.decode import Limits, read
 from gfpbench.decode.files import Names, list_images, printable, without_suffix
 from gfpbench.decode.formats import LOOKED_FOR
@@ -19,7 +19,7 @@ from gfpbench.degraded import Manifest, find_manifest
 from gfpbench.types import BadInput, ImageBatch, Json, Parameters
 
 LIMITS = Limits(minimum_side_px=1)
-"""A degraded picture may be smaller than any face: it is enlarged to the size of its own."""
+"""A degraded image may be smaller than any face: it is enlarged to the size of its own."""
 SETTLED_NS = 2_000_000_000
 """File systems keep the time of a change to two seconds at worst."""
 
@@ -30,7 +30,7 @@ class Stored:
 
     Args:
         name: ``stored``, or ``stored:PATH`` as it was asked for.
-        path: the folder of the dataset, or of the degraded pictures themselves; None for CelebA-Test's own place.
+        path: the folder of the dataset, or of the degraded images themselves; None for CelebA-Test's own place.
     """
 
     name: str = "stored"
@@ -38,17 +38,17 @@ class Stored:
     _records: dict[str, dict[str, Json]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def folder(self) -> Path:
-        """Where the pictures are. Raises DatasetMissing or BadInput where they are not."""
+        """Where the images are. Raises DatasetMissing or BadInput where they are not."""
         root = place_of("celeba-test", self.path, home(), f"the degradation {self.name!r}")
         if self.path is not None and not any((root / name).is_dir() for name in DEGRADED_FOLDERS):
             return root
-        return folder_named(root, DEGRADED_FOLDERS, "the degraded pictures")
+        return folder_named(root, DEGRADED_FOLDERS, "the degraded images")
 
     def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
         """Nothing is drawn: the record names the file and hashes it, the same for every seed; null where there is none.
         Of images that `gfpbench degrade` wrote it also holds what was drawn for them.
 
-        The hash is what tells a picture from another that was put in its place.
+        The hash is what tells an image from another that was put in its place.
 
         Raises:
             BadInput: where there are two.
@@ -63,14 +63,14 @@ class Stored:
         }
 
     def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
-        """Read each picture; one of another size is resized as the faces are (areas averaged when shrinking).
+        """Read each image; one of another size is resized as the faces are (areas averaged when shrinking).
 
         Raises:
-            BadInput: for a picture that is not there, cannot be decoded or has another shape than its face; of images
+            BadInput: for an image that is not there, cannot be decoded or has another shape than its face; of images
                 that `gfpbench degrade` wrote also for one that was made from another face or was changed since.
         """
         if len(parameters) != len(batch):
-            raise BadInput(f"{len(batch)} pictures need as many degradation records, not {len(parameters)}")
+            raise BadInput(f"{len(batch)} images need as many degradation records, not {len(parameters)}")
         folder = self.folder()
         manifest = self.manifest()
         if manifest is not None:
@@ -89,7 +89,7 @@ class Stored:
         return None if self.path is None else find_manifest(self.folder())
 
     def read_record(self, face_id: str) -> Mapping[str, Json]:
-        """How the file of a picture was read, once it was: its name, format, depth, hash and what was done to it."""
+        """How the file of an image was read, once it was: its name, format, depth, hash and what was done to it."""
         return self._records.get(face_id, {})
 
     def _left_out(self) -> dict[str, Json]:
@@ -100,7 +100,7 @@ class Stored:
     def _read(self, folder: Path, record: Parameters, name: str, size: tuple[int, int]) -> images.Bytes:
         file = record.get("stored_file")
         if not isinstance(file, str):
-            raise BadInput(f"{folder}: has no degraded picture named {without_suffix(name)} ({LOOKED_FOR})")
+            raise BadInput(f"{folder}: has no degraded image named {without_suffix(name)} ({LOOKED_FOR})")
         decoded = read(folder / file, LIMITS)
         if record.get("stored_sha256", decoded.sha256) != decoded.sha256:
             raise BadInput(f"{printable(str(folder / file))}: is another file than the record says")
@@ -115,7 +115,7 @@ class Stored:
         manifest = self.manifest()
         return {
             "name": self.name,
-            "summary": "the degraded pictures published with the faces (CelebA-Test), or of `stored:PATH`, by name",
+            "summary": "the degraded images published with the faces (CelebA-Test), or of `stored:PATH`, by name",
             "source": "the dataset itself",
             **({} if manifest is None else {"manifest_sha256": manifest.sha256, "made": dict(manifest.made)}),
             **self._left_out(),
@@ -127,12 +127,12 @@ def _found(folder: Path, face_id: str) -> str | None:
     below = folder / PurePosixPath(face_id).parent
     found = _names(below).of(PurePosixPath(face_id).name)
     if len(found) > 1:
-        raise BadInput(f"{below}: {len(found)} degraded pictures of {face_id}: {', '.join(found)}; leave one")
+        raise BadInput(f"{below}: {len(found)} degraded images of {face_id}: {', '.join(found)}; leave one")
     return (PurePosixPath(face_id).parent / found[0]).as_posix() if found else None
 
 
 def _sha256(path: Path) -> str | None:
-    """Of the file's bytes; None where it cannot be read, as reading the picture will say."""
+    """Of the file's bytes; None where it cannot be read, as reading the image will say."""
     try:
         if not path.is_file():  # a pipe would wait for ever
             return None
@@ -143,7 +143,7 @@ def _sha256(path: Path) -> str | None:
 
 
 def _names(folder: Path) -> Names:
-    """The pictures of one folder. Kept until the folder changes; one that changed just now may do so again unseen."""
+    """The images of one folder. Kept until the folder changes; one that changed just now may do so again unseen."""
     try:
         changed = folder.stat().st_mtime_ns
     except OSError:

@@ -1,7 +1,7 @@
-"""The whole of Eq. 6 on tensors, many pictures at a time, on any device.
+"""The whole of Eq. 6 on tensors, many images at a time, on any device.
 
 Blur by Fourier transform and bilinear steps in float32 differ from OpenCV's by about 1e-4 of a grey level; noise is the
-same field and JPEG is exact. A picture is the CPU path's, except where such a difference tips a value over a rounding
+same field and JPEG is exact. An image is the CPU path's, except where such a difference tips a value over a rounding
 edge: before JPEG that may move a block's coefficient by a step. ``tests/degradation/test_paths.py`` holds the bounds.
 """
 
@@ -52,7 +52,7 @@ def _blurred(pixels: Tensor, parameters: Sequence[Parameters]) -> Tensor:
 
 
 def _taps(sources: list[int], targets: list[int], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """(B, longest target) indices of both neighbours and the weight of the second, for one side of each picture."""
+    """(B, longest target) indices of both neighbours and the weight of the second, for one side of each image."""
     longest = max(targets)
     first, second = np.zeros((2, len(targets), longest), np.int64)
     weight = np.zeros((len(targets), longest), np.float32)
@@ -62,7 +62,7 @@ def _taps(sources: list[int], targets: list[int], device: torch.device) -> tuple
 
 
 def _resampled(pixels: Tensor, sources: Sizes, targets: Sizes) -> Tensor:
-    """Bilinear without antialiasing, each picture from its own size to its own size in the top left corner."""
+    """Bilinear without antialiasing, each image from its own size to its own size in the top left corner."""
     if sources == targets:
         return pixels
     left, right, across = _taps([w for _, w in sources], [w for _, w in targets], pixels.device)
@@ -82,7 +82,7 @@ def _resampled(pixels: Tensor, sources: Sizes, targets: Sizes) -> Tensor:
 
 
 def _noisy(pixels: Tensor, sizes: Sizes, parameters: Sequence[Parameters]) -> Tensor:
-    """Noise is made on the CPU from its key, so that a picture does not depend on the device that degraded it."""
+    """Noise is made on the CPU from its key, so that an image does not depend on the device that degraded it."""
     added = np.zeros((len(sizes), *pixels.shape[1:]), np.float32)
     for canvas, (height, width), record in zip(added, sizes, parameters, strict=True):
         if record["noise_std_grey_levels"] > 0:

@@ -16,8 +16,8 @@ import numpy as np
 
 from gfpbench import metrics
 from gfpbench.explain.hypotheses import HYPOTHESES, Hypothesis
-from gfpbench.explain.ranking import Figure, Finding, figure_of, finding, scales_of
 from gfpbench.explain.pipeline import Loaded, Pair, Road, load, measured, names, only
+from gfpbench.explain.ranking import Figure, Finding, figure_of, finding, scales_of
 from gfpbench.images import to_rgb_arrays, write_png
 from gfpbench.metrics import METRICS
 from gfpbench.registry import unknown
@@ -72,7 +72,7 @@ def explain(
     limit: int | None = None,
     seed: int = 0,
     together: bool = True,
-    pictures: Path | None = None,
+    sheets: Path | None = None,
     progress: Progress | None = None,
 ) -> Explanation:
     """Rank what may have gone wrong by how near it brings the measured input row to the published one.
@@ -82,11 +82,11 @@ def explain(
         measures: figure -> our metric.
         faces: what to measure on; the nearer to the published faces, the more the answer is worth.
         hypotheses: what to try; pairs of them where none reaches the row alone.
-        images: how many pictures the published row is said to be a mean of.
+        images: how many images the published row is said to be a mean of.
         limit: use the first faces only.
         seed: of every draw.
         together: try pairs where none reaches the row alone.
-        pictures: a folder for one PNG per finding: degraded beside truth, as compared.
+        sheets: a folder for one PNG per finding: degraded beside truth, as compared.
         progress: told how many hypotheses are done.
 
     Raises:
@@ -120,8 +120,8 @@ def explain(
         best = [search.find(pair, loaded) for _, _, pair in sorted(quick, key=lambda one: one[:2])[:PAIRS_KEPT]]
         combined = sorted((one for one in best if one is not None), key=lambda one: one.distance)
     first = finding((), "as the paper describes it", described, goal, search.scales, images)
-    if pictures is not None:
-        first, *rest = (search.pictured(one, pictures) for one in (first, *singles, *combined))
+    if sheets is not None:
+        first, *rest = (search.shown(one, sheets) for one in (first, *singles, *combined))
         singles, combined = rest[: len(singles)], rest[len(singles) :]
     sizes = {face.size for face in loaded.faces}
     size = sizes.pop() if len(sizes) == 1 else None
@@ -131,14 +131,14 @@ def explain(
 def _metrics(
     published: Mapping[str, float], measures: Mapping[str, str], untested: dict[str, str], pair: Pair
 ) -> dict[str, Metric]:
-    """The figures of the row that can be measured here, one picture at a time; tried on one pair."""
+    """The figures of the row that can be measured here, one image at a time; tried on one pair."""
     used: dict[str, Metric] = {}
     for figure, value in published.items():
         name = measures.get(figure, "")
         if not math.isfinite(value):
             untested[figure] = "is infinite: nothing is degraded"
         elif name not in METRICS:
-            untested[figure] = f"{name or 'not known here'}: is no number of single pictures"
+            untested[figure] = f"{name or 'not known here'}: is no number of single images"
         else:
             try:
                 (metric,) = metrics.load([name])
@@ -174,11 +174,11 @@ class _Search:
         title = tuple(part.name for part in parts)
         try:
             scores = measured(road, faces, self.metrics, self.seed)
-        except BadInput as error:  # two that exclude one another, or pictures too small for a metric
+        except BadInput as error:  # two that exclude one another, or images too small for a metric
             self.untested[names(title)] = str(error)
             return None
         if not all(math.isfinite(sum(values)) for values in scores.values()):
-            self.untested[names(title)] = "leaves a picture equal to its truth: its PSNR is infinite"
+            self.untested[names(title)] = "leaves an image equal to its truth: its PSNR is infinite"
             return None
         return finding(title, " ".join(part.words for part in parts), scores, self.goal, self.scales, road.images)
 
@@ -188,11 +188,11 @@ class _Search:
             road = part.change(road)
         return road
 
-    def pictured(self, one: Finding, folder: Path) -> Finding:
+    def shown(self, one: Finding, folder: Path) -> Finding:
         known = {hypothesis.name: hypothesis for hypothesis in HYPOTHESES}
         road = self.road([known[name] for name in one.names])
         compared, truth = next(self.faces.pairs(road, self.seed))
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{'+'.join(one.names) or 'as-described'}.png"
         write_png(path, np.hstack([*to_rgb_arrays(compared), *to_rgb_arrays(truth)]))
-        return replace(one, picture=path)
+        return replace(one, image=path)

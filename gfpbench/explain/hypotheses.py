@@ -23,7 +23,7 @@ class Hypothesis:
         words: what somebody did.
         step: of the road that it changes.
         change: the road as described -> the road as they went it.
-        concerns: the only figure it moves; empty where it changes pictures.
+        concerns: the only figure it moves; empty where it changes images.
     """
 
     name: str
@@ -39,7 +39,7 @@ def _compared(road: Road, step: Callable[[ImageBatch, ImageBatch], Pair]) -> Roa
 
 
 def channels_swapped(road: Road) -> Road:
-    """Red and blue of one of the two pictures exchanged."""
+    """Red and blue of one of the two images exchanged."""
     return _compared(road, lambda degraded, truth: (images.with_red_and_blue_exchanged(degraded), truth))
 
 
@@ -49,7 +49,7 @@ def _noise_times(road: Road, factor: float) -> Road:
 
 
 def noise_too_strong(road: Road) -> Road:
-    """A delta of 0 to 15 added to a picture in [0, 1]."""
+    """A delta of 0 to 15 added to an image in [0, 1]."""
     return _noise_times(road, 255.0)
 
 
@@ -59,12 +59,12 @@ def noise_doubled(road: Road) -> Road:
 
 
 def noise_too_weak(road: Road) -> Road:
-    """Delta / 255 added to a picture in 0..255."""
+    """Delta / 255 added to an image in 0..255."""
     return _noise_times(road, 1 / 255)
 
 
 def not_enlarged(road: Road) -> Road:
-    """The degraded picture stays small; the truth is reduced to it."""
+    """The degraded image stays small; the truth is reduced to it."""
 
     def reduced(degraded: ImageBatch, truth: ImageBatch, other: ImageBatch) -> Pair:
         return road.compared(degraded, images.resized(truth, degraded.size), images.resized(other, degraded.size))
@@ -73,7 +73,7 @@ def not_enlarged(road: Road) -> Road:
 
 
 def small_on_black(road: Road) -> Road:
-    """The degraded picture stays small, in the corner of a black canvas of the truth's size."""
+    """The degraded image stays small, in the corner of a black canvas of the truth's size."""
 
     def padded(degraded: ImageBatch, truth: ImageBatch, other: ImageBatch) -> Pair:
         canvas = torch.zeros_like(truth.pixels)
@@ -132,7 +132,7 @@ def colour_jitter(road: Road) -> Road:
 
 
 def colour_jitter_always(road: Road) -> Road:
-    """The colour changes of GFP-GAN's training on every picture."""
+    """The colour changes of GFP-GAN's training on every image."""
     colour = UPSTREAM.colour
     assert colour is not None  # for mypy: the preset has it
     always = replace(colour, shift_probability=1.0, jitter_probability=1.0)
@@ -140,7 +140,7 @@ def colour_jitter_always(road: Road) -> Road:
 
 
 def degraded_twice(road: Road) -> Road:
-    """A picture that was degraded already is degraded again."""
+    """An image that was degraded already is degraded again."""
     return replace(road, times=road.times + 1)
 
 
@@ -163,34 +163,34 @@ def _at(road: Road, factor: float) -> Road:
 
 
 def at_half_size(road: Road) -> Road:
-    """Both pictures halved before they are compared."""
+    """Both images halved before they are compared."""
     return _at(road, 0.5)
 
 
 def at_double_size(road: Road) -> Road:
-    """Both pictures doubled before they are compared."""
+    """Both images doubled before they are compared."""
     return _at(road, 2.0)
 
 
 def mispaired(road: Road) -> Road:
-    """Each picture is compared with another face: two folders listed in different orders."""
+    """Each image is compared with another face: two folders listed in different orders."""
     return replace(road, compared=lambda degraded, truth, other: road.compared(degraded, other, truth))
 
 
 def signed_range(road: Road) -> Road:
-    """The degraded picture is in [-1, 1] and is clipped to [0, 1] when saved: its dark half turns black."""
+    """The degraded image is in [-1, 1] and is clipped to [0, 1] when saved: its dark half turns black."""
     return _compared(
         road, lambda degraded, truth: (ImageBatch((degraded.pixels * 2 - 1).clamp(0, 1), degraded.ids), truth)
     )
 
 
 def few_images(road: Road) -> Road:
-    """A mean of 100 pictures in place of 3,000: its value is unsure, not moved."""
+    """A mean of 100 images in place of 3,000: its value is unsure, not moved."""
     return replace(road, images=100)
 
 
 def own_truth(road: Road) -> Road:
-    """FID against the truth of the same pictures: the truth's own FID is 0 by definition."""
+    """FID against the truth of the same images: the truth's own FID is 0 by definition."""
     return road
 
 

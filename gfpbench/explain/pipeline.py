@@ -28,11 +28,11 @@ class Road:
     """How an input row of a table comes about. The defaults are what GFP-GAN's paper describes.
 
     Args:
-        prepared: face -> the picture taken for the truth.
+        prepared: face -> the image taken for the truth.
         chain: what degrades it.
         times: how often.
-        enlarged: whether the degraded picture is brought back to its size.
-        compared: (degraded, truth, the truth of another face) -> the two pictures that metrics are given.
+        enlarged: whether the degraded image is brought back to its size.
+        compared: (degraded, truth, the truth of another face) -> the two images that metrics are given.
         images: how many the row is a mean of.
     """
 
@@ -44,10 +44,10 @@ class Road:
     images: int = 3000
 
     def pair(self, face: ImageBatch, other: ImageBatch, seed: int) -> Pair:
-        """The two pictures compared for one face, with 8-bit values. ``other`` is the next face of the set.
+        """The two images compared for one face, with 8-bit values. ``other`` is the next face of the set.
 
         Raises:
-            BadInput: where the road ends in pictures that no metric can compare.
+            BadInput: where the road ends in images that no metric can compare.
         """
         truth = images.quantized(self.prepared(face))
         rival = images.quantized(self.prepared(other))

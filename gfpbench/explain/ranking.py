@@ -21,7 +21,7 @@ Z = 1.959963984540054  # of a normal distribution, 95 % two-sided
 class Figure:
     """A measured mean and where the published number would lie if this were how it came about.
 
-    The interval is for a mean of ``images`` pictures drawn from the same source as the faces at hand: mean +- 1.96 s
+    The interval is for a mean of ``images`` images drawn from the same source as the faces at hand: mean +- 1.96 s
     sqrt(1/n + 1/images). It does not cover that the faces are of another source.
     """
 
@@ -43,7 +43,7 @@ class Finding:
         distance: root mean square over figures of what is left of the gap; 1 as described, 0 at the published row.
         distance_low, distance_high: 95 % interval over faces.
         reaches: every published figure lies inside its interval.
-        picture: degraded and truth as compared, for the first face.
+        image: degraded and truth as compared, for the first face.
     """
 
     names: tuple[str, ...]
@@ -53,7 +53,7 @@ class Finding:
     distance_low: float
     distance_high: float
     reaches: bool
-    picture: Path | None = field(default=None, compare=False)
+    image: Path | None = field(default=None, compare=False)
 
 
 def figure_of(scores: list[float], images: int) -> Figure:

@@ -1,4 +1,4 @@
-"""Clean faces to degrade: the sets known by name, and any folder of pictures.
+"""Clean faces to degrade: the sets known by name, and any folder of images.
 
 To add a set, write one file with a callable that takes ``size_px`` (None for the set's own) and returns a
 ``types.FaceSet``, and add its row to ``FACES``.
@@ -33,12 +33,12 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
     Args:
         name_or_path: a name in ``FACES``, one of ``PLACED`` with its folder (``celeba:PATH``), or an existing folder
             (write ``./portraits`` for a folder named like a set).
-        size_px: side in pixels, 32 to 2048. None: 128 for ``embedded``, pictures as they are elsewhere.
+        size_px: side in pixels, 32 to 2048. None: 128 for ``embedded``, images as they are elsewhere.
         draws: differently degraded copies of each face. More than 1 names them ``name~0``, ``name~1``, ...
             None: 8 for ``embedded``, 1 elsewhere.
 
     Raises:
-        BadInput: for an unknown name, a folder without pictures, or a size or count out of range.
+        BadInput: for an unknown name, a folder without images, or a size or count out of range.
         AssetMissing: where the set has to be fetched first.
     """
     if size_px is not None and not MINIMUM_SIZE_PX <= size_px <= MAXIMUM_SIZE_PX:
@@ -63,9 +63,7 @@ def _open(name_or_path: str, size_px: int | None) -> FaceSet:
         placed: FaceSet = resolve("face set", FACES, name)(size_px, Path(path))
         return placed
     if not _exists(name_or_path):
-        raise unknown(
-            "face set", name_or_path[:200], FACES, also="the path of an existing folder of pictures works too"
-        )
+        raise unknown("face set", name_or_path[:200], FACES, also="the path of an existing folder of images works too")
     from gfpbench.faces.folder import Folder
 
     return Folder(Path(name_or_path).expanduser(), size_px, name=name_or_path)

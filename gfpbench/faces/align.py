@@ -21,7 +21,7 @@ MOUTH_LEFT, MOUTH_RIGHT = 48, 54
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """The turned square that becomes the crop; (x, y) in pixels of the picture, whole numbers being pixel centres.
+    """The turned square that becomes the crop; (x, y) in pixels of the image, whole numbers being pixel centres.
 
     Args:
         centre: its middle.
@@ -35,7 +35,7 @@ class Square:
 
     @property
     def side_px(self) -> float:
-        """Length of a side in pixels of the picture: a crop of more pixels than this is enlarged, so it is soft."""
+        """Length of a side in pixels of the image: a crop of more pixels than this is enlarged, so it is soft."""
         return 2 * math.hypot(*self.right)
 
 
@@ -72,7 +72,7 @@ def ffhq_square(landmarks: Sequence[Sequence[float]] | Points) -> Square:
 
 
 def in_crop(square: Square, points: Sequence[Sequence[float]] | Points, size_px: int) -> Points:
-    """Where (N, 2) points of the picture lie in the crop of ``size_px``; whole numbers are pixel centres."""
+    """Where (N, 2) points of the image lie in the crop of ``size_px``; whole numbers are pixel centres."""
     away = np.asarray(points, dtype=np.float64) - np.array(square.centre)
     basis = np.array([square.right, square.down])
     unit = away @ basis.T / (basis[0] @ basis[0])
@@ -81,18 +81,18 @@ def in_crop(square: Square, points: Sequence[Sequence[float]] | Points, size_px:
 
 
 def crop(rgb: Bytes, square: Square, size_px: int) -> Bytes:
-    """Sample the square from an (H, W, 3) uint8 picture: (size_px, size_px, 3) uint8.
+    """Sample the square from an (H, W, 3) uint8 image: (size_px, size_px, 3) uint8.
 
-    Cubic convolution (Keys 1981, a = -0.5) on a grid of at least two samples per picture pixel, averaged over each
-    pixel of the crop, so that shrinking does not alias. Beyond the border the picture is mirrored about its outermost
+    Cubic convolution (Keys 1981, a = -0.5) on a grid of at least two samples per image pixel, averaged over each
+    pixel of the crop, so that shrinking does not alias. Beyond the border the image is mirrored about its outermost
     pixels. Written in plain array arithmetic: OpenCV's warp rounds places to 1/32 px and changes between releases,
     and the crop must be the same bytes everywhere, since baselines carry its hash.
 
     Raises:
-        BadInput: for a picture that is not (H, W, 3) uint8 with sides of at least 2.
+        BadInput: for an image that is not (H, W, 3) uint8 with sides of at least 2.
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or min(rgb.shape[:2]) < 2:
-        raise BadInput(f"alignment needs an (H, W, 3) uint8 picture, not {rgb.shape} {rgb.dtype}")
+        raise BadInput(f"alignment needs an (H, W, 3) uint8 image, not {rgb.shape} {rgb.dtype}")
     over = max(1, math.ceil(2 * square.side_px / size_px))
     # (2u - 1) for the centres of the fine grid, u in [0, 1].
     along = (2 * np.arange(size_px * over, dtype=np.float64) + 1) / (size_px * over) - 1

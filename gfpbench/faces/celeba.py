@@ -1,4 +1,4 @@
-"""CelebA: 202,599 aligned pictures of 178 x 218 px with 40 attributes each; the test partition where it is known."""
+"""CelebA: 202,599 aligned images of 178 x 218 px with 40 attributes each; the test partition where it is known."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gfpbench.assets.store import home
 from gfpbench.assets.datasets import place_of
+from gfpbench.assets.store import home
 from gfpbench.faces.align import EYE_LEFT, EYE_RIGHT, MOUTH_LEFT, MOUTH_RIGHT, Square, ffhq_square
 from gfpbench.faces.dataset import Dataset, text_lines
 from gfpbench.types import BadInput, Json
@@ -21,7 +21,7 @@ GROUPS = (
 )  # fmt: skip
 """The attributes kept as groups: those that change what has to be restored. Absent ones are left out."""
 
-PICTURES = ("img_align_celeba", "img_align_celeba/img_align_celeba", "Img/img_align_celeba")
+IMAGES = ("img_align_celeba", "img_align_celeba/img_align_celeba", "Img/img_align_celeba")
 LISTS = ("", "Anno", "Eval")
 PARTITIONS = {0: "train", 1: "valid", 2: "test"}
 _POINTS = 10  # x and y of the eyes, the nose and the corners of the mouth
@@ -29,7 +29,7 @@ _POINTS = 10  # x and y of the eyes, the nose and the corners of the mouth
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """One picture with what the lists say of it."""
+    """One image with what the lists say of it."""
 
     file: Path
     square: Square | None
@@ -40,21 +40,21 @@ class Aligned:
 
 
 def celeba(size_px: int | None = None, path: Path | None = None) -> Dataset:
-    """CelebA's aligned pictures (img_align_celeba), test partition, with their attributes as groups.
+    """CelebA's aligned images (img_align_celeba), test partition, with their attributes as groups.
 
     Understood are the official archive (``Img``, ``Anno``, ``Eval``), torchvision's flat folder, and the copy on Kaggle
-    (lists as ``.csv``). ``list_eval_partition`` and ``list_attr_celeba`` may be absent: then all pictures are used, or
+    (lists as ``.csv``). ``list_eval_partition`` and ``list_attr_celeba`` may be absent: then all images are used, or
     none has attributes, and ``source`` says so. With ``list_landmarks_align_celeba`` a face is cut by FFHQ's rule from
     its five points (about 150 px a side); without it the middle square is taken, and only where a size is asked for.
 
     Raises:
         DatasetMissing: where it is not here.
-        BadInput: for a folder without pictures, and for a list that does not fit its format, with the line.
+        BadInput: for a folder without images, and for a list that does not fit its format, with the line.
     """
     root = place_of("celeba", path, home(), "the face set 'celeba'")
-    pictures = next((root / name for name in reversed(PICTURES) if any((root / name).glob("*.jpg"))), None)
-    if pictures is None:
-        raise BadInput(f"{root}: has no pictures; they are looked for as {' or '.join(PICTURES)}/*.jpg")
+    images = next((root / name for name in reversed(IMAGES) if any((root / name).glob("*.jpg"))), None)
+    if images is None:
+        raise BadInput(f"{root}: has no images; they are looked for as {' or '.join(IMAGES)}/*.jpg")
     lists = {name: _find(root, f"list_{name}") for name in ("eval_partition", "attr_celeba", "landmarks_align_celeba")}
     parts = _table(lists["eval_partition"], 1)
     flags = _table(lists["attr_celeba"], None)
@@ -62,10 +62,10 @@ def celeba(size_px: int | None = None, path: Path | None = None) -> Dataset:
     if parts is not None:
         names = [name for name, (part,) in parts.rows.items() if part == 2]
     else:
-        names = sorted(file.name for file in pictures.glob("*.jpg"))
+        names = sorted(file.name for file in images.glob("*.jpg"))
     members = {
         name.removesuffix(".jpg"): Aligned(
-            pictures / name,
+            images / name,
             None if points is None else _square(points.row(name)),
             ({} if flags is None else _groups(flags, name)) | ({} if parts is None else {"partition": "test"}),
         )
@@ -78,7 +78,7 @@ def celeba(size_px: int | None = None, path: Path | None = None) -> Dataset:
         size_px,
         {
             "from": str(root),
-            "what": "CelebA (Liu et al. 2015), aligned pictures",
+            "what": "CelebA (Liu et al. 2015), aligned images",
             "licence": "non-commercial research only",
             "alignment": centre if points is None else "FFHQ's square from CelebA's five landmarks",
             "partition": "test" if parts is not None else "all: no list_eval_partition is here",
@@ -96,7 +96,7 @@ def _left_out(elsewhere: int) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A list of CelebA: whole numbers for each picture, perhaps with names of columns."""
+    """A list of CelebA: whole numbers for each image, perhaps with names of columns."""
 
     path: Path
     columns: tuple[str, ...]
@@ -127,7 +127,7 @@ def _table(path: Path | None, width: int | None) -> Table | None:
             continue
         if not words[0].endswith(".jpg"):
             if rows:
-                raise BadInput(f"{path}: line {number} names no .jpg picture: {line[:60]!r}")
+                raise BadInput(f"{path}: line {number} names no .jpg image: {line[:60]!r}")
             if len(words) == 1 and words[0].isdigit():
                 stated = int(words[0])
             else:
@@ -139,12 +139,12 @@ def _table(path: Path | None, width: int | None) -> Table | None:
             raise BadInput(f"{path}: line {number} holds something else than whole numbers: {line[:60]!r}") from error
         expected = width or len(columns)
         if len(values) != expected or words[0] in rows or "/" in words[0]:
-            wrong = "names a picture twice" if words[0] in rows else f"holds {len(values)} numbers, not {expected}"
-            wrong = "names a path, not a picture" if "/" in words[0] else wrong
+            wrong = "names an image twice" if words[0] in rows else f"holds {len(values)} numbers, not {expected}"
+            wrong = "names a path, not an image" if "/" in words[0] else wrong
             raise BadInput(f"{path}: line {number} {wrong}: {line[:60]!r}")
         rows[words[0]] = values
     if not rows or (stated is not None and stated != len(rows)):
-        raise BadInput(f"{path}: holds {len(rows)} pictures{'' if stated is None else f' and says {stated}'}")
+        raise BadInput(f"{path}: holds {len(rows)} images{'' if stated is None else f' and says {stated}'}")
     return Table(path, columns, rows)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfpbench.assets.store import home
 from gfpbench.assets.datasets import DEGRADED_FOLDERS, TRUTH_FOLDERS, folder_named, place_of
+from gfpbench.assets.store import home
 from gfpbench.decode.files import list_images, named
 from gfpbench.faces.align import Square
 from gfpbench.faces.dataset import Dataset
@@ -18,7 +18,7 @@ SHOWN = 3  # names in an error line
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """A picture that is a face crop already."""
+    """An image that is a face crop already."""
 
     file: Path
     square: Square | None = None
@@ -28,7 +28,7 @@ class Aligned:
 
 
 def celeba_test(size_px: int | None = None, path: Path | None = None) -> Dataset:
-    """3,000 aligned faces of CelebA-HQ, 512 px, with their published degraded pictures (degradation `stored`).
+    """3,000 aligned faces of CelebA-HQ, 512 px, with their published degraded images (degradation `stored`).
 
     The folder holds ``celeba_512_validation`` and ``celeba_512_validation_lq`` as published (``gt`` or ``hq`` and
     ``lq`` are understood too), each with ``00000000.png`` and so on. Pairs match by name. The faces are aligned by
@@ -39,8 +39,8 @@ def celeba_test(size_px: int | None = None, path: Path | None = None) -> Dataset
         BadInput: for folders that are missing or do not pair.
     """
     root = place_of("celeba-test", path, home(), "the face set 'celeba-test'")
-    truth = folder_named(root, TRUTH_FOLDERS, "the clean pictures")
-    degraded = folder_named(root, DEGRADED_FOLDERS, "the degraded pictures")
+    truth = folder_named(root, TRUTH_FOLDERS, "the clean images")
+    degraded = folder_named(root, DEGRADED_FOLDERS, "the degraded images")
     listing = list_images(truth)
     files = named(truth, listing.files)
     pairs = named(degraded, list_images(degraded).files)
@@ -48,8 +48,8 @@ def celeba_test(size_px: int | None = None, path: Path | None = None) -> Dataset
         if lacking:
             names = ", ".join(sorted(lacking)[:SHOWN])
             raise BadInput(
-                f"{where}: {len(lacking)} pictures are missing ({names}{', ...' if len(lacking) > SHOWN else ''}): "
-                "each clean picture has one degraded picture of its name"
+                f"{where}: {len(lacking)} images are missing ({names}{', ...' if len(lacking) > SHOWN else ''}): "
+                "each clean image has one degraded image of its name"
             )
     return Dataset(
         "celeba-test" if path is None else f"celeba-test:{path}",

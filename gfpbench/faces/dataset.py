@@ -18,15 +18,15 @@ ORDER = "by the SHA-256 of 'gfpbench sample 0' and the id, so that the first N a
 
 
 def sampled(ids: Iterable[str]) -> tuple[str, ...]:
-    """Names in an order drawn once and for all: the first 100 are the 100-picture sample, the first 1,000 contain it.
+    """Names in an order drawn once and for all: the first 100 are the 100-image sample, the first 1,000 contain it.
 
-    A name's place depends on the name alone, so a picture more or less changes nothing for the others.
+    A name's place depends on the name alone, so an image more or less changes nothing for the others.
     """
     return tuple(sorted(ids, key=lambda name: (hashlib.sha256(f"gfpbench sample 0\0{name}".encode()).digest(), name)))
 
 
 class Member(Protocol):
-    """One face of a dataset: its file, what is known of it, and the square to cut out of the picture."""
+    """One face of a dataset: its file, what is known of it, and the square to cut out of the image."""
 
     @property
     def file(self) -> Path: ...

@@ -21,12 +21,12 @@ MEAN_TOLERANCE = 0.5
 class Embedded:
     """The embedded portraits at one size.
 
-    The pictures hold faces of 174 and 327 pixels: at 512 px they are enlarged, so the truth is softer there than a
+    The images hold faces of 174 and 327 pixels: at 512 px they are enlarged, so the truth is softer there than a
     512-px photograph. ``source()`` tells each face's own size.
 
     Args:
         size_px: side of the crops; 128 unless told, the size of the ``nano`` restorer.
-        entries: which pictures; those of the manifest unless told.
+        entries: which images; those of the manifest unless told.
     """
 
     name = "embedded"
@@ -52,9 +52,9 @@ class Embedded:
             raise BadInput(f"no embedded face {face_id!r}: there are {', '.join(self.ids())}")
         if face_id not in self._loaded:
             entry = self._entries[face_id]
-            picture = decode_rgb(file_bytes(entry), f"{entry.package}/{entry.file}")
-            self._decoded_as_recorded[face_id] = check_decoded(entry, picture)
-            self._loaded[face_id] = aligned_face(entry, picture, self.size_px)
+            image = decode_rgb(file_bytes(entry), f"{entry.package}/{entry.file}")
+            self._decoded_as_recorded[face_id] = check_decoded(entry, image)
+            self._loaded[face_id] = aligned_face(entry, image, self.size_px)
         return self._loaded[face_id]
 
     def source(self) -> Mapping[str, Json]:
@@ -103,35 +103,35 @@ def file_bytes(entry: Entry) -> bytes:
     found = hashlib.sha256(data).hexdigest()
     if found != entry.sha256:
         raise BadInput(
-            f"{entry.package}/{entry.file} is not the recorded picture of {entry.name!r}: sha256 {found[:12]}..., "
+            f"{entry.package}/{entry.file} is not the recorded image of {entry.name!r}: sha256 {found[:12]}..., "
             f"expected {entry.sha256[:12]}...; reinstall {entry.distribution}"
         )
     return data
 
 
-def check_decoded(entry: Entry, picture: Bytes) -> bool:
-    """Whether the picture decoded to exactly the recorded pixels; False where the JPEG decoder rounds otherwise.
+def check_decoded(entry: Entry, image: Bytes) -> bool:
+    """Whether the image decoded to exactly the recorded pixels; False where the JPEG decoder rounds otherwise.
 
     Raises:
-        BadInput: where it is another picture: other size, or a channel's mean off by over half a grey level.
+        BadInput: where it is another image: other size, or a channel's mean off by over half a grey level.
     """
-    if pixels_sha256(picture) == entry.pixels_sha256:
+    if pixels_sha256(image) == entry.pixels_sha256:
         return True
-    mean = tuple(float(picture[..., channel].mean()) for channel in range(3))
+    mean = tuple(float(image[..., channel].mean()) for channel in range(3))
     off = max(abs(got - expected) for got, expected in zip(mean, entry.mean_rgb, strict=True))
-    if picture.shape[:2] != entry.size_px or off > MEAN_TOLERANCE:
+    if image.shape[:2] != entry.size_px or off > MEAN_TOLERANCE:
         raise BadInput(
-            f"{entry.package}/{entry.file} did not decode to the recorded picture of {entry.name!r}: "
-            f"{picture.shape[:2]} with mean RGB {[round(value, 2) for value in mean]}, expected {entry.size_px} with "
+            f"{entry.package}/{entry.file} did not decode to the recorded image of {entry.name!r}: "
+            f"{image.shape[:2]} with mean RGB {[round(value, 2) for value in mean]}, expected {entry.size_px} with "
             f"{list(entry.mean_rgb)}"
         )
     return False
 
 
-def aligned_face(entry: Entry, picture: Bytes, size_px: int) -> Face:
-    """Crop one decoded picture to an aligned face of ``size_px``."""
+def aligned_face(entry: Entry, image: Bytes, size_px: int) -> Face:
+    """Crop one decoded image to an aligned face of ``size_px``."""
     square = ffhq_square(entry.landmarks)
-    rgb = crop(picture, square, size_px)
+    rgb = crop(image, square, size_px)
     points = in_crop(square, entry.landmarks, size_px)
     places = {"eye_left": points[36:42].mean(0), "eye_right": points[42:48].mean(0), "mouth": points[[48, 54]].mean(0)}
     landmarks = {name: [round(float(value), 3) for value in place] for name, place in places.items()}

@@ -1,4 +1,4 @@
-"""A folder of pictures as faces: any format, nested or not, read one at a time."""
+"""A folder of images as faces: any format, nested or not, read one at a time."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from gfpbench.types import BadInput, Face, Json
 
 
 class Folder:
-    """Every picture under a folder, as it is: aligned crops are expected, nothing is detected or turned.
+    """Every image under a folder, as it is: aligned crops are expected, nothing is detected or turned.
 
-    The id of a picture is its path below the folder without the suffix (``smith/03``); pictures that differ in the
+    The id of an image is its path below the folder without the suffix (``smith/03``); images that differ in the
     suffix only keep it. Hidden files and folders and other suffixes are left out and counted; linked folders are
     followed once.
 
     Args:
         path: the folder.
-        size_px: resize to this side (areas averaged when shrinking); a picture that is not square loses the ends of
-            its longer side first. None keeps every picture as it is.
+        size_px: resize to this side (areas averaged when shrinking); an image that is not square loses the ends of
+            its longer side first. None keeps every image as it is.
         name: how the report calls it; the path unless told.
         licence: in words.
 
     Raises:
-        BadInput: where it is no folder, cannot be listed, or holds no picture.
+        BadInput: where it is no folder, cannot be listed, or holds no image.
     """
 
     default_draws = 1
@@ -54,14 +54,14 @@ class Folder:
         return tuple(self._files)
 
     def load(self, face_id: str) -> Face:
-        """Decode one picture.
+        """Decode one image.
 
         Raises:
             UnreadableFace: with the reason, where that is impossible.
             BadInput: for an unknown id.
         """
         if face_id not in self._files:
-            raise BadInput(f"{printable(str(self.path))}: has no picture {face_id!r}")
+            raise BadInput(f"{printable(str(self.path))}: has no image {face_id!r}")
         decoded = read(self._files[face_id])
         rgb = decoded.rgb if self.size_px is None else to_square(decoded.rgb, self.size_px)
         return Face(face_id, images.from_uint8(rgb), {}, images.pixels_sha256(rgb), decoded.record())
@@ -88,7 +88,7 @@ def _length(path: Path) -> int:
 
 
 def to_square(rgb: Bytes, size_px: int) -> Bytes:
-    """The middle square of an (H, W, 3) uint8 picture, resized to ``size_px`` and rounded to 8 bits."""
+    """The middle square of an (H, W, 3) uint8 image, resized to ``size_px`` and rounded to 8 bits."""
     height, width = rgb.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

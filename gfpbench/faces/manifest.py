@@ -1,4 +1,4 @@
-"""Read fixtures/manifest.toml: the pictures gfpbench uses from other packages, with hashes, licences and landmarks."""
+"""Read fixtures/manifest.toml: the images gfpbench uses from other packages, with hashes, licences and landmarks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HASHES = ("sha256", "pixels_sha256")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture that another package carries.
+    """One image that another package carries.
 
     Args:
         name: the face id.
@@ -28,13 +28,13 @@ class Entry:
         distribution: what to install to have it.
         file: path inside the package.
         sha256: of the file.
-        pixels_sha256: of the decoded picture, as ``images.pixels_sha256`` counts.
-        mean_rgb: mean of each channel of the decoded picture, 0..255.
-        size_px: height and width of the decoded picture.
+        pixels_sha256: of the decoded image, as ``images.pixels_sha256`` counts.
+        mean_rgb: mean of each channel of the decoded image, 0..255.
+        size_px: height and width of the decoded image.
         licence: in words.
         source: where it comes from.
         landmarks_from: how the landmarks were obtained.
-        landmarks: 68 x, y pairs in the iBUG order, in pixels of the picture.
+        landmarks: 68 x, y pairs in the iBUG order, in pixels of the image.
     """
 
     name: str
@@ -69,7 +69,7 @@ def manifest_path() -> Path:
 
 
 def read_manifest(path: Path | None = None) -> tuple[Entry, ...]:
-    """The pictures of the manifest, ordered by name.
+    """The images of the manifest, ordered by name.
 
     Raises:
         BadInput: naming the file, the entry and the key that is wrong.
@@ -112,5 +112,5 @@ def _entry(where: str, table: Mapping[str, Json]) -> Entry:
     height, width = entry.size_px
     outside = [point for point in entry.landmarks if not (0 <= point[0] < width and 0 <= point[1] < height)]
     if outside:
-        raise BadInput(f"{where}.landmarks: {outside[0]} lies outside the picture of {width}x{height}")
+        raise BadInput(f"{where}.landmarks: {outside[0]} lies outside the image of {width}x{height}")
     return entry

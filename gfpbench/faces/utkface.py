@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfpbench.assets.store import home
 from gfpbench.assets.datasets import place_of
+from gfpbench.assets.store import home
 from gfpbench.decode.files import list_images, named, without_suffix
 from gfpbench.faces.align import Square
 from gfpbench.faces.dataset import Dataset
@@ -25,7 +25,7 @@ _NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<group>[0-4])_(?P<date
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """One picture with what its name says."""
+    """One image with what its name says."""
 
     file: Path
     known: Mapping[str, Json]
@@ -44,7 +44,7 @@ def utkface(size_px: int | None = None, path: Path | None = None) -> Dataset:
 
     Raises:
         DatasetMissing: where it is not here.
-        BadInput: where no picture is named in that way, as in any other folder.
+        BadInput: where no image is named in that way, as in any other folder.
     """
     root = place_of("utkface", path, home(), "the face set 'utkface'")
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), root)
@@ -54,7 +54,7 @@ def utkface(size_px: int | None = None, path: Path | None = None) -> Dataset:
     malformed = sorted(files[face_id].name for face_id, found in known.items() if not found)
     if len(malformed) == len(files):
         raise BadInput(
-            f"{folder}: has no picture named age_gender_group_date.jpg as UTKFace's are"
+            f"{folder}: has no image named age_gender_group_date.jpg as UTKFace's are"
             + (f"; the first is {malformed[0]}" if malformed else "")
         )
     return Dataset(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfpbench.assets.store import home
 from gfpbench.assets.datasets import place_of
+from gfpbench.assets.store import home
 from gfpbench.faces.align import Square
 from gfpbench.faces.dataset import Dataset, text_lines
 from gfpbench.types import BadInput, Json
@@ -18,7 +18,7 @@ MARGIN = 1.5
 """The square's side over the box's longer side. FFHQ's square spans forehead and chin with about this much room."""
 
 LABELS = "wider_face_split/wider_face_val_bbx_gt.txt"
-PICTURES = "WIDER_val/images"
+IMAGES = "WIDER_val/images"
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "blur": ("clear", "normal", "heavy"),
     "expression": ("typical", "exaggerated"),
@@ -79,8 +79,8 @@ def wider(size_px: int | None = None, path: Path | None = None) -> Dataset:
         BadInput: for a folder that lacks one of the two, and for a list that does not fit its format, with the line.
     """
     root = place_of("wider", path, home(), "the face set 'wider'")
-    labels, pictures = root / LABELS, root / PICTURES
-    for place in (labels, pictures):
+    labels, images = root / LABELS, root / IMAGES
+    for place in (labels, images):
         if not place.exists():
             raise BadInput(f"{root}: lacks {place.relative_to(root)}")
     boxes = read_boxes(labels)
@@ -89,7 +89,7 @@ def wider(size_px: int | None = None, path: Path | None = None) -> Dataset:
     large = [entry for entry in valid if min(entry[2].width, entry[2].height) >= MINIMUM_BOX_PX]
     return Dataset(
         "wider" if path is None else f"wider:{path}",
-        {f"{name.removesuffix('.jpg')}/{number:03d}": Cut(pictures / name, box) for name, number, box in large},
+        {f"{name.removesuffix('.jpg')}/{number:03d}": Cut(images / name, box) for name, number, box in large},
         size_px,
         {
             "from": str(root),

@@ -29,7 +29,7 @@ def _score_bgr(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
 
 
 def _score_bgr_01(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
-    """The network is told [0, 1] where it expects [-1, 1]: every picture looks pale to it, and distances shrink."""
+    """The network is told [0, 1] where it expects [-1, 1]: every image looks pale to it, and distances shrink."""
     network = _network("lpips_vgg_bgr_01").to(restored.pixels.device)
 
     def one(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
@@ -84,4 +84,4 @@ rad_arcface_bgr = replace(
     source=f"{_REPOSITORY}/cal_identity_distance.py",
     score=_score_radians,
 )
-"""RestoreFormer's identity distance: an angle in radians of the same network, which is shown another picture."""
+"""RestoreFormer's identity distance: an angle in radians of the same network, which is shown another image."""

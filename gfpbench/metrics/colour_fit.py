@@ -16,7 +16,7 @@ _VQFR = "metric_paper/calculate_psnr_ssim.py in TencentARC/VQFR@239c77a"
 
 
 def fitted(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """A (C, H, W) float64 picture, each channel moved and stretched to the truth's mean and standard deviation.
+    """A (C, H, W) float64 image, each channel moved and stretched to the truth's mean and standard deviation.
 
     The script shifts, scales, shifts and scales again; the second round only undoes what scaling did to the mean, so
     that all four are x sd_t / sd + mean_t - mean sd_t / sd. Neither clipped nor rounded, as there.
@@ -27,15 +27,15 @@ def fitted(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     mean, spread = _moments(restored)
     wanted_mean, wanted_spread = _moments(truth)
     if not bool((spread > 0).all()):
-        raise BadInput("a channel of the restored picture holds one value only: its spread cannot be fitted")
+        raise BadInput("a channel of the restored image holds one value only: its spread cannot be fitted")
     scale = wanted_spread / spread
     return restored * scale[:, None, None] + (wanted_mean - mean * scale)[:, None, None]
 
 
-def _moments(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _moments(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation (N in the denominator) of each channel, (C,) each."""
-    mean = torch.stack([mean_of(plane) for plane in picture])
-    squares = (picture - mean[:, None, None]).square_()
+    mean = torch.stack([mean_of(plane) for plane in image])
+    squares = (image - mean[:, None, None]).square_()
     return mean, torch.stack([mean_of(plane) for plane in squares]).sqrt()
 
 

@@ -1,4 +1,4 @@
-"""Colour shift: how visibly the large colours of the restored picture differ from the truth's, texture left aside."""
+"""Colour shift: how visibly the large colours of the restored image differ from the truth's, texture left aside."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def ciede2000(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     return torch.sqrt((dl**2 + dc**2 + dh**2 + coupling * dc * dh).clamp_min(0))
 
 
-def cell_colours(picture: torch.Tensor) -> torch.Tensor:
+def cell_colours(image: torch.Tensor) -> torch.Tensor:
     """(3, H, W) float64 whole numbers 0..255 to the mean colours of 8 x 8 cells, (3, 8, 8) in [0, 1]."""
-    return F.adaptive_avg_pool2d(picture, CELLS) / 255
+    return F.adaptive_avg_pool2d(image, CELLS) / 255
 
 
 def _shift(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

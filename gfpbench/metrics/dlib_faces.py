@@ -24,10 +24,10 @@ _boxes: OrderedDict[str, Any] = OrderedDict()
 
 
 def face_box(rgb: Bytes, name: str, needed_by: str) -> Any:
-    """The box of the largest face of a clean (H, W, 3) uint8 picture, found as ``deg_dlib`` finds it; remembered.
+    """The box of the largest face of a clean (H, W, 3) uint8 image, found as ``deg_dlib`` finds it; remembered.
 
     Raises:
-        BadInput: where no face is found; ``name`` is the picture's, for the message.
+        BadInput: where no face is found; ``name`` is the image's, for the message.
         PackageMissing: without dlib or its models.
     """
     key = pixels_sha256(rgb)
@@ -38,12 +38,12 @@ def face_box(rgb: Bytes, name: str, needed_by: str) -> Any:
             _boxes.popitem(last=False)
     box = _boxes[key]
     if box is None:
-        raise BadInput(f"{needed_by}: no face is found in the true picture of {name}: there is nothing to compare")
+        raise BadInput(f"{needed_by}: no face is found in the true image of {name}: there is nothing to compare")
     return box
 
 
 def landmarks(rgb: Bytes, box: Any, needed_by: str) -> Points:
-    """(68, 2) positions x, y in whole pixels, in the order of iBUG 300-W (36 to 41: the eye on the picture's left)."""
+    """(68, 2) positions x, y in whole pixels, in the order of iBUG 300-W (36 to 41: the eye on the image's left)."""
     with _asked_by(needed_by):
         shape = _predictor()(rgb, box)
     return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)

@@ -17,7 +17,7 @@ from gfpbench.types import ImageBatch
 
 _NAME = "eye_mismatch"
 LEFT, RIGHT = slice(36, 42), slice(42, 48)
-"""Landmarks of the eye on the picture's left and right: 6 points each, clockwise from the picture's left corner."""
+"""Landmarks of the eye on the image's left and right: 6 points each, clockwise from the image's left corner."""
 
 WIDTH, HEIGHT = 48, 24  # of an eye laid flat: corner to corner takes the middle 40
 _OUTER, _INNER = (4.0, 12.0), (44.0, 12.0)
@@ -29,8 +29,8 @@ def flat_eye(rgb: Bytes, points: Points, mirrored: bool) -> tuple[NDArray[np.flo
 
     Args:
         rgb: (H, W, 3) uint8.
-        points: (6, 2) landmarks of the eye in the picture.
-        mirrored: for the eye on the picture's right.
+        points: (6, 2) landmarks of the eye in the image.
+        mirrored: for the eye on the image's right.
 
     Returns:
         (24, 48, 3) float32 RGB 0..255, and the six landmarks in it, (6, 2).
@@ -63,7 +63,7 @@ def regions(flat_points: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArra
 
 
 def mismatch(rgb: Bytes, points: Points) -> NDArray[np.float64]:
-    """How unlike the two eyes of one picture are: (3,) colour differences in CIE L*a*b* (1 is just visible).
+    """How unlike the two eyes of one image are: (3,) colour differences in CIE L*a*b* (1 is just visible).
 
     Of the mean colours of the irises, of the mean colours of the scleras, and of one eye laid over the other mirrored,
     at a sixth of its size, where noise and a pixel of misplacement are averaged away (mean over the pixels).

@@ -1,4 +1,4 @@
-"""A set of pictures as the FID family sees it: features, their mean and covariance, gathered batch by batch."""
+"""A set of images as the FID family sees it: features, their mean and covariance, gathered batch by batch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Moments:
     def of(cls, mean: torch.Tensor, covariance: torch.Tensor, n: int) -> Moments:
         """From a mean (D,) and a covariance (D, D) with n - 1 in its denominator, as statistics files hold them."""
         if n < 2:
-            raise BadInput(f"a covariance comes from two pictures or more, not {n}")
+            raise BadInput(f"a covariance comes from two images or more, not {n}")
         made = cls()
         made.n, made._mean, made._scatter = n, mean.to(torch.float64), covariance.to(torch.float64) * (n - 1)
         return made
@@ -84,9 +84,9 @@ class Moments:
 
     @property
     def covariance(self) -> torch.Tensor:
-        """(D, D) float64, n - 1 in the denominator. Raises BadInput for fewer than two pictures."""
+        """(D, D) float64, n - 1 in the denominator. Raises BadInput for fewer than two images."""
         if self.n < 2:
-            raise BadInput(f"a covariance needs two pictures or more, not {self.n}")
+            raise BadInput(f"a covariance needs two images or more, not {self.n}")
         return self._scatter / (self.n - 1)
 
 
@@ -104,7 +104,7 @@ class FeatureSet:
     def needed_features(self, metric: str) -> torch.Tensor:
         """The features, or BadInput where only moments are known."""
         if self.features is None:
-            raise BadInput(f"{metric} compares single features; this set of {self.n} pictures has only moments")
+            raise BadInput(f"{metric} compares single features; this set of {self.n} images has only moments")
         return self.features
 
 
@@ -119,7 +119,7 @@ def gather(features: Iterable[torch.Tensor], keep: int = KEPT_FEATURES) -> Featu
             if moments.n > keep:
                 kept = None
     if not moments.n:
-        raise BadInput("no features: a set needs pictures")
+        raise BadInput("no features: a set needs images")
     return FeatureSet(moments, None if kept is None else torch.cat(kept))
 
 
@@ -128,10 +128,10 @@ def checked_features(features: torch.Tensor, at_least: int = 1) -> torch.Tensor:
     if features.ndim != 2 or not features.is_floating_point() or features.shape[1] == 0:
         raise BadInput(f"features are (N, D) floats, not {tuple(features.shape)} {features.dtype}")
     if len(features) < at_least:
-        raise BadInput(f"a set of {len(features)} is too small: this score needs {at_least} pictures or more")
+        raise BadInput(f"a set of {len(features)} is too small: this score needs {at_least} images or more")
     rows = features.detach().to("cpu", torch.float64)
     if not bool(torch.isfinite(rows).all()):
-        raise BadInput("features hold NaN or infinities: the pictures or the network's weights are broken")
+        raise BadInput("features hold NaN or infinities: the images or the network's weights are broken")
     return rows
 
 
@@ -139,7 +139,7 @@ def load_reference(path: Path, n: int) -> FeatureSet:
     """Published statistics of a reference: .npz of pytorch-fid and clean-fid (mu, sigma), .pth of BasicSR (mean, cov).
 
     Args:
-        n: how many pictures they were made from; the files do not say (50,000 for BasicSR's
+        n: how many images they were made from; the files do not say (50,000 for BasicSR's
             ``inception_FFHQ_512``, 70,000 for clean-fid's ``ffhq_clean_trainval70k_512``).
 
     Raises:

@@ -20,13 +20,13 @@ Resize = Literal["legacy", "clean"]
 def frechet_distance(a: Moments, b: Moments) -> float:
     """Distance between two Gaussians with these moments: |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)).
 
-    Dowson & Landau 1982, eq. 4; as a score of pictures Heusel et al. 2017 (arXiv 1706.08500), eq. 6. The trace of the
+    Dowson & Landau 1982, eq. 4; as a score of images Heusel et al. 2017 (arXiv 1706.08500), eq. 6. The trace of the
     root is the sum of the roots of the eigenvalues of S1^(1/2) S2 S1^(1/2), which is symmetric: no complex numbers, no
     offset on the diagonal, and the same value for (a, b) and (b, a) to round-off. Reported as computed: equal moments
     give 0 up to round-off, of either sign.
 
     Raises:
-        BadInput: for a set of fewer than two pictures, or different dimensions.
+        BadInput: for a set of fewer than two images, or different dimensions.
     """
     _check_dimensions(a.dimension, b.dimension)
     first, second = a.covariance, b.covariance
@@ -39,7 +39,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 def frechet_from_features(a: torch.Tensor, b: torch.Tensor) -> float:
     """The same distance from features (N, D), by the route that is fastest and most exact for their number.
 
-    With fewer pictures than dimensions the covariances are singular and D x D matrices a waste: the trace of the root
+    With fewer images than dimensions the covariances are singular and D x D matrices a waste: the trace of the root
     is then the sum of the singular values of X1 X2^T / sqrt((n1 - 1)(n2 - 1)), X being the centred features.
 
     Raises:
@@ -65,10 +65,10 @@ def distance(restored: FeatureSet, reference: FeatureSet) -> float:
 
 
 def influence(restored: torch.Tensor, reference: FeatureSet) -> torch.Tensor:
-    """How much each restored picture pulls on the distance: its derivative by the picture's weight, (N,) summing to 0.
+    """How much each restored image pulls on the distance: its derivative by the image's weight, (N,) summing to 0.
 
     The infinitesimal jackknife (Jaeckel 1972; Efron 1982, "The Jackknife, the Bootstrap and Other Resampling Plans",
-    chapter 6), in closed form: for picture x, 2 (m1 - m2).(x - m1) + |x - m1|^2 - (x - m1)^T T (x - m1) less its mean,
+    chapter 6), in closed form: for image x, 2 (m1 - m2).(x - m1) + |x - m1|^2 - (x - m1)^T T (x - m1) less its mean,
     T being the optimal transport map from the restored Gaussian to the reference. The last term is read off the
     singular vectors of the product of the two factors, so that it holds for singular covariances too.
     """
@@ -94,12 +94,12 @@ def influence(restored: torch.Tensor, reference: FeatureSet) -> torch.Tensor:
 
 
 def fid_infinity(restored: FeatureSet, reference: FeatureSet, *, seed: int = 0, points: int = 15) -> float | None:
-    """The distance that infinitely many pictures would have: a line through it over 1/N, read at 0.
+    """The distance that infinitely many images would have: a line through it over 1/N, read at 0.
 
     Chong & Forsyth 2020 (arXiv 1911.07023), section 4.1: 15 sizes, evenly spaced, here from N / 4 on (the paper: 5,000
     to 50,000). Seeded subsamples without repetition. Where the reference has features it shrinks in proportion, so the
     line removes the bias of both; statistics from a file keep theirs. The dependence on 1/N is a line only where N
-    exceeds the dimension. None for fewer than 20 pictures or where features are not kept.
+    exceeds the dimension. None for fewer than 20 images or where features are not kept.
     """
     features = restored.features
     if features is None or restored.n < 20 or (reference.features is not None and reference.n < 20):
@@ -120,13 +120,13 @@ def fid_infinity(restored: FeatureSet, reference: FeatureSet, *, seed: int = 0, 
 
 @dataclass(frozen=True, slots=True)
 class Fid:
-    """FID of restored faces against a reference set, with its interval and its value for infinitely many pictures.
+    """FID of restored faces against a reference set, with its interval and its value for infinitely many images.
 
     The interval is the bootstrap over restored images of the linearised score (see ``influence``), the reference held
-    fixed: where the FID of as many other pictures would lie. It does not resample features, because repeated pictures
+    fixed: where the FID of as many other images would lie. It does not resample features, because repeated images
     lower the rank and shift the whole bootstrap distribution upwards, past the score itself. It does not cover the
-    bias of FID either, which is large for few pictures and is what ``extrapolated`` is for: compare only equal numbers
-    of pictures.
+    bias of FID either, which is large for few images and is what ``extrapolated`` is for: compare only equal numbers
+    of images.
     """
 
     resize: Resize
@@ -163,7 +163,7 @@ class Fid:
         """The distance. Raises BadInput for a set of one, or sets of different dimensions."""
         for what, held in (("restored faces", restored), ("reference", reference)):
             if held.n < self.minimum_images:
-                raise BadInput(f"{self.name} needs two pictures or more; the {what} has {held.n}")
+                raise BadInput(f"{self.name} needs two images or more; the {what} has {held.n}")
         value = distance(restored, reference)
         low = high = None
         if restored.features is not None:

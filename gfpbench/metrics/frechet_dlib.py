@@ -24,7 +24,7 @@ The median over 59 aligned portraits of 128 px; the edges vary by 0.02 to 0.05 o
 class FrechetDlib:
     """How far the identities and looks in a set of restored crops are from those of a reference set.
 
-    128 dimensions in place of FID's 2048: a few hundred pictures are enough for a full covariance. The box is fixed, so
+    128 dimensions in place of FID's 2048: a few hundred images are enough for a full covariance. The box is fixed, so
     that a restoration in which no detector finds a face counts too; crops have to be aligned. Values are small (unlike
     faces are about 0.6 apart in this space) and compare with nothing published.
     """
@@ -63,7 +63,7 @@ class FrechetDlib:
         """The distance, its interval and what is known of its bias, as for FID."""
         for what, held in (("restored faces", restored), ("reference", reference)):
             if held.n < self.minimum_images:
-                raise BadInput(f"{self.name} needs two pictures or more; the {what} has {held.n}")
+                raise BadInput(f"{self.name} needs two images or more; the {what} has {held.n}")
         return Fid("legacy", seed=self.seed).score(restored, reference)  # the distance knows nothing of the network
 
 

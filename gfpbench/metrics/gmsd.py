@@ -1,4 +1,4 @@
-"""Gradient magnitude similarity deviation: how unevenly the edges of two pictures disagree. 0 for equal pictures."""
+"""Gradient magnitude similarity deviation: how unevenly the edges of two images disagree. 0 for equal images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _squared_gradient(gray: torch.Tensor) -> torch.Tensor:
 def _gmsd(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Standard deviation (n - 1) of (2 m1 m2 + C) / (m1^2 + m2^2 + C) over the plane (Eqs. 4 to 6)."""
     first, second = _squared_gradient(restored[0]), _squared_gradient(truth[0])
-    # sqrt(m1^2 m2^2) instead of sqrt times sqrt: on equal pictures every value is exactly 1.
+    # sqrt(m1^2 m2^2) instead of sqrt times sqrt: on equal images every value is exactly 1.
     similarity = (first * second).sqrt_().mul_(2).add_(C).div_((first + second).add_(C))
     deviation = similarity - mean_of(similarity)
     count = similarity.numel()
@@ -58,4 +58,4 @@ gmsd = PerImageMetric(
     source="Xue, Zhang, Mou and Bovik 2014, Eqs. 4 to 6, and the authors' GMSD.m",
     score=_on_gray,
 )
-"""GMSD on the 8-bit grey picture (0.299 R + 0.587 G + 0.114 B, rounded, 0..255), halved first, constant 170."""
+"""GMSD on the 8-bit grey image (0.299 R + 0.587 G + 0.114 B, rounded, 0..255), halved first, constant 170."""

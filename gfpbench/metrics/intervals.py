@@ -65,7 +65,7 @@ def bootstrap_mean(values: ArrayLike, *, level: float = 0.95, seed: int = 0, res
 
     The result depends on the values and the seed, not on their order. One value, or equal values, give an interval of
     no width; for a single one the note says that nothing is known of the spread. An infinite value (PSNR of equal
-    pictures) makes the mean infinite; resamples that miss it keep the near bound finite, and the note counts them.
+    images) makes the mean infinite; resamples that miss it keep the near bound finite, and the note counts them.
 
     Args:
         values: (N,) scores; infinite of one sign is allowed.

@@ -1,4 +1,4 @@
-"""Kernel inception distance: like FID, without its bias for few pictures."""
+"""Kernel inception distance: like FID, without its bias for few images."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def kid_from_features(
     The published way (100 subsets of 1,000); the whole sets have the same expectation, with less noise.
     """
     if subset_size < 2 or subsets < 1:
-        raise BadInput(f"KID takes one subset or more of two pictures or more, not {subsets} of {subset_size}")
+        raise BadInput(f"KID takes one subset or more of two images or more, not {subsets} of {subset_size}")
     first, second = checked_features(restored, 2), checked_features(reference, 2)
     if min(len(first), len(second)) <= subset_size:
         return squared_mmd(first, second)
@@ -64,13 +64,13 @@ def kid_from_features(
 
 
 def pseudo_values(restored: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """(N,) jackknife pseudo-values of each restored picture, whose mean is the squared MMD of the whole sets.
+    """(N,) jackknife pseudo-values of each restored image, whose mean is the squared MMD of the whole sets.
 
-    n v - (n - 1) v_i, v_i being the score without picture i (Efron 1982, chapter 2), from row sums of the kernel. They
+    n v - (n - 1) v_i, v_i being the score without image i (Efron 1982, chapter 2), from row sums of the kernel. They
     carry the second-order part of the variance too, which is all there is where both sets have one source.
 
     Raises:
-        BadInput: for fewer than three restored pictures.
+        BadInput: for fewer than three restored images.
     """
     first, second = checked_features(restored, 3), checked_features(reference, 2)
     n, m = len(first), len(second)
@@ -134,7 +134,7 @@ class Kid:
         notes = [f"{few} images: one subset of all, not {self.subset_size}"] if few <= self.subset_size else []
         if few < dimension:
             notes.append(f"fewer than the {dimension} dimensions: unbiased, but compare intervals, not values")
-        # Unbiased: its value for infinitely many pictures is expected to be this one.
+        # Unbiased: its value for infinitely many images is expected to be this one.
         return SetScore(value, low, high, restored.n, reference.n, extrapolated=value, note="; ".join(notes))
 
 

@@ -47,7 +47,7 @@ def points_of(heat_maps: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def landmarks_of(network: nn.Module, rgb: NDArray[np.uint8], device: torch.device) -> NDArray[np.float64]:
-    """(98, 2) places x, y in pixels of an (H, W, 3) uint8 RGB picture, which the network sees at 256 px in [0, 1]."""
+    """(98, 2) places x, y in pixels of an (H, W, 3) uint8 RGB image, which the network sees at 256 px in [0, 1]."""
     height, width = rgb.shape[:2]
     small = np.ascontiguousarray(cv2.resize(rgb, (INPUT_PX, INPUT_PX)).transpose(2, 0, 1))
     with torch.inference_mode():

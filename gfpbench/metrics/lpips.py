@@ -1,4 +1,4 @@
-"""LPIPS: how different two faces look to a network trained on people's judgement. 0 for equal pictures."""
+"""LPIPS: how different two faces look to a network trained on people's judgement. 0 for equal images."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def network(backbone: Backbone, weights: Path) -> nn.Module:
 
 
 def distance(network: nn.Module, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
-    """(B,) distances of the 8-bit pictures, given to the network as RGB in [-1, 1], the range it was made for."""
+    """(B,) distances of the 8-bit images, given to the network as RGB in [-1, 1], the range it was made for."""
     network = network.to(restored.pixels.device)
 
     def one(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:

@@ -56,7 +56,7 @@ ms_ssim = PerImageMetric(
     source="Wang, Simoncelli and Bovik 2003, Eq. 7 and section 3.2, on 8-bit grey as their MATLAB code takes it",
     score=_on_gray,
 )
-"""MS-SSIM on the 8-bit grey picture (0.299 R + 0.587 G + 0.114 B, rounded, 0..255), five scales, range 255.
+"""MS-SSIM on the 8-bit grey image (0.299 R + 0.587 G + 0.114 B, rounded, 0..255), five scales, range 255.
 
 The same luma as pyiqa's ``ms_ssim`` (its YIQ default), which differs in cutting negative values pixel by pixel and
 in padding odd sizes with zeros. Below 161 px the coarsest scale is smaller than the 11-px window.

@@ -127,7 +127,7 @@ def _asymmetric_gaussian(values: torch.Tensor) -> tuple[NDArray[np.intp], Floats
 
 
 def _block_features(normalized: NDArray[np.float32], block_px: int) -> Floats:
-    """18 numbers for each block of a contrast-normalised picture: (blocks, 18)."""
+    """18 numbers for each block of a contrast-normalised image: (blocks, 18)."""
     down, across = (side // block_px for side in normalized.shape)
     tiles = torch.from_numpy(np.ascontiguousarray(normalized)).view(down, block_px, across, block_px)
     blocks = tiles.permute(0, 2, 1, 3).reshape(-1, block_px, block_px)
@@ -151,7 +151,7 @@ def _features(luma: NDArray[np.float32]) -> Floats:
 
 
 def _distance(name: str, features: Floats) -> float:
-    """Mahalanobis-like distance of a picture's feature Gaussian to the pristine one (Eq. 10).
+    """Mahalanobis-like distance of an image's feature Gaussian to the pristine one (Eq. 10).
 
     Blocks with an undefined feature (flat ones) leave the covariance, and the mean where they are undefined.
     """
@@ -159,7 +159,7 @@ def _distance(name: str, features: Floats) -> float:
     if defined.sum() < 2:
         raise BadInput(
             f"niqe is undefined for {name}: {len(features) - defined.sum()} of its {len(features)} blocks of "
-            f"{BLOCK_PX} px are flat and it takes two that are not; leave this picture out"
+            f"{BLOCK_PX} px are flat and it takes two that are not; leave this image out"
         )
     model = pristine()
     gap = model.mean - np.nanmean(features, axis=0)
@@ -192,7 +192,7 @@ niqe = PerImageMetric(
 """NIQE on BT.601 luma rounded to whole numbers, 96 x 96 blocks, two scales, basicsr's arithmetic and pristine model.
 
 Within 0.005 of basicsr on photographs (at most 0.003 on 48), and within 1e-6 given the same rounded luma and the same
-halved picture: basicsr makes those in single precision, in an order that depends on the processor, which shows where a
-picture is smooth (by 0.06 and 0.26 on two pictures made half of flat blocks). Here the order is fixed: the same bits
+halved image: basicsr makes those in single precision, in an order that depends on the processor, which shows where an
+image is smooth (by 0.06 and 0.26 on two images made half of flat blocks). Here the order is fixed: the same bits
 for any batch size and thread count. Incomplete blocks at the right and bottom are left out, as there.
 """

@@ -13,13 +13,13 @@ from gfpbench.types import BadInput, Better, ImageBatch
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerImageMetric:
-    """A number for each picture, under one fixed convention (see ``gfpbench.types.Metric`` for the contract).
+    """A number for each image, under one fixed convention (see ``gfpbench.types.Metric`` for the contract).
 
     Args:
         name: with its convention: ``psnr_rgb``, never ``psnr``.
         unit: ``"dB"``, or ``""`` where there is none.
         better: ``"higher"`` or ``"lower"``.
-        best: its value on equal pictures; None for a no-reference metric.
+        best: its value on equal images; None for a no-reference metric.
         tolerance: a difference below this is the same.
         tolerance_reason: why.
         minimum_side_px: the shorter side below which the metric is undefined.
@@ -40,11 +40,11 @@ class PerImageMetric:
     score: Callable[[ImageBatch, ImageBatch], torch.Tensor]
 
     def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
-        """Score each picture: (B,) float64 on the CPU, in the order of ``restored.ids``. ``inf`` allowed, NaN never.
+        """Score each image: (B,) float64 on the CPU, in the order of ``restored.ids``. ``inf`` allowed, NaN never.
 
         Raises:
             BadInput: where the batches are not pairs (other ids, another order, another size), where a side is
-                shorter than ``minimum_side_px``, and where the metric is undefined for a picture.
+                shorter than ``minimum_side_px``, and where the metric is undefined for an image.
         """
         if self.needs_truth:
             check_pairs(self.name, restored, truth)
@@ -52,7 +52,7 @@ class PerImageMetric:
             height, width = restored.size
             raise BadInput(
                 f"{self.name} is undefined below {self.minimum_side_px} px on the shorter side; "
-                f"these pictures are {height} x {width} px: use larger ones or leave {self.name} out"
+                f"these images are {height} x {width} px: use larger ones or leave {self.name} out"
             )
         with torch.no_grad():
             values = self.score(restored, moved(truth, restored.pixels.device) if self.needs_truth else truth)
@@ -60,7 +60,7 @@ class PerImageMetric:
         undefined = [name for name, value in zip(restored.ids, values.tolist(), strict=True) if value != value]
         if undefined:
             raise BadInput(
-                f"{self.name} is undefined (not a number) for {', '.join(undefined)}: leave these pictures out"
+                f"{self.name} is undefined (not a number) for {', '.join(undefined)}: leave these images out"
             )
         return values
 
@@ -76,19 +76,19 @@ def check_pairs(metric: str, restored: ImageBatch, truth: ImageBatch) -> None:
             pairs = zip(restored.ids, truth.ids, strict=True)
             position, (ours, theirs) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
             parts = [f"position {position} holds {ours!r} in restored and {theirs!r} in truth"]
-        raise BadInput(f"{metric} compares pictures of one name, in one order: {'; '.join(parts)}")
+        raise BadInput(f"{metric} compares images of one name, in one order: {'; '.join(parts)}")
     if restored.size != truth.size:
         ours_px, theirs_px = (" x ".join(map(str, batch.size)) for batch in (restored, truth))
         raise BadInput(
-            f"{metric} compares pictures of one size: restored is {ours_px} px and truth {theirs_px} px "
-            f"(first picture {restored.ids[0]!r}): resize one of them first"
+            f"{metric} compares images of one size: restored is {ours_px} px and truth {theirs_px} px "
+            f"(first image {restored.ids[0]!r}): resize one of them first"
         )
 
 
 def image_by_image(score: Callable[..., torch.Tensor], *views: torch.Tensor) -> torch.Tensor:
-    """Apply ``score`` to one picture at a time: (C, H, W) each to a scalar, stacked to (B,).
+    """Apply ``score`` to one image at a time: (C, H, W) each to a scalar, stacked to (B,).
 
-    One picture's planes stay in the processor's cache, and a value cannot depend on the pictures beside it:
+    One image's planes stay in the processor's cache, and a value cannot depend on the images beside it:
     whatever the batch size and order, the bits are the same.
     """
     return torch.stack([score(*(plane.contiguous() for plane in planes)) for planes in zip(*views, strict=True)])

@@ -1,4 +1,4 @@
-"""PIQE: how much of a picture's visible texture is blurred, blocky or noisy. Needs no truth; lower is better."""
+"""PIQE: how much of an image's visible texture is blurred, blocky or noisy. Needs no truth; lower is better."""
 
 from __future__ import annotations
 
@@ -111,21 +111,21 @@ piqe = PerImageMetric(
     tolerance=6.0,
     tolerance_reason=(
         "a restorer run with another thread count or batch size tips a few bytes, and then a block or two near "
-        "a threshold: one picture moved by up to 5.9, the mean of 59 by 0.2, measured on faces of 64 to 512 px"
+        "a threshold: one image moved by up to 5.9, the mean of 59 by 0.2, measured on faces of 64 to 512 px"
     ),
     minimum_side_px=4 * BLOCK_PX,
     needs_truth=False,
     source="Venkatanath et al. 2015 (NCC), with the constants and the order of steps of MATLAB's piqe (R2018b)",
     score=_on_gray,
 )
-"""PIQE on the 8-bit grey picture (0.299 R + 0.587 G + 0.114 B, rounded): 0 to 100, in blocks of 16 px.
+"""PIQE on the 8-bit grey image (0.299 R + 0.587 G + 0.114 B, rounded): 0 to 100, in blocks of 16 px.
 
 The no-reference metric for small crops, where ``niqe`` is undefined. Below 64 px (16 blocks) the constant that keeps
-its quotient finite weighs more than one block in sixteen, so it is undefined there. A picture in which no block has
+its quotient finite weighs more than one block in sixteen, so it is undefined there. An image in which no block has
 anything to see (one colour, strong blur) scores 100, the worst.
 
 pyiqa's ``piqe`` agrees within 0.001 in double precision where the brightest grey is 255; elsewhere it first stretches
-the picture until that is so, which moved faces of 128 px by 2 in the median and 14 at most. It also drops incomplete
+the image until that is so, which moved faces of 128 px by 2 in the median and 14 at most. It also drops incomplete
 blocks, which MATLAB completes.
 
 How it judges 59 aligned faces of 128 px (mean; share of them scored worse than their own truth): truth 31.2; blurred by

@@ -16,7 +16,7 @@ from gfpbench.types import BadInput, Better, ImageBatch, SetScore
 Quantity: TypeAlias = Literal["precision", "recall"]
 
 _ROWS_AT_ONCE = 2048  # distances held together
-_ROUND_OFF = 1e-12  # of the squared length of the features: equal pictures lie in one another's ball
+_ROUND_OFF = 1e-12  # of the squared length of the features: equal images lie in one another's ball
 
 
 def inside(points: torch.Tensor, manifold: torch.Tensor, neighbours: int = 3) -> torch.Tensor:
@@ -52,7 +52,7 @@ class PrecisionRecall:
     """Share of restored faces inside the reference's manifold (precision), or the other way round (recall).
 
     The interval is a bootstrap over the faces that are counted (restored for precision, reference for recall), both
-    manifolds held fixed. Both shares depend on the number of pictures: compare only equal numbers.
+    manifolds held fixed. Both shares depend on the number of images: compare only equal numbers.
     """
 
     quantity: Quantity
@@ -63,7 +63,7 @@ class PrecisionRecall:
     better: Better = "higher"
     best: float | None = 1.0
     tolerance: float = 1e-12
-    tolerance_reason: str = "a share of pictures: it moves by one picture or not at all"
+    tolerance_reason: str = "a share of images: it moves by one image or not at all"
     minimum_side_px: int = 1
 
     @property

@@ -45,7 +45,7 @@ class Protocol:
 
 _PAIRS = "pairs match by name; the script pairs two sorted folders by position"
 _BYTES = "saved as 8-bit PNG and read again"
-_FFHQ50K = "FID against 50,000 FFHQ pictures at 512 px, not the paired truth: the paper's ground-truth row reads 43.43"
+_FFHQ50K = "FID against 50,000 FFHQ images at 512 px, not the paired truth: the paper's ground-truth row reads 43.43"
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -75,8 +75,8 @@ PROTOCOLS: dict[str, Protocol] = {
             },
             (
                 _BYTES,
-                "pairs match by name; a missing picture is an error",
-                "every mean has an interval over pictures; a failed restoration has no number",
+                "pairs match by name; a missing image is an error",
+                "every mean has an interval over images; a failed restoration has no number",
                 "without a reference: NIQE from 192 px on, PIQE from 64 px on",
                 "FID and KID against the truth of the run: 0 is reachable, and no download of a dataset is needed",
             ),
@@ -114,7 +114,7 @@ PROTOCOLS: dict[str, Protocol] = {
                 _FFHQ50K,
                 "each channel of the output gets the truth's mean and standard deviation before PSNR and SSIM, always",
                 "pairs closer than 1 degree leave the mean of Deg",
-                "at most 3,000 pictures count for FID",
+                "at most 3,000 images count for FID",
                 "LMD: 98 points of AWing on the whole crop, in pixels, divided by nothing",
             ),
         ),
@@ -141,7 +141,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "pmrf",
-            "PMRF's script: FID against the 70,000 pictures of FFHQ.",
+            "PMRF's script: FID against the 70,000 images of FFHQ.",
             "ohayonguy/PMRF@dc2ec0d evaluation/compute_metrics_blind.py",
             {
                 "PSNR": "psnr_rgb_cap80",
@@ -155,14 +155,14 @@ PROTOCOLS: dict[str, Protocol] = {
                 _BYTES,
                 "names are compared before anything is measured",
                 "PSNR adds 1e-8 to the error: at most 80 dB",
-                "FID, KID and precision against all 70,000 FFHQ pictures at 512 px by torch-fidelity, which resizes as "
+                "FID, KID and precision against all 70,000 FFHQ images at 512 px by torch-fidelity, which resizes as "
                 "TensorFlow 1 did (no half-pixel offset, no antialiasing)",
                 "pairs closer than 1 degree leave the mean of Deg, as in VQFR's script",
             ),
             {
-                "FID": "needs the 70,000 pictures of FFHQ at 512 px; nobody publishes their statistics for this resize",
-                "KID": "needs the 70,000 pictures of FFHQ at 512 px",
-                "precision": "needs the 70,000 pictures of FFHQ at 512 px",
+                "FID": "needs the 70,000 images of FFHQ at 512 px; nobody publishes their statistics for this resize",
+                "KID": "needs the 70,000 images of FFHQ at 512 px",
+                "precision": "needs the 70,000 images of FFHQ at 512 px",
             },
         ),
         Protocol(
@@ -170,7 +170,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "DifFace's tables: FID against the paired truth.",
             "Yue and Loy 2022 (arXiv 2212.06512), synthetic CelebA-Test; the repository publishes no metric script",
             {"PSNR": "psnr_rgb", "SSIM": "ssim_rgb", "FID": "fid_legacy_vs_truth"},
-            ("FID against the ground truth of the test set, so that equal pictures read 0",),
+            ("FID against the ground truth of the test set, so that equal images read 0",),
             {
                 "LPIPS": "its network is not published; measure lpips_alex or lpips_vgg under their own names",
                 "IDS": "an angle between ArcFace embeddings whose script is not published; deg_arcface is the nearest",
@@ -178,12 +178,12 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "report-2021",
-            "The 2021 reproduction report: 100 pictures, FID against their own truth.",
-            "the reproduction report of 2021, its tables on 100 pictures",
+            "The 2021 reproduction report: 100 images, FID against their own truth.",
+            "the reproduction report of 2021, its tables on 100 images",
             {"PSNR": "psnr_rgb", "SSIM": "ssim_rgb", "FID": "fid_legacy_vs_truth"},
             (
-                "100 pictures: far fewer than the 2048 dimensions of FID, which is then mostly bias",
-                "FID against the truth of the same 100 pictures, so that the ground-truth row reads 0",
+                "100 images: far fewer than the 2048 dimensions of FID, which is then mostly bias",
+                "FID against the truth of the same 100 images, so that the ground-truth row reads 0",
             ),
         ),
         Protocol(

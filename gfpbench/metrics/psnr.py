@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio of 8-bit pictures: how far apart two pictures are, pixel by pixel, in decibels."""
+"""Peak signal-to-noise ratio of 8-bit images: how far apart two images are, pixel by pixel, in decibels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def decibels(mean_squared_error: torch.Tensor) -> torch.Tensor:
 
 
 def _psnr_of_bytes(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Of two (3, H, W) uint8 pictures; the sum of squares is exact."""
+    """Of two (3, H, W) uint8 images; the sum of squares is exact."""
     error = restored.to(torch.int16).sub_(truth).to(torch.float32).flatten()
     runs = F.pad(error, (0, -len(error) % _EXACT_RUN)).view(-1, _EXACT_RUN)
     return decibels(runs.mul_(runs).sum(1).to(torch.float64).sum() / len(error))
@@ -65,7 +65,7 @@ psnr_rgb = PerImageMetric(
     source="BasicSR@8d56e3a basicsr/metrics/psnr_ssim.py calculate_psnr, crop_border 0",
     score=_psnr_rgb,
 )
-"""PSNR over the three channels of the 8-bit RGB pictures: one mean squared error for all three."""
+"""PSNR over the three channels of the 8-bit RGB images: one mean squared error for all three."""
 
 psnr_y = PerImageMetric(
     name="psnr_y",

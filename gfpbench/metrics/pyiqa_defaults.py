@@ -17,7 +17,7 @@ _CAP_DB = 80.0
 
 
 def capped(decibel: torch.Tensor) -> torch.Tensor:
-    """PSNR where 1e-8 was added to the mean squared error of pictures in [0, 1]: at most 80 dB, 3e-5 lower at 28 dB."""
+    """PSNR where 1e-8 was added to the mean squared error of images in [0, 1]: at most 80 dB, 3e-5 lower at 28 dB."""
     return -10 * torch.log10(10 ** (-decibel / 10) + _EPSILON)
 
 
@@ -53,7 +53,7 @@ psnr_rgb_cap80 = replace(
     source=f"{_PYIQA} psnr; basicsr calculate_psnr_pt, which PMRF uses (evaluation/compute_metrics_blind.py)",
     score=_psnr_rgb_cap80,
 )
-"""``psnr_rgb`` as implementations in torch write it: equal pictures reach 80 dB and not infinity."""
+"""``psnr_rgb`` as implementations in torch write it: equal images reach 80 dB and not infinity."""
 
 psnr_yiq_cap80 = replace(
     psnr_y, name="psnr_yiq_cap80", best=_CAP_DB, source=f"{_PYIQA} psnry, color_space yiq", score=_psnr_yiq_cap80

@@ -18,7 +18,7 @@ class Reference:
     Args:
         what: in words.
         asset: the file that holds its statistics; None for the truth of the run itself.
-        n: how many pictures it was made from; None for the truth.
+        n: how many images it was made from; None for the truth.
     """
 
     what: str
@@ -37,10 +37,10 @@ TRUTH = Reference("the truth of the same run", None, None)
 REFERENCES: dict[str, Reference] = {
     "truth": TRUTH,
     "ffhq50k": Reference(
-        "50,000 pictures of FFHQ at 512 px, BasicSR's inception_FFHQ_512.pth", "ffhq-inception-stats-512", 50_000
+        "50,000 images of FFHQ at 512 px, BasicSR's inception_FFHQ_512.pth", "ffhq-inception-stats-512", 50_000
     ),
     "ffhq70k": Reference(
-        "70,000 pictures of FFHQ at 512 px, clean-fid's ffhq_clean_trainval70k_512.npz", "ffhq-clean-stats-512", 70_000
+        "70,000 images of FFHQ at 512 px, clean-fid's ffhq_clean_trainval70k_512.npz", "ffhq-clean-stats-512", 70_000
     ),
 }
 """Name -> reference set."""
@@ -56,7 +56,7 @@ class SetMeasure:
 
     @property
     def against_truth(self) -> bool:
-        """Whether the run's own clean pictures are the reference, so that their features are needed too."""
+        """Whether the run's own clean images are the reference, so that their features are needed too."""
         return self.reference.asset is None
 
     def record(self) -> dict[str, Json]:

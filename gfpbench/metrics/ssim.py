@@ -1,4 +1,4 @@
-"""Structural similarity: do local means, contrasts and patterns of two pictures agree? 1 for equal pictures."""
+"""Structural similarity: do local means, contrasts and patterns of two images agree? 1 for equal images."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def similarity_maps(restored: torch.Tensor, truth: torch.Tensor) -> tuple[torch.
     Equal planes give exactly 1, and exchanging the two gives the same bits.
     """
     mean_1, mean_2 = weighted_mean(restored), weighted_mean(truth)
-    # No fused multiply-add here: it would round one of the two pictures differently from the other.
+    # No fused multiply-add here: it would round one of the two images differently from the other.
     squares = weighted_mean((restored * restored).add_(truth * truth))
     product = weighted_mean(restored * truth)
     means_product = mean_1 * mean_2
@@ -70,12 +70,12 @@ def similarity(restored: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tenso
 
 
 def ssim_of_planes(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Mean over the channels of two (C, H, W) pictures."""
+    """Mean over the channels of two (C, H, W) images."""
     return torch.stack([similarity(*planes)[0] for planes in zip(restored, truth, strict=True)]).mean()
 
 
 def _ssim_rgb(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
-    """(B,) mean over the three channels of the 8-bit RGB pictures."""
+    """(B,) mean over the three channels of the 8-bit RGB images."""
     return image_by_image(ssim_of_planes, to_255(restored), to_255(truth))
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gfpbench.nano.losses import Weights
-from gfpbench.restorers.gfpgan_sizes import Sizes
 from gfpbench.registry import unknown
+from gfpbench.restorers.gfpgan_sizes import Sizes
 from gfpbench.types import BadInput
 
 RECIPES = Path(__file__).parent / "recipes"

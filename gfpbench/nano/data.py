@@ -1,7 +1,7 @@
 """Pairs of true and degraded faces for every training step, each made from its key alone.
 
 Step 17 of seed 0 is the same batch whoever makes it and whatever was made before: a run that was killed goes on with
-the pictures it would have had.
+the images it would have had.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from gfpbench import degrade, faces
 from gfpbench.degrade.blur import Blur
 from gfpbench.degrade.chain import Chain
 from gfpbench.degrade.jpeg import Jpeg
-from gfpbench.degrade.rng import key, step_generator
 from gfpbench.degrade.noise import Noise
 from gfpbench.degrade.resample import Downsample
+from gfpbench.degrade.rng import key, step_generator
 from gfpbench.images import batch_from_uint8, signed, to_rgb_arrays, to_uint8
 from gfpbench.types import BadInput, Degradation, ImageBatch, Json
 
@@ -45,12 +45,12 @@ class Faces:
     """Aligned faces in memory.
 
     Args:
-        pictures: (N, S, S, 3) uint8 RGB.
+        images: (N, S, S, 3) uint8 RGB.
         ids: N names.
         source: where they are from, as the face set says.
     """
 
-    pictures: Bytes
+    images: Bytes
     ids: tuple[str, ...]
     source: Mapping[str, Json]
 
@@ -59,7 +59,7 @@ class Faces:
 
     def batch(self) -> ImageBatch:
         """All of them."""
-        return batch_from_uint8(list(self.pictures), self.ids)
+        return batch_from_uint8(list(self.images), self.ids)
 
     def apart(self, every: int) -> tuple[Faces, Faces]:
         """Those to train on, and every so many-th to validate on."""
@@ -68,26 +68,26 @@ class Faces:
 
     def _some(self, chosen: NDArray[np.bool_]) -> Faces:
         ids = tuple(name for name, wanted in zip(self.ids, chosen, strict=True) if wanted)
-        return Faces(self.pictures[chosen], ids, {**self.source, "count": len(ids)})
+        return Faces(self.images[chosen], ids, {**self.source, "count": len(ids)})
 
 
 def read_faces(name_or_path: str, size_px: int, least: int) -> Faces:
     """All faces of a set, at one size.
 
     Raises:
-        BadInput: for what is no set of faces, a picture that cannot be read, and fewer than ``least``.
+        BadInput: for what is no set of faces, an image that cannot be read, and fewer than ``least``.
     """
     found = faces.load(name_or_path, size_px=size_px, draws=1)
     ids = found.ids()
     if len(ids) < least:
         raise BadInput(f"{name_or_path}: holds {len(ids)} faces; training takes {least} or more")
     loaded = [found.load(name).pixels for name in ids]
-    pictures = [to_rgb_arrays(ImageBatch(pixels[None], (name,)))[0] for pixels, name in zip(loaded, ids, strict=True)]
-    return Faces(np.stack(pictures), ids, found.source())
+    images = [to_rgb_arrays(ImageBatch(pixels[None], (name,)))[0] for pixels, name in zip(loaded, ids, strict=True)]
+    return Faces(np.stack(images), ids, found.source())
 
 
 class Mixture:
-    """Several degradations, each for its share of the pictures; itself one (``types.Degradation``).
+    """Several degradations, each for its share of the images; itself one (``types.Degradation``).
 
     Args:
         shares: name to share, in any unit; names of ``gfpbench.degrade`` and ``light``.
@@ -109,11 +109,11 @@ class Mixture:
         return list(self.parts)[int(source.choice(len(self.shares), p=list(self.shares.values())))]
 
     def degraded(self, batch: ImageBatch, seed: int) -> ImageBatch:
-        """Each picture degraded as its name and the seed say."""
+        """Each image degraded as its name and the seed say."""
         pixels = []
-        for name, picture in zip(batch.ids, batch.pixels, strict=True):
+        for name, image in zip(batch.ids, batch.pixels, strict=True):
             part = self.parts[self.chosen(name, seed)]
-            one = ImageBatch(picture[None], (name,))
+            one = ImageBatch(image[None], (name,))
             pixels.append(part.apply(one, [part.draw(name, seed, batch.size)]).pixels)
         return ImageBatch(torch.cat(pixels), batch.ids)
 
@@ -157,7 +157,7 @@ class Steps:
 
     Args:
         faces: to draw from; every one comes once before any comes again.
-        batch: pictures in each.
+        batch: images in each.
         seed: of all draws.
         augment: turn, shift, scale and colour them; mirror images come always.
         mixture: how they are degraded; None leaves ``degraded`` equal to ``truth`` (for the prior).
@@ -177,8 +177,8 @@ class Steps:
         """
         index = [self._face(step * self.batch + slot) for slot in range(self.batch)]
         names = tuple(f"step {step} slot {slot}" for slot in range(self.batch))
-        varied = [self._varied(self.faces.pictures[face], name) for face, name in zip(index, names, strict=True)]
-        truth = batch_from_uint8([picture for picture, _ in varied], names)
+        varied = [self._varied(self.faces.images[face], name) for face, name in zip(index, names, strict=True)]
+        truth = batch_from_uint8([image for image, _ in varied], names)
         degraded = truth if self.mixture is None else self.mixture.degraded(truth, self.seed)
         moved = np.stack([matrix for _, matrix in varied])
         return to_uint8(truth).numpy(), to_uint8(degraded).numpy(), index, moved
@@ -187,9 +187,9 @@ class Steps:
         round_, place = divmod(position, len(self.faces))
         return int(_order(self.seed, round_, len(self.faces))[place])
 
-    def _varied(self, picture: Bytes, name: str) -> tuple[Bytes, Affine]:
+    def _varied(self, image: Bytes, name: str) -> tuple[Bytes, Affine]:
         source = step_generator(self.seed, name, "augmentation")
-        return varied(picture, source) if self.augment else mirrored(picture, source)
+        return varied(image, source) if self.augment else mirrored(image, source)
 
 
 @lru_cache(maxsize=2)
@@ -197,17 +197,17 @@ def _order(seed: int, round_: int, count: int) -> NDArray[np.int64]:
     return step_generator(seed, f"round {round_}", "order").permutation(count)
 
 
-def mirrored(picture: Bytes, source: np.random.Generator) -> tuple[Bytes, Affine]:
+def mirrored(image: Bytes, source: np.random.Generator) -> tuple[Bytes, Affine]:
     """Left and right exchanged in half of the draws; and how positions moved, (2, 3)."""
     if source.random() < 0.5:
-        return picture, np.array([[1.0, 0, 0], [0, 1, 0]])
-    return np.ascontiguousarray(picture[:, ::-1]), np.array([[-1.0, 0, picture.shape[1] - 1], [0, 1, 0]])
+        return image, np.array([[1.0, 0, 0], [0, 1, 0]])
+    return np.ascontiguousarray(image[:, ::-1]), np.array([[-1.0, 0, image.shape[1] - 1], [0, 1, 0]])
 
 
-def varied(picture: Bytes, source: np.random.Generator) -> tuple[Bytes, Affine]:
+def varied(image: Bytes, source: np.random.Generator) -> tuple[Bytes, Affine]:
     """A mirror image in half of the draws, then often a small turn, shift and scaling, and a change of light."""
-    picture, moved = mirrored(picture, source)
-    side = picture.shape[0]
+    image, moved = mirrored(image, source)
+    side = image.shape[0]
     turns, lit, grey = source.random(3) < (0.5, 0.7, 0.02)
     angle, scale = source.normal(0, 6), source.uniform(0.92, 1.12)
     shift = source.normal(0, 0.02 * side, 2)
@@ -216,19 +216,19 @@ def varied(picture: Bytes, source: np.random.Generator) -> tuple[Bytes, Affine]:
         matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle, scale)
         matrix = np.asarray(matrix, np.float64) + np.column_stack([np.zeros((2, 2)), shift])
         border = cv2.BORDER_REFLECT_101
-        picture = _bytes(cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=border))
+        image = _bytes(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=border))
         moved = matrix @ np.vstack([moved, [0, 0, 1]])
     if lit:
         levels = np.linspace(0, 1, 256) ** gamma
         table = np.clip(np.outer(levels, np.clip(gain, 0.4, 1.6)), 0, 1)
-        picture = _bytes(cv2.LUT(picture, np.rint(table * 255).astype(np.uint8)[None]))
+        image = _bytes(cv2.LUT(image, np.rint(table * 255).astype(np.uint8)[None]))
     if grey:
-        picture = np.repeat(np.rint(picture.mean(-1, keepdims=True)).astype(np.uint8), 3, axis=-1)
-    return np.ascontiguousarray(picture), moved
+        image = np.repeat(np.rint(image.mean(-1, keepdims=True)).astype(np.uint8), 3, axis=-1)
+    return np.ascontiguousarray(image), moved
 
 
-def _bytes(picture: Any) -> Bytes:
-    return np.asarray(picture, np.uint8)
+def _bytes(image: Any) -> Bytes:
+    return np.asarray(image, np.uint8)
 
 
 def torch_generator(seed: int, step: int, purpose: str) -> torch.Generator:

@@ -1,4 +1,4 @@
-"""What tells restored faces from true ones: the whole picture, and eyes and mouth each by itself."""
+"""What tells restored faces from true ones: the whole image, and eyes and mouth each by itself."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ COMPONENTS: Mapping[str, tuple[float, float, float]] = {
     "mouth": (64 / 128, 90 / 128, 36 / 128),
 }
 """Where they lie in a face aligned the FFHQ way, left and right as one looks at it: centre x, y and side, over the
-picture's side. GFP-GAN crops by landmarks; aligned faces differ by a few pixels only."""
+image's side. GFP-GAN crops by landmarks; aligned faces differ by a few pixels only."""
 
 
-def component(pictures: Tensor, name: str) -> Tensor:
+def component(images: Tensor, name: str) -> Tensor:
     """(B, C, S, S) to the square around one facial component, as it is."""
-    side = pictures.shape[-1]
+    side = images.shape[-1]
     x, y, length = (round(part * side) for part in COMPONENTS[name])
     half = max(1, length // 2)
-    return pictures[:, :, y - half : y + half, x - half : x + half]
+    return images[:, :, y - half : y + half, x - half : x + half]
 
 
 class Equalised(nn.Module):
@@ -76,9 +76,9 @@ class Discriminator(nn.Module):
         self.hidden = Equalised(widths[-1], widths[-1], 4)
         self.logit = Equalised(widths[-1], 1, 1)
 
-    def features(self, pictures: Tensor) -> list[Tensor]:
+    def features(self, images: Tensor) -> list[Tensor]:
         """Feature maps after every block: what perceptual terms compare where no other network is at hand."""
-        x = _activated(self.first(pictures.contiguous(memory_format=torch.channels_last)))
+        x = _activated(self.first(images.contiguous(memory_format=torch.channels_last)))
         maps = []
         for block in self.blocks:
             x = block(x)
@@ -86,7 +86,7 @@ class Discriminator(nn.Module):
         return maps
 
     def judged(self, maps: list[Tensor]) -> Tensor:
-        """(B,) logits, high for true pictures, from ``features``."""
+        """(B,) logits, high for true images, from ``features``."""
         x = _activated(self.last(torch.cat([maps[-1], _spread(maps[-1])], dim=1)))
         # A 4 x 4 window over a 4 x 4 map: the dense layer of StyleGAN2.
         weight = self.hidden.weight * self.hidden.gain
@@ -94,8 +94,8 @@ class Discriminator(nn.Module):
         logits: Tensor = self.logit(x).flatten().float()
         return logits
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.judged(self.features(pictures))
+    def forward(self, images: Tensor) -> Tensor:
+        return self.judged(self.features(images))
 
 
 class LocalDiscriminator(nn.Module):
@@ -112,9 +112,9 @@ class LocalDiscriminator(nn.Module):
         )
         self.logit = Equalised(4 * width, 1, 3)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Logits (B, 1, h, w), high for true pictures, and the feature maps."""
-        x, maps = pictures.contiguous(memory_format=torch.channels_last), []
+    def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Logits (B, 1, h, w), high for true images, and the feature maps."""
+        x, maps = images.contiguous(memory_format=torch.channels_last), []
         for layer in self.layers:
             x = _activated(layer(x))
             maps.append(x)
@@ -126,9 +126,9 @@ def _activated(x: Tensor) -> Tensor:
 
 
 def _spread(x: Tensor) -> Tensor:
-    """(B, C, h, w) to (B, 1, h, w): how much the pictures of a batch differ, so that equal fakes are seen.
+    """(B, C, h, w) to (B, 1, h, w): how much the images of a batch differ, so that equal fakes are seen.
 
-    The root of the mean variance over groups of up to four, as in StyleGAN2. Zero for one picture.
+    The root of the mean variance over groups of up to four, as in StyleGAN2. Zero for one image.
     """
     group = next(size for size in (4, 3, 2, 1) if len(x) % size == 0)
     grouped = x.float().reshape(group, -1, *x.shape[1:])

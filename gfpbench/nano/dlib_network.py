@@ -26,7 +26,7 @@ Tensor = torch.Tensor
 CHIP_PX = 150
 _PADDING = 0.25
 _MEAN_RGB = (122.782, 117.001, 104.298)
-# Corners of the eyes (right outer, inner, left outer, inner, as one looks at the picture) and the nose, in the unit
+# Corners of the eyes (right outer, inner, left outer, inner, as one looks at the image) and the nose, in the unit
 # square of a chip without padding: get_face_chip_details in dlib/image_transforms/interpolation.h.
 _MEAN_FACE = (
     (0.8595674595992, 0.2134981538014),
@@ -162,19 +162,19 @@ def chip_points() -> NDArray[np.float64]:
     return (np.array(_MEAN_FACE) + _PADDING) / (2 * _PADDING + 1) * CHIP_PX
 
 
-def chips(pictures: Tensor, landmarks: NDArray[np.float64]) -> Tensor:
+def chips(images: Tensor, landmarks: NDArray[np.float64]) -> Tensor:
     """(B, 3, H, W) and (B, 5, 2) landmarks to face chips (B, 3, 150, 150), bilinear, as dlib cuts them."""
     matrices = np.stack([similarity(chip_points(), points) for points in landmarks])
     # dlib lays the first and last of 150 pixels on the ends of a side of 150 s - 1 pixels, about the chip's middle.
     steps = (CHIP_PX - 1 / np.sqrt(np.linalg.det(matrices[:, :, :2]))) / (CHIP_PX - 1)
     offsets = np.arange(CHIP_PX) - (CHIP_PX - 1) / 2
-    along = torch.from_numpy(CHIP_PX / 2 + offsets * steps[:, None]).to(pictures.device, torch.float32)
-    matrix = torch.from_numpy(matrices).to(pictures.device, torch.float32)
+    along = torch.from_numpy(CHIP_PX / 2 + offsets * steps[:, None]).to(images.device, torch.float32)
+    matrix = torch.from_numpy(matrices).to(images.device, torch.float32)
     columns = along[:, None, :, None] * matrix[:, None, None, :, 0]
     where = columns + along[:, :, None, None] * matrix[:, None, None, :, 1] + matrix[:, None, None, :, 2]
-    height, width = pictures.shape[2:]
-    grid = where / torch.tensor([width - 1, height - 1], device=pictures.device) * 2 - 1
-    return F.grid_sample(pictures.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
+    height, width = images.shape[2:]
+    grid = where / torch.tensor([width - 1, height - 1], device=images.device) * 2 - 1
+    return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
 def five_landmarks(embedder: DlibEmbedder, rgb: NDArray[np.uint8]) -> NDArray[np.float64] | None:
@@ -186,7 +186,7 @@ def five_landmarks(embedder: DlibEmbedder, rgb: NDArray[np.uint8]) -> NDArray[np
 
 
 class AlignedDlib:
-    """The network on pictures of known faces: landmarks are found once, in the true picture, and moved with it.
+    """The network on images of known faces: landmarks are found once, in the true image, and moved with it.
 
     Args:
         faces: all that pairs will be drawn from. A face that dlib does not find has the mean position of the others.
@@ -198,21 +198,21 @@ class AlignedDlib:
 
     def __init__(self, faces: Faces, device: str) -> None:
         embedder = dlib_embedder()
-        found = [five_landmarks(embedder, picture) for picture in faces.pictures]
+        found = [five_landmarks(embedder, image) for image in faces.images]
         known = [points for points in found if points is not None]
         if not known:
-            raise BadInput("dlib finds no face in any of the pictures: restore.identity = none trains without")
+            raise BadInput("dlib finds no face in any of the images: restore.identity = none trains without")
         mean = np.mean(known, axis=0)
         self.landmarks = np.stack([mean if points is None else points for points in found])
         self.network = read_dlib(model_path()).to(device)
 
-    def __call__(self, pictures: Tensor, pairs: Pairs) -> tuple[list[Tensor], Tensor]:
+    def __call__(self, images: Tensor, pairs: Pairs) -> tuple[list[Tensor], Tensor]:
         points, moved = self.landmarks[pairs.index], pairs.moved
         points = np.einsum("bij,bpj->bpi", moved[:, :, :2], points) + moved[:, None, :, 2]
         # A mirror image exchanges the eyes.
         flipped = np.linalg.det(moved[:, :, :2]) < 0
         points[flipped] = points[flipped][:, [2, 3, 0, 1, 4]]
-        answer: tuple[list[Tensor], Tensor] = self.network(chips(pictures, points))
+        answer: tuple[list[Tensor], Tensor] = self.network(chips(images, points))
         return answer
 
 

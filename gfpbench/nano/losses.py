@@ -2,7 +2,7 @@
 
 Wang et al., "Towards Real-World Blind Face Restoration with Generative Facial Prior", CVPR 2021, section 3.4; numbered
 as in the 2021 reproduction report: reconstruction (1), adversarial (2), facial components (3), identity (4), total (5).
-y is the truth and y^ the restored picture, (B, 3, H, W) in [-1, 1]. Every term comes without its weight; ``total``
+y is the truth and y^ the restored image, (B, 3, H, W) in [-1, 1]. Every term comes without its weight; ``total``
 applies those. Expectations are means over the batch, and an L1 norm is a mean over its elements, as in the authors'
 code (TencentARC/GFPGAN@7552a77), to which their weights belong.
 """
@@ -19,7 +19,7 @@ from gfpbench.types import BadInput
 
 Tensor = torch.Tensor
 Features = Callable[[Tensor], Sequence[Tensor]]
-"""Pictures in [-1, 1] to feature maps (B, C, h, w) of several layers: VGG, or a discriminator where VGG is missing."""
+"""Images in [-1, 1] to feature maps (B, C, h, w) of several layers: VGG, or a discriminator where VGG is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Weights:
     Args:
         l1: lambda_l1 of (1).
         perceptual: lambda_per of (1).
-        pyramid: of the U-Net's pictures at every size; 1 in the authors' training file, which takes it away halfway.
+        pyramid: of the U-Net's images at every size; 1 in the authors' training file, which takes it away halfway.
         adversarial: lambda_adv of (2).
         r1_gamma: gamma of the penalty on the discriminator's gradient; 10 in the authors' training file.
         local: lambda_local of (3).
@@ -62,17 +62,17 @@ def perceptual(restored: Sequence[Tensor], truth: Sequence[Tensor]) -> Tensor:
     return _mean([l1(ours, theirs.detach()) for ours, theirs in zip(restored, truth, strict=True)])
 
 
-def pyramid(pictures: Sequence[Tensor], truth: Tensor) -> Tensor:
-    """Pyramid supervision: the U-Net's picture at every size against the truth shrunk to it; the sum over sizes.
+def pyramid(images: Sequence[Tensor], truth: Tensor) -> Tensor:
+    """Pyramid supervision: the U-Net's image at every size against the truth shrunk to it; the sum over sizes.
 
     Args:
-        pictures: (B, 3, s, s), any sides that divide the truth's.
+        images: (B, 3, s, s), any sides that divide the truth's.
     """
     losses = []
-    for picture in pictures:
-        if truth.shape[-1] % picture.shape[-1] or truth.shape[-2] % picture.shape[-2]:
-            raise BadInput(f"a pyramid of {tuple(truth.shape[-2:])} px has no level of {tuple(picture.shape[-2:])} px")
-        losses.append(l1(picture, F.interpolate(truth, size=picture.shape[-2:], mode="area")))
+    for image in images:
+        if truth.shape[-1] % image.shape[-1] or truth.shape[-2] % image.shape[-2]:
+            raise BadInput(f"a pyramid of {tuple(truth.shape[-2:])} px has no level of {tuple(image.shape[-2:])} px")
+        losses.append(l1(image, F.interpolate(truth, size=image.shape[-2:], mode="area")))
     return torch.stack(losses).sum()
 
 

@@ -1,7 +1,7 @@
 """The generator of GFP-GAN in a form that bf16 makes fast: the authors' modules and names, our own way through them.
 
 spandrel carries the authors' classes; they are built here for their initial weights and their names, so that what is
-trained loads wherever GFP-GAN does. Their forward pass gives every picture of a batch its own convolution weights
+trained loads wherever GFP-GAN does. Their forward pass gives every image of a batch its own convolution weights
 (see ``gfpbench.restorers.modulated``) and cannot run channels-last. These functions compute the same and do both.
 A step of 8 faces of 128 px takes 0.84 of the authors' time on two CPU threads, and 0.54 in bf16
 (tests/speed/test_nano.py).
@@ -48,13 +48,13 @@ def prior(sizes: Sizes, seed: int) -> Network:
 
 
 def restored(network: Network, degraded: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """(B, 3, S, S) in [-1, 1] to the restored picture and the U-Net's own at 8, 16, ... S px. Uses the stored noise."""
-    latents, conditions, pictures = encoded(network, degraded)
-    return decoded(network.stylegan_decoder, latents, conditions), pictures
+    """(B, 3, S, S) in [-1, 1] to the restored image and the U-Net's own at 8, 16, ... S px. Uses the stored noise."""
+    latents, conditions, images = encoded(network, degraded)
+    return decoded(network.stylegan_decoder, latents, conditions), images
 
 
 def encoded(network: Network, degraded: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]], list[Tensor]]:
-    """What the U-Net makes of a picture: latents (B, L, style), a scale and shift for each size, its own pictures."""
+    """What the U-Net makes of an image: latents (B, L, style), a scale and shift for each size, its own images."""
     degraded = degraded.contiguous(memory_format=torch.channels_last)
     feature = F.leaky_relu(network.conv_body_first(degraded), 0.2)
     skips = []
@@ -63,12 +63,12 @@ def encoded(network: Network, degraded: Tensor) -> tuple[Tensor, list[tuple[Tens
         skips.append(feature)
     feature = F.leaky_relu(network.final_conv(feature), 0.2)
     latents = network.final_linear(feature.flatten(1)).float().unflatten(1, (-1, network.num_style_feat))
-    conditions, pictures = [], []
+    conditions, images = [], []
     for level, up in enumerate(network.conv_body_up):
         feature = up(feature + skips[-1 - level])
         conditions.append((network.condition_scale[level](feature), network.condition_shift[level](feature)))
-        pictures.append(network.toRGB[level](feature).float())
-    return latents, conditions, pictures
+        images.append(network.toRGB[level](feature).float())
+    return latents, conditions, images
 
 
 def mapped(decoder: Network, z: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def decoded(
     conditions: Sequence[tuple[Tensor, Tensor]] = (),
     noises: Sequence[Tensor] | None = None,
 ) -> Tensor:
-    """Latents to pictures (B, 3, S, S), about [-1, 1], float32.
+    """Latents to images (B, 3, S, S), about [-1, 1], float32.
 
     Args:
         latents: (B, style) for all layers, or (B, L, style).

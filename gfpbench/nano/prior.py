@@ -84,10 +84,10 @@ class Prior:
         noises = networks.drawn_noises(self.network, count, source)
         return networks.decoded(self.network, latents, noises=noises)
 
-    def _augmented(self, pictures: Tensor, step: int, purpose: str) -> Tensor:
+    def _augmented(self, images: Tensor, step: int, purpose: str) -> Tensor:
         if not self.settings["diffaugment"]:
-            return pictures
-        return diffaugment(pictures, torch_generator(self.seed, step, f"augmentation {purpose}"))
+            return images
+        return diffaugment(images, torch_generator(self.seed, step, f"augmentation {purpose}"))
 
     @torch.no_grad()
     def sampled(self, count: int, truncation: float) -> Tensor:

@@ -86,11 +86,11 @@ class Restore:
         truth = pairs.truth.contiguous(memory_format=torch.channels_last)
         scale = self.schedule.at(step, progress)
         with products(self.config.run["precision"], self.device):
-            restored, pictures = networks.restored(self.network, pairs.degraded)
+            restored, images = networks.restored(self.network, pairs.degraded)
             judged = {} if self.judges is None else self._teach_judges(restored.detach(), truth, step, scale)
             terms = self._terms(restored, truth, pairs, step)
             if self.config.losses.pyramid and progress <= self.settings["pyramid_until"]:
-                terms["pyramid"] = losses.pyramid(pictures, truth)
+                terms["pyramid"] = losses.pyramid(images, truth)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total(terms, self.config.losses).backward()  # type: ignore[no-untyped-call,unused-ignore]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings["clip_norm"])
@@ -146,7 +146,7 @@ class Restore:
         seen, true_seen = self._augmented([restored, truth], step, "discriminator")
         loss = losses.discriminate(judges["whole"](seen), judges["whole"](true_seen))
         for part in COMPONENTS if self.config.losses.local else ():
-            ours, theirs = (judges[part](component(pictures, part))[0] for pictures in (restored, truth))
+            ours, theirs = (judges[part](component(images, part))[0] for images in (restored, truth))
             loss = loss + losses.discriminate(ours, theirs) / 2
         every = self.settings["r1_every"]
         if step % every == 0:
@@ -156,12 +156,12 @@ class Restore:
         _step(self.judge_optimiser, scale)
         return {"discriminator": loss.detach()}
 
-    def _augmented(self, pictures: Sequence[Tensor], step: int, purpose: str) -> list[Tensor]:
+    def _augmented(self, images: Sequence[Tensor], step: int, purpose: str) -> list[Tensor]:
         if not self.settings["diffaugment"]:
-            return list(pictures)
+            return list(images)
         return [
             diffaugment(given, torch_generator(self.seed, step, f"{purpose} {number}"))
-            for number, given in enumerate(pictures)
+            for number, given in enumerate(images)
         ]
 
     @torch.no_grad()
@@ -206,7 +206,7 @@ class Restore:
 
 
 def penalty(judge: Any, truth: Tensor, gamma: float) -> Tensor:
-    """R1 of a discriminator at true pictures, in float32: second derivatives of bf16 products are too coarse."""
+    """R1 of a discriminator at true images, in float32: second derivatives of bf16 products are too coarse."""
     truth = truth.detach().float().requires_grad_(True)
     with torch.autocast(truth.device.type, enabled=False):
         return losses.r1(judge(truth), truth, gamma)

@@ -1,7 +1,7 @@
 """Faces of our own: sampled from a prior, and refused where they are no face or the copy of a person.
 
 ``python -m gfpbench.nano.screen`` samples with a seed and a truncation, keeps what a detector takes for a face and what
-is no nearer to any training face than those are to each other, and writes pictures with a record of all of it.
+is no nearer to any training face than those are to each other, and writes images with a record of all of it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gfpbench.types import BadInput, GfpbenchError
 
 Bytes = NDArray[np.uint8]
 Embed = Callable[[Bytes], "NDArray[np.float64] | None"]
-"""An (H, W, 3) uint8 RGB picture to its face's embedding, or None where no face is found."""
+"""An (H, W, 3) uint8 RGB image to its face's embedding, or None where no face is found."""
 
 SHRUNK_PX = 32
 QUANTILE = 0.01
@@ -43,7 +43,7 @@ class Limits:
 
     Args:
         angle_degrees: between embeddings; nearer is the same person.
-        pixels: root mean square distance in grey levels at 32 px, mirrored or not; nearer is the same picture.
+        pixels: root mean square distance in grey levels at 32 px, mirrored or not; nearer is the same image.
     """
 
     angle_degrees: float
@@ -70,11 +70,11 @@ class Verdict:
     nearest: str | None
 
 
-def embed_by_dlib(picture: Bytes) -> NDArray[np.float64] | None:
-    """dlib's 128 numbers for the one face of a picture; None for no face. Raises PackageMissing without dlib."""
+def embed_by_dlib(image: Bytes) -> NDArray[np.float64] | None:
+    """dlib's 128 numbers for the one face of an image; None for no face. Raises PackageMissing without dlib."""
     embedder = dlib_embedder()
-    box = embedder.find(picture)
-    return None if box is None else embedder.embed(picture, box).numpy()
+    box = embedder.find(image)
+    return None if box is None else embedder.embed(image, box).numpy()
 
 
 class Known:
@@ -90,14 +90,14 @@ class Known:
 
     def __init__(self, faces: Faces, embed: Embed = embed_by_dlib) -> None:
         self.embed = embed
-        found = [embed(picture) for picture in faces.pictures]
+        found = [embed(image) for image in faces.images]
         self.names = [name for name, vector in zip(faces.ids, found, strict=True) if vector is not None]
         if len(self.names) < 3:
-            raise BadInput(f"a face is found in {len(self.names)} of {len(faces)} training pictures; 3 are needed")
+            raise BadInput(f"a face is found in {len(self.names)} of {len(faces)} training images; 3 are needed")
         self.directions = np.stack([_unit(vector) for vector in found if vector is not None])
         self.ids = faces.ids
-        self.small = np.stack([_small(picture) for picture in faces.pictures])
-        self.mirrored = np.stack([_small(picture[:, ::-1]) for picture in faces.pictures])
+        self.small = np.stack([_small(image) for image in faces.images])
+        self.mirrored = np.stack([_small(image[:, ::-1]) for image in faces.images])
 
     def limits(self, quantile: float = QUANTILE) -> Limits:
         """How near training faces are to their nearest fellow, at a low quantile: one person may be there twice."""
@@ -110,14 +110,14 @@ class Known:
             distances.append(self._pixel_distances(small)[others].min())
         return Limits(float(np.quantile(angles, quantile)), float(np.quantile(distances, quantile)))
 
-    def nearest(self, picture: Bytes) -> tuple[float, float, str] | None:
+    def nearest(self, image: Bytes) -> tuple[float, float, str] | None:
         """Angle and pixel distance to the nearest training faces, and who is nearest by angle; None for no face."""
-        vector = self.embed(picture)
+        vector = self.embed(image)
         if vector is None:
             return None
         cosines = self.directions @ _unit(vector)
         angle = float(np.degrees(np.arccos(np.clip(cosines.max(), -1, 1))))
-        return angle, float(self._pixel_distances(_small(picture)).min()), self.names[int(cosines.argmax())]
+        return angle, float(self._pixel_distances(_small(image)).min()), self.names[int(cosines.argmax())]
 
     def _pixel_distances(self, small: NDArray[np.float64]) -> NDArray[np.float64]:
         both = [np.sqrt(np.square(known - small).mean((1, 2, 3))) for known in (self.small, self.mirrored)]
@@ -125,7 +125,7 @@ class Known:
 
 
 def screened(
-    pictures: Iterable[tuple[int, Bytes]], known: Known, limits: Limits, count: int
+    images: Iterable[tuple[int, Bytes]], known: Known, limits: Limits, count: int
 ) -> tuple[list[tuple[int, Bytes]], list[Verdict]]:
     """Look at samples until ``count`` are kept: the kept ones, and a verdict on every one that was looked at.
 
@@ -133,20 +133,20 @@ def screened(
     """
     kept: list[tuple[int, Bytes]] = []
     verdicts: list[Verdict] = []
-    for number, picture in pictures:
-        found = known.nearest(picture)
-        reason = _refusal(picture, found, known, limits, kept)
+    for number, image in images:
+        found = known.nearest(image)
+        reason = _refusal(image, found, known, limits, kept)
         angle, pixels, nearest = found or (None, None, None)
         verdicts.append(Verdict(number, not reason, reason, angle, pixels, nearest))
         if not reason:
-            kept.append((number, picture))
+            kept.append((number, image))
         if len(kept) == count:
             break
     return kept, verdicts
 
 
 def _refusal(
-    picture: Bytes,
+    image: Bytes,
     found: tuple[float, float, str] | None,
     known: Known,
     limits: Limits,
@@ -158,11 +158,11 @@ def _refusal(
     if angle < limits.angle_degrees:
         return f"too like {nearest}: {angle:.1f} degrees, {limits.angle_degrees:.1f} wanted"
     if pixels < limits.pixels:
-        return f"too near to a training picture: {pixels:.1f} grey levels, {limits.pixels:.1f} wanted"
-    small = _small(picture)
+        return f"too near to a training image: {pixels:.1f} grey levels, {limits.pixels:.1f} wanted"
+    small = _small(image)
     for number, other in kept:
         if np.sqrt(np.square(_small(other) - small).mean()) < limits.pixels:
-            return f"the same picture as sample {number}"
+            return f"the same image as sample {number}"
     return ""
 
 
@@ -170,10 +170,10 @@ def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(vector / np.linalg.norm(vector), np.float64)
 
 
-def _small(picture: Bytes) -> NDArray[np.float64]:
+def _small(image: Bytes) -> NDArray[np.float64]:
     import cv2
 
-    shrunk = cv2.resize(np.ascontiguousarray(picture), (SHRUNK_PX, SHRUNK_PX), interpolation=cv2.INTER_AREA)
+    shrunk = cv2.resize(np.ascontiguousarray(image), (SHRUNK_PX, SHRUNK_PX), interpolation=cv2.INTER_AREA)
     return np.asarray(shrunk, np.float64)
 
 
@@ -210,20 +210,20 @@ def screen(
     seed: Annotated[int, typer.Option(help="Of the samples.")] = 0,
 ) -> None:
     """Sample faces of nobody, and keep those that are faces and no copies."""
-    pictures = samples(prior, truncation, seed, MOST_TRIES_FOR_EACH * count)
+    images = samples(prior, truncation, seed, MOST_TRIES_FOR_EACH * count)
     side = next(iter(samples(prior, truncation, seed, 1)))[1].shape[0]
     known = Known(read_faces(data, side, 3))
     limits = known.limits()
-    kept, verdicts = screened(pictures, known, limits, count)
+    kept, verdicts = screened(images, known, limits, count)
     out.mkdir(parents=True, exist_ok=True)
-    for number, picture in kept:
-        write_png(out / f"nobody-{number:04d}.png", picture)
+    for number, image in kept:
+        write_png(out / f"nobody-{number:04d}.png", image)
     record = {
         "prior_sha256": _sha256(prior),
         "truncation": truncation,
         "seed": seed,
         "limits": asdict(limits),
-        "kept": {f"nobody-{number:04d}": pixels_sha256(picture) for number, picture in kept},
+        "kept": {f"nobody-{number:04d}": pixels_sha256(image) for number, image in kept},
         "looked_at": [asdict(verdict) for verdict in verdicts],
     }
     partial = out / f".screening.{os.getpid()}.part"

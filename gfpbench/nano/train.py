@@ -14,12 +14,12 @@ from gfpbench import devices
 from gfpbench.nano.config import read_config
 from gfpbench.nano.data import read_faces
 from gfpbench.nano.learning import prepare_device
-from gfpbench.nano.validation import Validation
 from gfpbench.nano.prior import Prior
-from gfpbench.nano.restore import Restore
 from gfpbench.nano.progress import Shown
+from gfpbench.nano.restore import Restore
 from gfpbench.nano.start import Start, read_start
 from gfpbench.nano.training import Training
+from gfpbench.nano.validation import Validation
 from gfpbench.types import BadInput, GfpbenchError
 
 LEAST_FACES = 8

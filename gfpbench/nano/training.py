@@ -19,11 +19,11 @@ from gfpbench.nano.config import Config
 from gfpbench.nano.data import Faces, Levels, Mixture, Pairs, Steps, pairs_of
 from gfpbench.nano.export import about_network, about_run, write_weights
 from gfpbench.nano.learning import read_whole, save_whole
-from gfpbench.nano.validation import COLUMNS, Validation, write_sheet
 from gfpbench.nano.prior import TRUNCATION, Prior, mean_latent
-from gfpbench.nano.restore import Restore
 from gfpbench.nano.progress import Shown
+from gfpbench.nano.restore import Restore
 from gfpbench.nano.start import DISCRIMINATOR
+from gfpbench.nano.validation import COLUMNS, Validation, write_sheet
 from gfpbench.types import BadInput, GfpbenchError, Json
 
 CHECKPOINT = "checkpoint.pt"
@@ -133,8 +133,8 @@ class Training:
         """What has to be the same for a run to go on: everything but where it runs and for how long."""
         tables = {name: dict(table) for name, table in self.config.tables.items() if name not in ("run", "about")}
         tables["data"].pop("workers")
-        pictures = hashlib.sha256(self.faces.pictures.tobytes()).hexdigest()
-        return {"stage": self.stage.name, "seed": self.seed, "faces": pictures, "start": self.started_from, **tables}
+        images = hashlib.sha256(self.faces.images.tobytes()).hexdigest()
+        return {"stage": self.stage.name, "seed": self.seed, "faces": images, "start": self.started_from, **tables}
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -167,9 +167,9 @@ class Training:
             names = tuple(f"face {number}" for number in range(COLUMNS))
             write_sheet(sheet, [from_signed(part, names) for row in rows for part in torch.split(row, COLUMNS)])
         else:
-            pictures = self.validation.restored(self.stage.shown)
-            scores = self.validation.scores(pictures)
-            self.validation.sheet(pictures, sheet)
+            images = self.validation.restored(self.stage.shown)
+            scores = self.validation.scores(images)
+            self.validation.sheet(images, sheet)
         line = {"step": self.step, "seconds": round(self.elapsed_s, 1), **terms, **scores}
         with (self.out / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")

@@ -35,16 +35,16 @@ class Validation:
         """What ``restore``, from and to [-1, 1], makes of them, rounded to 8 bits."""
         return quantized(from_signed(restore(to_signed(self.degraded)), self.truth.ids))
 
-    def scores(self, pictures: ImageBatch) -> dict[str, float]:
+    def scores(self, images: ImageBatch) -> dict[str, float]:
         """Mean scores against the truth."""
-        return {metric.name: float(metric(pictures, self.truth).mean()) for metric in metrics.load(METRICS)}
+        return {metric.name: float(metric(images, self.truth).mean()) for metric in metrics.load(METRICS)}
 
-    def sheet(self, pictures: ImageBatch, path: Path) -> None:
+    def sheet(self, images: ImageBatch, path: Path) -> None:
         """Degraded, restored, truth, row under row."""
-        write_sheet(path, [self.degraded, pictures, self.truth])
+        write_sheet(path, [self.degraded, images, self.truth])
 
 
 def write_sheet(path: Path, rows: Sequence[ImageBatch]) -> None:
-    """The first 16 pictures of each batch side by side, batch under batch, as PNG."""
+    """The first 16 images of each batch side by side, batch under batch, as PNG."""
     arrays = [to_rgb_arrays(quantized(row))[:COLUMNS] for row in rows]
     write_png(path, np.concatenate([np.concatenate(row, axis=1) for row in arrays], axis=0))

@@ -43,7 +43,7 @@ def similarity(landmarks: Points) -> Matrix:
         raise BadInput(f"a face is aligned by 5 finite landmarks, not by an array of shape {points.shape}")
     eye_left, eye_right, _, mouth_left, mouth_right = points
     across, down = eye_right - eye_left, (mouth_left + mouth_right - eye_left - eye_right) / 2
-    # However the head is turned in the picture, its mouth lies clockwise of the line from eye to eye.
+    # However the head is turned in the image, its mouth lies clockwise of the line from eye to eye.
     if float(across[0] * down[1] - across[1] * down[0]) <= 0:
         raise BadInput("its landmarks are no face: eyes and mouth lie on a line, or left and right are swapped")
     estimate = cv2.estimateAffinePartial2D(points, TEMPLATE, method=cv2.LMEDS)[0]

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from gfpbench import devices
 from gfpbench.images import batch_from_uint8, moved, to_rgb_arrays
-from gfpbench.photos.face_selection import ALL, check_choice
 from gfpbench.photos.detect import AUTO
 from gfpbench.photos.detect import load as load_detector
+from gfpbench.photos.face_selection import ALL, check_choice
 from gfpbench.photos.masks import load as load_mask
 from gfpbench.photos.photo import Pipeline, detected, restore_photo
 from gfpbench.photos.result import PhotoResult
@@ -43,7 +43,7 @@ class WholePhoto:
         self.name = name or f"photo@{pipeline.detector.name}:{pipeline.restorer.name}"
         self.pipeline = pipeline
         self.results: dict[str, PhotoResult] = {}
-        """The records of the last batch, without its pictures."""
+        """The records of the last batch, without its images."""
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
         """Restore (B, 3, H, W) photos. Raises RestorationFailed for the first that cannot be restored."""

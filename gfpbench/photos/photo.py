@@ -10,8 +10,8 @@ import numpy as np
 from gfpbench.images import Bytes, batch_from_uint8, moved, to_rgb_arrays
 from gfpbench.photos.align import CROP_PX, Matrix, crop_face, scale_of, share_beyond, similarity
 from gfpbench.photos.canvas import Canvas
-from gfpbench.photos.face_selection import ALL, check_choice, chosen
 from gfpbench.photos.detect import Detector, Found
+from gfpbench.photos.face_selection import ALL, check_choice, chosen
 from gfpbench.photos.masks import MaskMaker, Square
 from gfpbench.photos.paste import MAXIMUM_SIDE_PX, paste_back
 from gfpbench.photos.result import TINY_BELOW_PX, FaceRecord, PhotoResult
@@ -79,7 +79,7 @@ def restore_photo(rgb: Bytes, pipeline: Pipeline, name: str = "photo", *, canvas
         canvas: the same photo in its full depth and with its alpha, into which faces are pasted; ``rgb`` unless told.
 
     Raises:
-        BadInput: where it is no such picture, or would be too large when enlarged.
+        BadInput: where it is no such image, or would be too large when enlarged.
         GfpbenchError: where the detector fails.
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:

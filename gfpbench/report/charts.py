@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gfpbench.report.model import Cell, Column, Group, Role
 from gfpbench.report.formatting import shown
+from gfpbench.report.model import Cell, Column, Group, Role
 from gfpbench.report.summary import measured
 
 WIDTH, HEIGHT = 1000, 44  # units of a band's coordinate system; the page stretches it

@@ -1,4 +1,4 @@
-"""The page of collapse points: curves of several restorers on each axis, pictures along it, and failures by kind."""
+"""The page of collapse points: curves of several restorers on each axis, images along it, and failures by kind."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["collapse_lines", "write_collapse"]
 
 
 @dataclass(frozen=True, slots=True)
-class PictureRow:
-    """One row of the picture strip of an axis: what it shows, and a picture for each severity (None where not kept)."""
+class ImageRow:
+    """One row of the image strip of an axis: what it shows, and an image for each severity (None where not kept)."""
 
     label: str
-    pictures: tuple[str | None, ...]
+    images: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class AxisSection:
     commands: tuple[str, ...]
     chart: CurveChart | None
     values: tuple[str, ...]
-    rows: tuple[PictureRow, ...]
+    rows: tuple[ImageRow, ...]
     groups: tuple[tuple[str, GroupDifference], ...]
 
 
@@ -112,8 +112,8 @@ def _section(found: Sequence[Collapse], store: Path, report: str) -> AxisSection
     )
 
 
-def _rows(found: Sequence[Collapse], store: Path) -> tuple[PictureRow, ...]:
-    """The first face of which pictures were kept, along the axis: degraded, each restorer's answer, the truth."""
+def _rows(found: Sequence[Collapse], store: Path) -> tuple[ImageRow, ...]:
+    """The first face of which images were kept, along the axis: degraded, each restorer's answer, the truth."""
     kept: dict[str, list[Mapping[str, Path]]] = {}
     for one in found:
         steps = {step.severity: step for step in one.steps}
@@ -126,8 +126,8 @@ def _rows(found: Sequence[Collapse], store: Path) -> tuple[PictureRow, ...]:
     if not kept:
         return ()
 
-    def row(label: str, paths: Sequence[Path | None]) -> PictureRow:
-        return PictureRow(label, tuple(None if path is None else data_uri(path, 0) for path in paths))
+    def row(label: str, paths: Sequence[Path | None]) -> ImageRow:
+        return ImageRow(label, tuple(None if path is None else data_uri(path, 0) for path in paths))
 
     any_of = next(iter(kept.values()))
     rows = [row("degraded", [paths.get("degraded") for paths in any_of])]

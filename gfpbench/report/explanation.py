@@ -54,7 +54,7 @@ def _title(one: Finding) -> str:
 
 
 def explanation_markdown(told: Explanation, title: str) -> str:
-    """The same as a Markdown table with the pictures' names and the limits."""
+    """The same as a Markdown table with the images' names and the limits."""
     figures = list(told.published)
     size = "several sizes" if told.size_px is None else f"{told.size_px[1]} x {told.size_px[0]} px"
     parts = [
@@ -78,9 +78,9 @@ def explanation_markdown(told: Explanation, title: str) -> str:
     ]
     parts += [f"- {limit}" for limit in LIMITS]
     for one in (told.described, *told.findings, *told.combined):
-        if one.picture is not None:
+        if one.image is not None:
             title, words = markdown_text(_title(one)), markdown_text(one.words or _title(one))
-            parts.append(f"\n{title}: {words}\n\n![degraded and truth as compared](pictures/{one.picture.name})")
+            parts.append(f"\n{title}: {words}\n\n![degraded and truth as compared](images/{one.image.name})")
     return "\n".join(parts) + "\n"
 
 
@@ -94,7 +94,7 @@ def explanation_json(told: Explanation) -> dict[str, Json]:
             "distance": [found.distance, found.distance_low, found.distance_high],
             "reaches": found.reaches,
             "figures": {name: [figure.mean, figure.low, figure.high] for name, figure in found.figures.items()},
-            "picture": None if found.picture is None else found.picture.name,
+            "image": None if found.image is None else found.image.name,
         }
 
     return {

@@ -24,12 +24,12 @@ KINDS = (
 )
 """Kind of failure and the metric that measures it; residual noise is measured here."""
 
-NOISE_SAYS = "noise estimate of the restored picture less that of the truth (Immerkær 1996), grey levels"
+NOISE_SAYS = "noise estimate of the restored image less that of the truth (Immerkær 1996), grey levels"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One restored face among the worst of its kind; pictures as data URIs, None where unreadable."""
+    """One restored face among the worst of its kind; images as data URIs, None where unreadable."""
 
     restorer: str
     face: str
@@ -51,7 +51,7 @@ class FailureKind:
 
 
 def failure_kinds(results: Sequence[Result], store: Path) -> tuple[FailureKind, ...]:
-    """The worst kept pictures of these Results by each kind of failure."""
+    """The worst kept images of these Results by each kind of failure."""
     kept = [
         (result.case.restorer, row.id, images_of(store, result.case.id, row.id))
         for result in results
@@ -59,7 +59,7 @@ def failure_kinds(results: Sequence[Result], store: Path) -> tuple[FailureKind, 
         if row.failure is None
     ]
     pairs = [
-        (restorer, face, paths, _picture(paths["restored"], face), _picture(paths["truth"], face))
+        (restorer, face, paths, _image(paths["restored"], face), _image(paths["truth"], face))
         for restorer, face, paths in kept
         if "restored" in paths and "truth" in paths
     ]
@@ -80,7 +80,7 @@ def failure_kinds(results: Sequence[Result], store: Path) -> tuple[FailureKind, 
                 continue
             scored.append((score, restorer, face, paths))
         if not why and not scored:
-            why = reason if pairs else "no pictures were kept"
+            why = reason if pairs else "no images were kept"
         bad = -1.0 if metric is not None and metric.better == "higher" else 1.0
         scored.sort(key=lambda item: (-bad * item[0], item[1], item[2]))
         worst = tuple(
@@ -115,5 +115,5 @@ def _noise(restored: ImageBatch, truth: ImageBatch) -> float:
     return ours - theirs
 
 
-def _picture(path: Path, face: str) -> ImageBatch:
+def _image(path: Path, face: str) -> ImageBatch:
     return batch_from_uint8([read_rgb(path, KEPT_LIMITS)], (face,))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from gfpbench import results as stored
 from gfpbench.disk import disk, held
+from gfpbench.report.formatting import plural, printable
 from gfpbench.report.gate import Gate, read_gate
 from gfpbench.report.junit import write_junit
-from gfpbench.report.formatting import plural, printable
 from gfpbench.report.page import write_report
 from gfpbench.report.summary import summary
 from gfpbench.types import BadInput, Result

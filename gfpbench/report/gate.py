@@ -22,7 +22,7 @@ SCHEMA = 1
 class Gate:
     """Comparisons with baselines, of quality and of speed.
 
-    ``before`` names folders where the runs of the baselines kept pictures; no file holds it.
+    ``before`` names folders where the runs of the baselines kept images; no file holds it.
     """
 
     comparisons: tuple[Comparison, ...] = ()

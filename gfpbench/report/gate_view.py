@@ -1,4 +1,4 @@
-"""The gate as the page shows it: what changed, by how much, in which pictures."""
+"""The gate as the page shows it: what changed, by how much, in which images."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench.baselines import FAILING, Comparison, MetricComparison
-from gfpbench.report.gate import Gate
 from gfpbench.report.formatting import decimals_for, plural, shown, with_note
+from gfpbench.report.gate import Gate
 from gfpbench.report.speed import headline as speed_headline
 from gfpbench.report.strips import data_uri, images_of
 from gfpbench.report.verdicts import headline
@@ -16,8 +16,8 @@ from gfpbench.speed import SpeedComparison
 from gfpbench.types import Verdict, VerdictKind
 
 WORST = 3
-WITH_PICTURES = 20
-"""So many comparisons show their pictures: a page of hundreds would be read by nobody."""
+WITH_IMAGES = 20
+"""So many comparisons show their images: a page of hundreds would be read by nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class VerdictLine:
 
 @dataclass(frozen=True, slots=True)
 class WorstImage:
-    """One of the images that lost most: its score before and now, and pictures by what they show."""
+    """One of the images that lost most: its score before and now, and images by what they show."""
 
     id: str
     scores: str
-    pictures: tuple[tuple[str, str], ...]
+    images: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def gate_view(gate: Gate, stores: Sequence[Path]) -> GateView:
     changed: list[Compared] = []
     for one in gate.comparisons:
         if one.kind != "same":
-            changed.append(_quality(one, stores, gate.before, pictures=len(changed) < WITH_PICTURES))
+            changed.append(_quality(one, stores, gate.before, images=len(changed) < WITH_IMAGES))
     changed += [_speed(one) for one in gate.speeds if one.kind != "same"]
     changed.sort(key=lambda block: block.passed)  # what failed comes first
     same = [one.case.id for one in gate.comparisons if one.kind == "same"]
@@ -96,7 +96,7 @@ def _paths(gate: Gate) -> str:
     )
 
 
-def _quality(one: Comparison, stores: Sequence[Path], before: Sequence[Path], *, pictures: bool) -> Compared:
+def _quality(one: Comparison, stores: Sequence[Path], before: Sequence[Path], *, images: bool) -> Compared:
     metrics = {metric.metric: metric for metric in one.metrics}
     told = [verdict for verdict in one.verdicts if verdict.kind not in ("same", "alike")]
     return Compared(
@@ -108,7 +108,7 @@ def _quality(one: Comparison, stores: Sequence[Path], before: Sequence[Path], *,
         likely=one.likely,
         notes=one.notes,
         command=one.command,
-        worst=_worst(one, told, stores, before) if pictures else (),
+        worst=_worst(one, told, stores, before) if images else (),
     )
 
 
@@ -149,13 +149,11 @@ def _worst(
         if verdict.image is not None:
             scores.setdefault(verdict.image, verdict.metric)
     return tuple(
-        WorstImage(image, said, _pictures(one, image, stores, before)) for image, said in list(scores.items())[:WORST]
+        WorstImage(image, said, _images(one, image, stores, before)) for image, said in list(scores.items())[:WORST]
     )
 
 
-def _pictures(
-    one: Comparison, image: str, stores: Sequence[Path], before: Sequence[Path]
-) -> tuple[tuple[str, str], ...]:
+def _images(one: Comparison, image: str, stores: Sequence[Path], before: Sequence[Path]) -> tuple[tuple[str, str], ...]:
     """Degraded, restored before and now, the truth: those that were kept, each with its label."""
     now = next((found for store in stores if (found := images_of(store, one.case.id, image))), {})
     old_stores = before or (stores if one.baseline_case.id != one.case.id else ())

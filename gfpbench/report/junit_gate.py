@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from gfpbench.baselines import FAILING, Comparison
-from gfpbench.report.gate import Gate
 from gfpbench.report.formatting import printable
+from gfpbench.report.gate import Gate
 from gfpbench.report.speed import speed_lines
 from gfpbench.report.verdicts import comparison_lines
 from gfpbench.speed import SpeedComparison

@@ -199,8 +199,8 @@ def _rows_of_case(
     names = dict.fromkeys(name for result in known for name in result.metrics if measured(result, name))
     units = {name: str(result.metrics[name].get("unit", "")) for result in known for name in result.metrics}
     count = float(len(reference.rows)) if reference is not None else None
-    pictures = [_pictures(one, result, reference) for one, result in zip(compared, found, strict=True)]
-    rows = [MatrixRow(case.id, IMAGES, "", count, 0, tuple(pictures))]
+    images = [_images(one, result, reference) for one, result in zip(compared, found, strict=True)]
+    rows = [MatrixRow(case.id, IMAGES, "", count, 0, tuple(images))]
     for name in names:
         values = [*measured(reference, name).values()] if reference is not None else []
         mean = mean_of(values, best_of(reference.metrics.get(name, {})) if reference is not None else None)
@@ -243,7 +243,7 @@ def _cell(compared: Comparison | str, name: str, blank: str) -> MatrixCell:
     return MatrixCell("absent", note=said.reason if said is not None else blank)
 
 
-def _pictures(compared: Comparison | str, result: Result | None, reference: Result | None) -> MatrixCell:
+def _images(compared: Comparison | str, result: Result | None, reference: Result | None) -> MatrixCell:
     """The first row of a case: what is not of one metric (other faces, other degradations, failures)."""
     if isinstance(compared, str) or result is None or reference is None:
         return MatrixCell("absent", note=str(compared))

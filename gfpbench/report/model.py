@@ -108,7 +108,7 @@ class Group:
 
     @property
     def distinct_faces(self) -> int:
-        """How many different pictures lie behind the images: fewer where each face was degraded more than once."""
+        """How many different images lie behind the images: fewer where each face was degraded more than once."""
         return len({row.face_sha256 for line in self.lines for row in line.result.rows})
 
     @property

@@ -19,10 +19,10 @@ from gfpbench.metrics.protocols import DEFAULT
 from gfpbench.report.attributes import GroupLine, group_lines
 from gfpbench.report.charts import Chart, chart_of
 from gfpbench.report.claims import write_claims
+from gfpbench.report.formatting import plural, printable
 from gfpbench.report.gate import Gate, write_gate
 from gfpbench.report.gate_view import gate_view
 from gfpbench.report.model import Group
-from gfpbench.report.formatting import plural, printable
 from gfpbench.report.protocols import SetLine, SideBySide, set_lines, side_by_side
 from gfpbench.report.reading import left_out, readings
 from gfpbench.report.strips import Stores, Strips, any_of, brief, strips_of
@@ -36,7 +36,7 @@ PROBLEMS_AT_MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One table with its pictures, its distributions and the command that makes it again."""
+    """One table with its images, its distributions and the command that makes it again."""
 
     group: Group
     strips: Strips
@@ -61,13 +61,13 @@ def write_report(
 
     Args:
         results: rows in the order they shall appear; none at all gives a page that says so.
-        store: the folder (or folders) where runs kept pictures; None for no pictures. A mapping says which folder holds
-            the pictures of the Results with a label.
+        store: the folder (or folders) where runs kept images; None for no images. A mapping says which folder holds
+            the images of the Results with a label.
         title: the heading of the page.
         gate: what comparisons with baselines found.
 
     Returns:
-        The path of index.html. Equal results and pictures give equal bytes.
+        The path of index.html. Equal results and images give equal bytes.
 
     Raises:
         BadInput: where a Result holds what may not be written (NaN, a number beside a failure).
@@ -81,7 +81,7 @@ def write_report(
 
 
 def render(results: Sequence[Result], stores: Stores, title: str, gate: Gate | None = None) -> str:
-    """The page as text. Reads kept pictures from ``stores``; writes nothing."""
+    """The page as text. Reads kept images from ``stores``; writes nothing."""
     whole = summary(results)
     script = own("page.js")
     judged = gate_view(gate or Gate(), any_of(stores))

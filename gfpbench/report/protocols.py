@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gfpbench.metrics.protocols import differences
-from gfpbench.report.model import Group, Line
 from gfpbench.report.formatting import BLANK, decimals_for, shown, with_note
+from gfpbench.report.model import Group, Line
 from gfpbench.types import Json
 
 SAME_QUANTITY = {

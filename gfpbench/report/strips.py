@@ -1,4 +1,4 @@
-"""Which faces a report shows, and their pictures: degraded, every restorer's answer and the truth, matched by name."""
+"""Which faces a report shows, and their images: degraded, every restorer's answer and the truth, matched by name."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import numpy as np
 
 from gfpbench.decode import KEPT_LIMITS, decode
 from gfpbench.images import to_bgr
-from gfpbench.report.model import Group, Line
 from gfpbench.report.formatting import plural, printable, shown
+from gfpbench.report.model import Group, Line
 from gfpbench.report.summary import measured
-from gfpbench.run.kept_images import picture_path
+from gfpbench.run.kept_images import image_path
 from gfpbench.types import Json, UnreadableFace
 
 Kind: TypeAlias = Literal["degraded", "restored", "truth"]
 KINDS: tuple[Kind, ...] = ("degraded", "restored", "truth")
 
 Stores: TypeAlias = Path | Sequence[Path] | Mapping[str, Path]
-"""Where runs kept pictures: a folder, several, or one for each label of a Result."""
+"""Where runs kept images: a folder, several, or one for each label of a Result."""
 
 FIRST, WORST = 24, 8
 EMBEDDED_SIDE_PX = 512
@@ -34,8 +34,8 @@ LOSSY_QUALITY = 90
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture with its numbers; ``uri`` is None where none was kept, ``failure`` says why there is none."""
+class Image:
+    """An image with its numbers; ``uri`` is None where none was kept, ``failure`` says why there is none."""
 
     label: str
     kind: Kind
@@ -47,11 +47,11 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One face: its pictures side by side. ``places`` holds its place in each order of ``Strips.orders``."""
+    """One face: its images side by side. ``places`` holds its place in each order of ``Strips.orders``."""
 
     id: str
     size_px: tuple[int, int]
-    pictures: tuple[Picture, ...]
+    images: tuple[Image, ...]
     parameters: tuple[tuple[str, str], ...]
     attributes: tuple[tuple[str, str], ...]
     places: tuple[int, ...]
@@ -67,13 +67,13 @@ class Strips:
 
 
 def images_of(store: Path, case_id: str, row_id: str) -> dict[Kind, Path]:
-    """The pictures that a run kept of one face: ``degraded``, ``restored``, ``truth``, those that are there."""
-    paths: dict[Kind, Path] = {kind: picture_path(store / case_id, row_id, kind) for kind in KINDS}
+    """The images that a run kept of one face: ``degraded``, ``restored``, ``truth``, those that are there."""
+    paths: dict[Kind, Path] = {kind: image_path(store / case_id, row_id, kind) for kind in KINDS}
     return {kind: path for kind, path in paths.items() if path.is_file()}
 
 
 def data_uri(path: Path, exact_side_px: int = EXACT_SIDE_PX) -> str | None:
-    """A picture as text: the file itself up to so many px, else WebP of at most 512 px a side. None if unreadable."""
+    """An image as text: the file itself up to so many px, else WebP of at most 512 px a side. None if unreadable."""
     try:
         encoded = path.read_bytes()
         decoded = decode(encoded, str(path), KEPT_LIMITS)
@@ -126,9 +126,9 @@ def any_of(stores: Stores) -> tuple[Path, ...]:
 
 
 def strips_of(group: Group, stores: Stores) -> Strips:
-    """The pictures of one table, read from the stores of its runs; bounded in number whatever was kept."""
+    """The images of one table, read from the stores of its runs; bounded in number whatever was kept."""
     files: dict[tuple[str, str], dict[Kind, Path]] = {}
-    owners: dict[tuple[str, tuple[Path, ...]], str] = {}  # of one case and folder there are pictures of one line only
+    owners: dict[tuple[str, tuple[Path, ...]], str] = {}  # of one case and folder there are images of one line only
     for line in group.lines:
         own = stores.get(line.result.label) if isinstance(stores, Mapping) else None
         where = any_of(stores) if own is None else (own,)
@@ -154,7 +154,7 @@ def strips_of(group: Group, stores: Stores) -> Strips:
         note += f": the first {FIRST} and the {len(names) - FIRST} worst of the rest by {by[0] if by else 'order'}"
         note += f"; {plural(total - len(names), 'image')} not shown."
     elif len(names) < total:
-        note += f"; no pictures of the other {total - len(names):,} were kept."
+        note += f"; no images of the other {total - len(names):,} were kept."
     return Strips(strips=strips, orders=("as listed", *(f"worst {metric}" for metric in by)), note=note)
 
 
@@ -173,32 +173,32 @@ def _strip(
         return cache[path] if path is not None else None
 
     def common(kind: Kind) -> str | None:
-        """The degraded picture and the truth are the same for every row of a table: the first that was kept."""
+        """The degraded image and the truth are the same for every row of a table: the first that was kept."""
         paths = (files.get((line.label, name), {}).get(kind) for line in group.lines)
         return uri(next((path for path in paths if path is not None), None))
 
-    def picture(line: Line | None, kind: Kind, label: str, shown_uri: str | None) -> Picture:
+    def image(line: Line | None, kind: Kind, label: str, shown_uri: str | None) -> Image:
         row = rows[line.label] if line is not None else None
         scores: list[tuple[str, str, float | None]] = []
         if row is not None and row.failure is None:
             values = [(column, row.scores.get(column.metric)) for column in group.columns]
             scores = [(column.metric, shown(value, column.decimals), value) for column, value in values]
         failure = row.failure if row is not None else None
-        return Picture(label, kind, line.label if line is not None else "", shown_uri, tuple(scores), failure)
+        return Image(label, kind, line.label if line is not None else "", shown_uri, tuple(scores), failure)
 
     by_role = {line.role: line for line in reversed(group.lines)}
-    pictures = [picture(by_role.get("input"), "degraded", "degraded", common("degraded"))]
-    pictures += [
-        picture(line, "restored", line.label, uri(files.get((line.label, name), {}).get("restored")))
+    images = [image(by_role.get("input"), "degraded", "degraded", common("degraded"))]
+    images += [
+        image(line, "restored", line.label, uri(files.get((line.label, name), {}).get("restored")))
         for line in group.restorers
         if rows[line.label] is not None
     ]
-    pictures.append(picture(by_role.get("truth"), "truth", "ground truth", common("truth")))
+    images.append(image(by_role.get("truth"), "truth", "ground truth", common("truth")))
     row = next(row for line in sorted(group.lines, key=lambda line: line.role == "truth") if (row := rows[line.label]))
     return Strip(
         id=name,
         size_px=row.size_px,
-        pictures=tuple(pictures),
+        images=tuple(images),
         parameters=tuple((printable(key), brief(value)) for key, value in sorted(row.parameters.items())),
         attributes=tuple((printable(key), brief(value)) for key, value in sorted(row.attributes.items())),
         places=places,

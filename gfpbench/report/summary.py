@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from gfpbench.metrics.intervals import bootstrap_mean
 from gfpbench.metrics.means import best_of, interval_of, is_identical, mean_of
-from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
 from gfpbench.report.formatting import decimals_for, plural
+from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
 
 FAMILIES = ("psnr", "ssim", "ms_ssim", "lpips", "dists", "gmsd", "identity", "landmark", "niqe", "piqe", "fid", "kid")
@@ -125,7 +125,7 @@ def _warnings(results: Sequence[Result]) -> tuple[str, ...]:
             # The ground truth is never degraded, so a run may keep no parameters for it.
             same_draw = _role(result) == "truth" or known.parameters == row.parameters
             if not (same_face and same_draw):
-                what = "degraded differently" if same_face else "a different picture"
+                what = "degraded differently" if same_face else "a different image"
                 unlike.setdefault(f"{result.case.id} and {first} do not compare: {what} under one name", []).append(
                     row.id
                 )

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from gfpbench.report.model import Cell, Column, Group, Line, Summary
 from gfpbench.report.formatting import BLANK, markdown_text, plural, printable, shown
+from gfpbench.report.model import Cell, Column, Group, Line, Summary
 from gfpbench.report.protocols import set_lines
 from gfpbench.report.reading import left_out, readings
 from gfpbench.report.summary import summary

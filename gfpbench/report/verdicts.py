@@ -33,7 +33,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         lines.append(f"  differs: {printable(note, 200)}")
     if len(comparison.notes) > _NOTED:
         lines.append(f"  differs: and {plural(len(comparison.notes) - _NOTED, 'more field')}")
-    lines.append(f"  see the pictures: {printable(comparison.command)}")
+    lines.append(f"  see the images: {printable(comparison.command)}")
     return lines
 
 
@@ -85,7 +85,7 @@ def headline(comparison: Comparison) -> str:
 
 def _of_another_model(comparison: Comparison) -> str:
     """What was found of other weights or another restorer that passes: never that it is the same."""
-    said = [verdict.reason for verdict in comparison.verdicts if verdict.metric == "pictures"]
+    said = [verdict.reason for verdict in comparison.verdicts if verdict.metric == "images"]
     if said:
         return said[0]
     renamed = comparison.case.restorer != comparison.baseline_case.restorer

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
+from gfpbench.registry import unknown
 from gfpbench.restorers.adapt import from_array_function, from_module
 from gfpbench.restorers.checked import Seen, checked, ignores_input, is_opaque, is_repeatable
 from gfpbench.restorers.options import split_options
-from gfpbench.registry import unknown
 from gfpbench.types import BadInput, Restorer
 
 RESTORERS: dict[str, str] = {

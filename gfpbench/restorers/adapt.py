@@ -26,19 +26,19 @@ class ArrayRestorer:
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
         restored = [
-            self._checked(self.function(picture), picture.shape, face_id)
-            for picture, face_id in zip(to_rgb_arrays(degraded), degraded.ids, strict=True)
+            self._checked(self.function(image), image.shape, face_id)
+            for image, face_id in zip(to_rgb_arrays(degraded), degraded.ids, strict=True)
         ]
         return moved(batch_from_uint8(restored, degraded.ids), degraded.pixels.device)
 
-    def _checked(self, picture: object, shape: tuple[int, ...], face_id: str) -> NDArray[np.uint8]:
-        if not isinstance(picture, np.ndarray):
-            raise BadInput(f"{self.name} returned {type(picture).__name__} for {face_id!r}, not a numpy array")
-        if picture.dtype != np.uint8 or picture.shape != shape:
+    def _checked(self, image: object, shape: tuple[int, ...], face_id: str) -> NDArray[np.uint8]:
+        if not isinstance(image, np.ndarray):
+            raise BadInput(f"{self.name} returned {type(image).__name__} for {face_id!r}, not a numpy array")
+        if image.dtype != np.uint8 or image.shape != shape:
             raise BadInput(
-                f"{self.name} returned {picture.shape} {picture.dtype} for {face_id!r}, not {shape} uint8 (RGB, 0..255)"
+                f"{self.name} returned {image.shape} {image.dtype} for {face_id!r}, not {shape} uint8 (RGB, 0..255)"
             )
-        return picture
+        return image
 
     def provenance(self) -> Mapping[str, Json]:
         return {"restorer": self.name, "adapter": "from_array_function", "pixels": "(H, W, 3) uint8 RGB"}
@@ -69,9 +69,7 @@ class ModuleRestorer:
         pixels = answer[0] if isinstance(answer, tuple | list) and answer else answer
         if not isinstance(pixels, torch.Tensor) or pixels.shape[:2] != batch.pixels.shape[:2]:
             got = tuple(pixels.shape) if isinstance(pixels, torch.Tensor) else type(pixels).__name__
-            raise BadInput(
-                f"{self.name} returned {got}, not pictures like the {tuple(batch.pixels.shape)} it was given"
-            )
+            raise BadInput(f"{self.name} returned {got}, not images like the {tuple(batch.pixels.shape)} it was given")
         restored = from_signed(pixels if self.signed else pixels * 2 - 1, batch.ids)
         remedy = "say signed=True or signed=False for what it gives, or map its values"
         refuse_other_range(pixels.float(), "signed" if self.signed else "unit", batch, self.name, remedy)
@@ -88,7 +86,7 @@ class ModuleRestorer:
 
 
 def from_array_function(function: ArrayFunction) -> ArrayRestorer:
-    """Make a Restorer of a function that restores one picture: (H, W, 3) uint8 RGB in, the same out.
+    """Make a Restorer of a function that restores one image: (H, W, 3) uint8 RGB in, the same out.
 
     OpenCV's functions want BGR: turn the last axis round before and after (``rgb[..., ::-1]``).
 
@@ -106,10 +104,10 @@ def from_module(module: torch.nn.Module, *, signed: bool) -> ModuleRestorer:
     """Make a Restorer of a torch module on (B, 3, H, W) float32 RGB; it is put into evaluation mode.
 
     Args:
-        module: returns pictures of the size it is given, or a tuple that begins with them (as GFP-GAN does). Values
-            outside its range are clamped, as they are when a picture is saved; NaN is refused.
+        module: returns images of the size it is given, or a tuple that begins with them (as GFP-GAN does). Values
+            outside its range are clamped, as they are when an image is saved; NaN is refused.
         signed: True where it works in [-1, 1] (GFP-GAN, CodeFormer), False for [0, 1]. There is no default, because a
-            network in the wrong range gives a plausible picture.
+            network in the wrong range gives a plausible image.
     """
     if not isinstance(module, torch.nn.Module):
         raise BadInput(f"from_module wants a torch.nn.Module, not {type(module).__name__}")

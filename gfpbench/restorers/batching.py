@@ -24,7 +24,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def in_parts(
     pixels: torch.Tensor, forward: Callable[[torch.Tensor], torch.Tensor], most: int
 ) -> tuple[torch.Tensor, int]:
-    """Run a network over (B, C, H, W) in parts of at most so many pictures.
+    """Run a network over (B, C, H, W) in parts of at most so many images.
 
     A part that does not fit into memory is tried again in halves, and parts stay that small afterwards. Nothing that
     was done is done twice.
@@ -33,7 +33,7 @@ def in_parts(
         What the network returned, put together in order, and the size of a part that fitted.
 
     Raises:
-        RestorationFailed: where one picture alone does not fit.
+        RestorationFailed: where one image alone does not fit.
     """
     done: list[torch.Tensor] = []
     start = 0
@@ -47,7 +47,7 @@ def in_parts(
             if most == 1:
                 size = f"{pixels.shape[3]} x {pixels.shape[2]} px"
                 raise RestorationFailed(
-                    f"one picture of {size} does not fit into the memory of {pixels.device}"
+                    f"one image of {size} does not fit into the memory of {pixels.device}"
                 ) from error
         if part is None:
             # Out of the except block: the error holds the frames, and they hold what the network had allocated.

@@ -1,4 +1,4 @@
-"""The plainest restoration there is: make the picture small, enlarge it bicubically."""
+"""The plainest restoration there is: make the image small, enlarge it bicubically."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from gfpbench.types import ImageBatch, Json
 REDUCTION = 4
 """A ratio, so it is the same at every size.
 
-In super-resolution tables "bicubic" enlarges the small picture. Here the small picture is gone: the degradation has
+In super-resolution tables "bicubic" enlarges the small image. Here the small image is gone: the degradation has
 enlarged it bilinearly, by a factor that a restorer is not told. So this reduces by 4, near the middle of the 1..8 that
 the paper's Eq. 7 draws from, and enlarges again. It is a floor, not a restoration: averaging takes noise away and
-detail with it. No factor beats the degraded picture on 120 aligned portraits (128 px, ranges of Eq. 7); mean PSNR
+detail with it. No factor beats the degraded image on 120 aligned portraits (128 px, ranges of Eq. 7); mean PSNR
 (RGB, dB) and GMSD:
 
     factor    none    1.5     2       3       4       6       8
     PSNR      24.58   24.48   24.54   24.17   24.05   23.18   22.65
     GMSD      .1400   .1426   .1408   .1474   .1545   .1822   .1980
 
-A factor of 2 would cost less, but changes a strongly blurred picture of 512 px by one grey level at most, which is to
+A factor of 2 would cost less, but changes a strongly blurred image of 512 px by one grey level at most, which is to
 return the input.
 """
 

@@ -11,23 +11,23 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from gfpbench.images import select, to_uint8
-from gfpbench.restorers.process_guard import contained
 from gfpbench.restorers.degenerate import why_degenerate
+from gfpbench.restorers.process_guard import contained
 from gfpbench.types import ImageBatch, RestorationFailed, Restorer
 
 UNCHANGED_WITHIN_LEVELS = 1
-"""A picture that differs nowhere from its input by more than this many of 255 levels has not been restored."""
+"""An image that differs nowhere from its input by more than this many of 255 levels has not been restored."""
 
 
 @dataclass
 class Seen:
-    """Restored pictures so far: a restorer that gives one picture for two inputs is noticed across batches too.
+    """Restored images so far: a restorer that gives one image for two inputs is noticed across batches too.
 
-    ``pictures`` maps the hash of a restored picture to the hash of its degraded one and to its name; JSON, some 200
-    bytes a picture, so a run can keep it beside its results.
+    ``images`` maps the hash of a restored image to the hash of its degraded one and to its name; JSON, some 200
+    bytes an image, so a run can keep it beside its results.
     """
 
-    pictures: dict[str, tuple[str, str]] = field(default_factory=dict)
+    images: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def checked(
@@ -35,22 +35,22 @@ def checked(
 ) -> tuple[ImageBatch | None, dict[str, str]]:
     """Restore a batch and keep only what is a restoration of what was given.
 
-    Where the restorer raises on several pictures, each is tried alone, so that one bad picture costs no other.
+    Where the restorer raises on several images, each is tried alone, so that one bad image costs no other.
 
-    Refused for the whole batch: anything but an ImageBatch, other or reordered ids, another size. Refused picture by
-    picture: absent from what was returned, NaN or infinite, outside [0, 1], its input unchanged (unless the restorer's
-    provenance says ``"identity": True``), its input overwritten, the same picture as for another input, black,
+    Refused for the whole batch: anything but an ImageBatch, other or reordered ids, another size. Refused image by
+    image: absent from what was returned, NaN or infinite, outside [0, 1], its input unchanged (unless the restorer's
+    provenance says ``"identity": True``), its input overwritten, the same image as for another input, black,
     constant, saturated or nearly empty where its input is not (see ``why_degenerate``). ``degraded`` is never changed:
     the restorer works on a copy.
 
     Args:
         restorer: called with (B, 3, H, W) float32 RGB in [0, 1], without gradients.
-        degraded: B pictures.
+        degraded: B images.
         seen: what earlier batches of this run gave; extended by this one.
 
     Returns:
         The restorations, in the order and on the device of ``degraded`` (None where none is left), and the reason in
-        one line for each picture that has none. Every id is in exactly one of the two.
+        one line for each image that has none. Every id is in exactly one of the two.
 
     Raises:
         KeyboardInterrupt and the like pass through. SystemExit does not: a model that calls ``sys.exit(0)`` would
@@ -79,7 +79,7 @@ def is_opaque(restorer: Restorer) -> bool:
 def is_repeatable(
     restorer: Restorer, degraded: ImageBatch, restored: ImageBatch, *, levels: int = 1, share: float = 0.01
 ) -> bool:
-    """Whether the last restored picture comes out the same again, alone: no randomness, no memory, no neighbours.
+    """Whether the last restored image comes out the same again, alone: no randomness, no memory, no neighbours.
 
     Costs one restoration. Arithmetic differs a little with the batch size (1e-5 of the range in float32, which moves
     0.3 % of the values across a rounding edge), so up to ``levels`` of 255 are allowed, in a ``share`` of the values.
@@ -94,10 +94,10 @@ def is_repeatable(
 
 
 def ignores_input(restorer: Restorer, degraded: ImageBatch) -> bool:
-    """Whether the first picture and its mirror image are restored to one and the same picture: a constant.
+    """Whether the first image and its mirror image are restored to one and the same image: a constant.
 
-    Costs two restorations; meant for the start of a run, where there may be only one picture to compare. Not for
-    ``outputs:``, which goes by names. False where the picture is its own mirror image or cannot be restored.
+    Costs two restorations; meant for the start of a run, where there may be only one image to compare. Not for
+    ``outputs:``, which goes by names. False where the image is its own mirror image or cannot be restored.
     """
     first = select(degraded, [0])
     mirrored = ImageBatch(first.pixels.flip(3), first.ids)
@@ -143,11 +143,11 @@ def attempted(restorer: Restorer, degraded: ImageBatch) -> tuple[dict[str, torch
     reason = _broken_contract(answer, degraded)
     if reason is not None:
         return {}, dict.fromkeys(degraded.ids, reason)
-    reasons = {name: "no picture was returned for it" for name in degraded.ids if name not in answer.ids}
+    reasons = {name: "no image was returned for it" for name in degraded.ids if name not in answer.ids}
     for index, name in enumerate(degraded.ids):
         whole = given.pixels.shape == degraded.pixels.shape
         if not (whole and torch.equal(given.pixels[index], degraded.pixels[index])):
-            reasons[name] = "overwrote the picture it was given: restore into a new tensor"
+            reasons[name] = "overwrote the image it was given: restore into a new tensor"
     # A copy: the restorer may use the same memory for its next answer.
     copied = answer.pixels.detach().to(degraded.pixels.device, copy=True)
     return {name: copied[i] for i, name in enumerate(answer.ids) if name not in reasons}, reasons
@@ -171,17 +171,17 @@ def _broken_contract(answer: object, degraded: ImageBatch) -> str | None:
         return f"returned pixels of shape {tuple(pixels.shape)} for {len(ids)} names, not (B, 3, H, W)"
     if tuple(pixels.shape[2:]) != degraded.size:
         height, width = degraded.size
-        return f"returned {pixels.shape[3]} x {pixels.shape[2]} px for pictures of {width} x {height} px"
+        return f"returned {pixels.shape[3]} x {pixels.shape[2]} px for images of {width} x {height} px"
     strangers = [name for name in ids if name not in degraded.ids]
     if strangers:
-        return f"returned a picture named {strangers[0]!r}, which it was not given"
+        return f"returned an image named {strangers[0]!r}, which it was not given"
     if tuple(ids) != tuple(name for name in degraded.ids if name in ids):  # twice the same name is found here too
         return "returned the names in another order, or one of them twice"
     return None
 
 
 def _refused(restorer: Restorer, degraded: ImageBatch, returned: dict[str, torch.Tensor]) -> dict[str, str]:
-    """Reasons against single pictures: their values, that they are their own input, and that they hold no face."""
+    """Reasons against single images: their values, that they are their own input, and that they hold no face."""
     may_copy = _says_identity(restorer)
     reasons: dict[str, str] = {}
     for name, pixels in returned.items():
@@ -210,22 +210,22 @@ def _says_identity(restorer: Restorer) -> bool:
 
 
 def _repeated(degraded: ImageBatch, returned: dict[str, torch.Tensor], seen: Seen | None) -> dict[str, str]:
-    """Reasons against pictures that were also given for another input, in this batch or in one before."""
+    """Reasons against images that were also given for another input, in this batch or in one before."""
     reasons: dict[str, str] = {}
     here: dict[str, tuple[str, str]] = {}
     for name, pixels in returned.items():
         restored_hash = _hash(pixels)
         degraded_hash = _hash(degraded.pixels[degraded.ids.index(name)])
-        for earlier in (here, {} if seen is None else seen.pictures):
+        for earlier in (here, {} if seen is None else seen.images):
             other_hash, other = earlier.get(restored_hash, (degraded_hash, ""))
             if other_hash != degraded_hash and other != name:
-                reasons[name] = f"returned the same picture as for {other!r}, whose input is another"
+                reasons[name] = f"returned the same image as for {other!r}, whose input is another"
                 if earlier is here:  # nobody can tell which of the two it belongs to
-                    reasons[other] = f"returned the same picture as for {name!r}, whose input is another"
+                    reasons[other] = f"returned the same image as for {name!r}, whose input is another"
         here.setdefault(restored_hash, (degraded_hash, name))
     if seen is not None:
         for restored_hash, record in here.items():
-            seen.pictures.setdefault(restored_hash, record)
+            seen.images.setdefault(restored_hash, record)
     return reasons
 
 

@@ -72,13 +72,13 @@ def _by_spandrel(
         )
 
     def forward(pixels: torch.Tensor) -> torch.Tensor:
-        picture: torch.Tensor = descriptor(pixels)
-        return picture
+        image: torch.Tensor = descriptor(pixels)
+        return image
 
     return FaceNetwork(
         options.spelled,
         forward,
-        replace(settings, batch=1),  # spandrel promises to take one picture at a time, and no more
+        replace(settings, batch=1),  # spandrel promises to take one image at a time, and no more
         takes="unit",
         size_px=None,
         scale=descriptor.scale,
@@ -95,7 +95,7 @@ def _by_spandrel(
 
 
 def _described(path: Path, told: list[Spelling]) -> tuple[Any, Spelling]:
-    """spandrel's descriptor of these weights (a network that takes an RGB picture and returns one), under the first
+    """spandrel's descriptor of these weights (a network that takes an RGB image and returns one), under the first
     spelling of their names that it knows."""
     from spandrel import MAIN_REGISTRY, ImageModelDescriptor, ModelLoader, UnsupportedModelError
 
@@ -126,5 +126,5 @@ def _described(path: Path, told: list[Spelling]) -> tuple[Any, Spelling]:
         3,
     ):
         name = descriptor.architecture.name
-        raise BadInput(f"{path} is a {name} network that does not turn one RGB picture into another")
+        raise BadInput(f"{path} is a {name} network that does not turn one RGB image into another")
     return descriptor, spelling

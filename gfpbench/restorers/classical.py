@@ -35,7 +35,7 @@ non-local means (h 2..9; best 24.87 dB, .1354) x sharpening 6..12 px x 0..1. On 
 class Classical:
     """OpenCV's bilateral denoising and unsharp sharpening, tuned: the floor that knows nothing of faces.
 
-    Lengths scale with the shorter side of the picture. Deterministic; runs on the CPU whatever the device.
+    Lengths scale with the shorter side of the image. Deterministic; runs on the CPU whatever the device.
     """
 
     name = "classical"
@@ -44,7 +44,7 @@ class Classical:
         del device  # OpenCV's functions run on the CPU
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
-        restored = [restore(picture) for picture in to_rgb_arrays(degraded)]
+        restored = [restore(image) for image in to_rgb_arrays(degraded)]
         return moved(batch_from_uint8(restored, degraded.ids), degraded.pixels.device)
 
     def provenance(self) -> Mapping[str, Json]:
@@ -66,14 +66,14 @@ def restore(
     sharpen_sigma_px: float = SHARPEN_SIGMA_PX,
     sharpen_amount: float = SHARPEN_AMOUNT,
 ) -> NDArray[np.uint8]:
-    """Denoise and sharpen one (H, W, 3) uint8 picture. Lengths in pixels of a 512-px crop; colour in parts of 1."""
+    """Denoise and sharpen one (H, W, 3) uint8 image. Lengths in pixels of a 512-px crop; colour in parts of 1."""
     import cv2
 
     scale = min(rgb.shape[:2]) / CROP_PX
     sigma_px = denoise_sigma_px * scale
     diameter_px = 2 * max(1, round(1.5 * sigma_px)) + 1
-    picture = rgb.astype(np.float32) / 255
-    smooth = cv2.bilateralFilter(picture, diameter_px, denoise_sigma_colour, sigma_px)
+    image = rgb.astype(np.float32) / 255
+    smooth = cv2.bilateralFilter(image, diameter_px, denoise_sigma_colour, sigma_px)
     # At least a tenth of a pixel: OpenCV takes a sigma of 0 as "choose one", which would not scale.
     blurred = cv2.GaussianBlur(smooth, (0, 0), max(0.1, sharpen_sigma_px * scale))
     sharp = smooth + np.float32(sharpen_amount) * (smooth - blurred)

@@ -15,10 +15,10 @@ import torch
 
 from gfpbench import assets
 from gfpbench.restorers.checkpoint_file import file_sha256
-from gfpbench.restorers.process_guard import contained
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.network_file import Signature, as_number, input_value, network_from_file, refuse_unknown_words
 from gfpbench.restorers.options import Options
+from gfpbench.restorers.process_guard import contained
 from gfpbench.types import BadInput
 
 _FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
@@ -33,7 +33,7 @@ def load_exported(argument: str, *, device: str = "cpu", **given: str) -> FaceNe
     compiled libraries or pickled objects beside the program are refused.
 
     Raises:
-        BadInput: where the file is not there, is no exported program, or takes no picture.
+        BadInput: where the file is not there, is no exported program, or takes no image.
     """
     options = Options(f"pt2:{argument}", given)
     refuse_unknown_words(options)
@@ -43,7 +43,7 @@ def load_exported(argument: str, *, device: str = "cpu", **given: str) -> FaceNe
     images = next((name for name, value in inputs.items() if _is_image(value)), None)
     if images is None:
         listed = ", ".join(f"{name} {_said(value)}" for name, value in inputs.items())
-        raise BadInput(f"{path} takes {listed or 'nothing'}, and none of that is a tensor of RGB pictures")
+        raise BadInput(f"{path} takes {listed or 'nothing'}, and none of that is a tensor of RGB images")
     extras = {name: _extra(name, value, options, path) for name, value in inputs.items() if name != images}
     module = _placed(program, device).module()
     leaves_of = program.call_spec.in_spec
@@ -138,7 +138,7 @@ def _extra(name: str, value: Any, options: Options, path: Path) -> Any:
     text = input_value(options, name, f"a number ({_said(value)})")
     if not text:
         raise BadInput(
-            f"{path} takes {name!r} ({_said(value)}) beside the picture: give it, as in {options.restorer}?{name}=0.5"
+            f"{path} takes {name!r} ({_said(value)}) beside the image: give it, as in {options.restorer}?{name}=0.5"
         )
     return as_number(text, name, options), value
 

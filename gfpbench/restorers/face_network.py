@@ -24,7 +24,7 @@ class Settings:
     Args:
         device: what torch calls it.
         precision: of the arithmetic.
-        batch: the most pictures in one pass.
+        batch: the most images in one pass.
         channels_last: keep feature maps with the channels innermost, which tensor cores prefer.
         compiled: through torch.compile; the first call takes minutes.
     """
@@ -94,8 +94,8 @@ class FaceNetwork:
         """Restore (B, 3, H, W).
 
         Raises:
-            BadInput: where the network's answer is not finite or not pictures.
-            RestorationFailed: where one picture alone does not fit into memory, where the answer has another size, and
+            BadInput: where the network's answer is not finite or not images.
+            RestorationFailed: where one image alone does not fit into memory, where the answer has another size, and
                 where its values are plainly in another range. Whatever else torch raises passes.
         """
         given = moved(degraded, self.settings.device)
@@ -134,14 +134,14 @@ class FaceNetwork:
         answer = self._forward(pixels)
         if not isinstance(answer, torch.Tensor) or answer.ndim != 4 or answer.shape[:2] != pixels.shape[:2]:
             got = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-            raise BadInput(f"{self.name} returned {got}, not pictures like the {tuple(pixels.shape)} it was given")
+            raise BadInput(f"{self.name} returned {got}, not images like the {tuple(pixels.shape)} it was given")
         sides, given = tuple(answer.shape[2:]), tuple(pixels.shape[2:])
         allowed = fits(sides, given) if self.scale is None else sides == tuple(side * self.scale for side in given)
         if not allowed:
             times = {None: "", 1: ""}.get(self.scale, f", {self.scale} times as large")
             raise RestorationFailed(
-                f"{self.name} returned {sides[1]} x {sides[0]} px for pictures of {given[1]} x {given[0]} px{times}: "
-                "that is no restored picture, and it is not resized into one"
+                f"{self.name} returned {sides[1]} x {sides[0]} px for images of {given[1]} x {given[0]} px{times}: "
+                "that is no restored image, and it is not resized into one"
             )
         return answer
 

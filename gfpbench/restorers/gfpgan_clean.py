@@ -18,13 +18,13 @@ class GfpganClean:
 
     The network sees RGB in [-1, 1], contiguous, float32 without TF32, in evaluation mode and with the noise stored in
     its weights (``randomize_noise=False``; the architecture's default draws new noise at every call). It works at one
-    size: pictures of another are resized to it and back, which the provenance says.
+    size: images of another are resized to it and back, which the provenance says.
 
     Args:
         name: under which it is listed.
         network: GFPGANv1Clean, called as gfpgan/utils.py of TencentARC/GFPGAN@7552a77 does, except for the noise.
         size_px: the side the network works at.
-        device: where it runs; restored pictures come back on the device of the degraded ones.
+        device: where it runs; restored images come back on the device of the degraded ones.
         identity: what else belongs in the provenance (hash of the weights, configuration).
     """
 

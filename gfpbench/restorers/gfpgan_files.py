@@ -109,8 +109,8 @@ def _authors(sizes: Sizes, weights: Weights, path: Path, settings: Settings) -> 
 
     def forward(pixels: torch.Tensor) -> torch.Tensor:
         # The architecture draws new noise at every call unless it is told to use what its weights store.
-        picture: torch.Tensor = network(pixels, return_rgb=False, randomize_noise=False)[0]
-        return picture
+        image: torch.Tensor = network(pixels, return_rgb=False, randomize_noise=False)[0]
+        return image
 
     return forward
 

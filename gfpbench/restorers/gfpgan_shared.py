@@ -25,7 +25,7 @@ class Residual(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         inner = F.leaky_relu_(self.conv1(x), 0.2)
         inner = F.leaky_relu_(self.conv2(doubled(inner) if self.up else halved(inner)), 0.2)
-        # A 1 x 1 convolution and an interpolation commute: do the convolution where the picture is small.
+        # A 1 x 1 convolution and an interpolation commute: do the convolution where the image is small.
         return inner.add_(doubled(self.skip(x)) if self.up else self.skip(halved(x)))
 
 
@@ -130,7 +130,7 @@ class GfpganShared(nn.Module):
         self.dtype = torch.float32
 
     def prepare(self, dtype: torch.dtype = torch.float32, channels_last: bool = False) -> GfpganShared:
-        """Convert the convolutions to a type and layout. Styles, their divisors and the picture's sums stay float32."""
+        """Convert the convolutions to a type and layout. Styles, their divisors and the image's sums stay float32."""
         self.dtype = dtype
         for module in self.modules():
             if isinstance(module, Modulated):

@@ -20,7 +20,7 @@ class Sizes:
     """The widths of a GFP-GAN network.
 
     Args:
-        out_px: side of the pictures, a power of two.
+        out_px: side of the images, a power of two.
         style: numbers in a style vector.
         mlp: layers that map styles; unused at inference, but in the files.
         decoder, unet: channels by side in pixels, from 4 to ``out_px``.
@@ -42,7 +42,7 @@ class Sizes:
 
     @property
     def latents(self) -> int:
-        """Style vectors the decoder takes: one for each convolution and one for the last picture."""
+        """Style vectors the decoder takes: one for each convolution and one for the last image."""
         return 2 * len(self.sides) + 2
 
     @classmethod

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gfpbench.restorers.gfpgan_sizes import Sizes
+from gfpbench.restorers.modulated import Modulated, doubled
 from gfpbench.restorers.stylegan2_layers import (
     Bias,
     Equalised,
@@ -18,8 +20,6 @@ from gfpbench.restorers.stylegan2_layers import (
     filtered,
     scaled_leaky_relu,
 )
-from gfpbench.restorers.gfpgan_sizes import Sizes
-from gfpbench.restorers.modulated import Modulated, doubled
 
 
 class Down(nn.Module):
@@ -162,7 +162,7 @@ class GfpganV1(nn.Module):
         self.condition_shift = nn.ModuleList(_condition(unet[s], sizes.decoder[s] // 2) for s in sizes.sides)
 
     def prepare(self, channels_last: bool = False) -> GfpganV1:
-        """Work out what does not depend on the picture."""
+        """Work out what does not depend on the image."""
         for module in self.modules():
             if isinstance(module, Modulated):
                 module.prepare(torch.float32, channels_last)

@@ -1,4 +1,4 @@
-"""The degraded picture itself: the row that every restorer is compared with."""
+"""The degraded image itself: the row that every restorer is compared with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gfpbench.types import ImageBatch, Json
 
 
 class Identity:
-    """The degraded picture as it is: what a restorer has to beat.
+    """The degraded image as it is: what a restorer has to beat.
 
     It is the one restorer that may return its input, and says so in its provenance (``"identity": True``).
     """

@@ -1,8 +1,8 @@
 """StyleGAN2's modulated convolution with one set of weights for the whole batch.
 
-Karras et al. 2020 (arXiv:1912.04958, Eq. 1 and 3) scale the weights by a style per picture: w'_ijk = s_i w_ijk, then
-divide by sqrt(sum w'^2 + 1e-8). Written so, every picture has its own weights, and a batch becomes a convolution with
-as many groups as pictures. Convolution is linear, so the style may scale the input channels and the divisor the output
+Karras et al. 2020 (arXiv:1912.04958, Eq. 1 and 3) scale the weights by a style per image: w'_ijk = s_i w_ijk, then
+divide by sqrt(sum w'^2 + 1e-8). Written so, every image has its own weights, and a batch becomes a convolution with
+as many groups as images. Convolution is linear, so the style may scale the input channels and the divisor the output
 channels instead: the weights stay shared, and a batch is one ordinary convolution. Equal but for rounding.
 """
 
@@ -43,7 +43,7 @@ class Modulated(nn.Module):
         self.register_buffer("shared", torch.empty(0), persistent=False)
 
     def prepare(self, dtype: torch.dtype, channels_last: bool) -> None:
-        """Work out what does not depend on the picture, and drop the rest. Call it once, when the weights are in."""
+        """Work out what does not depend on the image, and drop the rest. Call it once, when the weights are in."""
         weight = (self.weight[0] * self.gain).detach()
         self.register_parameter("weight", None)
         self.squares = weight.square().sum((2, 3)).t().contiguous()
@@ -67,8 +67,8 @@ class Modulated(nn.Module):
 
     def to_rgb(self, x: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
         """A 1 x 1 convolution without demodulation: (B, I, H, W) to (B, O, H, W) float32. Scales the few weights."""
-        per_picture = self.shared.flatten(1) * self.style(latent)[:, None, :].to(x.dtype)
-        return torch.matmul(per_picture, x.flatten(2)).view(len(x), -1, *x.shape[2:]).float()
+        per_image = self.shared.flatten(1) * self.style(latent)[:, None, :].to(x.dtype)
+        return torch.matmul(per_image, x.flatten(2)).view(len(x), -1, *x.shape[2:]).float()
 
 
 def doubled(x: torch.Tensor) -> torch.Tensor:

@@ -74,7 +74,7 @@ def network_from_file(
     height, width = height or side, width or side
     if (height is None) != (width is None):
         raise BadInput(
-            f"{path} fixes one side of its pictures and leaves the other open: give {options.restorer}?size=..."
+            f"{path} fixes one side of its images and leaves the other open: give {options.restorer}?size=..."
         )
 
     def forward(pixels: torch.Tensor) -> torch.Tensor:
@@ -138,7 +138,7 @@ def picked(outputs: Mapping[str, Any], given: tuple[int, ...], wanted: str, path
     ]
     if not images:
         got = ", ".join(f"{name} {_shape(value)}" for name, value in list(flat.items())[:6])
-        raise BadInput(f"{path} returned {got}, and none of that is pictures like the {given} it was given")
+        raise BadInput(f"{path} returned {got}, and none of that is images like the {given} it was given")
     return next((image for image in images if fits(_sides(image), given[2:])), images[0])
 
 
@@ -183,8 +183,7 @@ def _layout(options: Options, signature: Signature, path: Path) -> Any:
         sides = tuple(signature.shape)
         where = "second" if chosen == "nchw" else "last"
         raise BadInput(
-            f"{path} takes a tensor of shape {sides}, not pictures with 3 channels in {where} place "
-            f"(third side: {third})"
+            f"{path} takes a tensor of shape {sides}, not images with 3 channels in {where} place (third side: {third})"
         )
     return chosen
 
@@ -213,7 +212,7 @@ def _called(path: Path, call: Call, images: torch.Tensor) -> Mapping[str, Any]:
         # The interpreter of TorchScript puts a listing of the program first, and what went wrong last.
         line = lines[-1] if lines[0].startswith("The following operation failed") else " ".join(lines)
         raise RestorationFailed(
-            f"{path} could not restore pictures of shape {tuple(images.shape)}: {line[:200]}"
+            f"{path} could not restore images of shape {tuple(images.shape)}: {line[:200]}"
         ) from error
 
 

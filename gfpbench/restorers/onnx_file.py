@@ -39,22 +39,22 @@ _NUMBERS = {
 def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwork:
     """A network in an ONNX file, run by onnxruntime; in [-1, 1] unless onnx:PATH?range=unit says [0, 1].
 
-    It takes RGB pictures and returns them restored, of the same size or enlarged. Number type (float32, float16,
+    It takes RGB images and returns them restored, of the same size or enlarged. Number type (float32, float16,
     float64, uint8), layout, a fixed batch and a fixed size are what the file's own signature says; an input beside the
-    pictures is given by its name (``onnx:PATH?w=0.5``) and keeps the file's default otherwise. A file says nothing
-    about its range, and the wrong one gives a plausible picture: [-1, 1] is what GFP-GAN, RestoreFormer and CodeFormer
+    images is given by its name (``onnx:PATH?w=0.5``) and keeps the file's default otherwise. A file says nothing
+    about its range, and the wrong one gives a plausible image: [-1, 1] is what GFP-GAN, RestoreFormer and CodeFormer
     were trained in. Options: ``range``, ``out_range``, ``layout``, ``order``, ``size``, ``batch``, ``output``, and the
     names of further inputs.
 
     Raises:
-        BadInput: where the file is not there, not ONNX, or does not turn an RGB picture into one.
+        BadInput: where the file is not there, not ONNX, or does not turn an RGB image into one.
         PackageMissing: without onnxruntime.
     """
     options = Options(f"onnx:{argument}", given)
     refuse_unknown_words(options)
     path = Path(argument).expanduser()
     session = _session(path, options, device)
-    taken = _picture_input(session, path)
+    taken = _image_input(session, path)
     extras = _extra_inputs(session, taken, options, path)
     names = [output.name for output in session.get_outputs()]
 
@@ -103,8 +103,8 @@ def _session(path: Path, options: Options, device: str) -> Any:
         raise BadInput(f"{path} is not an ONNX network that onnxruntime can run: {line}") from error
 
 
-def _picture_input(session: Any, path: Path) -> Any:
-    """The input that takes the pictures: the only one of four sides, three of them channels or open."""
+def _image_input(session: Any, path: Path) -> Any:
+    """The input that takes the images: the only one of four sides, three of them channels or open."""
     inputs = session.get_inputs()
     listed = ", ".join(f"{i.name} {i.type} {i.shape}" for i in inputs)
     able = [i for i in inputs if i.type in _TYPES and len(i.shape) == 4]
@@ -114,9 +114,9 @@ def _picture_input(session: Any, path: Path) -> Any:
         i for i in able if None in (_sides(i.shape)[1], _sides(i.shape)[3])
     ]
     if not images:
-        raise BadInput(f"{path} takes {listed}, not pictures with 3 channels in second place")
+        raise BadInput(f"{path} takes {listed}, not images with 3 channels in second place")
     if len(images) > 1:
-        raise BadInput(f"{path} takes {len(images)} inputs that may be the picture ({listed}): export it with one")
+        raise BadInput(f"{path} takes {len(images)} inputs that may be the image ({listed}): export it with one")
     return images[0]
 
 
@@ -132,7 +132,7 @@ def _extra_inputs(
         text = input_value(options, one.name, f"a number ({one.type} {one.shape} of the network)")
         if not text and one in needed:
             raise BadInput(
-                f"{path} takes {one.name!r} ({one.type} {one.shape}) beside the picture, and has no default for it: "
+                f"{path} takes {one.name!r} ({one.type} {one.shape}) beside the image, and has no default for it: "
                 f"give it, as in {options.restorer}?{one.name}=0.5"
             )
         if text and one.type not in _NUMBERS:

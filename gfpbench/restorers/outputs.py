@@ -1,4 +1,4 @@
-"""Pictures that were restored elsewhere, as a restorer: ``outputs:DIR``."""
+"""Images that were restored elsewhere, as a restorer: ``outputs:DIR``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed, Unread
 
 
 class Outputs:
-    """Pictures already restored elsewhere: files in DIR named as the degraded pictures were, with any image suffix.
+    """Images already restored elsewhere: files in DIR named as the degraded images were, with any image suffix.
 
-    A picture ``sub/name`` is looked for as ``DIR/sub/name.png`` (or another suffix, in any case), ``grace_hopper~3`` as
+    An image ``sub/name`` is looked for as ``DIR/sub/name.png`` (or another suffix, in any case), ``grace_hopper~3`` as
     ``DIR/grace_hopper~3.png``. An id that carries a suffix itself (``name.jpg``) matches that file, else the same name
     with another suffix. Hidden files and those that are no images are left out and counted. Files are read as faces
     are (``gfpbench.decode``), and how each was read is kept in the result.
@@ -31,7 +31,7 @@ class Outputs:
         device: ignored; files are read on the CPU.
 
     Raises:
-        BadInput: where the folder is absent or holds no picture.
+        BadInput: where the folder is absent or holds no image.
     """
 
     def __init__(self, argument: str, *, device: str = "cpu") -> None:
@@ -39,11 +39,11 @@ class Outputs:
         self.name = f"outputs:{argument}"
         self.folder = Path(argument).expanduser()
         if not self.folder.is_dir():
-            raise BadInput(f"{self.name}: {self.folder} is not a folder; it has to hold the restored pictures")
+            raise BadInput(f"{self.name}: {self.folder} is not a folder; it has to hold the restored images")
         listing = list_images(self.folder)
         self.files = tuple(sorted(file.relative_to(self.folder).as_posix() for file in listing.files))
         if not self.files:
-            raise BadInput(f"{self.name}: no picture in {self.folder} (looked for {LOOKED_FOR}){listing.instead()}")
+            raise BadInput(f"{self.name}: no image in {self.folder} (looked for {LOOKED_FOR}){listing.instead()}")
         self.manifest = find_manifest(self.folder) or find_manifest(self.folder.resolve().parent)
         self._names = Names(self.files)
         self._left_out = listing.record()
@@ -51,21 +51,21 @@ class Outputs:
         self._records: dict[str, dict[str, Json]] = {}
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
-        """Read the restored pictures of a batch.
+        """Read the restored images of a batch.
 
         Raises:
-            RestorationFailed: for one that is absent, there twice, not readable or not of the degraded picture's size,
+            RestorationFailed: for one that is absent, there twice, not readable or not of the degraded image's size,
                 for one that is another file than when the record of the run was made, and, where there is a manifest,
-                for one that was restored from another degraded picture.
+                for one that was restored from another degraded image.
         """
         self._check_degraded(degraded)
-        pictures = []
+        images = []
         for face_id in degraded.ids:
             file = self.find(face_id)
             decoded = self._read(file, degraded.size)
             self._records[face_id] = {"file": printable(file), **decoded.record()}
-            pictures.append(decoded.rgb)
-        return moved(batch_from_uint8(pictures, degraded.ids), degraded.pixels.device)
+            images.append(decoded.rgb)
+        return moved(batch_from_uint8(images, degraded.ids), degraded.pixels.device)
 
     def _check_degraded(self, degraded: ImageBatch) -> None:
         if self.manifest is None:
@@ -77,30 +77,28 @@ class Outputs:
                 raise RestorationFailed(str(error)) from error
 
     def find(self, face_id: str) -> str:
-        """The file of one picture, relative to the folder. Raises RestorationFailed where there is none, or two."""
+        """The file of one image, relative to the folder. Raises RestorationFailed where there is none, or two."""
         found = self._names.of(face_id)
         if not found:
             bare = printable(str(self.folder / without_suffix(face_id)))
-            raise RestorationFailed(f"no restored picture: looked for {bare} with {LOOKED_FOR}")
+            raise RestorationFailed(f"no restored image: looked for {bare} with {LOOKED_FOR}")
         if len(found) > 1:
             both = ", ".join(map(printable, found))
-            raise RestorationFailed(
-                f"{len(found)} restored pictures in {printable(str(self.folder))}: {both}; leave one"
-            )
+            raise RestorationFailed(f"{len(found)} restored images in {printable(str(self.folder))}: {both}; leave one")
         return found[0]
 
     def read_record(self, face_id: str) -> Mapping[str, Json]:
-        """How the file of a picture was read, once it was: its name, format, depth, hash and what was done to it."""
+        """How the file of an image was read, once it was: its name, format, depth, hash and what was done to it."""
         return self._records.get(face_id, {})
 
     def unused(self, face_ids: Iterable[str]) -> tuple[str, ...]:
-        """Files that belong to none of these pictures: misnamed, or left over from another run."""
+        """Files that belong to none of these images: misnamed, or left over from another run."""
         used = set()
         for face_id in face_ids:
             try:
                 used.add(self.find(face_id))
             except RestorationFailed:
-                continue  # reported where that picture is restored
+                continue  # reported where that image is restored
         return tuple(printable(file) for file in self.files if file not in used)
 
     def provenance(self) -> Mapping[str, Json]:
@@ -126,7 +124,7 @@ class Outputs:
                     return "no file"
                 with path.open("rb") as opened:
                     self._hashes[file] = hashlib.file_digest(opened, "sha256").hexdigest()
-            except OSError:  # what may not be read is reported where that picture is restored
+            except OSError:  # what may not be read is reported where that image is restored
                 return "unreadable"
         return self._hashes[file]
 
@@ -139,7 +137,7 @@ class Outputs:
         height, width = decoded.rgb.shape[:2]
         if (height, width) != size:
             raise RestorationFailed(
-                f"{printable(str(path))} is {width} x {height} px, but the degraded picture is {size[1]} x {size[0]} px"
+                f"{printable(str(path))} is {width} x {height} px, but the degraded image is {size[1]} x {size[0]} px"
             )
         if self._hashes.setdefault(file, decoded.sha256) != decoded.sha256:
             raise RestorationFailed(f"{printable(str(path))} was changed while the run was going on: run it again")

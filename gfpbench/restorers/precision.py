@@ -21,7 +21,7 @@ FP16_REFUSED = (
 SAYS: dict[Precision, str] = {
     "fp32": "float32, no TF32",
     "tf32": "float32 with TF32 products",
-    "bf16": "bfloat16 products, float32 styles and picture",
+    "bf16": "bfloat16 products, float32 styles and image",
 }
 """What a provenance calls each."""
 

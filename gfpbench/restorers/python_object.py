@@ -18,9 +18,9 @@ from typing import Any
 import torch
 
 from gfpbench.restorers.adapt import ModuleRestorer, from_array_function
-from gfpbench.restorers.process_guard import contained
 from gfpbench.restorers.opened_files import Opened
 from gfpbench.restorers.own_modules import own_modules
+from gfpbench.restorers.process_guard import contained
 from gfpbench.types import BadInput, ImageBatch, Json
 
 ACCEPTED = (
@@ -142,8 +142,8 @@ def _built(spec: str, found: Any, device: str) -> Any:
     is_factory = inspect.isclass(found)
     parameters = _parameters(found)
     if inspect.isfunction(found) and parameters is not None:
-        takes_pictures = any(p.kind is p.VAR_POSITIONAL for p in parameters) or _needed(parameters)
-        is_factory = not takes_pictures
+        takes_images = any(p.kind is p.VAR_POSITIONAL for p in parameters) or _needed(parameters)
+        is_factory = not takes_images
     if not is_factory:
         return found
     if parameters and _needed(parameters):
@@ -169,10 +169,10 @@ def _as_restorer(spec: str, found: Any, device: str) -> Callable[[ImageBatch], I
         raise BadInput(f"{spec} is {type(found).__name__}, which cannot be called; it has to be {ACCEPTED}")
     parameters = _parameters(found)
     if parameters is not None and not parameters:
-        raise BadInput(f"{spec} takes no pictures; it has to be {ACCEPTED}")
+        raise BadInput(f"{spec} takes no images; it has to be {ACCEPTED}")
     if parameters is not None and len(_needed(parameters)) > 1:
         names = ", ".join(parameter.name for parameter in _needed(parameters))
-        raise BadInput(f"{spec} wants {names}, but a restorer is given the degraded pictures alone")
+        raise BadInput(f"{spec} wants {names}, but a restorer is given the degraded images alone")
     if parameters is not None and _takes_device(parameters):
         found = functools.partial(found, device=device)
     if parameters and "ndarray" in _annotation(parameters[0]).lower():

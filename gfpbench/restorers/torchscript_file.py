@@ -11,7 +11,6 @@ import torch
 
 from gfpbench import assets
 from gfpbench.restorers.checkpoint_file import file_sha256
-from gfpbench.restorers.process_guard import contained
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.network_file import (
     Signature,
@@ -22,20 +21,21 @@ from gfpbench.restorers.network_file import (
     refuse_unknown_words,
 )
 from gfpbench.restorers.options import Options
+from gfpbench.restorers.process_guard import contained
 from gfpbench.types import BadInput
 
 
 def load_torchscript(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwork:
     """A TorchScript file, a program that is run: name only one you trust. In [-1, 1] unless ?range=unit says [0, 1].
 
-    It takes (B, 3, H, W) RGB pictures first, of the number type its weights have (``type=float16`` says another), and
+    It takes (B, 3, H, W) RGB images first, of the number type its weights have (``type=float16`` says another), and
     further arguments by their names (``torchscript:PATH?w=0.5``); those with a default keep it otherwise. What is no
     part of its signature comes from options: ``range``, ``out_range``, ``layout``, ``order``, ``type``, ``size``,
     ``batch``, ``output``. It runs in evaluation mode and without the interpreter's optimisations, which change the
     arithmetic from the second call on.
 
     Raises:
-        BadInput: where the file is not there, is no TorchScript, or takes no picture.
+        BadInput: where the file is not there, is no TorchScript, or takes no image.
     """
     options = Options(f"torchscript:{argument}", given)
     refuse_unknown_words(options)
@@ -79,13 +79,13 @@ def _loaded(path: Path, device: str) -> Any:
 
 
 def _arguments(module: Any, options: Options, path: Path, device: str) -> tuple[str, dict[str, Any]]:
-    """The name of the argument that takes the pictures, and the values of those beside it that were given."""
+    """The name of the argument that takes the images, and the values of those beside it that were given."""
     schema = getattr(module, "forward", None) and module.forward.schema
     arguments = [] if schema is None else schema.arguments[1:]  # without self
     images = next((one.name for one in arguments if str(one.type) == "Tensor" and not one.has_default_value()), None)
     if images is None:
         listed = ", ".join(f"{one.name}: {one.type}" for one in arguments) or "nothing"
-        raise BadInput(f"{path}: its forward takes {listed}, and none of that is a tensor of pictures")
+        raise BadInput(f"{path}: its forward takes {listed}, and none of that is a tensor of images")
     extras: dict[str, Any] = {}
     for one in arguments:
         if one.name == images:
@@ -96,7 +96,7 @@ def _arguments(module: Any, options: Options, path: Path, device: str) -> tuple[
             extras[one.name] = _value(as_number(text, one.name, options), kind, one.name, options, device)
         elif not one.has_default_value():
             raise BadInput(
-                f"{path} takes {one.name!r} ({one.type}) beside the picture, and has no default for it: give it, as in "
+                f"{path} takes {one.name!r} ({one.type}) beside the image, and has no default for it: give it, as in "
                 f"{options.restorer}?{one.name}=0.5"
             )
     return images, extras

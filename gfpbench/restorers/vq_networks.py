@@ -29,8 +29,8 @@ def restoreformer(
     network = _loaded(RestoreFormerArch(), path, weights, settings, options)
 
     def forward(pixels: torch.Tensor) -> torch.Tensor:
-        picture: torch.Tensor = network(pixels)[0]
-        return picture
+        image: torch.Tensor = network(pixels)[0]
+        return image
 
     return _restorer(options, forward, settings, {"architecture": "RestoreFormer", **_made_by("spandrel"), **identity})
 
@@ -47,8 +47,8 @@ def codeformer(
     network = _loaded(codeformer_architecture(), path, weights, settings, options)
 
     def forward(pixels: torch.Tensor) -> torch.Tensor:
-        picture: torch.Tensor = network(pixels, weight=w)[0]
-        return picture
+        image: torch.Tensor = network(pixels, weight=w)[0]
+        return image
 
     record = {"architecture": "CodeFormer", "w": w, "adain": True, **_made_by("spandrel-extra-arches")}
     return _restorer(options, forward, settings, {**record, **identity})
@@ -68,7 +68,7 @@ def codeformer_architecture() -> Any:
 
 def _loaded(architecture: Any, path: Path, weights: Weights, settings: Settings, options: Options) -> torch.nn.Module:
     if settings.precision == "bf16":
-        reason = "changes which code is nearest, and with it whole patches of the picture"
+        reason = "changes which code is nearest, and with it whole patches of the image"
         raise BadInput(f"{options.spelled}: dtype=bf16 {reason}: use dtype=fp32")
     if settings.channels_last:
         raise BadInput(f"{options.spelled}: the code of {architecture.id} cannot run channels-last: leave layout away")

@@ -29,7 +29,7 @@ class Batch:
     unreadable: tuple[Problem, ...]
 
     def truth(self) -> ImageBatch:
-        """The clean pictures, as a fresh tensor that shares nothing with the faces."""
+        """The clean images, as a fresh tensor that shares nothing with the faces."""
         return ImageBatch(torch.stack([face.pixels for face in self.faces]), tuple(face.id for face in self.faces))
 
 
@@ -41,7 +41,7 @@ def batch_size_for(images: int, at_most: int = 8) -> int:
 
 
 def batches(faces: FaceSet, ids: Sequence[str], size: int) -> Iterator[Batch]:
-    """Cut the faces into batches of up to ``size``. The cuts depend on the pictures only, never on where a run stopped.
+    """Cut the faces into batches of up to ``size``. The cuts depend on the images only, never on where a run stopped.
 
     Holds one batch and one more face in memory.
     """
@@ -86,7 +86,7 @@ def load_face(faces: FaceSet, face_id: str) -> Face:
     if not torch.equal(images.quantized(batch).pixels, batch.pixels):
         raise GfpbenchError(f"faces {faces.name!r}: {face_id!r} does not hold 8-bit values")
     if face.sha256 != images.pixels_sha256(images.to_rgb_arrays(batch)[0]):
-        raise GfpbenchError(f"faces {faces.name!r}: {face_id!r} is not the picture that its sha256 says")
+        raise GfpbenchError(f"faces {faces.name!r}: {face_id!r} is not the image that its sha256 says")
     return face
 
 

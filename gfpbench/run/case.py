@@ -19,9 +19,9 @@ from gfpbench.run.committed import Committed, changed, committed, differs, from_
 from gfpbench.run.finished import KEY, RESULT, finished, sign
 from gfpbench.run.inputs import refuse_inside_inputs
 from gfpbench.run.journal import CannotGoOn, Journal, locked
+from gfpbench.run.kept_images import Kept
 from gfpbench.run.key import files_of, key_of, read_by
 from gfpbench.run.parts import Parts, load, repeatable
-from gfpbench.run.kept_images import Kept
 from gfpbench.run.sets import Features, score_sets
 from gfpbench.types import BadInput, Case, GfpbenchError, Json, Problem, Progress, Result, Row
 
@@ -49,14 +49,14 @@ def measure(
 
     Args:
         case: faces, degradation, restorer (``truth`` for the reference row), seed.
-        store: a folder; the run works in ``store / case.id`` and leaves ``result.json``, ``timing.json`` and pictures.
+        store: a folder; the run works in ``store / case.id`` and leaves ``result.json``, ``timing.json`` and images.
         device: where the restorer works: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Degradations and metrics run on the
             CPU, so that two devices differ by what the restorer did and nothing else.
         metrics: names; the default ones where None and no protocol is named.
-        protocols: names of ``gfpbench list protocols``; all of them are measured in one pass over the pictures.
-        batch_size: how many pictures of equal size the restorer is given at once. Part of the record. Where None it is
+        protocols: names of ``gfpbench list protocols``; all of them are measured in one pass over the images.
+        batch_size: how many images of equal size the restorer is given at once. Part of the record. Where None it is
             8, or the nearest below with which the last batch is smaller, so that a smaller batch is tried too.
-        keep_images: how many pictures from the start are kept as PNG, besides the eight worst.
+        keep_images: how many images from the start are kept as PNG, besides the eight worst.
         isolate, seconds_per_image: whether the restorer works in a process of its own, and how long it may take for an
             image; see ``load``.
         progress: told how many faces are done.
@@ -180,7 +180,7 @@ class _Run:
         ids = self.parts.ids(self.case)
         metrics = {metric.name: {"better": metric.better} for metric in self.parts.metrics}
         kept, seen = Kept(self.folder, self.keep_images, KEPT_WORST, metrics), Seen()
-        lines, pictures = _lines(journal), dict[str, str]()
+        lines, images = _lines(journal), dict[str, str]()
         files = set(files_of(self.parts).items())
         for number, batch in enumerate(batches(self.parts.faces, ids, self.batch_size)):
             line = next(lines, None) if number < complete else None
@@ -190,12 +190,12 @@ class _Run:
                     reason = f"the features of {line.names} are gone or are not what was written"
                 if reason is not None:
                     raise CannotGoOn(reason)
-                pictures.update(line.pictures)
+                images.update(line.images)
             if line is None or number == complete - 1:
-                known = len(seen.pictures)
+                known = len(seen.images)
                 measured = engine.measure_batch(batch, self.parts, self.case.seed, self.device, seen)
                 sha256 = self.features.write(batch.start, measured.features) if self.parts.sets else None
-                fresh = committed(batch, measured, dict(islice(seen.pictures.items(), known, None)), sha256)
+                fresh = committed(batch, measured, dict(islice(seen.images.items(), known, None)), sha256)
                 if line is not None and differs(line, fresh):
                     raise CannotGoOn(f"the last batch, {fresh.names}, is measured differently now")
                 kept.add(measured.rows)
@@ -203,13 +203,13 @@ class _Run:
                 if line is None:
                     read = set(read_by(self.parts.restorer).items()) - files
                     files |= read
-                    journal.append(replace(fresh, pictures=written, files=dict(read)).to_json())
+                    journal.append(replace(fresh, images=written, files=dict(read)).to_json())
             else:
                 kept.add(line.rows)
-                seen.pictures.update(line.seen)
-            if number == complete - 1 and (name := kept.changed(pictures)) is not None:
+                seen.images.update(line.seen)
+            if number == complete - 1 and (name := kept.changed(images)) is not None:
                 raise CannotGoOn(f"images/{name} is gone or is not what was written")
-            if number >= complete - 1:  # before that, the pictures of later batches are there and not yet accounted for
+            if number >= complete - 1:  # before that, the images of later batches are there and not yet accounted for
                 kept.prune()
             if self.progress is not None:
                 self.progress(batch.stop, len(ids), self.case.id)
@@ -236,9 +236,9 @@ class _Run:
         if not rows:
             reasons = "; ".join(f"{problem.subject}: {problem.reason}" for problem in problems[:3])
             raise BadInput(f"faces {self.case.faces!r}: not one of {len(ids)} can be read ({reasons})")
-        unused = getattr(self.parts.restorer, "unused", None)  # of outputs:DIR: files that belong to no picture
+        unused = getattr(self.parts.restorer, "unused", None)  # of outputs:DIR: files that belong to no image
         if unused is not None:
-            reason = "belongs to no picture of this run: misnamed, or left over from another run"
+            reason = "belongs to no image of this run: misnamed, or left over from another run"
             problems += [Problem("restore", file, reason) for file in unused(self.parts.faces.ids())]
         records = self.parts.records()
         set_scores, no_score = score_sets(self.parts.sets, self.features, features, blank)
@@ -287,7 +287,7 @@ def _lines(journal: Journal) -> Iterator[Committed]:
 
 
 def _undefined(rows: Sequence[Row], metrics: Mapping[str, Mapping[str, Json]]) -> dict[str, str]:
-    """Why a metric has blanks where the pictures were restored: mostly because they are too small for it."""
+    """Why a metric has blanks where the images were restored: mostly because they are too small for it."""
     reasons = {}
     restored = [row for row in rows if row.failure is None]
     for name, record in metrics.items():
@@ -295,8 +295,8 @@ def _undefined(rows: Sequence[Row], metrics: Mapping[str, Mapping[str, Json]]) -
         if small:
             reasons[name] = (
                 f"undefined below {record['minimum_side_px']} px on the shorter side; "
-                f"{len(small)} of {len(restored)} pictures are smaller"
+                f"{len(small)} of {len(restored)} images are smaller"
             )
         elif restored and all(row.scores[name] is None for row in restored):
-            reasons[name] = "could not score a single picture; each is listed among the problems with the reason"
+            reasons[name] = "could not score a single image; each is listed among the problems with the reason"
     return reasons

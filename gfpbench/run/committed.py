@@ -22,9 +22,9 @@ class Committed:
     Args:
         start, stop: which of the run's names it covers.
         rows, problems, blank: as ``Measured`` has them.
-        seen: the restored pictures that were new, as ``Seen`` has them.
+        seen: the restored images that were new, as ``Seen`` has them.
         features_sha256: of the file with its features; None where no set metric is measured.
-        pictures: file name -> sha256 of the pictures that were kept of it then.
+        images: file name -> sha256 of the images that were kept of it then.
         files: path -> sha256 of files that the restorer was seen to read for it and not for an earlier one.
     """
 
@@ -35,7 +35,7 @@ class Committed:
     blank: Mapping[str, str]
     seen: Mapping[str, tuple[str, str]]
     features_sha256: str | None = None
-    pictures: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -47,7 +47,7 @@ class Committed:
         """Plain JSON values, for the journal."""
         return {
             **{name: getattr(self, name) for name in ("start", "stop", "features_sha256")},
-            **{name: dict(getattr(self, name)) for name in ("blank", "pictures", "files")},
+            **{name: dict(getattr(self, name)) for name in ("blank", "images", "files")},
             "rows": [results.row_to_json(row) for row in self.rows],
             "problems": [results.problem_to_json(problem) for problem in self.problems],
             "seen": {key: list(value) for key, value in self.seen.items()},
@@ -68,7 +68,7 @@ def from_json(data: Json) -> Committed:
             blank=dict(data["blank"]),
             seen={key: (one, other) for key, (one, other) in data["seen"].items()},
             features_sha256=data["features_sha256"],
-            pictures=dict(data["pictures"]),
+            images=dict(data["images"]),
             files=dict(data["files"]),
         )
     except (TypeError, ValueError, AttributeError) as error:
@@ -76,16 +76,16 @@ def from_json(data: Json) -> Committed:
 
 
 def differs(before: Committed, again: Committed) -> bool:
-    """Whether a batch measured again gave anything else. What was read for it, and which of its pictures were kept,
+    """Whether a batch measured again gave anything else. What was read for it, and which of its images were kept,
     depends on what came before; both are looked at on their own."""
-    one, other = (dumps({**each.to_json(), "pictures": None, "files": None}) for each in (before, again))
+    one, other = (dumps({**each.to_json(), "images": None, "files": None}) for each in (before, again))
     return one != other
 
 
 def changed(line: Committed, batch: Batch, parts: Parts, seed: int) -> str | None:
     """What of a committed batch is no longer as it was, of all that can be told without restoring anything."""
     if [(row.id, row.face_sha256) for row in line.rows] != [(face.id, face.sha256) for face in batch.faces]:
-        return f"the pictures of {line.names} have changed"
+        return f"the images of {line.names} have changed"
     if tuple(problem for problem in line.problems if problem.stage == "faces") != batch.unreadable:
         return f"the unreadable faces before or among {line.names} have changed"
     for row, face in zip(line.rows, batch.faces, strict=True):
@@ -103,7 +103,7 @@ def changed(line: Committed, batch: Batch, parts: Parts, seed: int) -> str | Non
 def committed(
     batch: Batch, measured: Measured, seen: Mapping[str, tuple[str, str]], features_sha256: str | None
 ) -> Committed:
-    """A batch as it was measured, without its pictures and files."""
+    """A batch as it was measured, without its images and files."""
     return Committed(
         batch.start, batch.stop, measured.rows, measured.problems, measured.blank, dict(seen), features_sha256
     )

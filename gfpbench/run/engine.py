@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one batch gave: its rows, what went wrong, and the pictures by name (8-bit values, on the CPU)."""
+    """What one batch gave: its rows, what went wrong, and the images by name (8-bit values, on the CPU)."""
 
     rows: tuple[Row, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -61,7 +61,7 @@ class _Notes:
 def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen) -> Measured:
     """Degrade, restore and score the faces of one batch. ``seen`` holds what earlier batches gave, and is extended.
 
-    A picture that cannot be degraded or restored becomes a row with a failure and blank scores, never with a number.
+    An image that cannot be degraded or restored becomes a row with a failure and blank scores, never with a number.
 
     Raises:
         GfpbenchError: where a degradation, the restorer check or a metric breaks its contract.
@@ -109,13 +109,13 @@ def read_records(face: Face, parts: Parts) -> dict[str, Mapping[str, Json]]:
 def degrade(
     degradation: Degradation, truth: ImageBatch, seed: int, notes: _Notes
 ) -> tuple[dict[str, Parameters], ImageBatch | None]:
-    """Draw for each picture and degrade it: the drawn records by name, and those pictures that could be degraded."""
+    """Draw for each image and degrade it: the drawn records by name, and those images that could be degraded."""
     records: dict[str, Parameters] = {
         image_id: drawn(degradation, image_id, seed, truth.size) for image_id in truth.ids
     }
     try:
         return records, apply(degradation, truth, records)
-    except BadInput:  # one picture may have spoilt it for all: take them one at a time
+    except BadInput:  # one image may have spoilt it for all: take them one at a time
         done: list[ImageBatch] = []
         for image_id in truth.ids:
             try:
@@ -128,25 +128,25 @@ def degrade(
 def degrade_alone(
     degradation: Degradation, truth: ImageBatch, seed: int
 ) -> tuple[ImageBatch | None, tuple[Problem, ...]]:
-    """The degraded pictures as a run makes them, without restoring any, and why others could not be degraded."""
+    """The degraded images as a run makes them, without restoring any, and why others could not be degraded."""
     notes = _Notes([])
     _, degraded = degrade(degradation, truth, seed, notes)
     return degraded, tuple(notes.problems)
 
 
 def drawn(degradation: Degradation, image_id: str, seed: int, size: tuple[int, int]) -> dict[str, Json]:
-    """What the degradation draws for one picture of (height, width) pixels, as plain JSON values."""
+    """What the degradation draws for one image of (height, width) pixels, as plain JSON values."""
     record = _called(f"degradation {degradation.name!r}", degradation.draw, image_id, seed, size)
     return plain(record, f"the parameters that degradation {degradation.name!r} drew")
 
 
 def apply(degradation: Degradation, truth: ImageBatch, drawn: Mapping[str, Parameters]) -> ImageBatch:
-    """The degraded pictures, checked for names, size and 8-bit values. The degradation works on a copy of the truth."""
+    """The degraded images, checked for names, size and 8-bit values. The degradation works on a copy of the truth."""
     what = f"degradation {degradation.name!r}"
     records = [drawn[image_id] for image_id in truth.ids]
     degraded = _called(what, degradation.apply, ImageBatch(truth.pixels.clone(), truth.ids), records)
     if not isinstance(degraded, ImageBatch) or degraded.ids != truth.ids or degraded.size != truth.size:
-        raise GfpbenchError(f"{what} must return the pictures it was given: {_shape(truth)}, not {_shape(degraded)}")
+        raise GfpbenchError(f"{what} must return the images it was given: {_shape(truth)}, not {_shape(degraded)}")
     degraded = images.moved(degraded, "cpu")
     if not torch.equal(images.quantized(degraded).pixels, degraded.pixels):
         raise GfpbenchError(f"{what} returned values that are not 8-bit for one of {', '.join(truth.ids)}")
@@ -156,32 +156,30 @@ def apply(degradation: Degradation, truth: ImageBatch, drawn: Mapping[str, Param
 def restore(
     restorer: Restorer, degraded: ImageBatch | None, device: str, seen: Seen, notes: _Notes
 ) -> ImageBatch | None:
-    """The restored pictures as they would be saved: 8-bit values, on the CPU. Failures are named and left out."""
+    """The restored images as they would be saved: 8-bit values, on the CPU. Failures are named and left out."""
     if degraded is None:
         return None
     what = f"restorer {restorer.name!r}"
     restored, failures = _called(what, checked, restorer, images.moved(degraded, device), seen)
     good = () if restored is None else restored.ids
     if tuple(image_id for image_id in degraded.ids if image_id not in failures) != good:
-        raise GfpbenchError(
-            f"{what}: {len(degraded)} pictures went in; {len(good)} came out and {len(failures)} failed"
-        )
+        raise GfpbenchError(f"{what}: {len(degraded)} images went in; {len(good)} came out and {len(failures)} failed")
     for image_id in degraded.ids:
         if image_id in failures:
             notes.failed("restore", image_id, failures[image_id])
     if restored is None:
         return None
     if restored.size != degraded.size:
-        raise GfpbenchError(f"{what} must return the pictures it was given: {_shape(degraded)}, not {_shape(restored)}")
+        raise GfpbenchError(f"{what} must return the images it was given: {_shape(degraded)}, not {_shape(restored)}")
     return images.quantized(images.moved(restored, "cpu"))
 
 
 def without_the_truth(
     restored: ImageBatch | None, degraded: ImageBatch | None, truth: ImageBatch, notes: _Notes
 ) -> ImageBatch | None:
-    """The restored pictures but for those that are the truth itself: these were found somewhere, not restored.
+    """The restored images but for those that are the truth itself: these were found somewhere, not restored.
 
-    No restorer undoes a loss to the last bit. Where the degradation changed no more than half of a picture's values
+    No restorer undoes a loss to the last bit. Where the degradation changed no more than half of an image's values
     (an occluder, nothing at all), it might, and nothing is said.
     """
     if restored is None or degraded is None:
@@ -191,7 +189,7 @@ def without_the_truth(
     lost = (given != clean).flatten(1).double().mean(1) > 0.5
     leaked = [image_id for image_id, found in zip(restored.ids, (same & lost).tolist(), strict=True) if found]
     for image_id in leaked:
-        notes.failed("restore", image_id, "returned the true picture to the last bit: it was found, not restored")
+        notes.failed("restore", image_id, "returned the true image to the last bit: it was found, not restored")
     kept = [image_id for image_id in restored.ids if image_id not in leaked]
     return only(restored, kept) if kept else None
 
@@ -199,20 +197,20 @@ def without_the_truth(
 def score_all(
     metrics: Sequence[Metric], restored: ImageBatch, truth: ImageBatch, notes: _Notes
 ) -> dict[str, dict[str, float]]:
-    """Every metric's values by name of the metric and of the picture."""
+    """Every metric's values by name of the metric and of the image."""
     before = restored.pixels.clone(), truth.pixels.clone()
     scores = {metric.name: score(metric, restored, truth, notes) for metric in metrics}
-    # Metrics share their pictures and one 0..255 view of them: one that writes to them changes what the next one sees.
+    # Metrics share their images and one 0..255 view of them: one that writes to them changes what the next one sees.
     for batch, pixels in zip((restored, truth), before, strict=True):
         if not torch.equal(batch.pixels, pixels) or not torch.equal(
             images.to_255(batch), (pixels * 255).round().double()
         ):
-            raise GfpbenchError(f"one of the metrics {', '.join(scores)} wrote to the pictures it was given")
+            raise GfpbenchError(f"one of the metrics {', '.join(scores)} wrote to the images it was given")
     return scores
 
 
 def score(metric: Metric, restored: ImageBatch, truth: ImageBatch, notes: _Notes) -> dict[str, float]:
-    """One metric's value for each picture that it can score. Too small a picture is left out, not guessed."""
+    """One metric's value for each image that it can score. Too small an image is left out, not guessed."""
     if min(truth.size) < metric.minimum_side_px:
         return {}
     try:
@@ -220,7 +218,7 @@ def score(metric: Metric, restored: ImageBatch, truth: ImageBatch, notes: _Notes
     except AssetMissing as error:
         notes.blank[metric.name] = str(error)
         return {}
-    except BadInput:  # one picture may have spoilt it for all: take them one at a time
+    except BadInput:  # one image may have spoilt it for all: take them one at a time
         values: dict[str, float] = {}
         for image_id in restored.ids:
             try:
@@ -231,7 +229,7 @@ def score(metric: Metric, restored: ImageBatch, truth: ImageBatch, notes: _Notes
 
 
 def scored(metric: Metric, restored: ImageBatch, truth: ImageBatch) -> dict[str, float]:
-    """Call a metric and check what it returns: one float64 for each picture, on the CPU, never NaN."""
+    """Call a metric and check what it returns: one float64 for each image, on the CPU, never NaN."""
     if restored.ids != truth.ids:
         raise GfpbenchError(f"pairs do not match by name: {restored.ids} beside {truth.ids}")
     what = f"metric {metric.name!r}"
@@ -251,11 +249,11 @@ def scored(metric: Metric, restored: ImageBatch, truth: ImageBatch) -> dict[str,
 def features_of(
     sets: Sequence[SetMeasure], restored: ImageBatch | None, truth: ImageBatch, notes: _Notes
 ) -> dict[str, torch.Tensor]:
-    """What set metrics need of this batch, each kind of features computed once: of the restored pictures, and of all
+    """What set metrics need of this batch, each kind of features computed once: of the restored images, and of all
     true ones where the run's own truth is a reference. Keyed ``restored/NAME`` and ``truth/NAME``."""
     found: dict[str, torch.Tensor] = {}
     for measure in sets:
-        small = f"undefined below {measure.metric.minimum_side_px} px on the shorter side; some pictures are smaller"
+        small = f"undefined below {measure.metric.minimum_side_px} px on the shorter side; some images are smaller"
         if min(truth.size) < measure.metric.minimum_side_px:
             notes.blank[measure.name] = small
             continue
@@ -278,12 +276,12 @@ def _features(measure: SetMeasure, batch: ImageBatch) -> torch.Tensor:
     features = _called(what, measure.metric.features, batch)
     right = isinstance(features, torch.Tensor) and features.ndim == 2 and features.dtype == torch.float64
     if not right or len(features) != len(batch) or not bool(torch.isfinite(features).all()):
-        raise GfpbenchError(f"{what} must give finite float64 features, a row for each of {len(batch)} pictures")
+        raise GfpbenchError(f"{what} must give finite float64 features, a row for each of {len(batch)} images")
     return features
 
 
 def described(batch: ImageBatch | None, *, blocks: bool = False) -> dict[str, Json]:
-    """The fingerprint of each picture by name, with hashes of its blocks where asked; of none where there are none."""
+    """The fingerprint of each image by name, with hashes of its blocks where asked; of none where there are none."""
     if batch is None:
         return {}
     found = fingerprints(batch)
@@ -293,7 +291,7 @@ def described(batch: ImageBatch | None, *, blocks: bool = False) -> dict[str, Js
 
 
 def only(batch: ImageBatch, ids: Sequence[str]) -> ImageBatch:
-    """The pictures of these names, in this order; the batch itself where that is all of it."""
+    """The images of these names, in this order; the batch itself where that is all of it."""
     return batch if batch.ids == tuple(ids) else images.select(batch, [batch.ids.index(image_id) for image_id in ids])
 
 

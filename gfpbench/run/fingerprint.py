@@ -1,4 +1,4 @@
-"""A picture in a few numbers, kept in every row, so that two Results can be compared without their pictures."""
+"""An image in a few numbers, kept in every row, so that two Results can be compared without their images."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from gfpbench.types import ImageBatch, Json
 THUMBNAIL_SIDE = 8
 BLOCKS = 16
 
-# Second differences: the first sums up how sharp a picture is; the second is blind to straight edges, so that what it
+# Second differences: the first sums up how sharp an image is; the second is blind to straight edges, so that what it
 # finds is mostly noise (Immerkær 1996, "Fast Noise Variance Estimation", Computer Vision and Image Understanding 64).
 _LAPLACIAN = ((0, 1, 0), (1, -4, 1), (0, 1, 0))
 _NOISE = ((1, -2, 1), (-2, 4, -2), (1, -2, 1))
 
 
 def fingerprints(batch: ImageBatch) -> list[dict[str, Json]]:
-    """One record for each picture, about 600 characters as JSON. Works on the 8-bit values, on the CPU.
+    """One record for each image, about 600 characters as JSON. Works on the 8-bit values, on the CPU.
 
-    Every sum is one of whole numbers, so equal pictures give equal records on every machine.
+    Every sum is one of whole numbers, so equal images give equal records on every machine.
 
     Returns:
         B records: ``sha256`` (the first 16 digits of the hash that a Face carries), ``mean_levels``, ``std_levels``,
         ``lowest_levels`` and ``highest_levels`` of R, G, B in grey levels 0..255, ``sharpness_levels`` (mean absolute
-        Laplacian of the grey picture), ``noise_levels`` (Immerkær's estimate of the standard deviation of its noise)
+        Laplacian of the grey image), ``noise_levels`` (Immerkær's estimate of the standard deviation of its noise)
         and ``thumbnail_rgb`` (8 x 8 area means, R, G, B, row by row, two hexadecimal digits each).
     """
     levels = images.to_255(batch).cpu()
@@ -56,13 +56,13 @@ def fingerprints(batch: ImageBatch) -> list[dict[str, Json]]:
 
 
 def block_hashes(batch: ImageBatch) -> list[str]:
-    """Where pictures differ, without the pictures: a hash of 4 bits for each of 16 x 16 blocks of the 8-bit values.
+    """Where images differ, without the images: a hash of 4 bits for each of 16 x 16 blocks of the 8-bit values.
 
-    Of two pictures that differ by a level in k values, about k blocks differ while k is small, so that rounding (a few
-    values of a picture) can be told from a change of the arithmetic (thousands of them).
+    Of two images that differ by a level in k values, about k blocks differ while k is small, so that rounding (a few
+    values of an image) can be told from a change of the arithmetic (thousands of them).
 
     Returns:
-        B texts of hexadecimal digits, one for each block, row by row; fewer blocks for pictures under 16 px a side.
+        B texts of hexadecimal digits, one for each block, row by row; fewer blocks for images under 16 px a side.
     """
     height, width = batch.size
     rows, columns = (np.arange(min(BLOCKS, side)) * side // min(BLOCKS, side) for side in (height, width))

@@ -89,7 +89,7 @@ def _differs(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], re
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Name -> hash of the Result and of the pictures kept beside it."""
+    """Name -> hash of the Result and of the images kept beside it."""
     paths = [folder / RESULT, *sorted((folder / "images").glob("*"))]
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

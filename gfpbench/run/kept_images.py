@@ -1,4 +1,4 @@
-"""The pictures a run keeps for its report: the first ones, and the worst ones met so far."""
+"""The images a run keeps for its report: the first ones, and the worst ones met so far."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from gfpbench.types import Json, Row
 KINDS = ("degraded", "restored", "truth")
 
 
-def picture_path(folder: Path, image_id: str, kind: str) -> Path:
-    """Where the picture of one image lies.
+def image_path(folder: Path, image_id: str, kind: str) -> Path:
+    """Where the image of one image lies.
 
     Args:
         folder: of the case, ``store / case.id``.
@@ -31,7 +31,7 @@ def picture_path(folder: Path, image_id: str, kind: str) -> Path:
 
 
 class Kept:
-    """Which images' pictures are kept. Decided by the rows alone, so a resumed run keeps the same ones.
+    """Which images' images are kept. Decided by the rows alone, so a resumed run keeps the same ones.
 
     Args:
         folder: of the case.
@@ -63,11 +63,11 @@ class Kept:
 
     @property
     def ids(self) -> set[str]:
-        """The names of the images whose pictures are kept, as far as the run has come."""
+        """The names of the images whose images are kept, as far as the run has come."""
         return self._first | {image_id for _, _, image_id in self._heap}
 
     def write(self, measured: Measured) -> dict[str, str]:
-        """Save those pictures of a batch that are kept now. Call it after ``add`` and before the rows are committed.
+        """Save those images of a batch that are kept now. Call it after ``add`` and before the rows are committed.
 
         Returns:
             the name and the sha256 of each file.
@@ -78,28 +78,28 @@ class Kept:
         for kind, batch in batches.items():
             there = () if batch is None else batch.ids
             for row in measured.rows:
-                if row.id not in there:  # a failed one must not keep the picture of an earlier try
-                    picture_path(self.folder, row.id, kind).unlink(missing_ok=True)
+                if row.id not in there:  # a failed one must not keep the image of an earlier try
+                    image_path(self.folder, row.id, kind).unlink(missing_ok=True)
             chosen = [index for index, image_id in enumerate(there) if image_id in kept]
             if batch is None or not chosen:
                 continue
             (self.folder / "images").mkdir(parents=True, exist_ok=True)
             chosen_batch = images.select(batch, chosen)
             for image_id, rgb in zip(chosen_batch.ids, images.to_rgb_arrays(chosen_batch), strict=True):
-                path = picture_path(self.folder, image_id, kind)
+                path = image_path(self.folder, image_id, kind)
                 images.write_png(path, rgb)
                 written[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
         return written
 
     def prune(self) -> None:
-        """Remove every other file among the pictures: those no longer among the worst, and leavings of a killed run."""
+        """Remove every other file among the images: those no longer among the worst, and leavings of a killed run."""
         wanted = self._wanted()
         for path in (self.folder / "images").glob("*"):
             if path.name not in wanted:
                 path.unlink()
 
     def changed(self, written: Mapping[str, str]) -> str | None:
-        """The first picture that is kept now and is gone or not what was written; None where all are."""
+        """The first image that is kept now and is gone or not what was written; None where all are."""
         for name in sorted(self._wanted() & set(written)):
             path = self.folder / "images" / name
             if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != written[name]:
@@ -107,7 +107,7 @@ class Kept:
         return None
 
     def _wanted(self) -> set[str]:
-        return {picture_path(self.folder, image_id, kind).name for image_id in self.ids for kind in KINDS}
+        return {image_path(self.folder, image_id, kind).name for image_id in self.ids for kind in KINDS}
 
     def _badness(self, row: Row) -> float | None:
         if row.failure is not None:

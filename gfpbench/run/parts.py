@@ -13,12 +13,12 @@ import torch
 from gfpbench import assets, devices
 from gfpbench.metrics import set_measures
 from gfpbench.metrics.set_measures import SetMeasure
-from gfpbench.results import dumps
 from gfpbench.registry import unknown
+from gfpbench.results import dumps
 from gfpbench.types import AssetMissing, BadInput, Case, Degradation, FaceSet, Json, Metric, Restorer
 
 TRUTH = "truth"
-"""The restorer name of the reference row: the clean picture is scored against itself."""
+"""The restorer name of the reference row: the clean image is scored against itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Parts:
     """Everything that meets in a run, as objects.
 
     Args:
-        faces: the clean pictures.
+        faces: the clean images.
         degradation: clean to degraded.
         restorer: degraded to restored; None where the truth itself is scored.
         metrics: what is measured.
@@ -203,7 +203,7 @@ def plain(value: Mapping[str, Json], what: str) -> dict[str, Json]:
 def repeatable() -> Iterator[None]:
     """Within it nothing is trained and a GPU computes alike each time: no TF32, no choice of algorithm by timing.
 
-    TF32 keeps 10 bits of each factor, which moves a restored picture by whole grey levels between two GPUs.
+    TF32 keeps 10 bits of each factor, which moves a restored image by whole grey levels between two GPUs.
     """
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark

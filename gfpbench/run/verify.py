@@ -16,8 +16,8 @@ from gfpbench.decode import KEPT_LIMITS, read_rgb
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.process_guard import contained
 from gfpbench.run.fingerprint import fingerprints
+from gfpbench.run.kept_images import image_path
 from gfpbench.run.parts import Parts, identity, load, plain, repeatable
-from gfpbench.run.kept_images import picture_path
 from gfpbench.types import (
     AssetMissing,
     BadInput,
@@ -32,18 +32,18 @@ from gfpbench.types import (
     UnreadableFace,
 )
 
-SAME_PICTURES = 1e-5
-"""Relative slack for a score measured again from the same 8-bit pictures: float32 networks sum in another order."""
+SAME_IMAGES = 1e-5
+"""Relative slack for a score measured again from the same 8-bit images: float32 networks sum in another order."""
 SAME_RECORD = 1e-3
-"""Relative slack for a score of a picture restored again alone: float32 networks differ by some 1e-5 with the batch
+"""Relative slack for a score of an image restored again alone: float32 networks differ by some 1e-5 with the batch
 size, which moves few pixels by one grey level."""
 GREY_LEVELS = 0.25
-"""How far, on average, a picture restored again alone may lie from the one restored in a batch."""
+"""How far, on average, an image restored again alone may lie from the one restored in a batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Remade:
-    """One image made again: three batches of one picture with 8-bit values, and what was drawn to degrade it."""
+    """One image made again: three batches of one image with 8-bit values, and what was drawn to degrade it."""
 
     degraded: ImageBatch
     restored: ImageBatch
@@ -87,7 +87,7 @@ def remake(result_or_case: Result | Case, image_id: str, *, parts: Parts | None 
 
 
 def _degraded(case: Case, parts: Parts, image_id: str) -> tuple[ImageBatch, dict[str, Json], ImageBatch]:
-    """The truth, the drawn parameters and the degraded picture of one face."""
+    """The truth, the drawn parameters and the degraded image of one face."""
     truth = ImageBatch(parts.faces.load(image_id).pixels[None].clone(), (image_id,))
     parameters = plain(parts.degradation.draw(image_id, case.seed, truth.size), "the drawn parameters")
     degraded = parts.degradation.apply(ImageBatch(truth.pixels.clone(), truth.ids), [parameters])
@@ -97,7 +97,7 @@ def _degraded(case: Case, parts: Parts, image_id: str) -> tuple[ImageBatch, dict
 def _check_record(case: Case, row: Row, truth: ImageBatch, parameters: Mapping[str, Json]) -> None:
     sha256 = images.pixels_sha256(images.to_rgb_arrays(truth)[0])
     if sha256 != row.face_sha256 or truth.size != row.size_px:
-        raise GfpbenchError(f"{case.id}: {row.id!r} is another picture than the one that was measured")
+        raise GfpbenchError(f"{case.id}: {row.id!r} is another image than the one that was measured")
     changed = [key for key in {*parameters, *row.parameters} if parameters.get(key) != row.parameters.get(key)]
     if changed:
         raise GfpbenchError(f"{case.id}: {row.id!r} would be degraded differently now: {', '.join(sorted(changed))}")
@@ -115,12 +115,12 @@ def verify(
 
     It looks at: rows against faces, by name and order; failures beside numbers; the records of restorer, degradation
     and metrics; some rows, made again alone and scored again; a mirrored input, whose answer must be another, and
-    one under another name, whose answer must be the same; and the kept pictures, scored again.
+    one under another name, whose answer must be the same; and the kept images, scored again.
 
     Args:
         result: as measured or read from disk.
         parts: already loaded; loaded by the names in the case where None.
-        store: where the run kept its pictures; without it, pictures are not compared.
+        store: where the run kept its images; without it, images are not compared.
         device: where the restorer works.
         count: how many rows are made again, spread over the run (never only the first of a batch); all where None.
     """
@@ -188,19 +188,19 @@ def _spread(result: Result, count: int) -> Sequence[Row]:
 
 
 def _constant(result: Result, rows: Sequence[Row], parts: Parts, device: str) -> list[Problem]:
-    """A restorer that answers everything with one picture is good at nothing, whatever its numbers."""
+    """A restorer that answers everything with one image is good at nothing, whatever its numbers."""
     row = next((row for row in rows if row.failure is None), None)
     if parts.restorer is None or row is None or parts.restorer.provenance().get("restorer") == "outputs":
         return []
     with repeatable():
         _, _, degraded = _degraded(result.case, parts, row.id)
         if ignores_input(parts.restorer, images.moved(degraded, device)):
-            return [Problem("restore", row.id, "its mirror image gives the same picture: the input is ignored")]
+            return [Problem("restore", row.id, "its mirror image gives the same image: the input is ignored")]
     return []
 
 
 def _by_name(result: Result, rows: Sequence[Row], parts: Parts, device: str) -> list[Problem]:
-    """A restorer that answers by the name of a picture has looked something up: the truth, or an older answer."""
+    """A restorer that answers by the name of an image has looked something up: the truth, or an older answer."""
     whole = [row for row in rows if row.failure is None]
     if parts.restorer is None or not whole or parts.restorer.provenance().get("restorer") == "outputs":
         return []
@@ -237,15 +237,15 @@ def _made_again(
     problems = []
     recorded = row.fingerprint.get("degraded")
     if recorded is not None and recorded != fingerprints(again.degraded)[0]:
-        problems.append(Problem("degrade", row.id, "made again alone, the degraded picture is another"))
+        problems.append(Problem("degrade", row.id, "made again alone, the degraded image is another"))
     if folder is not None:
         for kind, batch, slack in (("degraded", again.degraded, 0.0), ("restored", again.restored, GREY_LEVELS)):
-            path = picture_path(folder, row.id, kind)
+            path = image_path(folder, row.id, kind)
             if path.exists() and row.failure is None:
-                apart = _grey_levels_apart(_picture(path, row.id), batch)
+                apart = _grey_levels_apart(_image(path, row.id), batch)
                 if apart > slack:
                     stage = "degrade" if kind == "degraded" else "restore"
-                    reason = f"made again alone, the {kind} picture is {apart:.3g} grey levels away on average"
+                    reason = f"made again alone, the {kind} image is {apart:.3g} grey levels away on average"
                     problems.append(Problem(stage, row.id, reason))
     if row.failure is None:
         problems += _scored_again(row, metrics, again.restored, again.truth, SAME_RECORD, "made again alone")
@@ -253,19 +253,19 @@ def _made_again(
 
 
 def _kept(row: Row, parts: Parts, metrics: Sequence[Metric], folder: Path) -> list[Problem]:
-    """The kept pictures of a row must be its face, and give its scores."""
-    truth_path, restored_path = (picture_path(folder, row.id, kind) for kind in ("truth", "restored"))
+    """The kept images of a row must be its face, and give its scores."""
+    truth_path, restored_path = (image_path(folder, row.id, kind) for kind in ("truth", "restored"))
     if not truth_path.exists():
         return []
-    truth = _picture(truth_path, row.id)
+    truth = _image(truth_path, row.id)
     if images.pixels_sha256(images.to_rgb_arrays(truth)[0]) != row.face_sha256:
-        return [Problem("faces", row.id, "the kept picture of the truth is not the face of this row")]
+        return [Problem("faces", row.id, "the kept image of the truth is not the face of this row")]
     if row.failure is not None:
-        return [Problem("restore", row.id, "failed, and has a restored picture")] if restored_path.exists() else []
+        return [Problem("restore", row.id, "failed, and has a restored image")] if restored_path.exists() else []
     if not restored_path.exists():
-        return [Problem("restore", row.id, "was restored, but its picture was not kept")]
-    restored = _picture(restored_path, row.id)
-    return _scored_again(row, metrics, restored, truth, SAME_PICTURES, "from the kept pictures")
+        return [Problem("restore", row.id, "was restored, but its image was not kept")]
+    restored = _image(restored_path, row.id)
+    return _scored_again(row, metrics, restored, truth, SAME_IMAGES, "from the kept images")
 
 
 def _scored_again(
@@ -291,7 +291,7 @@ def _scored_again(
     return problems
 
 
-def _picture(path: Path, image_id: str) -> ImageBatch:
+def _image(path: Path, image_id: str) -> ImageBatch:
     return images.batch_from_uint8([read_rgb(path, KEPT_LIMITS)], (image_id,))
 
 

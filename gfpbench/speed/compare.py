@@ -119,7 +119,7 @@ def incomparable(speed: Speed, baseline: Speed) -> str:
         before = baseline.batch_size
         return f"batches of {speed.batch_size} now, of {before} in the baseline: give --batch-size {before}"
     if tuple(speed.size_px) != tuple(baseline.size_px):
-        return f"pictures of {_size(speed)} now, of {_size(baseline)} in the baseline: the faces have changed"
+        return f"images of {_size(speed)} now, of {_size(baseline)} in the baseline: the faces have changed"
     return ""
 
 

@@ -40,7 +40,7 @@ def speed_of(
 
     Args:
         root: the folder of the baselines of speed.
-        batch_size: pictures in a call; as in the baseline where None, else as ``measure_speed`` chooses.
+        batch_size: images in a call; as in the baseline where None, else as ``measure_speed`` chooses.
         update: whether the baseline is made: ``never``, ``new`` (where there is none) or ``always``.
     """
     device = devices.resolve(device)

@@ -29,12 +29,12 @@ def degraded_batch(case: Case, batch_size: int) -> ImageBatch:
 
 
 def ever_changing(batch: ImageBatch) -> Iterator[ImageBatch]:
-    """The same pictures without end, each time with other values in the first of them, which costs next to nothing.
+    """The same images without end, each time with other values in the first of them, which costs next to nothing.
 
     A restorer that remembers what it was given gains nothing by it.
     """
     copies = [ImageBatch(batch.pixels.clone(), batch.ids) for _ in range(COPIES)]
-    values = [copy.pixels.flatten() for copy in copies]  # views: what is written there is in the pictures
+    values = [copy.pixels.flatten() for copy in copies]  # views: what is written there is in the images
     for call in count():
         for place in range(3):  # the call's number, in three values of 8 bits
             values[call % COPIES][place] = (call >> 8 * place) % 256 / 255

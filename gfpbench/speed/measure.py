@@ -7,9 +7,9 @@ from collections.abc import Callable
 from gfpbench import devices, images
 from gfpbench.run.environment import environment
 from gfpbench.run.parts import plain, repeatable
+from gfpbench.speed.inputs import degraded_batch, ever_changing, load_restorer, refuse_failures
 from gfpbench.speed.interleaved import interleaved
 from gfpbench.speed.memory import MemoryGauge, in_a_process, peak_on_gpu
-from gfpbench.speed.inputs import degraded_batch, ever_changing, load_restorer, refuse_failures
 from gfpbench.speed.record import Speed
 from gfpbench.speed.reference import NAME, reference_workload
 from gfpbench.speed.stopwatch import Stopwatch, one_thread, stopwatch_of
@@ -38,7 +38,7 @@ def measure_speed(
     Args:
         case: whose first faces are restored, in one batch.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        batch_size: pictures in a call; where None 8, on a CPU fewer where they are larger than 128 px. Part of the
+        batch_size: images in a call; where None 8, on a CPU fewer where they are larger than 128 px. Part of the
             record; another gives figures that do not compare.
         pairs: calls that count, two or more.
         stopwatch, reference, memory: the clock, the fixed work and the gauge; for tests, which must not depend on time.
@@ -46,10 +46,10 @@ def measure_speed(
     Raises:
         BadInput: for unknown names, and for a restorer that restores nothing.
         AssetMissing: where the restorer needs something that is not here.
-        RestorationFailed: where a picture is not restored: what does not work has no speed.
+        RestorationFailed: where an image is not restored: what does not work has no speed.
     """
     if pairs < 2 or (batch_size is not None and batch_size < 1):
-        raise BadInput(f"{pairs} pairs of batches of {batch_size} measure nothing: two pairs of one picture at least")
+        raise BadInput(f"{pairs} pairs of batches of {batch_size} measure nothing: two pairs of one image at least")
     device = devices.resolve(device)
     on_gpu = device.startswith("cuda")
     batch = degraded_batch(case, batch_size or LARGEST_BATCH)
@@ -99,7 +99,7 @@ def measure_speed(
 
 
 def _fewer(batch: ImageBatch) -> ImageBatch:
-    """As many of the first pictures as have the area of eight of 128 px, at least one."""
+    """As many of the first images as have the area of eight of 128 px, at least one."""
     height, width = batch.size
     most = max(1, LARGEST_BATCH * 128 * 128 // (height * width))
     return ImageBatch(batch.pixels[:most], batch.ids[:most])

@@ -33,7 +33,7 @@ class Memory:
 
 
 class MemoryGauge(Protocol):
-    """Measures what a case's restorer needs for a batch of so many pictures."""
+    """Measures what a case's restorer needs for a batch of so many images."""
 
     def __call__(self, case: Case, batch_size: int) -> Memory: ...
 

@@ -11,8 +11,8 @@ from pathlib import Path
 def main(asked: str, answer: Path) -> None:
     """Measure the case described in ``asked`` (JSON) and write ``{"peak_mib": ...}``."""
     from gfpbench.run.parts import repeatable
-    from gfpbench.speed.memory import CALLS
     from gfpbench.speed.inputs import degraded_batch, load_restorer
+    from gfpbench.speed.memory import CALLS
     from gfpbench.speed.reference import reference_workload
     from gfpbench.speed.stopwatch import one_thread
     from gfpbench.types import Case

@@ -17,7 +17,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Time and memory of one restorer, in calls of ``batch_size`` pictures.
+    """Time and memory of one restorer, in calls of ``batch_size`` images.
 
     Args:
         case: whose faces were restored.
@@ -30,7 +30,7 @@ class Speed:
             before. None where it was not measured, for the reason in ``memory_note``.
         ratios: of each pair, for as long as the record is in memory; its file holds the interval.
         noise: how far the ratios of several measurements lay apart when a baseline was made, relative.
-        size_px: (height, width) of the pictures.
+        size_px: (height, width) of the images.
     """
 
     case: Case

@@ -28,7 +28,7 @@ def reference_workload(device: str) -> Callable[[], object]:
     seeded = torch.Generator().manual_seed(0)
     fan_in = CHANNELS * 9
     shape = GPU_SHAPE if device.startswith("cuda") else CPU_SHAPE
-    pictures = torch.randn(shape, generator=seeded).to(device)
+    images = torch.randn(shape, generator=seeded).to(device)
     weights = [
         (torch.randn(CHANNELS, CHANNELS, 3, 3, generator=seeded) * (2 / fan_in) ** 0.5).to(device)
         for _ in range(LAYERS)
@@ -36,7 +36,7 @@ def reference_workload(device: str) -> Callable[[], object]:
 
     def work() -> object:
         with torch.no_grad():
-            features = pictures
+            features = images
             for weight in weights:
                 features = F.leaky_relu(F.conv2d(features, weight, padding=1), 0.2)
             return features

@@ -1,4 +1,4 @@
-"""Small pictures that every law of the degradation is tried on: a face, and patterns that show what a face hides."""
+"""Small images that every law of the degradation is tried on: a face, and patterns that show what a face hides."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def pattern(height: int, width: int) -> Bytes:
     return np.asarray(np.rint(blobs * 255), dtype=np.uint8)
 
 
-def batch(*pictures: Bytes) -> ImageBatch:
-    return batch_from_uint8(list(pictures), tuple(f"picture {number}" for number in range(len(pictures))))
+def batch(*images: Bytes) -> ImageBatch:
+    return batch_from_uint8(list(images), tuple(f"image {number}" for number in range(len(images))))
 
 
 def flat(level: int, height: int, width: int, count: int = 1) -> ImageBatch:

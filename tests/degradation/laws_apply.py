@@ -1,6 +1,6 @@
-"""What must hold for degraded pictures: each law takes a degradation and raises AssertionError where it is broken.
+"""What must hold for degraded images: each law takes a degradation and raises AssertionError where it is broken.
 
-Expected pictures come from ``reference``, which shares no code with what is tested, or from a closed form.
+Expected images come from ``reference``, which shares no code with what is tested, or from a closed form.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from gfpbench.degrade.noise import field
 from gfpbench.images import to_rgb_arrays
 from gfpbench.types import Degradation, ImageBatch
 from tests.degradation import reference
-from tests.degradation.laws_draw import global_randomness
 from tests.degradation.image_cases import batch, face, flat, pattern
+from tests.degradation.laws_draw import global_randomness
 
 Levels = NDArray[np.float64]
 
@@ -63,11 +63,11 @@ def anisotropic(sigma_x_px: float, sigma_y_px: float, angle_rad: float, size_px:
 
 
 def levels(images: ImageBatch) -> list[Levels]:
-    return [picture.astype(np.float64) for picture in to_rgb_arrays(images)]
+    return [image.astype(np.float64) for image in to_rgb_arrays(images)]
 
 
 def degraded(degradation: Degradation, clean: ImageBatch, **steps: Any) -> list[Levels]:
-    """The same steps on every picture, each with its own noise."""
+    """The same steps on every image, each with its own noise."""
     return levels(degradation.apply(clean, [record(degradation, clean.size, name, **steps) for name in clean.ids]))
 
 
@@ -86,7 +86,7 @@ def _pairs(sizes: Sequence[tuple[int, int]]) -> list[ImageBatch]:
 
 
 def blur_is_the_formula(degradation: Degradation) -> None:
-    """Every kernel, made anew from its formula and applied over mirrored borders, gives the same rounded picture."""
+    """Every kernel, made anew from its formula and applied over mirrored borders, gives the same rounded image."""
     kernels = [isotropic(s, k) for s, k in ((0.4, 41), (1.5, 9), (2.5, 11), (6.0, 15), (9.0, 41))]
     turned = ((3.0, 0.7, 0.5, 15), (0.6, 4.0, 0.5, 13), (2.0, 5.0, -2.2, 41), (1.0, 3.0, 3.0, 11))
     for clean in _pairs(((48, 64),)):
@@ -109,7 +109,7 @@ def downsampling_is_bilinear(degradation: Degradation) -> None:
 
 
 def jpeg_is_the_quality_said(degradation: Degradation) -> None:
-    """The picture is what Pillow's JPEG makes of it at that quality, colours and all."""
+    """The image is what Pillow's JPEG makes of it at that quality, colours and all."""
     for clean in _pairs(((64, 80), (37, 51))):
         for quality in (10, 30, 55, 60, 61, 75, 90, 99, 100):
             for got, rgb in zip(degraded(degradation, clean, jpeg_quality=quality), to_rgb_arrays(clean), strict=True):
@@ -134,24 +134,24 @@ def noise_is_as_strong_as_said(degradation: Degradation) -> None:
         assert abs(pushed.mean() - mean) < 0.25, (
             f"noise at level {level} moves the mean by {pushed.mean():.2f}, not {mean:.2f}"
         )
-        # In the small picture too: interpolating what was not clipped would let the two signs cancel.
+        # In the small image too: interpolating what was not clipped would let the two signs cancel.
         (got,) = degraded(degradation, flat(level, 128, 160), noise_std_grey_levels=15.0, downsample_ratio=4.0)
         found = (sign * (got - level)).mean()
-        assert abs(found - mean) < 0.7, f"noise at level {level} is not clipped before the picture is enlarged"
+        assert abs(found - mean) < 0.7, f"noise at level {level} is not clipped before the image is enlarged"
 
 
 def noise_is_independent(degradation: Degradation) -> None:
-    """Between pixels, rows, channels, pictures and faces; and the same again for the same key."""
+    """Between pixels, rows, channels, images and faces; and the same again for the same key."""
     clean = flat(128, 128, 160, 3)
     got = np.stack(degraded(degradation, clean, noise_std_grey_levels=10.0)) - 128
     assert (got == np.stack(degraded(degradation, clean, noise_std_grey_levels=10.0)) - 128).all(), (
         "noise is not repeated"
     )
     channels = [(got[:, :, :, a], got[:, :, :, b]) for a, b in ((0, 1), (0, 2), (1, 2))]
-    pictures = [(got[0], got[1]), (got[0], got[2]), (got[1], got[2])]
+    images = [(got[0], got[1]), (got[0], got[2]), (got[1], got[2])]
     shifts = [(got[:, 1:], got[:, :-1]), (got[:, :, 1:], got[:, :, :-1]), (got[:, 2:], got[:, :-2])]
     mirrored = [(got, got[:, ::-1]), (got, got[:, :, ::-1])]
-    for one, other in (*channels, *pictures, *shifts, *mirrored):
+    for one, other in (*channels, *images, *shifts, *mirrored):
         found = float(np.mean(one * other) / got.var())
         assert abs(found) < 5.5 / math.sqrt(one.size), f"noise is correlated: {found:.3f}"
 
@@ -174,7 +174,7 @@ def chain_is_the_equation(degradation: Degradation) -> None:
 
 
 def nothing_changes_nothing(degradation: Degradation) -> None:
-    """With every step off the picture is the same to the byte; with every step at its limit, within a bound."""
+    """With every step off the image is the same to the byte; with every step at its limit, within a bound."""
     for clean in _pairs(((64, 80),)):
         for got, rgb in zip(degraded(degradation, clean), to_rgb_arrays(clean), strict=True):
             close(got, rgb.astype(np.float64), 0, "all steps off")
@@ -209,7 +209,7 @@ def more_is_never_better(degradation: Degradation) -> None:
             assert scores[0] - scores[-1] > 3, f"nothing is lost between {steps[0]} and {steps[-1]}"
 
 
-def pictures_are_kept(degradation: Degradation) -> None:
+def images_are_kept(degradation: Degradation) -> None:
     """Same names, size and type; whole levels in [0, 1]; the clean batch and the records are left as they were."""
     for clean in _pairs(((40, 56), (17, 23))):
         before = clean.pixels.clone()
@@ -241,11 +241,11 @@ def company_does_not_matter(degradation: Degradation) -> None:
     turned = to_rgb_arrays(degradation.apply(backwards, records[::-1]))[::-1]
     for index in range(5):
         for other in (alone(index), threaded[index], turned[index]):
-            assert (together[index] == other).all(), "a picture depends on the company it is degraded in"
+            assert (together[index] == other).all(), "an image depends on the company it is degraded in"
 
 
 def every_parameter_counts(degradation: Degradation) -> None:
-    """Changing any one number of a record changes the picture."""
+    """Changing any one number of a record changes the image."""
     clean = batch(pattern(64, 64))
     base = record(degradation, clean.size, **anisotropic(0.8, 2.0, 0.4, 9), downsample_ratio=2.0)
     base |= {"noise_std_grey_levels": 3.0, "jpeg_quality": 90}
@@ -293,7 +293,7 @@ def colour_is_the_formula(degradation: Degradation) -> None:
 
 LAWS = (
     nothing_changes_nothing,
-    pictures_are_kept,
+    images_are_kept,
     company_does_not_matter,
     blur_is_the_formula,
     downsampling_is_bilinear,

@@ -17,21 +17,21 @@ from gfpbench.degrade import load
 from gfpbench.degrade.axes import Axis, load_at
 from gfpbench.images import pixels_sha256, to_rgb_arrays
 from gfpbench.types import Face, ImageBatch
-from tests.degradation.laws_draw import global_randomness
 from tests.degradation.image_cases import batch, face, flat, pattern
+from tests.degradation.laws_draw import global_randomness
 
 Size = tuple[int, int]
 LADDER = (0.0, 0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
 
 # What every axis promises: harmless, hardest, unit, the paper's range, what it acts on.
 PROMISED: Mapping[str, tuple[float, float, str, tuple[float, float] | None, str]] = {
-    "blur": (0, 40, "px at 512", (0.2, 10), "picture"),
-    "noise": (0, 120, "grey levels", (0, 15), "picture"),
-    "jpeg": (100, 1, "quality", (60, 100), "picture"),
-    "downscale": (1, 32, "times smaller", (1, 8), "picture"),
-    "all": (0, 2.4, "times the paper's range", (0, 1), "picture"),
-    "motion-blur": (0, 120, "px at 512", None, "picture"),
-    "double-jpeg": (100, 1, "quality", None, "picture"),
+    "blur": (0, 40, "px at 512", (0.2, 10), "image"),
+    "noise": (0, 120, "grey levels", (0, 15), "image"),
+    "jpeg": (100, 1, "quality", (60, 100), "image"),
+    "downscale": (1, 32, "times smaller", (1, 8), "image"),
+    "all": (0, 2.4, "times the paper's range", (0, 1), "image"),
+    "motion-blur": (0, 120, "px at 512", None, "image"),
+    "double-jpeg": (100, 1, "quality", None, "image"),
     "face-scale": (100, 10, "% of the frame's side", None, "scene"),
     "roll": (0, 90, "degrees", None, "scene"),
     "yaw": (0, 40, "degrees", None, "scene"),
@@ -51,14 +51,14 @@ PROMISED: Mapping[str, tuple[float, float, str, tuple[float, float] | None, str]
         }.items()
     },
     "side-light": (0, 8, "stops across the crop", None, "scene"),
-    "overexposure": (0, 5, "stops", None, "picture"),
-    "underexposure": (0, -6, "stops", None, "picture"),
-    "gamma-dark": (1, 4, "gamma", None, "picture"),
-    "gamma-bright": (1, 0.2, "gamma", None, "picture"),
-    "colour-warm": (0, 4, "stops of red over blue", None, "picture"),
-    "colour-cool": (0, -4, "stops of red over blue", None, "picture"),
+    "overexposure": (0, 5, "stops", None, "image"),
+    "underexposure": (0, -6, "stops", None, "image"),
+    "gamma-dark": (1, 4, "gamma", None, "image"),
+    "gamma-bright": (1, 0.2, "gamma", None, "image"),
+    "colour-warm": (0, 4, "stops of red over blue", None, "image"),
+    "colour-cool": (0, -4, "stops of red over blue", None, "image"),
     "asymmetry-light": (0, 6, "stops between the halves", None, "scene"),
-    "asymmetry-detail": (0, 40, "px at 512", None, "picture"),
+    "asymmetry-detail": (0, 40, "px at 512", None, "image"),
     "asymmetry-shape": (0, 10, "% of the crop", None, "scene"),
 }
 
@@ -68,7 +68,7 @@ def plain(axis: Axis) -> str:
     return axis.name.partition("+")[0]
 
 
-def pictures(size: Size) -> ImageBatch:
+def images(size: Size) -> ImageBatch:
     return batch(face(*size), pattern(*size), face(*size)[:, ::-1].copy())
 
 
@@ -80,9 +80,9 @@ def changed(axis: Axis, clean: ImageBatch, severity: float, seed: int = 0) -> li
     """The effect alone, in levels: no base."""
     records = [axis.draw(severity, name, seed, clean.size) for name in clean.ids]
     return (
-        [picture.astype(np.float64) for picture in to_rgb_arrays(axis.on("none").degraded(clean, severity, seed))]
-        if (axis.acts_on == "picture")
-        else [picture.astype(np.float64) for picture in to_rgb_arrays(axis.applied(clean, records))]
+        [image.astype(np.float64) for image in to_rgb_arrays(axis.on("none").degraded(clean, severity, seed))]
+        if (axis.acts_on == "image")
+        else [image.astype(np.float64) for image in to_rgb_arrays(axis.applied(clean, records))]
     )
 
 
@@ -92,7 +92,7 @@ def psnr(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 class OneFace:
-    """A face set of one picture."""
+    """A face set of one image."""
 
     name = "one"
 
@@ -112,10 +112,10 @@ class OneFace:
 
 def severity_0_is_identity(axis: Axis, size: Size = (64, 48), seed: int = 0) -> None:
     """Not one byte changes; on the middle base, exactly the middle of the paper's ranges is left; and 0 is no jump."""
-    clean = pictures(size)
+    clean = images(size)
     bare, middle = axis.on("none"), axis.on("middle")
     assert same(bare.truth(clean, 0.0, seed), clean), "the truth at severity 0 is not the clean face"
-    assert same(bare.degraded(clean, 0.0, seed), clean), "severity 0 without a base changes the picture"
+    assert same(bare.degraded(clean, 0.0, seed), clean), "severity 0 without a base changes the image"
     scale = min(size) / 512
     window = 2 * max(0, round((41 * scale - 1) / 2)) + 1
     records = [
@@ -137,7 +137,7 @@ def severity_0_is_identity(axis: Axis, size: Size = (64, 48), seed: int = 0) -> 
         # A mask is a pixel here, a JPEG none; the others shrink in proportion, but for Eq. 6's downsampling:
         # it rounds the small size down, so that any ratio above 1 takes a pixel off each side.
         least = 25 if plain(axis) in ("downscale", "all") else 36
-        assert psnr(got, rgb.astype(np.float64)) > least, "the picture jumps as soon as severity leaves 0"
+        assert psnr(got, rgb.astype(np.float64)) > least, "the image jumps as soon as severity leaves 0"
 
 
 def values_are_as_promised(axis: Axis) -> None:
@@ -160,14 +160,14 @@ def values_are_as_promised(axis: Axis) -> None:
 
 
 def order_is_kept(axis: Axis, size: Size = (96, 96)) -> None:
-    """More severity, more of it: lower PSNR for pictures; more covered, darker or further moved for scenes."""
+    """More severity, more of it: lower PSNR for images; more covered, darker or further moved for scenes."""
     clean = batch(face(*size), face(*size)[:, ::-1].copy())
     rungs = [changed(axis, clean, severity) for severity in LADDER]
     for index, rgb in enumerate(to_rgb_arrays(clean)):
         truth = rgb.astype(np.float64)
         here = [rung[index] for rung in rungs]
-        if axis.acts_on == "picture":
-            scores = [psnr(picture, truth) for picture in here]
+        if axis.acts_on == "image":
+            scores = [psnr(image, truth) for image in here]
             # Ratios without antialiasing and whole qualities make small ripples.
             ripple = {"downscale": 0.5, "all": 0.3, "jpeg": 0.1, "double-jpeg": 0.1}.get(plain(axis), 0.02)
             for worse, better in zip(scores[1:], scores, strict=False):
@@ -197,14 +197,14 @@ def draws_are_keyed(axis: Axis) -> None:
     degradation = axis.at(0.7)
     first, state = degradation.draw("a", 1, size), global_randomness()
     degradation.draw("b", 1, size)
-    clean = pictures((32, 32))
+    clean = images((32, 32))
     axis.degraded(clean, 0.7, 3)
     assert global_randomness() == state, "a global random generator is moved"
     assert degradation.draw("a", 1, size) == first, "a draw depends on what ran before it"
     assert axis.on("none").draw(0.7, "a", 1, size) == axis.on("middle").draw(0.7, "a", 1, size), "the base moves a draw"
     for keys in ([f"face {n}" for n in range(64)], list(range(64))):
         draws = [degradation.draw(*((key, 0) if isinstance(key, str) else ("a", key)), size) for key in keys]
-        assert len({draw["noise_key"] for draw in draws}) == 64, "two pictures share a noise field"
+        assert len({draw["noise_key"] for draw in draws}) == 64, "two images share a noise field"
         for name in axis.effect.keys:
             drawn = {draw[name] for draw in draws}
             if name.endswith("angle_rad") and not name.startswith("blur"):
@@ -240,9 +240,9 @@ def draws_are_consistent(axis: Axis) -> None:
             assert np.corrcoef(fields[0], one)[0, 1] > 0.99, "noise is drawn anew at each severity"
 
 
-def pictures_are_kept(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size = (33, 47)) -> None:
+def images_are_kept(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size = (33, 47)) -> None:
     """Same names, size and type, whole levels; the clean batch and the records stay as they were."""
-    clean = pictures(size)
+    clean = images(size)
     before = clean.pixels.clone()
     truth = axis.truth(clean, severity, seed)
     degradation = axis.at(severity)
@@ -256,13 +256,13 @@ def pictures_are_kept(axis: Axis, severity: float = 0.6, seed: int = 2, size: Si
     assert torch.equal(clean.pixels, before), "the clean batch was written to"
     assert torch.equal(truth.pixels, kept), "the truth was written to"
     assert records == copies, "a record was written to"
-    if axis.acts_on == "picture":
-        assert same(truth, clean), "the truth of a fault of the picture is the clean face"
+    if axis.acts_on == "image":
+        assert same(truth, clean), "the truth of a fault of the image is the clean face"
 
 
 def company_does_not_matter(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size = (40, 36)) -> None:
     """The same bytes alone, in a batch, in any order and thread."""
-    clean = pictures(size)
+    clean = images(size)
     together = axis.degraded(clean, severity, seed)
 
     def alone(index: int) -> torch.Tensor:
@@ -274,12 +274,12 @@ def company_does_not_matter(axis: Axis, severity: float = 0.6, seed: int = 2, si
         threaded = list(pool.map(alone, range(len(clean))))
     for index in range(len(clean)):
         for other in (alone(index), threaded[index], backwards[index]):
-            assert torch.equal(other, together.pixels[index]), "a picture depends on the company it is in"
+            assert torch.equal(other, together.pixels[index]), "an image depends on the company it is in"
 
 
 def records_suffice(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size = (48, 40)) -> None:
-    """A record through JSON, given to the axis at another severity, makes the picture again; a face carries its own."""
-    clean = pictures(size)
+    """A record through JSON, given to the axis at another severity, makes the image again; a face carries its own."""
+    clean = images(size)
     degradation = axis.at(severity)
     records = [json.loads(json.dumps(degradation.draw(name, seed, size), allow_nan=False)) for name in clean.ids]
     assert not any(isinstance(v, dict | list) for record in records for v in record.values()), "a record is not flat"
@@ -290,7 +290,7 @@ def records_suffice(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size
     if axis.acts_on == "scene":
         assert same(axis.applied(clean, records), truth), "the record does not make the truth again"
     again = axis.at(0.1).apply(truth, records)
-    assert same(again, axis.degraded(clean, severity, seed)), "the record does not make the picture again"
+    assert same(again, axis.degraded(clean, severity, seed)), "the record does not make the image again"
     loaded = load_at(degradation.name)
     assert same(loaded.apply(truth, records), again), f"{degradation.name} is another degradation when loaded"
     rgb = face(*size)
@@ -299,7 +299,7 @@ def records_suffice(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size
     lone = ImageBatch(batch(rgb).pixels, ("one",))
     assert torch.equal(changed_face.pixels, axis.truth(lone, severity, seed).pixels[0]), "faces() and truth() disagree"
     levels = to_rgb_arrays(ImageBatch(changed_face.pixels[None], ("one",)))[0]
-    assert changed_face.sha256 == pixels_sha256(levels), "the hash is not of the picture"
+    assert changed_face.sha256 == pixels_sha256(levels), "the hash is not of the image"
     if axis.acts_on == "scene":
         drawn = degradation.draw("one", seed, size)
         scene = changed_face.attributes["scene"]
@@ -329,7 +329,7 @@ LAWS: tuple[Callable[[Axis], None], ...] = (
     order_is_kept,
     draws_are_keyed,
     draws_are_consistent,
-    pictures_are_kept,
+    images_are_kept,
     company_does_not_matter,
     records_suffice,
     lengths_scale_with_the_crop,

@@ -16,8 +16,8 @@ from PIL import Image
 from gfpbench.degrade.axes import Axis
 from gfpbench.images import to_rgb_arrays
 from gfpbench.types import ImageBatch
-from tests.degradation.laws_axes import changed, plain
 from tests.degradation.image_cases import batch, face, flat, pattern
+from tests.degradation.laws_axes import changed, plain
 
 Levels = NDArray[np.float64]
 SEVERITIES = (0.1, 0.4, 0.75, 1.0)
@@ -43,7 +43,7 @@ def blur_is_as_wide_as_said(axis: Axis) -> None:
             centre, covariance = spread(axis, axis.severity_of(sigma_at_512), side)
             sigma = sigma_at_512 * side / 512
             width = math.sqrt((covariance[0, 0] + covariance[1, 1]) / 2 - 2)  # 2: the square's own variance
-            assert np.abs(centre).max() < 0.05, f"blur moves the picture by {centre}"
+            assert np.abs(centre).max() < 0.05, f"blur moves the image by {centre}"
             assert abs(width / sigma - 1) < 0.08, f"sigma {sigma:.2f} px spreads by {width:.2f} px"
 
 
@@ -74,7 +74,7 @@ def double_jpeg_is_pillows_twice(axis: Axis) -> None:
     for seed in range(12):
         for quality in (95, 50, 20):
             severity = axis.severity_of(quality)
-            record = axis.draw(severity, "picture 0", seed, (80, 64))
+            record = axis.draw(severity, "image 0", seed, (80, 64))
             x, y = record["double_jpeg_grid_shift_x"], record["double_jpeg_grid_shift_y"]
             shifts.add((x, y))
             padded = np.pad(through_pillow(rgb, quality), ((y, 0), (x, 0), (0, 0)), mode="reflect")
@@ -113,8 +113,8 @@ def motion_is_a_line(axis: Axis) -> None:
     for side in (128, 192):
         for seed, length_at_512 in ((0, 40.0), (1, 80.0), (2, 120.0)):
             severity = axis.severity_of(length_at_512)
-            dot = ImageBatch(flat(0, side, side).pixels, ("picture 0",))
-            angle = axis.draw(severity, "picture 0", seed, dot.size)["motion_angle_rad"]
+            dot = ImageBatch(flat(0, side, side).pixels, ("image 0",))
+            angle = axis.draw(severity, "image 0", seed, dot.size)["motion_angle_rad"]
             lit = np.zeros((side, side, 3), np.uint8)
             lit[side // 2 - 2 : side // 2 + 3, side // 2 - 2 : side // 2 + 3] = 255
             light = changed(axis, batch(lit), severity, seed)[0].mean(axis=2)
@@ -122,13 +122,13 @@ def motion_is_a_line(axis: Axis) -> None:
             weight = light / light.sum()
             along, across = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
             length = math.sqrt(max(0, ((along**2 * weight).sum() - 2) * 12))
-            assert abs((along * weight).sum()) < 0.1, "motion moves the picture"
+            assert abs((along * weight).sum()) < 0.1, "motion moves the image"
             assert abs(length / (length_at_512 * side / 512) - 1) < 0.06, f"{length:.1f} px long at {length_at_512}"
             assert (across**2 * weight).sum() < 2.6, "motion is no thin line"
 
 
 def luminance(levels: Levels) -> Levels:
-    """CIE Y of an sRGB picture in levels: linear light."""
+    """CIE Y of an sRGB image in levels: linear light."""
     return np.asarray(skimage.color.rgb2xyz(levels / 255)[..., 1])
 
 
@@ -186,7 +186,7 @@ def half_shadow_is_a_half(axis: Axis) -> None:
     clean = flat(230, 64, 64, 1)
     before = luminance(np.full((1, 1, 3), 230.0))[0, 0]
     for severity in (0.2, 0.5):
-        stops, record = axis.value_at(severity), axis.draw(severity, "picture 0", 0, (64, 64))
+        stops, record = axis.value_at(severity), axis.draw(severity, "image 0", 0, (64, 64))
         got = np.log2(luminance(changed(axis, clean, severity)[0]) / before)
         left, right = got[:, :28], got[:, 36:]
         dark, lit = (right, left) if record["half_shadow_side"] == "right" else (left, right)
@@ -200,7 +200,7 @@ def half_blur_is_a_half(axis: Axis) -> None:
     for seed in range(12):
         sigma_at_512 = 16.0
         severity = axis.severity_of(sigma_at_512)
-        side = axis.draw(severity, "picture 0", seed, (128, 128))["half_blur_side"]
+        side = axis.draw(severity, "image 0", seed, (128, 128))["half_blur_side"]
         sides.add(side)
         got = changed(axis, batch(rgb), severity, seed)[0]
         soft = scipy.ndimage.gaussian_filter(rgb.astype(np.float64), (4, 4, 0), mode="mirror", truncate=3)
@@ -217,7 +217,7 @@ def roll_is_scipys(axis: Axis) -> None:
     clean = batch(np.rint(smooth).astype(np.uint8))
     for seed in range(4):
         for severity in (0.1, 0.5, 1.0):
-            degrees = axis.draw(severity, "picture 0", seed, (96, 96))["roll_deg"]
+            degrees = axis.draw(severity, "image 0", seed, (96, 96))["roll_deg"]
             got = changed(axis, clean, severity, seed)[0]
             # scipy turns the other way for positive angles: counter-clockwise as seen.
             expected = scipy.ndimage.rotate(smooth, -degrees, reshape=False, order=3, mode="mirror")
@@ -233,7 +233,7 @@ def misalignment_is_a_shift(axis: Axis) -> None:
     rgb = pattern(100, 100)
     for seed in range(6):
         for severity in (0.1, 0.5, 1.0):
-            record = axis.draw(severity, "picture 0", seed, (100, 100))
+            record = axis.draw(severity, "image 0", seed, (100, 100))
             x, y = record["shift_x_px"], record["shift_y_px"]
             assert abs(math.hypot(x, y) - axis.value_at(severity)) < 0.75, f"{x}, {y} px are not what was said"
             got = changed(axis, batch(rgb), severity, seed)[0]
@@ -249,7 +249,7 @@ def face_scale_is_pillows(axis: Axis) -> None:
             got = changed(axis, batch(rgb), severity)[0]
             share = axis.value_at(severity) / 100
             height, width = (
-                axis.draw(severity, "picture 0", 0, size)[key] for key in ("face_height_px", "face_width_px")
+                axis.draw(severity, "image 0", 0, size)[key] for key in ("face_height_px", "face_width_px")
             )
             assert abs(height - share * size[0]) <= 1, f"{height} px are not {share:.2f} of {size[0]}"
             assert abs(width - share * size[1]) <= 1, f"{width} px are not {share:.2f} of {size[1]}"
@@ -271,7 +271,7 @@ def follows_its_map(axis: Axis) -> None:
     clean = batch(np.stack([40 + x, 40 + y, 0 * x + 128], axis=2).astype(np.uint8))
     for severity in (0.2, 0.6, 1.0):
         for seed in range(3):
-            record = axis.draw(severity, "picture 0", seed, (side, side))
+            record = axis.draw(severity, "image 0", seed, (side, side))
             goals = axis.effect.moved(places, record, (side, side))  # type: ignore[attr-defined]
             got = changed(axis, clean, severity, seed)[0] - 40
             for index in (0, 1):
@@ -297,7 +297,7 @@ def head_turn_is_in_degrees(axis: Axis) -> None:
     key, radius = ("yaw_deg", 0.32) if index == 0 else ("pitch_deg", 0.46)
     side = 400
     for severity in SEVERITIES:
-        record = axis.draw(severity, "picture 0", 0, (side, side))
+        record = axis.draw(severity, "image 0", 0, (side, side))
         degrees = record[key]
         # Beside the nose for both: high up on the midline for yaw, out on the cheek's level for pitch.
         middle = np.array([[0.5, 0.3]]) if index == 0 else np.array([[0.3, 0.5]])
@@ -324,7 +324,7 @@ def head_turn_is_in_degrees(axis: Axis) -> None:
 def half_drop_is_a_half(axis: Axis) -> None:
     rgb = pattern(128, 128)
     for seed in range(4):
-        record = axis.draw(1.0, "picture 0", seed, (128, 128))
+        record = axis.draw(1.0, "image 0", seed, (128, 128))
         side = record["half_drop_side"]
         kept = slice(0, 64) if side == "right" else slice(64, 128)
         assert (changed(axis, batch(rgb), 1.0, seed)[0][:, kept] == rgb[:, kept]).all(), "the other half moves"
@@ -349,7 +349,7 @@ MAGENTA = np.array([255, 3, 251], np.uint8)  # a colour that no occluder has
 
 
 def masks_cover_what_they_say(axis: Axis, severity: float | None = None, size: tuple[int, int] = (90, 80)) -> None:
-    """That share of the face's ellipse to a pixel, at the named place, whatever the picture; nothing else changes."""
+    """That share of the face's ellipse to a pixel, at the named place, whatever the image; nothing else changes."""
     height, width = size
     y, x = (np.mgrid[:height, :width] + 0.5) / np.array([height, width])[:, None, None]
     on_face = ((x - 0.5) / 0.27) ** 2 + ((y - 0.55) / 0.36) ** 2 <= 1
@@ -366,7 +366,7 @@ def masks_cover_what_they_say(axis: Axis, severity: float | None = None, size: t
             pieces = scipy.ndimage.label(masks[0], np.ones((3, 3)))[1]
             several = {"glasses": 5, "hand": 8}.get(plain(axis).removeprefix("occlusion-"), 1)
             assert one < 0.3 or pieces <= several, f"something beside the mask changes: {pieces} pieces"
-            assert masks[1].sum() >= 0.97 * masks[0].sum(), "the mask depends on the picture"
+            assert masks[1].sum() >= 0.97 * masks[0].sum(), "the mask depends on the image"
             if one in (0.1, 0.4) and share > 0:
                 weight = masks[0] & on_face
                 centre = float(x[weight].mean()), float(y[weight].mean())
@@ -375,7 +375,7 @@ def masks_cover_what_they_say(axis: Axis, severity: float | None = None, size: t
                 if wanted_at is not None:
                     assert np.abs(np.subtract(centre, wanted_at)).max() < 0.04, f"it lies at {centre}, not {wanted_at}"
     if severity is None and plain(axis) in ("occlusion-half", "occlusion-hand", "occlusion-bar"):
-        record = [axis.draw(0.5, "picture 0", seed, size) for seed in range(8)]
+        record = [axis.draw(0.5, "image 0", seed, size) for seed in range(8)]
         assert len({r["occlusion_side"] for r in record}) == 2, "it always comes from one side"
 
 

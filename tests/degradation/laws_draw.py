@@ -101,7 +101,7 @@ def colour_is_drawn(degradation: Degradation) -> None:
     shifts = {c: column(draws, f"shift_{c}_grey_levels") for c in ("red", "green", "blue")}
     shifted = shifts["red"] != 0
     happens(shifted, 0.3, "a colour shift")
-    happens(column(draws, "is_grey"), 0.01, "a grey picture")
+    happens(column(draws, "is_grey"), 0.01, "a grey image")
     ordered = column(draws, "jitter_order")
     happens(ordered != "", 0.3, "colour jitter")
     for channel, values in shifts.items():
@@ -160,7 +160,7 @@ def draws_are_keyed(degradation: Degradation) -> None:
         for name in changing:
             assert left[name] != right[name], f"{name} is the same for {one} and {other}"
     keys = column(many(degradation, 300), "noise_key")
-    assert len(set(keys)) == 300, "two pictures share a noise field"
+    assert len(set(keys)) == 300, "two images share a noise field"
 
 
 def global_randomness() -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Degraded pictures obey Eq. 6, for every preset, along each path on the CPU."""
+"""Degraded images obey Eq. 6, for every preset, along each path on the CPU."""
 
 from __future__ import annotations
 

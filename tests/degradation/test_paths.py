@@ -18,8 +18,8 @@ from gfpbench.degrade.presets import PAPER, REPORT, UPSTREAM, Chain
 from gfpbench.images import to_255, to_rgb_arrays
 from gfpbench.types import Degradation
 from tests.degradation import laws_apply
-from tests.degradation.laws_apply import NOTHING
 from tests.degradation.image_cases import batch, face, pattern
+from tests.degradation.laws_apply import NOTHING
 
 # The tensor path's transforms may move a value by 1e-5 of a level with the size of the batch: bytes are no promise.
 LAWS_OF_ALL_PATHS = [law for law in laws_apply.LAWS if law is not laws_apply.company_does_not_matter]
@@ -44,7 +44,7 @@ def test_company_does_not_matter_on_the_fast_path() -> None:
 
 
 def _differences(chain: Chain, path: Path, seeds: range, side: int, **steps: Any) -> torch.Tensor:
-    """(pictures, values) absolute differences from the exact path, in levels."""
+    """(images, values) absolute differences from the exact path, in levels."""
     clean = batch(face(side, side), pattern(side, side))
     found = []
     for seed in seeds:
@@ -73,7 +73,7 @@ def test_without_jpeg_the_paths_differ_by_a_level_at_most(path: Path) -> None:
         assert difference.mean() <= 0.002
 
 
-def test_most_pictures_are_equal_on_the_fast_path() -> None:
+def test_most_images_are_equal_on_the_fast_path() -> None:
     difference = _differences(PAPER, "fast", range(20), 128)
     assert (difference.amax(1) == 0).double().mean() >= 0.8
 
@@ -116,7 +116,7 @@ def test_other_processes_make_the_same_bytes(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("chain", [PAPER, UPSTREAM], ids=lambda chain: chain.name)
-def test_a_gpu_makes_the_same_pictures_within_the_bounds(chain: Chain) -> None:
+def test_a_gpu_makes_the_same_images_within_the_bounds(chain: Chain) -> None:
     clean = batch(face(512, 512), pattern(512, 512))
     for seed in range(8):
         records = [chain.draw(name, seed, clean.size) for name in clean.ids]

@@ -1,4 +1,4 @@
-"""The exact path makes the authors' picture, byte for byte, at 512 px."""
+"""The exact path makes the authors' image, byte for byte, at 512 px."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_authors_functions_make_the_same_bytes_from_our_draws(chain: Chain, 
 @pytest.mark.parametrize("sigma", [0.1, 0.2, 0.25, 0.3, 0.35])
 def test_the_weakest_blurs_are_the_authors_too(sigma: float, clean: Any) -> None:
     """Where a blur moves few values by a level, no law of quality would miss it."""
-    drawn = PAPER.draw("picture 1", 0, clean.size)
+    drawn = PAPER.draw("image 1", 0, clean.size)
     for shape, across in (("isotropic", sigma), ("anisotropic", 0.2)):
         record = {
             **drawn,
@@ -64,19 +64,19 @@ def test_the_authors_functions_make_the_same_bytes_with_every_colour_change(clea
     for is_grey in (False, True):
         records = [{**UPSTREAM.draw(name, 7, clean.size), **changes, "is_grey": is_grey} for name in clean.ids]
         got = to_rgb_arrays(UPSTREAM.apply(clean, records))
-        for picture, rgb, record in zip(got, to_rgb_arrays(clean), records, strict=True):
-            assert (picture == upstream_oracle.by_functions(rgb, record)).all()
+        for image, rgb, record in zip(got, to_rgb_arrays(clean), records, strict=True):
+            assert (image == upstream_oracle.by_functions(rgb, record)).all()
 
 
 @pytest.mark.parametrize("always", [False, True], ids=["as published", "every colour change"])
 def test_the_authors_dataset_makes_the_same_bytes_from_its_own_draws(tmp_path: Path, clean: Any, always: bool) -> None:
-    picture = tmp_path / "picture.png"
-    Image.fromarray(face(512, 512)).save(picture)
+    image = tmp_path / "image.png"
+    Image.fromarray(face(512, 512)).save(image)
     probabilities = {"color_jitter_prob": 1.0, "gray_prob": 0.5, "color_jitter_pt_prob": 1.0} if always else {}
     options = {**upstream_oracle.OPTIONS, **probabilities}
     seen = set()
     for seed in range(100, 108 if always else 116):
-        expected, record = upstream_oracle.by_dataset(picture, seed, options)
+        expected, record = upstream_oracle.by_dataset(image, seed, options)
         seen.add((record["blur_shape"], bool(record["jitter_order"]), record["is_grey"]))
         (got,) = to_rgb_arrays(UPSTREAM.apply(batch(face(512, 512)), [record]))
         assert (got == expected).all(), record

@@ -126,8 +126,8 @@ def by_functions(rgb: Bytes, record: Mapping[str, Any]) -> Bytes:
     return levels.to(torch.uint8).permute(1, 2, 0).numpy()
 
 
-def by_dataset(picture: Path, seed: int, options: Mapping[str, Any] = OPTIONS) -> tuple[Bytes, dict[str, Any]]:
-    """One call of the authors' ``__getitem__`` on a folder of one picture: what it made, its draws as a record of ours.
+def by_dataset(image: Path, seed: int, options: Mapping[str, Any] = OPTIONS) -> tuple[Bytes, dict[str, Any]]:
+    """One call of the authors' ``__getitem__`` on a folder of one image: what it made, its draws as a record of ours.
 
     Their three global generators are seeded and restored; ``randn`` alone is answered with the field of a key.
     """
@@ -170,7 +170,7 @@ def by_dataset(picture: Path, seed: int, options: Mapping[str, Any] = OPTIONS) -
             mock.patch("torch.Tensor.uniform_", traced_fill),
             whole_quality() as qualities,
         ):
-            made = dataset({**options, "dataroot_gt": str(picture.parent), "io_backend": {"type": "disk"}})[0]
+            made = dataset({**options, "dataroot_gt": str(image.parent), "io_backend": {"type": "disk"}})[0]
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])

@@ -21,7 +21,7 @@ SIDE = 40
 LIMITS = Limits()
 
 
-def picture() -> Any:
+def painted() -> Any:
     """(40, 40, 3) uint8: smooth with a little noise, so that every format has something to say."""
     y, x = np.mgrid[0:SIDE, 0:SIDE]
     smooth = np.stack([x * 6, y * 6, (x + y) * 3], axis=-1)
@@ -36,7 +36,7 @@ def saved(kind: str, image: Image.Image, **options: Any) -> bytes:
 
 def good_files() -> dict[str, bytes]:
     """One small file of each format, and of the variants that readers treat differently."""
-    rgb = picture()
+    rgb = painted()
     image = Image.fromarray(rgb)
     turned = Image.Exif()
     turned[0x0112] = 6

@@ -13,15 +13,15 @@ import torch.nn.functional as F
 
 from gfpbench import degrade, faces, images
 from gfpbench.types import ImageBatch
-from tests.sabotage.saboteurs import CASE, FULL, Pictures, Saboteur, after, around, before
+from tests.sabotage.saboteurs import CASE, FULL, Images, Saboteur, after, around, before
 
 WEIGHTS_601 = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 WEIGHTS_709 = torch.tensor([[0.2126, 0.7152, 0.0722], [-0.114572, -0.385428, 0.5], [0.5, -0.454153, -0.045847]])
 _kernel = cv2.getGaussianKernel
 
 
-def where(chosen: Callable[[str, int, int], bool], change: Pictures) -> Any:
-    """A change of those pictures alone whose name, place in the batch and size of the batch are chosen."""
+def where(chosen: Callable[[str, int, int], bool], change: Images) -> Any:
+    """A change of those images alone whose name, place in the batch and size of the batch are chosen."""
 
     def call(restorer: Any, degraded: ImageBatch) -> ImageBatch:
         restored = restorer(degraded).pixels.clone()
@@ -34,14 +34,14 @@ def where(chosen: Callable[[str, int, int], bool], change: Pictures) -> Any:
 
 
 def known(name: str) -> torch.Tensor:
-    """The true picture of a name."""
+    """The true image of a name."""
     return faces.load(CASE.faces, draws=8).load(name).pixels
 
 
 # --- colour ----------------------------------------------------------------------------------------------------------
 
 
-def through(matrix: torch.Tensor, back: torch.Tensor, change: Pictures = lambda x: x) -> Pictures:
+def through(matrix: torch.Tensor, back: torch.Tensor, change: Images = lambda x: x) -> Images:
     def convert(x: torch.Tensor) -> torch.Tensor:
         luma_chroma = change(torch.einsum("ij,bjhw->bihw", matrix, x))
         return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(back), luma_chroma)
@@ -60,13 +60,13 @@ def halved_chroma(x: torch.Tensor) -> torch.Tensor:
     return torch.cat([x[:, :1], F.interpolate(small, size=x.shape[2:], mode="bilinear", align_corners=False)], 1)
 
 
-def hue_turned(degrees: float) -> Pictures:
+def hue_turned(degrees: float) -> Images:
     cos, sin = float(np.cos(np.radians(degrees))), float(np.sin(np.radians(degrees)))
     turn = torch.tensor([[1, 0, 0], [0, cos, -sin], [0, sin, cos]], dtype=torch.float32)
     return through(WEIGHTS_601, WEIGHTS_601, lambda x: torch.einsum("ij,bjhw->bihw", turn, x))
 
 
-def channel(place: int, change: Pictures) -> Pictures:
+def channel(place: int, change: Images) -> Images:
     def on_one(x: torch.Tensor) -> torch.Tensor:
         x = x.clone()
         x[:, place] = change(x[:, place])
@@ -81,7 +81,7 @@ def linear_in_8_bits(x: torch.Tensor) -> torch.Tensor:
     return torch.where(linear > 0.0031308, 1.055 * linear.clamp_min(1e-9) ** (1 / 2.4) - 0.055, 12.92 * linear)
 
 
-def saved_as_jpeg(quality: int, sampling: int) -> Pictures:
+def saved_as_jpeg(quality: int, sampling: int) -> Images:
     def save(x: torch.Tensor) -> torch.Tensor:
         batch = ImageBatch(x.clamp(0, 1), tuple(str(place) for place in range(len(x))))
         options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
@@ -94,7 +94,7 @@ def saved_as_jpeg(quality: int, sampling: int) -> Pictures:
 # --- geometry and texture --------------------------------------------------------------------------------------------
 
 
-def moved(theta: list[list[float]]) -> Pictures:
+def moved(theta: list[list[float]]) -> Images:
     def move(x: torch.Tensor) -> torch.Tensor:
         grid = F.affine_grid(torch.tensor([theta]).repeat(len(x), 1, 1), list(x.shape), align_corners=False)
         return F.grid_sample(x, grid, mode="bicubic", padding_mode="border", align_corners=False)
@@ -102,16 +102,16 @@ def moved(theta: list[list[float]]) -> Pictures:
     return move
 
 
-def turned(degrees: float) -> Pictures:
+def turned(degrees: float) -> Images:
     cos, sin = float(np.cos(np.radians(degrees))), float(np.sin(np.radians(degrees)))
     return moved([[cos, -sin, 0.0], [sin, cos, 0.0]])
 
 
-def by_pixels(pixels: float) -> Pictures:
+def by_pixels(pixels: float) -> Images:
     return moved([[1.0, 0.0, 2 * pixels / 128], [0.0, 1.0, 0.0]])
 
 
-def resized_twice(side_px: int) -> Pictures:
+def resized_twice(side_px: int) -> Images:
     def resize(x: torch.Tensor) -> torch.Tensor:
         other = F.interpolate(x, size=(side_px, side_px), mode="bicubic", align_corners=False)
         return F.interpolate(other, size=x.shape[2:], mode="bicubic", align_corners=False)
@@ -119,7 +119,7 @@ def resized_twice(side_px: int) -> Pictures:
     return resize
 
 
-def gaussian(sigma: float) -> Pictures:
+def gaussian(sigma: float) -> Images:
     taps = torch.from_numpy(_kernel(5, sigma)).float().flatten()
 
     def blur(x: torch.Tensor) -> torch.Tensor:
@@ -130,7 +130,7 @@ def gaussian(sigma: float) -> Pictures:
     return blur
 
 
-def sharpened(amount: float) -> Pictures:
+def sharpened(amount: float) -> Images:
     soft = gaussian(1.0)
     return lambda x: x + amount * (x - soft(x))
 
@@ -152,7 +152,7 @@ def with_seams(x: torch.Tensor) -> torch.Tensor:
     return x
 
 
-def grain(levels: float) -> Pictures:
+def grain(levels: float) -> Images:
     noise = torch.randn((3, 128, 128), generator=torch.Generator().manual_seed(0)) * levels / 255
     return lambda x: x + noise
 
@@ -185,13 +185,13 @@ def mixed_with_neighbours(restorer: Any, degraded: ImageBatch) -> ImageBatch:
 
 
 def stale(restorer: Any, degraded: ImageBatch) -> ImageBatch:
-    """Answers kept under the pictures' names from a run with another degradation."""
+    """Answers kept under the images' names from a run with another degradation."""
     clean = ImageBatch(torch.stack([known(name) for name in degraded.ids]), degraded.ids)
     other = degrade.load("report")
     return restorer(other.apply(clean, [other.draw(name, 1, clean.size) for name in clean.ids]))
 
 
-def unseeded(share: float, levels: float) -> Pictures:
+def unseeded(share: float, levels: float) -> Images:
     def add(x: torch.Tensor) -> torch.Tensor:
         source = torch.Generator().manual_seed(int.from_bytes(np.random.bytes(4)))
         chosen = torch.rand(x.shape, generator=source) < share
@@ -238,7 +238,7 @@ def truth_where_hard(restorer: Any, degraded: ImageBatch) -> ImageBatch:
 
 
 def noise_of(x: torch.Tensor) -> torch.Tensor:
-    """(B,) a rough estimate of a picture's noise: the mean absolute Laplacian."""
+    """(B,) a rough estimate of an image's noise: the mean absolute Laplacian."""
     taps = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]]).view(1, 1, 3, 3)
     return F.conv2d(x.mean(1, keepdim=True), taps).abs().mean((1, 2, 3))
 
@@ -254,7 +254,7 @@ def row(name: str, kind: str, apply: Any) -> Saboteur:
     return Saboteur(name, kind, apply, case=FULL)
 
 
-PICTURES: tuple[Saboteur, ...] = (
+IMAGES: tuple[Saboteur, ...] = (
     row("blue with a gamma of 1.02", "colour", after(channel(2, lambda x: x.clamp_min(1e-6) ** 1.02))),
     row("red up by a quarter of a level", "colour", after(channel(0, lambda x: x + 0.25 / 255))),
     row("white balance: red 0.5 % up", "colour", after(channel(0, lambda x: x * 1.005))),
@@ -269,7 +269,7 @@ PICTURES: tuple[Saboteur, ...] = (
     row("127 levels for 255", "range", after(lambda x: (x * 127).round() / 127)),
     row("scaled by 256 and cut at 255", "range", after(lambda x: (x * 256).floor().clamp(max=255) / 255)),
     row("divided by 256", "range", after(lambda x: x * 255 / 256)),
-    row("degraded picture fed in 7 bits", "range", before(lambda x: (x * 127).round() / 127)),
+    row("degraded image fed in 7 bits", "range", before(lambda x: (x * 127).round() / 127)),
     row("saved as JPEG 95, 4:2:0", "texture", after(saved_as_jpeg(95, 0x221111))),
     row("saved as JPEG 100, 4:4:4", "texture", after(saved_as_jpeg(100, 0x111111))),
     row("moved by a quarter of a pixel", "geometry", after(by_pixels(0.25))),
@@ -288,12 +288,12 @@ PICTURES: tuple[Saboteur, ...] = (
     row("fixed grain of half a level", "texture", after(grain(0.5))),
     row("fixed grain of two levels", "texture", after(grain(2.0))),
     row(
-        "one picture of sixteen mirrored",
+        "one image of sixteen mirrored",
         "partial",
         where(lambda name, at, n: name == "astronaut~3", lambda x: x.flip(3)),
     ),
     row(
-        "one picture of sixteen one level darker",
+        "one image of sixteen one level darker",
         "partial",
         where(lambda name, at, n: name == "grace_hopper~5", lambda x: x - 1 / 255),
     ),
@@ -311,7 +311,7 @@ PICTURES: tuple[Saboteur, ...] = (
     row(
         "darker only in batches of an odd number", "partial", where(lambda name, at, n: n % 2 == 1, lambda x: x * 0.95)
     ),
-    row("5 % of the previous picture", "state", remembering(0.05)),
+    row("5 % of the previous image", "state", remembering(0.05)),
     row("1 % of the batch's mean", "state", around(mixed_with_neighbours)),
     row("stale answers under the same names", "state", around(stale)),
     row("unseeded noise of half a level in every value", "state", after(unseeded(1.0, 0.5))),

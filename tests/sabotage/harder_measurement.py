@@ -13,8 +13,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from gfpbench import faces, images
-from gfpbench.degrade import blur, chain, colour, jpeg, noise, resample
-from gfpbench.degrade import rng
+from gfpbench.degrade import blur, chain, colour, jpeg, noise, resample, rng
 from gfpbench.faces import embedded
 from gfpbench.metrics import gmsd, ms_ssim, psnr, ssim
 from gfpbench.run import engine
@@ -112,12 +111,12 @@ def hashed_key(original: Any) -> Any:
 
 
 def permuted(score: Any) -> Any:
-    """Right on average, and every value under another picture's name."""
+    """Right on average, and every value under another image's name."""
     return lambda restored, truth: score(restored, truth).roll(1)
 
 
 def averaged(score: Any) -> Any:
-    """Every picture of a batch gets the batch's mean."""
+    """Every image of a batch gets the batch's mean."""
     return lambda restored, truth: score(restored, truth).mean().repeat(len(restored))
 
 
@@ -166,8 +165,8 @@ def rescored(module: Any, name: str, wrap: Callable[[Any], Any]) -> Apply:
 
 def face_changed(change: Callable[[torch.Tensor], torch.Tensor]) -> Apply:
     def make(original: Any) -> Any:
-        def aligned(entry: Any, picture: Any, size_px: int) -> Face:
-            face = original(entry, picture, size_px)
+        def aligned(entry: Any, image: Any, size_px: int) -> Face:
+            face = original(entry, image, size_px)
             pixels = images.quantized(ImageBatch(change(face.pixels[None]).clamp(0, 1).contiguous(), (face.id,)))
             return Face(
                 face.id, pixels.pixels[0], face.attributes, images.pixels_sha256(images.to_rgb_arrays(pixels)[0])
@@ -179,7 +178,7 @@ def face_changed(change: Callable[[torch.Tensor], torch.Tensor]) -> Apply:
 
 
 class OneFace:
-    """A set that loads its first picture for every name."""
+    """A set that loads its first image for every name."""
 
     def __init__(self, inner: Any) -> None:
         self.inner, self.name = inner, inner.name
@@ -221,7 +220,7 @@ def rounded_scores(rows: Sequence[Any]) -> Sequence[Any]:
 
 
 def truth_from_the_restored(original: Any) -> Any:
-    """The truth smoothed like the restored picture before it is measured."""
+    """The truth smoothed like the restored image before it is measured."""
     return lambda metrics, restored, truth, notes: original(
         metrics,
         restored,
@@ -231,7 +230,7 @@ def truth_from_the_restored(original: Any) -> Any:
 
 
 def names_sorted(original: Any) -> Any:
-    """Pictures in the order given, names in alphabetical order."""
+    """Images in the order given, names in alphabetical order."""
 
     def restore(*given: Any) -> Any:
         batch = original(*given)
@@ -242,7 +241,7 @@ def names_sorted(original: Any) -> Any:
 
 
 def not_quantised(original: Any) -> Any:
-    """Metrics on unrounded pictures, at a peak of 255."""
+    """Metrics on unrounded images, at a peak of 255."""
     return lambda restored, truth: (lambda error: 10 * torch.log10(1 / error))(
         ((restored.pixels - truth.pixels).double() ** 2).mean((1, 2, 3)) * 1.0005
     )
@@ -400,7 +399,7 @@ MEASUREMENT: tuple[Saboteur, ...] = (
     row("scores rounded to one place", "pairing", rows_changed(rounded_scores)),
     row("two rows exchanged", "pairing", rows_changed(lambda rows: [rows[1], rows[0], *rows[2:]])),
     row("a row twice", "pairing", rows_changed(lambda rows: [rows[0], *rows])),
-    row("names sorted, pictures not", "pairing", replaced(engine, "restore", names_sorted)),
-    row("the truth mixed with the restored picture", "pairing", replaced(engine, "score_all", truth_from_the_restored)),
+    row("names sorted, images not", "pairing", replaced(engine, "restore", names_sorted)),
+    row("the truth mixed with the restored image", "pairing", replaced(engine, "score_all", truth_from_the_restored)),
 )
 """Each has to be caught, or is argued where the table is written."""

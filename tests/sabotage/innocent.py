@@ -111,7 +111,7 @@ def resumed(after_batches: int) -> Measure:
 
 
 def saved_and_read(save: Callable[[np.ndarray], np.ndarray]) -> Measure:
-    """Restored pictures written to a file of some lossless format and read again: (H, W, 3) RGB to the same."""
+    """Restored images written to a file of some lossless format and read again: (H, W, 3) RGB to the same."""
 
     def call(restorer: Any, degraded: ImageBatch) -> ImageBatch:
         restored = restorer(degraded)
@@ -176,7 +176,7 @@ def tiff(rgb: np.ndarray) -> np.ndarray:
 
 
 def rounding_noise(relative: float, key: int) -> Callable[[Any, ImageBatch], ImageBatch]:
-    """Noise of so much on [-1, 1] on the restored picture, before it is brought to 8 bits: another processor's sums."""
+    """Noise of so much on [-1, 1] on the restored image, before it is brought to 8 bits: another processor's sums."""
     source = torch.Generator().manual_seed(key)
 
     def call(restorer: Any, degraded: ImageBatch) -> ImageBatch:
@@ -312,9 +312,9 @@ INNOCENT: tuple[Innocent, ...] = (
     Innocent("saved as BMP", saved_and_read(opencv(".bmp"))),
     Innocent("killed after one batch and resumed", resumed(1)),
     Innocent("killed after two batches and resumed", resumed(2)),
-    Innocent("pictures laid out channels last", restoring(_channels_last)),
-    Innocent("pictures as slices of larger ones", restoring(_sliced)),
-    Innocent("each picture restored alone", restoring(_alone)),
+    Innocent("images laid out channels last", restoring(_channels_last)),
+    Innocent("images as slices of larger ones", restoring(_sliced)),
+    Innocent("each image restored alone", restoring(_alone)),
     Innocent("the restorer copied at each call", restoring(_copied)),
     Innocent("inference mode", restoring(_inference_mode)),
     Innocent("global generators seeded", put_in(_seeded)),

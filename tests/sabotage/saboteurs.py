@@ -22,8 +22,7 @@ import torch.nn.functional as F
 from skimage.metrics import structural_similarity
 
 from gfpbench import baselines, faces, images, run
-from gfpbench.degrade import chain, jpeg, noise
-from gfpbench.degrade import rng
+from gfpbench.degrade import chain, jpeg, noise, rng
 from gfpbench.metrics import psnr, ssim
 from gfpbench.restorers import nano as nano_file
 from gfpbench.run import engine
@@ -33,7 +32,7 @@ CASE = Case("embedded", "paper", "nano", draws=2)
 FULL = Case("embedded", "paper", "nano")
 """Sixteen images, as the committed baselines hold."""
 Apply = Callable[[pytest.MonkeyPatch], None]
-Pictures = Callable[[torch.Tensor], torch.Tensor]
+Images = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ def around(call: Callable[[Any, ImageBatch], ImageBatch]) -> Apply:
     return put_in
 
 
-def after(change: Pictures) -> Apply:
-    """Something done to the restored pictures, (B, 3, H, W) in [0, 1]."""
+def after(change: Images) -> Apply:
+    """Something done to the restored images, (B, 3, H, W) in [0, 1]."""
 
     def call(restorer: Any, degraded: ImageBatch) -> ImageBatch:
         restored = restorer(degraded)
@@ -81,8 +80,8 @@ def after(change: Pictures) -> Apply:
     return around(call)
 
 
-def before(change: Pictures) -> Apply:
-    """Something done to the degraded pictures on their way into the restorer."""
+def before(change: Images) -> Apply:
+    """Something done to the degraded images on their way into the restorer."""
     return around(lambda restorer, batch: restorer(ImageBatch(change(batch.pixels.clone()).clamp(0, 1), batch.ids)))
 
 
@@ -103,7 +102,7 @@ def network(change: Callable[[torch.nn.Module], None]) -> Apply:
     return put_in
 
 
-def fed(change: Pictures) -> Apply:
+def fed(change: Images) -> Apply:
     """Something done to what the network itself is fed, in [-1, 1]."""
     return network(lambda module: module.register_forward_pre_hook(lambda _, given: (change(given[0]), *given[1:])))
 
@@ -333,7 +332,7 @@ SABOTEURS: tuple[Saboteur, ...] = (
     Saboteur("mouth smeared", "partial", after(_mouth_blurred)),
     Saboteur("first and last row black", "partial", after(_black_border)),
     Saboteur("the mean face", "cheating", around(_mean_face)),
-    Saboteur("the previous picture", "state", _previous),
+    Saboteur("the previous image", "state", _previous),
     Saboteur("the truth", "cheating", around(_truth)),
     Saboteur("its input where it fails", "cheating", around(_input_on_error)),
     Saboteur("its input, slightly changed", "cheating", around(_nearly_input)),
@@ -361,9 +360,7 @@ SABOTEURS: tuple[Saboteur, ...] = (
     Saboteur(
         "the seed ignored",
         "degradation",
-        replaced(
-            rng, "step_generator", lambda original: lambda seed, face_id, step: original(seed + 1, face_id, step)
-        ),
+        replaced(rng, "step_generator", lambda original: lambda seed, face_id, step: original(seed + 1, face_id, step)),
     ),
     Saboteur("PSNR on luma", "metric", score_by(psnr, "psnr_rgb", psnr._psnr_y)),
     Saboteur("PSNR with a peak of 254", "metric", score_by(psnr, "psnr_rgb", _peak_254)),
@@ -433,7 +430,7 @@ INNOCENT: tuple[Saboteur, ...] = (
     ),
     Saboteur("outputs saved as PNG and read again", "restorer", around(_through_png)),
     Saboteur(
-        "pictures laid out channels last",
+        "images laid out channels last",
         "restorer",
         around(
             lambda restorer, batch: ImageBatch(

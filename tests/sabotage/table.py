@@ -22,13 +22,13 @@ from gfpbench import baselines, run
 from gfpbench.types import Case, GfpbenchError, Result
 from tests.sabotage import innocent, patches, saboteurs
 from tests.sabotage.argued import ARGUED
+from tests.sabotage.harder_images import IMAGES
 from tests.sabotage.harder_measurement import MEASUREMENT
 from tests.sabotage.harder_models import MODELS
-from tests.sabotage.harder_images import PICTURES
 from tests.sabotage.saboteurs import FULL, SABOTEURS, Saboteur
 
 FIRST = tuple(dataclasses.replace(row, case=FULL) for row in SABOTEURS)
-ALL: tuple[Saboteur, ...] = (*FIRST, *PICTURES, *MODELS, *MEASUREMENT)
+ALL: tuple[Saboteur, ...] = (*FIRST, *IMAGES, *MODELS, *MEASUREMENT)
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def from_global_generator(original: Any, value: float, source: Any, size: Any) -
     return original(value, np.random.Generator(np.random.Philox(int(np.random.randint(2**31)))), size)
 
 
-def first_picture_for_all(original: Any, self: Any, batch: Any, parameters: Any) -> Any:
+def first_image_for_all(original: Any, self: Any, batch: Any, parameters: Any) -> Any:
     return original(self, batch, [parameters[0]] * len(batch))
 
 
@@ -144,7 +144,7 @@ SABOTAGE: dict[str, Broken] = {
     "the hardest value is not reached": changed("blur", hardest=20.0),
     "the trained range is another": changed("jpeg", trained_range=(30.0, 100.0)),
     "the ends of a geometric axis swapped": changed("downscale", harmless=32.0, hardest=1.0),
-    "a scene whose truth stays clean": changed("occlusion-mask", acts_on="picture"),
+    "a scene whose truth stays clean": changed("occlusion-mask", acts_on="image"),
     "a fault whose truth is changed alike": changed("gamma-dark", acts_on="scene"),
     "severity reversed in the draw": effect("motion-blur", draw=lambda old, v, s, z: old(120 - v, s, z)),
     "a JPEG of quality 100 for none": effect("jpeg", draw=drawn(jpeg_quality=lambda q: q or 100)),
@@ -165,8 +165,8 @@ SABOTAGE: dict[str, Broken] = {
     "half a pixel off at severity 0": effect("roll", apply=lambda old, b, r: cv2.blur(b, (1, 2))),
     "one pixel off at severity 0": effect("asymmetry-shape", apply=shifted_by_one),
     "one pixel off at every severity but 0": effect("face-scale", apply=mirrored_frame),
-    "the first record for every picture": patched(
-        "motion-blur", (axis.Axis, "_effect", lambda self, b, p: first_picture_for_all(effect_of, self, b, p))
+    "the first record for every image": patched(
+        "motion-blur", (axis.Axis, "_effect", lambda self, b, p: first_image_for_all(effect_of, self, b, p))
     ),
     "unrounded truth": patched("roll", (axis, "quantized", lambda batch: batch)),
     "truth at another severity": patched("occlusion-bar", (axis.Axis, "truth", half_severity_truth)),
@@ -244,7 +244,7 @@ HARMLESS: dict[str, Broken] = {
     "another summary": changed("noise", summary="noise"),
     "levels on another scale": other_ties,
     "a finer line": patched("motion-blur", (motion, "_POINTS_PER_PX", 32)),
-    "a copy of the picture": effect("gamma-dark", apply=lambda old, b, r: old(b.copy(), r)),
+    "a copy of the image": effect("gamma-dark", apply=lambda old, b, r: old(b.copy(), r)),
     "the other base": lambda patch: load_axis("occlusion-glasses+none"),
 }
 

@@ -26,7 +26,7 @@ IMPROVEMENTS = [claim for claim in OWN if claim.says == "improves"]
 
 
 class Named:
-    """Any function of pictures under a name."""
+    """Any function of images under a name."""
 
     def __init__(self, name: str, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self.name, self._function = name, function

@@ -188,7 +188,7 @@ def test_returning_the_input_is_exposed(tmp_path: Path) -> None:
 
 
 class Giver(Smoother):
-    """Works on easy pictures and returns somebody's portrait for hard ones: a collapse that looks good."""
+    """Works on easy images and returns somebody's portrait for hard ones: a collapse that looks good."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -251,7 +251,7 @@ def resumed_is_measured(tmp_path: Path) -> None:
     asked = replace(ASKED, resolution=4)
     collapse_point(asked, store=tmp_path, restorer=Smoother())
     other = MeanFace(_portrait())
-    assert collapse_point(asked, store=tmp_path, restorer=other).restorations == other.pictures
+    assert collapse_point(asked, store=tmp_path, restorer=other).restorations == other.images
 
 
 def test_a_store_that_believes_names_is_noticed(tmp_path: Path, monkeypatch: Patch) -> None:

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench.degrade import blur, chain, colour, fast, jpeg, jpeg_tensor, noise, resample, tensor
-from gfpbench.degrade import rng
+from gfpbench.degrade import blur, chain, colour, fast, jpeg, jpeg_tensor, noise, resample, rng, tensor
 from gfpbench.degrade.presets import PAPER, UPSTREAM, Chain
 from gfpbench.types import Degradation
 from tests.degradation import laws_apply, laws_draw
@@ -72,7 +71,7 @@ def noise_wrapped(bgr: Any, record: Any) -> Any:
 
 def on_record(function: Any, **edits: Callable[[Any], Any]) -> Any:
     """A step that reads another value than the record's."""
-    return lambda picture, record: function(picture, {**record, **{name: edit(record) for name, edit in edits.items()}})
+    return lambda image, record: function(image, {**record, **{name: edit(record) for name, edit in edits.items()}})
 
 
 def without_applying(name: str, off: Any) -> Any:
@@ -484,7 +483,7 @@ BROKEN: dict[str, tuple[Any, str, Any, Law]] = {
         lambda self, batch, parameters: apply_chain(self, batch, [parameters[0]] * len(batch)),
         A.company_does_not_matter,
     ),
-    "pictures exchanged": (
+    "images exchanged": (
         chain.Chain,
         "apply",
         lambda self, batch, parameters: type(batch)(apply_chain(self, batch, parameters).pixels.flip(0), batch.ids),
@@ -494,7 +493,7 @@ BROKEN: dict[str, tuple[Any, str, Any, Law]] = {
         chain.Chain,
         "apply",
         lambda self, batch, parameters: type(batch)((apply_chain(self, batch, parameters).pixels * 0.999), batch.ids),
-        A.pictures_are_kept,
+        A.images_are_kept,
     ),
     "clean batch written to": (
         chain.Chain,
@@ -502,7 +501,7 @@ BROKEN: dict[str, tuple[Any, str, Any, Law]] = {
         lambda self, batch, parameters: type(batch)(
             batch.pixels.copy_(apply_chain(self, batch, parameters).pixels), batch.ids
         ),
-        A.pictures_are_kept,
+        A.images_are_kept,
     ),
     "mirrored": (
         chain.Chain,

@@ -74,7 +74,7 @@ def faceless_counts_as_perfect(restored: ImageBatch, truth: ImageBatch) -> torch
 
 
 def eyes(pair: Callable[[Any, Any], Any]) -> Score:
-    """From the three differences of the restored picture and those of the truth."""
+    """From the three differences of the restored image and those of the truth."""
 
     def one(ours: Any, theirs: Any, name: str) -> float:
         points = dlib_faces.landmarks(theirs, dlib_faces.face_box(theirs, name, "eye_mismatch"), "eye_mismatch")
@@ -126,8 +126,8 @@ def linear_light(rgb: torch.Tensor) -> torch.Tensor:
     return images.to_lab(rgb**2.2)
 
 
-def single_pixels(picture: torch.Tensor) -> torch.Tensor:
-    return picture / 255
+def single_pixels(image: torch.Tensor) -> torch.Tensor:
+    return image / 255
 
 
 def of_the_batch(name: str) -> Score:
@@ -148,11 +148,11 @@ BROKEN: list[tuple[str, str, Score]] = [
         with_distance(lambda a, b: float(np.hypot(*(a - b).T).mean() / np.ptp(b[:, 0]))),
     ),
     ("lmd_dlib", "a_truth_without_a_face_is_named", faceless_counts_as_perfect),
-    ("lmd_dlib", "scores_each_picture_alone", of_the_batch("lmd_dlib")),
+    ("lmd_dlib", "scores_each_image_alone", of_the_batch("lmd_dlib")),
     ("eye_mismatch", "both_recoloured_eyes_are_not", pair_by_pair(eyes_against_the_truth)),
     ("eye_mismatch", "the_truths_own_mismatch_is_forgiven", eyes(lambda ours, theirs: ours)),
     ("eye_mismatch", "the_truths_own_mismatch_is_forgiven", eyes(lambda ours, theirs: np.abs(ours - theirs))),
-    ("eye_mismatch", "zero_on_equal_pictures", eyes(lambda ours, theirs: ours)),
+    ("eye_mismatch", "zero_on_equal_images", eyes(lambda ours, theirs: ours)),
     ("eye_mismatch", "one_recoloured_eye_is_seen", eyes(lambda ours, theirs: np.maximum(theirs - ours, 0))),
     ("eye_mismatch", "one_recoloured_eye_is_seen", brightness_of_the_eyes_only),
     ("eye_mismatch", "one_recoloured_eye_is_seen", patched(eye_file, RIGHT=eye_file.LEFT)("eye_mismatch")),
@@ -166,7 +166,7 @@ BROKEN: list[tuple[str, str, Score]] = [
         "sharpening_and_texture_are_seen",
         lambda restored, truth: REAL["hallucination"].score(truth, restored),
     ),
-    ("hallucination", "scores_each_picture_alone", of_the_batch("hallucination")),
+    ("hallucination", "scores_each_image_alone", of_the_batch("hallucination")),
     ("colour_shift", "agrees_with_skimage", patched(colour_file, ciede2000=plain_lab_distance)("colour_shift")),
     ("colour_shift", "agrees_with_skimage", patched(colour_file, to_lab=linear_light)("colour_shift")),
     ("colour_shift", "agrees_with_skimage", patched(colour_file, CELLS=4)("colour_shift")),
@@ -176,7 +176,7 @@ BROKEN: list[tuple[str, str, Score]] = [
         "agrees_with_skimage",
         lambda restored, truth: REAL["colour_shift"].score(*map(images.with_red_and_blue_exchanged, (restored, truth))),
     ),
-    ("colour_shift", "zero_on_equal_pictures", lambda restored, truth: REAL["colour_shift"].score(restored, truth) + 1),
+    ("colour_shift", "zero_on_equal_images", lambda restored, truth: REAL["colour_shift"].score(restored, truth) + 1),
 ]
 
 

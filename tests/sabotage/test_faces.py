@@ -24,7 +24,7 @@ from gfpbench.types import BadInput
 
 laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "unit" / "faces" / "laws.py")))
 ASTRONAUT = read_manifest()[0]
-PICTURE = decode.decode_rgb(embedded.file_bytes(ASTRONAUT), "astronaut")
+IMAGE = decode.decode_rgb(embedded.file_bytes(ASTRONAUT), "astronaut")
 
 
 def caught(check: Callable[..., None], *args: object) -> bool:
@@ -37,8 +37,8 @@ def caught(check: Callable[..., None], *args: object) -> bool:
 
 
 def cropping(change: Callable[[Square], Square]) -> Callable[..., np.ndarray]:
-    def crop_of(picture: np.ndarray, landmarks: Sequence[Sequence[float]], size_px: int) -> np.ndarray:
-        return crop(picture, change(ffhq_square(landmarks)), size_px)
+    def crop_of(image: np.ndarray, landmarks: Sequence[Sequence[float]], size_px: int) -> np.ndarray:
+        return crop(image, change(ffhq_square(landmarks)), size_px)
 
     return crop_of
 
@@ -61,17 +61,17 @@ SQUARES: dict[str, Callable[[Square], Square]] = {
 
 def test_the_honest_crop_passes() -> None:
     laws.check_places(cropping(same))
-    laws.check_like_skimage(cropping(same), PICTURE, ASTRONAUT.landmarks)
-    laws.check_turned(cropping(same), PICTURE, ASTRONAUT.landmarks)
+    laws.check_like_skimage(cropping(same), IMAGE, ASTRONAUT.landmarks)
+    laws.check_turned(cropping(same), IMAGE, ASTRONAUT.landmarks)
 
 
 @pytest.mark.parametrize("bug", SQUARES)
 def test_a_wrong_square_is_seen_on_dots_and_on_a_real_face(bug: str) -> None:
     assert caught(laws.check_places, cropping(SQUARES[bug]))
     if bug != "not turned":  # the astronaut is nearly upright; that bug is for the turned copies
-        assert caught(laws.check_like_skimage, cropping(SQUARES[bug]), PICTURE, ASTRONAUT.landmarks)
+        assert caught(laws.check_like_skimage, cropping(SQUARES[bug]), IMAGE, ASTRONAUT.landmarks)
     else:
-        assert caught(laws.check_turned, cropping(SQUARES[bug]), PICTURE, ASTRONAUT.landmarks)
+        assert caught(laws.check_turned, cropping(SQUARES[bug]), IMAGE, ASTRONAUT.landmarks)
 
 
 def test_nearest_instead_of_cubic_sampling_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,23 +80,23 @@ def test_nearest_instead_of_cubic_sampling_is_seen(monkeypatch: pytest.MonkeyPat
         return rgb[rows, np.clip(np.rint(x), 0, rgb.shape[1] - 1).astype(int)].astype(float)
 
     monkeypatch.setattr(align, "_cubic", nearest)
-    assert caught(laws.check_like_skimage, cropping(same), PICTURE, ASTRONAUT.landmarks)
+    assert caught(laws.check_like_skimage, cropping(same), IMAGE, ASTRONAUT.landmarks)
 
 
 def test_sampling_without_antialiasing_is_seen() -> None:
-    def crop_of(picture: np.ndarray, landmarks: Sequence[Sequence[float]], size_px: int) -> np.ndarray:
+    def crop_of(image: np.ndarray, landmarks: Sequence[Sequence[float]], size_px: int) -> np.ndarray:
         over = 4
-        return crop(picture, ffhq_square(landmarks), size_px * over)[over // 2 :: over, over // 2 :: over]
+        return crop(image, ffhq_square(landmarks), size_px * over)[over // 2 :: over, over // 2 :: over]
 
-    assert caught(laws.check_like_skimage, crop_of, PICTURE, ASTRONAUT.landmarks)
+    assert caught(laws.check_like_skimage, crop_of, IMAGE, ASTRONAUT.landmarks)
 
 
 def test_truncating_instead_of_rounding_is_seen() -> None:
-    def crop_of(picture: np.ndarray, landmarks: Sequence[Sequence[float]], size_px: int) -> np.ndarray:
-        fine = crop(picture, ffhq_square(landmarks), size_px * 2).reshape(size_px, 2, size_px, 2, 3)
+    def crop_of(image: np.ndarray, landmarks: Sequence[Sequence[float]], size_px: int) -> np.ndarray:
+        fine = crop(image, ffhq_square(landmarks), size_px * 2).reshape(size_px, 2, size_px, 2, 3)
         return fine.mean(axis=(1, 3)).astype(np.uint8)
 
-    assert caught(laws.check_like_skimage, crop_of, PICTURE, ASTRONAUT.landmarks)
+    assert caught(laws.check_like_skimage, crop_of, IMAGE, ASTRONAUT.landmarks)
 
 
 def with_landmarks(change: Callable[[np.ndarray], np.ndarray]) -> Embedded:
@@ -144,7 +144,7 @@ def test_one_changed_byte_of_a_file_is_seen(monkeypatch: pytest.MonkeyPatch, tmp
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "astronaut.png").write_bytes(bytes(data))
     monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
-    with pytest.raises(BadInput, match="is not the recorded picture"):
+    with pytest.raises(BadInput, match="is not the recorded image"):
         Embedded().load("astronaut")
 
 
@@ -167,7 +167,7 @@ def test_a_reader_with_a_bug_is_seen(monkeypatch: pytest.MonkeyPatch, bug: Calla
 
 def test_bgr_is_refused_before_any_law_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "decode_rgb", lambda data, name: decode.decode_rgb(data, name)[..., ::-1].copy())
-    with pytest.raises(BadInput, match="did not decode to the recorded picture"):
+    with pytest.raises(BadInput, match="did not decode to the recorded image"):
         Embedded().load("grace_hopper")
 
 
@@ -183,12 +183,12 @@ def check_orientations(decode_bytes: Callable[[bytes, str], np.ndarray]) -> None
     """All eight EXIF orientations come out as Pillow turns them."""
     from PIL import ImageOps
 
-    picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
         stream = io.BytesIO()
-        Image.fromarray(picture).save(stream, "PNG", exif=exif)
+        Image.fromarray(pixels).save(stream, "PNG", exif=exif)
         with Image.open(stream) as image:
             expected = np.asarray(ImageOps.exif_transpose(image))
         assert np.array_equal(decode_bytes(stream.getvalue(), "x"), expected), f"orientation {orientation}"

@@ -49,7 +49,7 @@ def _vanished_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def _pictures_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def _images_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strips, "images_of", _of_the_first(strips.images_of))
 
 
@@ -84,7 +84,7 @@ def _labels_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         (_last_wins, folders.test_other_cases_are_added_and_the_same_ones_replaced),
         (_last_wins, folders.test_runs_that_end_together_wait_for_each_other),
         (_vanished_unsaid, use.test_a_case_that_vanished_fails),
-        (_pictures_of_the_first, folders.test_one_case_of_two_files_is_told_apart_everywhere),
+        (_images_of_the_first, folders.test_one_case_of_two_files_is_told_apart_everywhere),
         (_labels_dropped, folders.test_one_case_of_two_files_is_told_apart_everywhere),
     ],
 )

@@ -11,12 +11,12 @@ from gfpbench import baselines, run
 from gfpbench.types import Result
 from tests.sabotage import innocent, saboteurs
 from tests.sabotage.argued import ARGUED
+from tests.sabotage.harder_images import IMAGES
 from tests.sabotage.harder_measurement import MEASUREMENT
 from tests.sabotage.harder_models import MODELS
-from tests.sabotage.harder_images import PICTURES
 from tests.sabotage.saboteurs import CASE, INNOCENT, SABOTEURS, Saboteur
 
-HARDER = tuple(row for row in (*PICTURES, *MODELS, *MEASUREMENT) if row.name not in ARGUED)
+HARDER = tuple(row for row in (*IMAGES, *MODELS, *MEASUREMENT) if row.name not in ARGUED)
 SHOWN = tuple(
     dataclasses.replace(row, case=CASE)
     for row in HARDER
@@ -45,8 +45,8 @@ def test_a_harder_saboteur_is_caught(sound: Result, tmp_path: Path, saboteur: Sa
 
 
 def test_a_restorer_that_mixes_in_the_truth_is_told_by_its_names(tmp_path: Path) -> None:
-    """It is better than its baseline, so the gate lets it pass; made again under another name it is another picture."""
-    cheat = next(row for row in PICTURES if row.name == "a tenth of the truth, by name")
+    """It is better than its baseline, so the gate lets it pass; made again under another name it is another image."""
+    cheat = next(row for row in IMAGES if row.name == "a tenth of the truth, by name")
     with pytest.MonkeyPatch.context() as patch:
         cheat.apply(patch)
         (problem,) = run.verify(saboteurs.measured(tmp_path))
@@ -70,5 +70,5 @@ def test_a_change_of_the_process_passes(sound: Result, tmp_path: Path, name: str
 
 
 def test_the_names_of_the_saboteurs_are_distinct() -> None:
-    names = [row.name for row in (*SABOTEURS, *INNOCENT, *PICTURES, *MODELS, *MEASUREMENT)]
+    names = [row.name for row in (*SABOTEURS, *INNOCENT, *IMAGES, *MODELS, *MEASUREMENT)]
     assert len(set(names)) == len(names)

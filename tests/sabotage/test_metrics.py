@@ -46,7 +46,7 @@ Score = Callable[[ImageBatch, ImageBatch], torch.Tensor]
 
 
 def by_arrays(pair: Pair, to_bytes: Callable[[ImageBatch], list[Any]] = images.to_rgb_arrays) -> Score:
-    """A score from a function of two (H, W, 3) uint8 RGB pictures."""
+    """A score from a function of two (H, W, 3) uint8 RGB images."""
 
     def score(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
         values = [pair(*both) for both in zip(to_bytes(restored), to_bytes(truth), strict=True)]
@@ -56,7 +56,7 @@ def by_arrays(pair: Pair, to_bytes: Callable[[ImageBatch], list[Any]] = images.t
 
 
 def on(convert: Callable[[Any], Any], pair: Pair) -> Score:
-    """A score of pictures that were converted first."""
+    """A score of images that were converted first."""
     return by_arrays(lambda restored, truth: pair(convert(restored), convert(truth)))
 
 
@@ -82,8 +82,8 @@ def psnr_of_the_batch(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
     return (10 * torch.log10(255**2 / error)).expand(len(restored)).clone()
 
 
-def bgr(pictures: ImageBatch) -> ImageBatch:
-    return ImageBatch(pictures.pixels.flip(1), pictures.ids)
+def bgr(images: ImageBatch) -> ImageBatch:
+    return ImageBatch(images.pixels.flip(1), images.ids)
 
 
 def swapped(name: str) -> Score:
@@ -116,8 +116,8 @@ def skewed(real: Score) -> Score:
 
 
 def right_half(real: Score) -> Score:
-    def half(pictures: ImageBatch) -> ImageBatch:
-        return ImageBatch(pictures.pixels[..., pictures.size[1] // 2 :], pictures.ids)
+    def half(images: ImageBatch) -> ImageBatch:
+        return ImageBatch(images.pixels[..., images.size[1] // 2 :], images.ids)
 
     return lambda restored, truth: real(half(restored), half(truth))
 
@@ -142,7 +142,7 @@ def at_half_precision(real: Score) -> Score:
 
 def niqe_with(luma: Callable[[Any], Any]) -> Score:
     def score(restored: ImageBatch, _: ImageBatch) -> torch.Tensor:
-        planes = [np.float32(luma(picture)) for picture in images.to_rgb_arrays(restored)]
+        planes = [np.float32(luma(image)) for image in images.to_rgb_arrays(restored)]
         return torch.tensor([niqe_file._distance("one", niqe_file._features(plane)) for plane in planes])
 
     return score
@@ -162,9 +162,9 @@ def population_variance(total: torch.Tensor, squares: torch.Tensor, count: int) 
     return squares / count - (total / count) ** 2
 
 
-def whole_blocks(pictures: ImageBatch) -> ImageBatch:
-    height, width = (side // 16 * 16 for side in pictures.size)
-    return ImageBatch(pictures.pixels[..., :height, :width], pictures.ids)
+def whole_blocks(images: ImageBatch) -> ImageBatch:
+    height, width = (side // 16 * 16 for side in images.size)
+    return ImageBatch(images.pixels[..., :height, :width], images.ids)
 
 
 class Unchecked:
@@ -225,7 +225,7 @@ uniform = np.full(11, 1 / 11)
 
 SABOTEURS = (
     Saboteur("luma under the RGB name", "psnr_rgb", ORACLE, real_score("psnr_y")),
-    Saboteur("one error for the whole batch", "psnr_rgb", laws.scores_each_picture_alone, psnr_of_the_batch),
+    Saboteur("one error for the whole batch", "psnr_rgb", laws.scores_each_image_alone, psnr_of_the_batch),
     Saboteur("one error for the whole batch, oracle", "psnr_rgb", ORACLE, psnr_of_the_batch),
     Saboteur("data range 1", "psnr_rgb", ORACLE, during=constants(psnr_file, PEAK=1.0)),
     Saboteur("data range 256", "psnr_rgb", ORACLE, during=constants(psnr_file, PEAK=256.0)),
@@ -255,7 +255,7 @@ SABOTEURS = (
     Saboteur(
         "capped at 80 dB by an epsilon",
         "psnr_rgb",
-        laws.best_on_equal_pictures,
+        laws.best_on_equal_images,
         by_arrays(lambda r, t: float(10 * np.log10(1 / (mse(r, t) / 255**2 + 1e-8)))),
     ),
     Saboteur("BGR", "psnr_y", ORACLE, swapped("psnr_y")),
@@ -401,7 +401,7 @@ SABOTEURS = (
         Saboteur(
             "no smallest size",
             name,
-            laws.refuses_pictures_below_its_minimum,
+            laws.refuses_images_below_its_minimum,
             metric=replace(REAL[name], minimum_side_px=least),
         )
         for name, least in (("ssim_rgb", 10), ("gmsd", 1), ("ms_ssim", 160), ("niqe", 100))
@@ -426,7 +426,7 @@ SABOTEURS = (
                 )
             ),
             Saboteur("drifts from call to call", name, laws.same_bits_for_any_thread_count, wobbling(real.score)),
-            Saboteur("writes into the shared view", name, laws.leaves_pictures_alone, writing(real.score)),
+            Saboteur("writes into the shared view", name, laws.leaves_images_alone, writing(real.score)),
             Saboteur(
                 "no reason for its tolerance", name, laws.has_plain_metadata, metric=replace(real, tolerance_reason="")
             ),
@@ -442,7 +442,7 @@ SABOTEURS = (
             Saboteur(
                 "never reaches its best",
                 name,
-                laws.best_on_equal_pictures,
+                laws.best_on_equal_images,
                 lambda r, t, real=real: real.score(r, t).nan_to_num(posinf=99.0) + 1e-9,
             ),
         )

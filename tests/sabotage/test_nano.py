@@ -58,11 +58,11 @@ TERMS: dict[str, tuple[str, Callable[..., Any]]] = {
         "perceptual",
         lambda ours, theirs: torch.stack([losses.l1(a, b) for a, b in zip(ours, theirs, strict=True)]).mean(),
     ),
-    "pyramid of the first level": ("pyramid", lambda pictures, truth: _PYRAMID(pictures[:1], truth)),
+    "pyramid of the first level": ("pyramid", lambda images, truth: _PYRAMID(images[:1], truth)),
     "pyramid by nearest neighbours": (
         "pyramid",
-        lambda pictures, truth: torch.stack(
-            [losses.l1(p, F.interpolate(truth, size=p.shape[-2:], mode="nearest")) for p in pictures]
+        lambda images, truth: torch.stack(
+            [losses.l1(p, F.interpolate(truth, size=p.shape[-2:], mode="nearest")) for p in images]
         ).sum(),
     ),
     "components as a mean": ("local", lambda parts: torch.stack([losses.adversarial(p) for p in parts]).mean()),
@@ -204,7 +204,7 @@ def test_a_wrong_direction_is_noticed(broken: Callable[..., Any]) -> None:
 
 
 class NoMirror(Known):
-    """Compares with the pictures as they are only."""
+    """Compares with the images as they are only."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -212,33 +212,33 @@ class NoMirror(Known):
 
 
 class ByEmbeddingOnly(Known):
-    def nearest(self, picture: Any) -> Any:
-        found = super().nearest(picture)
+    def nearest(self, image: Any) -> Any:
+        found = super().nearest(image)
         return found and (found[0], 1e9, found[2])
 
 
 class ByPixelsOnly(Known):
-    def nearest(self, picture: Any) -> Any:
-        found = super().nearest(picture)
+    def nearest(self, image: Any) -> Any:
+        found = super().nearest(image)
         return found and (180.0, found[1], "nobody")
 
 
 class TakesAnything(Known):
     """A detector that always finds a face."""
 
-    def nearest(self, picture: Any) -> Any:
-        return super().nearest(picture) or (90.0, 99.0, "nobody")
+    def nearest(self, image: Any) -> Any:
+        return super().nearest(image) or (90.0, 99.0, "nobody")
 
 
-def keeps_all(pictures: Any, known: Any, limits: Any, count: int) -> Any:
+def keeps_all(images: Any, known: Any, limits: Any, count: int) -> Any:
     loose = replace(limits, angle_degrees=0.0, pixels=0.0)
-    return screened(pictures, known, loose, count)
+    return screened(images, known, loose, count)
 
 
-def keeps_twice(pictures: Any, known: Any, limits: Any, count: int) -> Any:
+def keeps_twice(images: Any, known: Any, limits: Any, count: int) -> Any:
     """Forgets what it has kept."""
     kept, verdicts = [], []
-    for item in pictures:
+    for item in images:
         good, (verdict,) = screened([item], known, limits, 1)
         kept += good
         verdicts.append(verdict)
@@ -279,8 +279,8 @@ def test_draws_that_follow_one_another_are_noticed(monkeypatch: Patch) -> None:
 
 
 def test_a_mirror_image_that_is_not_told_is_noticed(monkeypatch: Patch) -> None:
-    def silent(picture: Any, source: np.random.Generator) -> Any:
-        mirrored, _ = _MIRRORED(picture, source)
+    def silent(image: Any, source: np.random.Generator) -> Any:
+        mirrored, _ = _MIRRORED(image, source)
         return mirrored, np.array([[1.0, 0, 0], [0, 1, 0]])
 
     monkeypatch.setattr(data, "mirrored", silent)

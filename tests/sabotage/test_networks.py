@@ -11,9 +11,7 @@ import pytest
 import torch
 
 from gfpbench import images
-from gfpbench.assets import loading
-from gfpbench.assets import resource_limits
-from gfpbench.assets import nested_weights
+from gfpbench.assets import loading, nested_weights, resource_limits
 from gfpbench.images import batch_from_uint8, resized, select
 from gfpbench.restorers import checked, checkpoint, checkpoint_file, construction, face_network, load, network_file
 from gfpbench.restorers.face_network import FaceNetwork, Settings
@@ -149,7 +147,9 @@ def test_a_program_that_is_not_looked_for_is_seen(monkeypatch: Patch, tmp_path: 
 
 
 def test_a_table_that_is_guessed_is_seen(monkeypatch: Patch, tmp_path: Path) -> None:
-    monkeypatch.setattr(nested_weights, "_chosen", lambda found, names, path: (nested_weights._tables(found) or [None])[0])
+    monkeypatch.setattr(
+        nested_weights, "_chosen", lambda found, names, path: (nested_weights._tables(found) or [None])[0]
+    )
     with pytest.raises(AssertionError, match="one of two tables was guessed"):
         guesses_no_table(tmp_path / "net.pth")
     assert checkpoint_file.NESTS is nested_weights.NESTS
@@ -164,7 +164,9 @@ def refuses_bombs(folder: Path) -> None:
         said = _refusal(lambda path=path: resource_limits.refuse_bombs(path))
         assert "is refused" in said or "nested" in said, "a bomb was let through"
     table = {"a.weight": torch.zeros(1).expand(1 << 20, 1 << 20)}
-    assert "declare" in _refusal(lambda: nested_weights.find_table(table, folder / "net.pth")), "terabytes were let through"
+    assert "declare" in _refusal(lambda: nested_weights.find_table(table, folder / "net.pth")), (
+        "terabytes were let through"
+    )
 
 
 def keeps_numbers(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ways to run GFP-GAN wrongly that give a plausible picture, and the laws that have to notice each."""
+"""Ways to run GFP-GAN wrongly that give a plausible image, and the laws that have to notice each."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, torc
 @pytest.mark.parametrize("version", VERSIONS)
 def test_ours_keeps_the_laws(version: str, made: Any, faces: ImageBatch, tmp_path: Path) -> None:
     path, network = made[version]
-    laws.makes_the_authors_picture(path, network, faces, options(version))
+    laws.makes_the_authors_image(path, network, faces, options(version))
     laws.repeats_itself(path, faces)
     laws.keeps_size_and_range(path, faces)
     laws.takes_averaged_weights(tmp_path, VERSIONS[version], SIZE, faces)
@@ -94,7 +94,7 @@ def test_a_wrong_range_or_order_is_seen(
 ) -> None:
     sabotage(monkeypatch)
     with pytest.raises(AssertionError, match="levels apart"):
-        laws.makes_the_authors_picture(*made[version], select(faces, [0]), options(version))
+        laws.makes_the_authors_image(*made[version], select(faces, [0]), options(version))
 
 
 def no_demodulation(patch: Patch) -> None:
@@ -124,7 +124,7 @@ def nearest(patch: Patch) -> None:
 
 
 def styles_of_the_first(patch: Patch) -> None:
-    """Every picture of a batch gets the style of the first: the price of sharing too much."""
+    """Every image of a batch gets the style of the first: the price of sharing too much."""
     style = modulated.Modulated.style
     patch.setattr(modulated.Modulated, "style", lambda self, latent: style(self, latent[:1]).expand(len(latent), -1))
 
@@ -169,7 +169,7 @@ def test_a_slip_in_our_own_layers_is_seen(
 ) -> None:
     sabotage(monkeypatch)
     with pytest.raises(AssertionError, match=r"levels apart|values differ"):
-        laws.makes_the_authors_picture(*made[version], select(faces, [0, 1]), options(version))
+        laws.makes_the_authors_image(*made[version], select(faces, [0, 1]), options(version))
 
 
 def plain_activation(patch: Patch) -> None:
@@ -211,16 +211,16 @@ def test_a_slip_in_the_layers_of_version_1_is_seen(
 ) -> None:
     sabotage(monkeypatch)
     with pytest.raises(AssertionError, match="levels apart"):
-        laws.makes_the_authors_picture(*made["original"], select(faces, [0]))
+        laws.makes_the_authors_image(*made["original"], select(faces, [0]))
 
 
 def test_noise_drawn_anew_is_seen(made: Any, faces: ImageBatch, monkeypatch: Patch) -> None:
     forward = GFPGAN.forward
     monkeypatch.setattr(GFPGAN, "forward", lambda self, x, return_rgb=True, randomize_noise=True: forward(self, x))
-    with pytest.raises(AssertionError, match="two pictures"):
+    with pytest.raises(AssertionError, match="two images"):
         laws.repeats_itself(made["authors"][0], faces)
     with pytest.raises(AssertionError, match="levels apart"):
-        laws.makes_the_authors_picture(*made["authors"], select(faces, [0]), options("authors"))
+        laws.makes_the_authors_image(*made["authors"], select(faces, [0]), options("authors"))
 
 
 @pytest.mark.parametrize("version", ["authors", "original"])

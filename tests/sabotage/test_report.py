@@ -17,8 +17,7 @@ from markupsafe import Markup
 from gfpbench import report
 from gfpbench.baselines import compare
 from gfpbench.metrics.means import Mean
-from gfpbench.report import charts, junit, page, strips, template, text
-from gfpbench.report import formatting
+from gfpbench.report import charts, formatting, junit, page, strips, template, text
 from gfpbench.report import summary as summarise
 from gfpbench.types import BadInput, Problem, Result
 
@@ -213,10 +212,10 @@ def test_a_request_to_the_outside(monkeypatch: pytest.MonkeyPatch, file: str, ad
         laws.requests_nothing(page.render([sample.scored("a", {"psnr_rgb": [1.0]})], [], "t"))
 
 
-def test_pictures_of_another_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One restorer's pictures are listed without the one that is missing, and all after it move up."""
+def test_images_of_another_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One restorer's images are listed without the one that is missing, and all after it move up."""
     results = sample.bench(tmp_path, sample.crops(3), {"a": sample.sharpen(1), "b": sample.sharpen(0.3)})
-    laws.pictures_match_by_name(page.render(results, [tmp_path], "t"), results, tmp_path)
+    laws.images_match_by_name(page.render(results, [tmp_path], "t"), results, tmp_path)
     real, names = strips.images_of, results[0].image_ids
 
     def shifted(store: Path, case_id: str, row_id: str) -> Any:
@@ -225,7 +224,7 @@ def test_pictures_of_another_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
     monkeypatch.setattr(strips, "images_of", shifted)
     with pytest.raises(AssertionError):
-        laws.pictures_match_by_name(page.render(results, [tmp_path], "t"), results, tmp_path)
+        laws.images_match_by_name(page.render(results, [tmp_path], "t"), results, tmp_path)
 
 
 def test_numbers_of_another_restorer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -238,7 +237,7 @@ def test_numbers_of_another_restorer(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     ]
     html = page.render(swapped, [tmp_path], "t")
     with pytest.raises(AssertionError):
-        laws.pictures_match_by_name(html, results, tmp_path)
+        laws.images_match_by_name(html, results, tmp_path)
     with pytest.raises(AssertionError):
         laws.numbers_are_the_results(html, results)
 
@@ -337,9 +336,9 @@ def test_a_markdown_rule_left_out(monkeypatch: pytest.MonkeyPatch, rules: str, t
     """Each rule has a text that only it keeps from becoming something on GitHub."""
     laws.github_shows_text(formatting.markdown_text, text)
     away = tuple(rules) if rules == "<>" else (rules,)
-    fewer = tuple(rule for rule in names._MARKDOWN if not rule[0].pattern.startswith(away))
-    assert len(fewer) == len(names._MARKDOWN) - len(away)
-    monkeypatch.setattr(names, "_MARKDOWN", fewer)
+    fewer = tuple(rule for rule in formatting._MARKDOWN if not rule[0].pattern.startswith(away))
+    assert len(fewer) == len(formatting._MARKDOWN) - len(away)
+    monkeypatch.setattr(formatting, "_MARKDOWN", fewer)
     with pytest.raises(AssertionError):
         laws.github_shows_text(formatting.markdown_text, text)
 

@@ -21,7 +21,7 @@ from gfpbench.types import ImageBatch, Json
 Function = Callable[[ImageBatch], object]
 
 
-def _pictures() -> tuple[ImageBatch, ImageBatch]:
+def _images() -> tuple[ImageBatch, ImageBatch]:
     """Four crops of the astronaut (NASA, public domain) around the face, clean and degraded, 128 px."""
     clean, rough = [], []
     for seed, (top, left, side) in enumerate([(0, 120, 200), (10, 130, 190), (5, 115, 210), (15, 130, 180)]):
@@ -34,7 +34,7 @@ def _pictures() -> tuple[ImageBatch, ImageBatch]:
     return batch_from_uint8(clean, ids), batch_from_uint8(rough, ids)
 
 
-TRUTH, DEGRADED = _pictures()
+TRUTH, DEGRADED = _images()
 
 
 class Broken:
@@ -53,7 +53,7 @@ class Broken:
 
 
 def honest(batch: ImageBatch) -> ImageBatch:
-    """Something that changes every picture and keeps them apart."""
+    """Something that changes every image and keeps them apart."""
     return ImageBatch(batch.pixels.flip(3) * 0.5 + 0.25, batch.ids)
 
 
@@ -140,8 +140,8 @@ SABOTEURS: dict[str, tuple[Function, str, set[str]]] = {
     "inf": (with_value(torch.inf), "NaN or infinite", {"a"}),
     "-inf": (with_value(-torch.inf), "NaN or infinite", {"a"}),
     "a hair over 1": (with_value(1.001, 3), r"returned values from .* to 1.001, outside \[0, 1\]", {"d"}),
-    "twice the size": (resized_to(256), "returned 256 x 256 px for pictures of 128 x 128 px", ALL),
-    "half the size": (resized_to(64), "returned 64 x 64 px for pictures of 128 x 128 px", ALL),
+    "twice the size": (resized_to(256), "returned 256 x 256 px for images of 128 x 128 px", ALL),
+    "half the size": (resized_to(64), "returned 64 x 64 px for images of 128 x 128 px", ALL),
     "one row short": (lambda b: ImageBatch(b.pixels[:, :, 1:], b.ids), "returned 128 x 127 px", ALL),
     "grey": (lambda b: ImageBatch(b.pixels[:, :1], b.ids), r"an ImageBatch is \(B, 3, H, W\)", ALL),
     "grey, smuggled": (lambda b: smuggled(b.pixels[:, :1], b.ids), r"shape \(4, 1, 128, 128\)", ALL),
@@ -149,9 +149,9 @@ SABOTEURS: dict[str, tuple[Function, str, set[str]]] = {
     "channels last": (lambda b: smuggled(b.pixels.permute(0, 2, 3, 1), b.ids), r"shape \(4, 128, 128, 3\)", ALL),
     "an extra axis": (lambda b: smuggled(honest(b).pixels[None], b.ids), r"shape \(1, 4, 3, 128, 128\)", ALL),
     "no batch axis": (lambda b: smuggled(honest(b).pixels[0], b.ids), r"shape \(3, 128, 128\)", ALL),
-    "drops one": (lambda b: ImageBatch(honest(b).pixels[:3], b.ids[:3]), "no picture was returned for it", {"d"}),
+    "drops one": (lambda b: ImageBatch(honest(b).pixels[:3], b.ids[:3]), "no image was returned for it", {"d"}),
     "drops one without a word": (lambda b: smuggled(honest(b).pixels[1:], b.ids), r"\(3, .* for 4 names", ALL),
-    "drops all": (lambda b: smuggled(b.pixels[:0], ()), "no picture was returned for it", ALL),
+    "drops all": (lambda b: smuggled(b.pixels[:0], ()), "no image was returned for it", ALL),
     "one for all": (lambda b: smuggled(honest(b).pixels[:1], b.ids), r"shape \(1, .* for 4 names", ALL),
     "the same twice": (
         lambda b: smuggled(honest(b).pixels[[0, 0, 1, 2]], tuple(b.ids[i] for i in (0, 0, 1, 2))),
@@ -160,12 +160,12 @@ SABOTEURS: dict[str, tuple[Function, str, set[str]]] = {
     ),
     "one too many": (
         lambda b: ImageBatch(honest(b).pixels[[0, 1, 2, 3, 3]], (*b.ids, "e")),
-        "returned a picture named 'e', which it was not given",
+        "returned an image named 'e', which it was not given",
         ALL,
     ),
     "other names": (
         lambda b: ImageBatch(honest(b).pixels, tuple(f"{name}.png" for name in b.ids)),
-        "returned a picture named 'a.png', which it was not given",
+        "returned an image named 'a.png', which it was not given",
         ALL,
     ),
     "names in another order": (lambda b: ImageBatch(honest(b).pixels, b.ids[::-1]), "in another order", ALL),
@@ -187,17 +187,17 @@ SABOTEURS: dict[str, tuple[Function, str, set[str]]] = {
         "returned its input unchanged",
         {"b"},
     ),
-    "overwrites its input": (in_place, "overwrote the picture it was given", ALL),
-    "overwrites and returns its input": (overwritten_and_restored, "overwrote the picture it was given", ALL),
-    "overwrites one": (in_place_one, "overwrote the picture it was given", {"a"}),
+    "overwrites its input": (in_place, "overwrote the image it was given", ALL),
+    "overwrites and returns its input": (overwritten_and_restored, "overwrote the image it was given", ALL),
+    "overwrites one": (in_place_one, "overwrote the image it was given", {"a"}),
     "shrinks its input": (
         lambda b: (b.pixels.resize_(1, 1), honest(DEGRADED))[1],
-        "overwrote the picture it was given",
+        "overwrote the image it was given",
         ALL,
     ),
     "a mean face": (
         lambda b: ImageBatch(DEGRADED.pixels.mean(0, keepdim=True).expand(len(b), 3, 128, 128), b.ids),
-        "returned the same picture as for '[abcd]', whose input is another",
+        "returned the same image as for '[abcd]', whose input is another",
         ALL,
     ),
     "black": (
@@ -241,9 +241,9 @@ SABOTEURS: dict[str, tuple[Function, str, set[str]]] = {
         r"returned a saturated image: \d+ % of its values are 0 or 255",
         ALL,
     ),
-    "the picture before": (
+    "the image before": (
         lambda b: ImageBatch(honest(b).pixels[[0, 0, 2, 3]], b.ids),
-        "returned the same picture as for '[ab]'",
+        "returned the same image as for '[ab]'",
         {"a", "b"},
     ),
 }
@@ -275,7 +275,7 @@ def test_the_honest_one_is_not_refused() -> None:
     assert torch.equal(restored.pixels, honest(DEGRADED).pixels)
 
 
-def test_one_that_raises_now_and_then_costs_only_those_pictures() -> None:
+def test_one_that_raises_now_and_then_costs_only_those_images() -> None:
     calls = []
 
     def sometimes(batch: ImageBatch) -> ImageBatch:
@@ -310,7 +310,7 @@ def test_a_constant_is_found_whatever_the_batch_size(batch_size: int) -> None:
     assert failed >= ALL - {"a"}  # nothing tells the first apart until the second has come; ignores_input does
 
 
-def test_a_picture_behind_is_not_repeatable() -> None:
+def test_an_image_behind_is_not_repeatable() -> None:
     previous = [honest(select(DEGRADED, [0])).pixels]
 
     def late(batch: ImageBatch) -> ImageBatch:
@@ -329,7 +329,7 @@ def test_a_picture_behind_is_not_repeatable() -> None:
 
 
 def gain_db(restore: Function) -> float:
-    """How much nearer to the truth the restored pictures are than the degraded ones: mean PSNR, dB."""
+    """How much nearer to the truth the restored images are than the degraded ones: mean PSNR, dB."""
 
     def psnr_db(batch: ImageBatch) -> torch.Tensor:
         return -10 * (batch.pixels - TRUTH.pixels).square().mean((1, 2, 3)).log10()
@@ -340,7 +340,7 @@ def gain_db(restore: Function) -> float:
 
 
 class Altered(torch.nn.Module):
-    """Nano's network with something done to its pictures before or after, or to its call."""
+    """Nano's network with something done to its images before or after, or to its call."""
 
     def __init__(self, before: Function | None = None, after: Function | None = None, **call: bool) -> None:
         super().__init__()

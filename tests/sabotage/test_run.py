@@ -15,8 +15,7 @@ import torch
 
 from gfpbench import images
 from gfpbench.restorers import outputs
-from gfpbench.run import batches, case, committed, engine, journal, sets
-from gfpbench.run import kept_images
+from gfpbench.run import batches, case, committed, engine, journal, kept_images, sets
 from gfpbench.types import GfpbenchError, ImageBatch, Row
 
 UNIT = Path(__file__).parents[1] / "unit" / "run"
@@ -55,7 +54,7 @@ def _truth_to_the_restorer(original: Any, degradation: Any, truth: ImageBatch, d
 
 
 def _unquantized(patch: pytest.MonkeyPatch) -> None:
-    # Only where the restored picture is rounded: the degraded one is compared with its rounded self as well.
+    # Only where the restored image is rounded: the degraded one is compared with its rounded self as well.
     restore = engine.restore
 
     def unrounded(*arguments: Any) -> ImageBatch | None:
@@ -67,7 +66,7 @@ def _unquantized(patch: pytest.MonkeyPatch) -> None:
 
 
 def _kept_degraded_scored(original: Any, batch: Any, parts: Any, *rest: Any) -> Any:
-    """Scores of the degraded pictures, beside the pictures of the restored ones."""
+    """Scores of the degraded images, beside the images of the restored ones."""
     measured = original(batch, parts, *rest)
     truth, degraded = measured.truth, measured.degraded
     scores = engine.score_all(parts.metrics, degraded, truth, engine._Notes([]))
@@ -76,7 +75,7 @@ def _kept_degraded_scored(original: Any, batch: Any, parts: Any, *rest: Any) -> 
 
 
 def _failed_as_number(original: Any, *arguments: Any) -> Any:
-    """A picture that could not be restored is scored as it was degraded."""
+    """An image that could not be restored is scored as it was degraded."""
     measured = original(*arguments)
     parts, notes = arguments[1], engine._Notes([])
     scores = engine.score_all(parts.metrics, measured.degraded, measured.truth, notes)
@@ -108,7 +107,7 @@ def _by_place(original: Any, degradation: Any, truth: ImageBatch, drawn: dict[st
 
 
 ENGINE: dict[str, Bug] = {
-    "restored pictures shifted by one": _around(engine, "restore", lambda f, *a: _rolled(f(*a))),
+    "restored images shifted by one": _around(engine, "restore", lambda f, *a: _rolled(f(*a))),
     "truth shifted by one": _around(engine, "score_all", lambda f, m, r, t, n: f(m, r, _rolled(t), n)),
     "pairs by place, not by name": _around(
         engine, "only", lambda f, b, ids: ImageBatch(b.pixels[: len(ids)], tuple(ids))
@@ -122,17 +121,17 @@ ENGINE: dict[str, Bug] = {
     "parameters of the neighbour recorded": _rows(
         lambda rows: tuple(replace(row, parameters=rows[index - 1].parameters) for index, row in enumerate(rows))
     ),
-    "degraded by another picture's draw": _around(engine, "apply", _next_draw),
+    "degraded by another image's draw": _around(engine, "apply", _next_draw),
     "noise by place in the batch": _around(engine, "apply", _by_place),
     "truth handed to the restorer": _around(engine, "apply", _truth_to_the_restorer),
-    "restored pictures not rounded": _unquantized,
-    "scores of the degraded pictures": _around(engine, "measure_batch", _kept_degraded_scored),
-    "failed pictures scored as degraded": _around(engine, "measure_batch", _failed_as_number),
-    "failed pictures score zero": _around(engine, "measure_batch", _zero_for_failed),
+    "restored images not rounded": _unquantized,
+    "scores of the degraded images": _around(engine, "measure_batch", _kept_degraded_scored),
+    "failed images scored as degraded": _around(engine, "measure_batch", _failed_as_number),
+    "failed images score zero": _around(engine, "measure_batch", _zero_for_failed),
     "restored and truth exchanged in the files": _around(
         kept_images.Kept, "write", lambda f, kept, m: f(kept, replace(m, restored=m.truth))
     ),
-    "pictures of another image kept": _around(
+    "images of another image kept": _around(
         kept_images.Kept, "write", lambda f, kept, m: f(kept, replace(m, restored=_rolled(m.restored)))
     ),
     "the seed ignored": _around(
@@ -203,9 +202,9 @@ def test_ignoring_the_header_is_noticed(tmp_path: Path, monkeypatch: pytest.Monk
         laws.check_resuming_changes_nothing(TOY, tmp_path, 3, later=later)
 
 
-def test_pictures_left_lying_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_left_lying_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_images.Kept, "prune", lambda self: None)
-    later = replace(TOY, keep_images=1)  # fewer pictures are wanted after the stop than were kept before it
+    later = replace(TOY, keep_images=1)  # fewer images are wanted after the stop than were kept before it
     with pytest.raises(AssertionError):
         laws.check_resuming_changes_nothing(replace(TOY, keep_images=18), tmp_path, 6, later=later)
 
@@ -234,7 +233,7 @@ def _features_are_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sets.Features, "_content", lambda self, start, sha256: self._path(start).read_bytes())
 
 
-def _pictures_are_believed(patch: pytest.MonkeyPatch) -> None:
+def _images_are_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(kept_images.Kept, "changed", lambda self, written: None)
 
 
@@ -242,7 +241,7 @@ BELIEVED: dict[str, tuple[str, Bug]] = {
     "a line as it is": ("one digit of a score", _lines_are_believed),
     "features as they are": ("features altered", _features_are_believed),
     "features of their name": ("features of another batch", _features_are_believed),
-    "kept images as they are": ("a picture altered", _pictures_are_believed),
+    "kept images as they are": ("an image altered", _images_are_believed),
 }
 
 

@@ -140,8 +140,8 @@ def _no_root(eigenvalues: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("attribute", "broken", "law"),
     [
-        ("_factor", _biased_factor, sets.fewer_pictures_than_dimensions),
-        ("_factor", _uncentred_factor, sets.fewer_pictures_than_dimensions),
+        ("_factor", _biased_factor, sets.fewer_images_than_dimensions),
+        ("_factor", _uncentred_factor, sets.fewer_images_than_dimensions),
         ("_thin", lambda factor: factor[: factor.shape[1]], sets.order_and_rotation_change_nothing),
         ("_roots", _no_root, sets.gaussians_with_known_moments),
         ("_symmetric_root", lambda covariance: covariance, sets.gaussians_with_known_moments),
@@ -268,7 +268,7 @@ def _prepared(batch: ImageBatch, *, scale: float = 127.5, offset: float = 1.0, *
     ],
     ids=["[0, 1]", "BGR", "align_corners", "bicubic", "clean for legacy"],
 )
-def test_other_pictures_for_the_inception_are_seen(broken: Any, folder: Path) -> None:
+def test_other_images_for_the_inception_are_seen(broken: Any, folder: Path) -> None:
     weights = networks.inception_weights(folder)
     network = inception.fid_inception(weights)
 
@@ -346,7 +346,7 @@ def test_bgr_for_dlib_is_seen(tmp_path: Path) -> None:
 
 
 def _own_box(restored: ImageBatch, truth: ImageBatch, lost: float | None) -> torch.Tensor:
-    """Each picture's own detection: faces that are not found get ``lost``, or leave the list."""
+    """Each image's own detection: faces that are not found get ``lost``, or leave the list."""
     embedder = identity.dlib_embedder()
     angles = []
     for ours, theirs in zip(images.to_rgb_arrays(restored), images.to_rgb_arrays(truth), strict=True):
@@ -384,7 +384,7 @@ def test_a_cache_by_name_instead_of_content_is_seen(tmp_path: Path) -> None:
     ],
     ids=["[0, 1]", "BGR weights"],
 )
-def test_other_pictures_for_arcface_are_seen(broken: Any, folder: Path, tmp_path: Path) -> None:
+def test_other_images_for_arcface_are_seen(broken: Any, folder: Path, tmp_path: Path) -> None:
     weights = networks.arcface_weights(folder)
     network = networks.gfpgans_network(weights)
     with patch.object(assets, "path", lambda name, needed_by=None: weights):

@@ -72,12 +72,12 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("where", "what", "broken"), BROKEN, ids=[broken.__name__ for _, _, broken in BROKEN])
-def test_a_set_score_of_other_pictures_is_noticed(where: Any, what: str, broken: Any, tmp_path: Path) -> None:
+def test_a_set_score_of_other_images_is_noticed(where: Any, what: str, broken: Any, tmp_path: Path) -> None:
     toy = real.ToyWithSets()
     with patch.object(where, what, broken):
         result = toy.measure(tmp_path)
     with pytest.raises(AssertionError):
-        real.check_score_is_that_of_all_pictures(toy, result)
+        real.check_score_is_that_of_all_images(toy, result)
 
 
 def test_features_written_after_the_commit_are_missed(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_features_written_after_the_commit_are_missed(tmp_path: Path) -> None:
     ):
         real.ToyWithSets().measure(tmp_path, progress=real.laws.stop_after(4))
     result = real.ToyWithSets().measure(tmp_path)
-    real.check_score_is_that_of_all_pictures(real.ToyWithSets(), result)
+    real.check_score_is_that_of_all_images(real.ToyWithSets(), result)
 
 
 def test_a_gap_without_its_step_is_noticed() -> None:
@@ -124,6 +124,6 @@ def test_group_means_of_all_faces_are_noticed(tmp_path: Path) -> None:
 
 def test_the_checks_pass_unbroken(tmp_path: Path) -> None:
     toy = real.ToyWithSets()
-    real.check_score_is_that_of_all_pictures(toy, toy.measure(tmp_path))
+    real.check_score_is_that_of_all_images(toy, toy.measure(tmp_path))
     told.test_each_gap_is_named_by_its_step()
     assert summary([dataclasses.replace(told.measured())]).groups

@@ -13,31 +13,31 @@ from gfpbench.images import to_rgb_arrays
 from tests.degradation import upstream_oracle
 from tests.degradation.image_cases import batch, face
 
-PICTURES = 16
+IMAGES = 16
 
 
 @pytest.fixture(scope="module")
 def faces() -> Any:
-    clean = batch(*[face(512, 512)] * PICTURES)
+    clean = batch(*[face(512, 512)] * IMAGES)
     return clean, [PAPER.draw(name, 0, clean.size) for name in clean.ids]
 
 
 def _by_the_authors(faces: Any) -> Callable[[], object]:
     clean, records = faces
     upstream_oracle.modules()
-    pictures = to_rgb_arrays(clean)
-    return lambda: [upstream_oracle.by_functions(*pair) for pair in zip(pictures, records, strict=True)]
+    images = to_rgb_arrays(clean)
+    return lambda: [upstream_oracle.by_functions(*pair) for pair in zip(images, records, strict=True)]
 
 
-@pytest.mark.benchmark(group=f"degrade {PICTURES} faces of 512 px, all cores")
+@pytest.mark.benchmark(group=f"degrade {IMAGES} faces of 512 px, all cores")
 @pytest.mark.parametrize("way", ["authors", "exact", "fast", "tensor"])
 def test_degrade(benchmark: Any, faces: Any, way: Any) -> None:
     clean, records = faces
     degrade = _by_the_authors(faces) if way == "authors" else lambda: PAPER.using(way).apply(clean, records)
-    assert len(benchmark.pedantic(degrade, rounds=3, warmup_rounds=1)) == PICTURES
+    assert len(benchmark.pedantic(degrade, rounds=3, warmup_rounds=1)) == IMAGES
 
 
-@pytest.mark.benchmark(group=f"degrade {PICTURES} faces of 512 px, one core")
+@pytest.mark.benchmark(group=f"degrade {IMAGES} faces of 512 px, one core")
 @pytest.mark.parametrize("way", ["authors", "exact", "fast"])
 def test_degrade_on_one_core(benchmark: Any, faces: Any, way: Any) -> None:
     import cv2
@@ -52,7 +52,7 @@ def test_degrade_on_one_core(benchmark: Any, faces: Any, way: Any) -> None:
     finally:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
-    assert len(made) == PICTURES
+    assert len(made) == IMAGES
 
 
 @pytest.mark.benchmark(group="blur and downsample one face of 512 px")
@@ -73,7 +73,7 @@ def test_blur_and_downsample(benchmark: Any, faces: Any, way: str, shape: str) -
 
 
 @pytest.mark.gpu
-@pytest.mark.benchmark(group=f"degrade {PICTURES} faces of 512 px, GPU")
+@pytest.mark.benchmark(group=f"degrade {IMAGES} faces of 512 px, GPU")
 def test_degrade_on_a_gpu(benchmark: Any, faces: Any) -> None:
     from gfpbench.images import moved
 
@@ -85,4 +85,4 @@ def test_degrade_on_a_gpu(benchmark: Any, faces: Any) -> None:
         torch.cuda.synchronize()
         return made
 
-    assert benchmark.pedantic(degrade, rounds=10, warmup_rounds=2) == PICTURES
+    assert benchmark.pedantic(degrade, rounds=10, warmup_rounds=2) == IMAGES

@@ -1,4 +1,4 @@
-"""Milliseconds per 512-px picture, ours beside everybody else's; one group for each metric.
+"""Milliseconds per 512-px image, ours beside everybody else's; one group for each metric.
 
 ``cold`` makes the shared views (8-bit, luma, grey) too; ``warm`` finds them made, as every metric but the first does.
 """
@@ -136,7 +136,7 @@ def test_pyiqa(benchmark: Any, name: str, tmp_path: Path) -> None:
 
 
 def test_all_offline_metrics_of_a_pair(benchmark: Any) -> None:
-    """From pictures whose shared views nobody has made yet, as a run meets them."""
+    """From images whose shared views nobody has made yet, as a run meets them."""
     benchmark.group = "all offline metrics of a 512-px pair"
     metrics = load()
 

@@ -1,7 +1,7 @@
 """Training of nano, ours beside the plain way: a batch of pairs, a step of learning; and restoring one face.
 
 At 128 px where only benchmarks are run (``--benchmark-only``); in an ordinary run 32 px stand in, so that the paths are
-exercised. Pictures per second are ``BATCH`` over the seconds shown.
+exercised. Images per second are ``BATCH`` over the seconds shown.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def faces(side: int) -> Faces:
 
 
 def plainly_degraded(faces: Faces, source: np.random.Generator) -> torch.Tensor:
-    """Eq. 6 as a training script would write it: one picture after another, a full kernel, no keys and no record."""
+    """Eq. 6 as a training script would write it: one image after another, a full kernel, no keys and no record."""
     made = []
-    for picture in faces.pictures[source.integers(len(faces), size=BATCH)]:
-        side = picture.shape[0]
+    for image in faces.images[source.integers(len(faces), size=BATCH)]:
+        side = image.shape[0]
         scale = side / 512
         reach = round(20 * scale)
         y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -48,7 +48,7 @@ def plainly_degraded(faces: Faces, source: np.random.Generator) -> torch.Tensor:
         sx, sy = source.uniform(0.2, 10, 2) * scale
         along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
         kernel = np.exp(-0.5 * ((along / sx) ** 2 + (across / sy) ** 2))
-        blurred = cv2.filter2D(picture.astype(np.float32), -1, kernel / kernel.sum())
+        blurred = cv2.filter2D(image.astype(np.float32), -1, kernel / kernel.sum())
         small = cv2.resize(blurred, (max(1, int(side / source.uniform(1, 8))),) * 2, interpolation=cv2.INTER_LINEAR)
         noisy = np.clip(small + source.standard_normal(small.shape) * source.uniform(0, 15), 0, 255).round()
         _, code = cv2.imencode(".jpg", noisy.astype(np.uint8)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
@@ -68,7 +68,7 @@ def test_pairs(benchmark: Any, faces: Faces, way: str) -> None:
         steps = Steps(faces, BATCH, 0, True, Mixture({"paper": 1.0}))
         numbers = iter(range(1000))
         made = benchmark.pedantic(lambda: steps[next(numbers)].degraded, rounds=5, warmup_rounds=1)
-    assert made.shape == (BATCH, 3, *faces.pictures.shape[1:3])
+    assert made.shape == (BATCH, 3, *faces.images.shape[1:3])
 
 
 def _forward(way: str, network: Any) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -76,8 +76,8 @@ def _forward(way: str, network: Any) -> Callable[[torch.Tensor], torch.Tensor]:
         for module in network.modules():
             if isinstance(module, torch.nn.Conv2d):
                 module.to(memory_format=torch.contiguous_format)
-        return lambda pictures: network(pictures, randomize_noise=False)[0]  # type: ignore[no-any-return]
-    return lambda pictures: networks.restored(network, pictures)[0]
+        return lambda images: network(images, randomize_noise=False)[0]  # type: ignore[no-any-return]
+    return lambda images: networks.restored(network, images)[0]
 
 
 @pytest.mark.benchmark(group=f"forwards, backwards and Adam, {BATCH} faces")
@@ -86,12 +86,12 @@ def test_step(benchmark: Any, side: int, way: str) -> None:
     network = networks.restorer(Sizes.made(side, 64, 2, 0.125, 2), seed=0).to(DEVICE)
     forward = _forward(way, network)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
-    pictures = (torch.rand(BATCH, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1).to(DEVICE)
+    images = (torch.rand(BATCH, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1).to(DEVICE)
 
     def step() -> float:
         with torch.autocast(DEVICE, torch.bfloat16, enabled="bf16" in way):
-            restored = forward(pictures)
-        loss = (restored.float() - pictures).abs().mean()
+            restored = forward(images)
+        loss = (restored.float() - images).abs().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call,unused-ignore]
         optimiser.step()
@@ -103,5 +103,5 @@ def test_step(benchmark: Any, side: int, way: str) -> None:
 @pytest.mark.benchmark(group="restore one face of 128 px with nano, on the CPU")
 def test_restore_one(benchmark: Any) -> None:
     restore = load("nano", device="cpu")
-    one = batch_from_uint8([blobs(1, 128).pictures[0]], ("one",))
+    one = batch_from_uint8([blobs(1, 128).images[0]], ("one",))
     assert benchmark.pedantic(lambda: restore(one), rounds=5, warmup_rounds=1).size == (128, 128)

@@ -1,8 +1,8 @@
-"""Pictures per second of GFP-GAN, ours beside the authors' GFPGANer; one group for each batch size.
+"""Images per second of GFP-GAN, ours beside the authors' GFPGANer; one group for each batch size.
 
 Full size at 512 px on a GPU (batches of 1, 8 and 32), and on a CPU where only benchmarks are run (``--benchmark-only``;
-batches of 1 and 2, some ten seconds a picture). In an ordinary run on a CPU a network of 128 px stands in, so that the
-paths are exercised. GFPGANer takes faces one at a time, whatever the batch. Both start from pictures in the computer's
+batches of 1 and 2, some ten seconds an image). In an ordinary run on a CPU a network of 128 px stands in, so that the
+paths are exercised. GFPGANer takes faces one at a time, whatever the batch. Both start from images in the computer's
 memory and end there. On a GPU ``extra_info`` holds what CUDA events measured, and the peak of allocated memory.
 """
 
@@ -61,7 +61,7 @@ def memory_is_given_back() -> Iterator[None]:
 
 @cache
 def faces(count: int, side_px: int) -> ImageBatch:
-    """One portrait (NASA, public domain), moved a little for each picture."""
+    """One portrait (NASA, public domain), moved a little for each image."""
     crops = [data.astronaut()[i : i + 192, 120 : 120 + 192].copy() for i in range(count)]
     return resized(batch_from_uint8(crops, tuple(f"face-{i}" for i in range(count))), (side_px, side_px))
 
@@ -113,14 +113,14 @@ def test_gfpganer(
     """As it comes, torch lets its convolutions use TF32 on a GPU; ``fp32`` is the same without."""
     side_px = 512 if full else 128
     made = upstream.restorer(network.to(DEVICE), randomize_noise=False)
-    pictures = to_bgr_arrays(faces(count, side_px))
+    images = to_bgr_arrays(faces(count, side_px))
     if not full:
         # It resizes every face to 512 px, which the small network cannot take.
-        monkeypatch.setattr("cv2.resize", lambda picture, size: picture)
+        monkeypatch.setattr("cv2.resize", lambda image, size: image)
 
     def restore() -> None:
-        for picture in pictures:
-            assert (made.enhance(picture, has_aligned=True, paste_back=False)[1][0] != picture).any()
+        for image in images:
+            assert (made.enhance(image, has_aligned=True, paste_back=False)[1][0] != image).any()
 
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=precision != "fp32"):
         timed(benchmark, restore, count, side_px)

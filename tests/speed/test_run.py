@@ -1,4 +1,4 @@
-"""What the engine costs besides its parts: journal, hashes, checks, the eight worst pictures."""
+"""What the engine costs besides its parts: journal, hashes, checks, the eight worst images."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Seconds for one Frechet distance, beside scipy's matrix root; for intervals; for a picture's features.
+"""Seconds for one Frechet distance, beside scipy's matrix root; for intervals; for an image's features.
 
-The default sizes take a second; ``slow`` has the real ones: 2048 dimensions, 300 and 5,000 pictures.
+The default sizes take a second; ``slow`` has the real ones: 2048 dimensions, 300 and 5,000 images.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def moments(d: int, n: int) -> tuple[FeatureSet, FeatureSet]:
 def scipys(a: Moments, b: Moments) -> float:
     """As pytorch-fid, BasicSR and clean-fid compute it, from moments."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # singular where pictures are few: that is what is measured
+        warnings.simplefilter("ignore")  # singular where images are few: that is what is measured
         root = linalg.sqrtm(a.covariance.numpy() @ b.covariance.numpy())
     step = (a.mean - b.mean).numpy()
     return float(step @ step + np.trace(a.covariance.numpy() + b.covariance.numpy() - 2 * root.real))
@@ -59,23 +59,23 @@ def rounds(d: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("d", "n"), SIZES)
 def test_distance_from_features(benchmark: Any, d: int, n: int) -> None:
-    benchmark.group = f"FID, {d} dimensions, {n} pictures"
+    benchmark.group = f"FID, {d} dimensions, {n} images"
     value = benchmark.pedantic(frechet_from_features, pair(d, n), rounds=5, iterations=1, warmup_rounds=1)
     a, b = moments(d, n)
-    # The other route is exact for many pictures; for few, its rank-deficient roots cost half the digits.
+    # The other route is exact for many images; for few, its rank-deficient roots cost half the digits.
     assert value == pytest.approx(frechet_distance(a.moments, b.moments), rel=1e-9 if n > d else 1e-5)
 
 
 @pytest.mark.parametrize(("d", "n"), SIZES)
 def test_distance_from_moments(benchmark: Any, d: int, n: int) -> None:
-    benchmark.group = f"FID, {d} dimensions, {n} pictures"
+    benchmark.group = f"FID, {d} dimensions, {n} images"
     a, b = moments(d, n)
     benchmark.pedantic(frechet_distance, (a.moments, b.moments), rounds=5, iterations=1, warmup_rounds=1)
 
 
 @pytest.mark.parametrize(("d", "n"), SIZES)
 def test_distance_by_scipys_sqrtm(benchmark: Any, d: int, n: int) -> None:
-    benchmark.group = f"FID, {d} dimensions, {n} pictures"
+    benchmark.group = f"FID, {d} dimensions, {n} images"
     a, b = moments(d, n)
     value = benchmark.pedantic(scipys, (a.moments, b.moments), **rounds(d))
     assert value == pytest.approx(frechet_from_features(*pair(d, n)), rel=1e-6)
@@ -94,16 +94,16 @@ def test_bootstrap_of_2000_resamples(benchmark: Any, n: int) -> None:
     benchmark(bootstrap_mean, np.random.default_rng(0).normal(size=n))
 
 
-def test_inception_features_per_picture(benchmark: Any) -> None:
-    benchmark.group = "networks, one picture"
-    picture = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+def test_inception_features_per_image(benchmark: Any) -> None:
+    benchmark.group = "networks, one image"
+    image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
     network = FidInception().eval()
-    benchmark.pedantic(extract, (network, batch_from_uint8([picture], ("one",)), "legacy"), rounds=3, warmup_rounds=1)
+    benchmark.pedantic(extract, (network, batch_from_uint8([image], ("one",)), "legacy"), rounds=3, warmup_rounds=1)
 
 
 def test_dlib_angle_with_the_truth_known(benchmark: Any) -> None:
     from skimage import data
 
-    benchmark.group = "networks, one picture"
+    benchmark.group = "networks, one image"
     face = batch_from_uint8([np.ascontiguousarray(data.astronaut()[10:250, 100:340])], ("one",))
     benchmark.pedantic(deg_dlib, (face, face), rounds=3, warmup_rounds=1)

@@ -196,12 +196,22 @@ def test_the_closing_lines_of_pytest_arrive_in_ascii(tmp_path: Path) -> None:
     assert b"psnr_rgb \\u2191 dB" in done.stdout  # as pytest itself writes what an encoding lacks
 
 
+BROKEN_DOCTOR = """
+from gfpbench import cli
+from gfpbench.cli import doctor
+
+def broken():
+    raise {raised}
+
+doctor.examine = broken
+cli.main()
+"""
+
+
 @pytest.mark.parametrize("raised", ["EOFError", "ZeroDivisionError", "OSError(32, 'Broken pipe')"])
 def test_an_error_that_nobody_foresaw_is_no_verdict(tmp_path: Path, raised: str) -> None:
     """Exit code 1 would say that a gate has failed."""
-    program = (
-        f"from gfpbench import cli\nfrom gfpbench.cli import doctor\ndef broken():\n    raise {raised}\ndoctor.examine = broken\ncli.main()"
-    )
+    program = BROKEN_DOCTOR.format(raised=raised)
     words = [sys.executable, "-c", program, "doctor"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=300, check=False)
     assert done.returncode == 3
@@ -209,10 +219,8 @@ def test_an_error_that_nobody_foresaw_is_no_verdict(tmp_path: Path, raised: str)
 
 
 def test_a_disk_that_refuses_where_nobody_asked_is_one_line(tmp_path: Path) -> None:
-    program = (
-        "from gfpbench import cli\nfrom gfpbench.cli import doctor\ndef broken():\n    raise OSError(28, 'No space left on device', '/a')\n"
-    )
-    words = [sys.executable, "-c", program + "doctor.examine = broken\ncli.main()", "doctor"]
+    program = BROKEN_DOCTOR.format(raised="OSError(28, 'No space left on device', '/a')")
+    words = [sys.executable, "-c", program, "doctor"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=300, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(b"gfpbench: /a: cannot be written: No space left on device;")

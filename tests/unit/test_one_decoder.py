@@ -117,7 +117,7 @@ def test_every_decode_goes_through_the_one_function() -> None:
     ("source", "expected"),
     [
         ("from PIL import Image\nImage.open('x')", "PIL.Image.open"),
-        ("from PIL import Image as I\npicture = I.open('x').convert('RGB')", "PIL.Image.open"),
+        ("from PIL import Image as I\nimage = I.open('x').convert('RGB')", "PIL.Image.open"),
         ("import PIL.Image\nPIL.Image.open('x')", "PIL.Image.open"),
         ("import PIL.Image as P\nP.open('x')", "PIL.Image.open"),
         ("from PIL.Image import open as look\nlook('x')", "PIL.Image.open"),

@@ -96,8 +96,7 @@ def test_verdicts_of_a_file_drive_nothing(folder: Path, monkeypatch: pytest.Monk
 
 def test_texts_as_they_are_are_caught(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With ``printable`` doing nothing, these tests fail."""
-    from gfpbench.report import text, verdicts
-    from gfpbench.report import formatting
+    from gfpbench.report import formatting, text, verdicts
 
     monkeypatch.chdir(folder)
     for module in (formatting, text, verdicts):

@@ -1,7 +1,7 @@
 """Lack of symmetry: one half of the face blurred, or one half sagging. (One half in shadow: ``lighting.py``.)
 
 StyleGAN's faces are nearly symmetric: a restorer that leans on them may mend the bad half after the good one, or make
-two eyes that do not match. Blur is a fault of the picture, the shape of a face belongs to the scene; see ``axis.py``.
+two eyes that do not match. Blur is a fault of the image, the shape of a face belongs to the scene; see ``axis.py``.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class HalfDrop:
 
 
 def _drop(x: Grid, y: Grid, record: Parameters) -> Grid:
-    """How far above each place of the changed picture the clean one is looked up, in fractions of the crop."""
+    """How far above each place of the changed image the clean one is looked up, in fractions of the crop."""
     towards = x - 0.5 if record["half_drop_side"] == "right" else 0.5 - x
     level = np.sin(math.pi * np.clip(y, 0, 1)) ** 2
     return np.asarray(record["half_drop_fraction"] * smooth_step(towards / _RAMP) * level)
@@ -86,7 +86,7 @@ ASYMMETRY_DETAIL = Axis(
     hardest=40.0,
     trained_range=None,
     effect=HalfBlur(),
-    source="GFP-GAN blurs the whole picture alike",
+    source="GFP-GAN blurs the whole image alike",
 )
 ASYMMETRY_SHAPE = Axis(
     name="asymmetry-shape",

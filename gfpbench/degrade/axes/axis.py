@@ -3,7 +3,7 @@
 Two kinds, by who did it. The truth is what a restorer is asked to return, and it is asked to undo what happened between
 the scene and the file, not to change the scene:
 
-- ``picture``: camera and file (blur, noise, compression, sampling, exposure, colour cast). The truth is the clean face.
+- ``image``: camera and file (blur, noise, compression, sampling, exposure, colour cast). The truth is the clean face.
   GFP-GAN's paper trains colour jitter against an untouched target ("color enhancement"), so it counts colour here too.
 - ``scene``: what was before the camera and how it was framed (pose, framing, occluders, light falling on the face).
   The truth is changed alike: a restorer is right to keep a mask, and wrong to smear the cheek beside it. The
@@ -32,7 +32,7 @@ Points: TypeAlias = NDArray[np.float64]
 
 
 class Effect(Protocol):
-    """What an axis does to one picture, at any value of its physical quantity."""
+    """What an axis does to one image, at any value of its physical quantity."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -40,10 +40,10 @@ class Effect(Protocol):
         ...
 
     def draw(self, value: float, source: np.random.Generator, size_px: tuple[int, int]) -> Parameters:
-        """The record for a picture of (height, width) px.
+        """The record for an image of (height, width) px.
 
         ``source`` starts alike at every value, and what is taken from it must not depend on the value: so the same
-        face meets the same direction, shape or field at every severity. Lengths in the record are px of the picture.
+        face meets the same direction, shape or field at every severity. Lengths in the record are px of the image.
         """
         ...
 
@@ -57,13 +57,13 @@ class Geometry(Protocol):
     """An effect that moves things."""
 
     def moved(self, points: Points, record: Parameters, size_px: tuple[int, int]) -> Points:
-        """Where (N, 2) points x, y of the picture go; whole numbers are pixel centres."""
+        """Where (N, 2) points x, y of the image go; whole numbers are pixel centres."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One way for a picture to get worse, from severity 0 (harmless) to 1 (beyond anything trained on).
+    """One way for an image to get worse, from severity 0 (harmless) to 1 (beyond anything trained on).
 
     Args:
         name: as in the table of axes; ``name+base`` on another base than its own.
@@ -74,8 +74,8 @@ class Axis:
         trained_range: what GFP-GAN's paper trains on, (low, high) in the unit; None where it says nothing, and then
             severity 0 alone counts as trained.
         effect: what is done.
-        acts_on: ``picture`` (the truth stays clean) or ``scene`` (the truth is changed alike).
-        base: what else is done to the picture, at every severity alike, a name in ``BASES``: ``none`` for what camera
+        acts_on: ``image`` (the truth stays clean) or ``scene`` (the truth is changed alike).
+        base: what else is done to the image, at every severity alike, a name in ``BASES``: ``none`` for what camera
             and file do, so that severity 0 is the clean face; ``middle`` for scenes, whose truth is changed alike, so
             that without it there would be nothing to restore. The base follows the effect; a step of Eq. 6 that the
             axis varies takes the place of the base's.
@@ -90,7 +90,7 @@ class Axis:
     hardest: float
     trained_range: tuple[float, float] | None
     effect: Effect
-    acts_on: Literal["picture", "scene"] = "picture"
+    acts_on: Literal["image", "scene"] = "image"
     base: str = "none"
     spacing: Literal["linear", "geometric"] = "linear"
     source: str = ""
@@ -141,17 +141,17 @@ class Axis:
         return cast(Degradation, AxisDegradation(self, severity_in(severity)))
 
     def faces(self, faces: FaceSet, severity: float, seed: int) -> FaceSet:
-        """The faces to restore towards: the same set for pictures, each face changed for scenes. Names stay.
+        """The faces to restore towards: the same set for images, each face changed for scenes. Names stay.
 
         ``seed`` must be that of the Case.
         """
-        if self.acts_on == "picture":
+        if self.acts_on == "image":
             return faces
         return AxisFaces(faces, self, severity_in(severity), seed)
 
     def truth(self, clean: ImageBatch, severity: float, seed: int) -> ImageBatch:
-        """What the restorer should return for these clean faces: themselves for pictures, changed for scenes."""
-        if self.acts_on == "picture":
+        """What the restorer should return for these clean faces: themselves for images, changed for scenes."""
+        if self.acts_on == "image":
             return clean
         records = [self.draw(severity, name, seed, clean.size) for name in clean.ids]
         return self.applied(clean, records)
@@ -168,7 +168,7 @@ class Axis:
         return self.effect.draw(self.value_at(severity), rng.step_generator(seed, face_id, step), size_px)
 
     def applied(self, batch: ImageBatch, records: Sequence[Parameters]) -> ImageBatch:
-        """The effect alone, without the base, on pictures of 8-bit values; again 8-bit."""
+        """The effect alone, without the base, on images of 8-bit values; again 8-bit."""
         return quantized(self._effect(batch, records))
 
     def _effect(self, batch: ImageBatch, records: Sequence[Parameters]) -> ImageBatch:
@@ -179,8 +179,8 @@ class Axis:
             for key in self.effect.keys:
                 if isinstance(record[key], float) and not math.isfinite(record[key]):
                     raise BadInput(f"the {self.name} record of {name!r} has {key} = {record[key]}: it must be finite")
-        pictures = [self.effect.apply(bgr, record) for bgr, record in zip(to_bgr_floats(batch), records, strict=True)]
-        return moved(from_bgr_floats(pictures, batch.ids), batch.pixels.device)
+        images = [self.effect.apply(bgr, record) for bgr, record in zip(to_bgr_floats(batch), records, strict=True)]
+        return moved(from_bgr_floats(images, batch.ids), batch.pixels.device)
 
     def describe(self) -> Mapping[str, Json]:
         """Everything that defines the axis, as JSON."""
@@ -220,16 +220,16 @@ class AxisDegradation:
         }
 
     def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
-        """Degrade each picture by its own record. A scene is not changed here: ``Axis.faces`` has done it.
+        """Degrade each image by its own record. A scene is not changed here: ``Axis.faces`` has done it.
 
         Raises BadInput for a record missing, of another axis, drawn for another size, or holding impossible values.
         """
         if len(parameters) != len(batch):
-            raise BadInput(f"{len(batch)} pictures need as many degradation records, not {len(parameters)}")
+            raise BadInput(f"{len(batch)} images need as many degradation records, not {len(parameters)}")
         for name, record in zip(batch.ids, parameters, strict=True):
             if record.get("axis") != self.axis.name:
                 raise BadInput(f"the record of {name!r} is of axis {record.get('axis')!r}, not {self.axis.name!r}")
-        if self.axis.acts_on == "picture":
+        if self.axis.acts_on == "image":
             batch = self.axis._effect(batch, parameters)
         return channel(batch, parameters)
 

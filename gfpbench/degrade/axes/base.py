@@ -30,9 +30,9 @@ _CHAIN = Chain(name="axis", summary="the steps of Eq. 6 as an axis's records say
 
 
 def base_record(base: str, face_id: str, seed: int, size_px: tuple[int, int]) -> dict[str, Json]:
-    """The four steps of Eq. 6 for one picture of (height, width) px; the noise field has a key of its own."""
+    """The four steps of Eq. 6 for one image of (height, width) px; the noise field has a key of its own."""
     if min(size_px) < 1:
-        raise BadInput(f"cannot draw a degradation for a picture of {size_px[0]} x {size_px[1]} px")
+        raise BadInput(f"cannot draw a degradation for an image of {size_px[0]} x {size_px[1]} px")
     record = {
         "height_px": int(size_px[0]),
         "width_px": int(size_px[1]),

@@ -10,7 +10,7 @@ from gfpbench.types import Parameters
 
 
 def diagonal(extent: float, scale: float) -> Parameters:
-    """Extent 1 is the corner of Eq. 7 (sigma 10, r 8, delta 15, q 60), 0 the clean picture, and between them a line.
+    """Extent 1 is the corner of Eq. 7 (sigma 10, r 8, delta 15, q 60), 0 the clean image, and between them a line.
 
     Downsampling changes the size of the noise field, so at each ratio it is another field of the same key.
     """

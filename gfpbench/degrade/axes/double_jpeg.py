@@ -1,4 +1,4 @@
-"""Double compression: a picture saved twice as JPEG, the second time cropped so that the 8 x 8 blocks lie elsewhere."""
+"""Double compression: an image saved twice as JPEG, the second time cropped so that the 8 x 8 blocks lie elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gfpbench.types import Parameters
 class DoubleJpeg:
     """Two round trips at one quality; the second grid is shifted by 1 to 7 px along each side, drawn for each face.
 
-    The shift is counted in pixels of the picture whatever its size, because the grid of JPEG is.
+    The shift is counted in pixels of the image whatever its size, because the grid of JPEG is.
     """
 
     keys: tuple[str, ...] = ("double_jpeg_quality", "double_jpeg_grid_shift_x", "double_jpeg_grid_shift_y")
@@ -32,7 +32,7 @@ class DoubleJpeg:
         }
 
     def apply(self, bgr: Floats, record: Parameters) -> Floats:
-        """Unchanged where the quality is null; beyond the border the second JPEG sees the picture mirrored."""
+        """Unchanged where the quality is null; beyond the border the second JPEG sees the image mirrored."""
         quality = record["double_jpeg_quality"]
         if quality is None:
             return bgr

@@ -1,4 +1,4 @@
-"""Poor resolution: the picture made smaller and enlarged again, bilinear without antialiasing as in Eq. 6."""
+"""Poor resolution: the image made smaller and enlarged again, bilinear without antialiasing as in Eq. 6."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Exposure, gamma and colour cast: what a camera or a screen does to the light of a whole picture.
+"""Exposure, gamma and colour cast: what a camera or a screen does to the light of a whole image.
 
-Faults of the picture, so the truth is the clean face; see ``axis.py``. Exposure and cast multiply linear light and
+Faults of the image, so the truth is the clean face; see ``axis.py``. Exposure and cast multiply linear light and
 clip, so that highlights are lost as on a sensor; gamma bends the encoded values, as a wrong display curve does.
 """
 

@@ -1,4 +1,4 @@
-"""Where things lie in a face crop aligned the FFHQ way, and how a picture is sampled at places between its pixels.
+"""Where things lie in a face crop aligned the FFHQ way, and how an image is sampled at places between its pixels.
 
 Fractions of the crop: (0, 0) is the upper left corner, (1, 1) the lower right; pixel i of n lies at (i + 1/2) / n.
 """
@@ -24,7 +24,7 @@ FACE_CENTRE, FACE_RADII = (0.5, 0.55), (0.27, 0.36)
 
 
 def fractions(size_px: tuple[int, int]) -> tuple[Grid, Grid]:
-    """x as (1, W) and y as (H, 1): where the pixel centres of a (height, width) picture lie, as fractions."""
+    """x as (1, W) and y as (H, 1): where the pixel centres of a (height, width) image lie, as fractions."""
     height, width = size_px
     return ((np.arange(width) + 0.5) / width)[None, :], ((np.arange(height) + 0.5) / height)[:, None]
 
@@ -42,7 +42,7 @@ def _weights(offset: Floats) -> tuple[Floats, ...]:
 
 
 def sampled(bgr: Floats, x: Grid, y: Grid) -> Floats:
-    """The picture at places x, y (pixels; whole numbers are pixel centres): cubic convolution over mirrored borders.
+    """The image at places x, y (pixels; whole numbers are pixel centres): cubic convolution over mirrored borders.
 
     Keys 1981 with a = -0.5, clipped to [0, 1]. Written out, because OpenCV's warps round places to 1/32 px and what a
     warp makes here is a truth, which has to be the same on every machine. Whole places give the pixels themselves.

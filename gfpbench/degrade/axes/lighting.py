@@ -58,7 +58,7 @@ class HalfShadow:
 
 
 def half(bgr: Floats, side: str) -> Floats:
-    """(1, W, 1) float32: 1 on one half of a picture, ``left`` or ``right``, 0 on the other, with a soft seam."""
+    """(1, W, 1) float32: 1 on one half of an image, ``left`` or ``right``, 0 on the other, with a soft seam."""
     x, _ = fractions((bgr.shape[0], bgr.shape[1]))
     towards = x - 0.5 if side == "right" else 0.5 - x
     return smooth_step(towards / (2 * _SEAM) + 0.5).astype(np.float32)[..., None]

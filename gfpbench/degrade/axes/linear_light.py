@@ -21,5 +21,5 @@ def to_encoded(linear: Floats) -> Floats:
 
 
 def exposed(bgr: Floats, stops: Floats | float) -> Floats:
-    """(H, W, 3) float32 sRGB with its light multiplied by 2 to the stops, which broadcast against the picture."""
+    """(H, W, 3) float32 sRGB with its light multiplied by 2 to the stops, which broadcast against the image."""
     return to_encoded(to_linear(bgr) * np.exp2(np.asarray(stops, dtype=np.float32)))

@@ -16,7 +16,7 @@ from gfpbench.types import Parameters
 
 @dataclass(frozen=True, slots=True)
 class Misalignment:
-    """The picture shifted by whole pixels, so that nothing is softened; the direction is drawn for each face."""
+    """The image shifted by whole pixels, so that nothing is softened; the direction is drawn for each face."""
 
     keys: tuple[str, ...] = ("shift_x_px", "shift_y_px")
 
@@ -28,7 +28,7 @@ class Misalignment:
         }
 
     def apply(self, bgr: Floats, record: Parameters) -> Floats:
-        """To the right and downwards by the record's pixels; what comes into view is the picture mirrored."""
+        """To the right and downwards by the record's pixels; what comes into view is the image mirrored."""
         height, width = bgr.shape[:2]
         rows = reflected(np.arange(height) - record["shift_y_px"], height)
         columns = reflected(np.arange(width) - record["shift_x_px"], width)

@@ -26,7 +26,7 @@ class Occluder:
 
     Args:
         levels: x, y, record -> (H, W), finite; the record's side (-1 left, 1 right) and angle turn it.
-        paint: picture, x, y, record, level up to which it has grown -> its surface, broadcasting to (H, W, 3).
+        paint: image, x, y, record, level up to which it has grown -> its surface, broadcasting to (H, W, 3).
     """
 
     levels: Levels
@@ -103,13 +103,13 @@ def _hand(x: Grid, y: Grid, record: Parameters) -> Grid:
 
 
 def _plain(*bgr: float) -> Paint:
-    return lambda picture, x, y, record, level: np.array(bgr, dtype=np.float32)
+    return lambda image, x, y, record, level: np.array(bgr, dtype=np.float32)
 
 
-def _skin(picture: Floats, x: Grid, y: Grid, record: Parameters, level: float) -> Floats:
+def _skin(image: Floats, x: Grid, y: Grid, record: Parameters, level: float) -> Floats:
     """The median colour of the face, fingers rounded off towards their edges, and a grey sleeve."""
     inside = ((x - FACE_CENTRE[0]) / FACE_RADII[0]) ** 2 + ((y - FACE_CENTRE[1]) / FACE_RADII[1]) ** 2 < 0.5
-    tone = np.median(picture[inside], axis=0)
+    tone = np.median(image[inside], axis=0)
     along, across = _hand_axes(x, y, record)
     along = along - level  # from the knuckles of the hand where it is now
     shade = 0.92 - 1.5 * across**2
@@ -122,13 +122,13 @@ def _skin(picture: Floats, x: Grid, y: Grid, record: Parameters, level: float) -
     return np.where((along < _CUFF)[..., None], np.array([0.3, 0.27, 0.25]), skin).astype(np.float32)
 
 
-def _cloth(picture: Floats, x: Grid, y: Grid, record: Parameters, level: float) -> Floats:
+def _cloth(image: Floats, x: Grid, y: Grid, record: Parameters, level: float) -> Floats:
     """Pale blue with pleats, darker towards the ears."""
     folds = 1 - 0.07 * (np.sin(2 * math.pi * y / 0.075) > 0.8) - 0.9 * (x - 0.5) ** 2
     return np.asarray(folds[..., None] * np.array([0.84, 0.78, 0.66]), dtype=np.float32)
 
 
-def _lens(picture: Floats, x: Grid, y: Grid, record: Parameters, level: float) -> Floats:
+def _lens(image: Floats, x: Grid, y: Grid, record: Parameters, level: float) -> Floats:
     """Nearly black, a little lighter downwards, as tinted glass is."""
     shade = 0.05 + 0.25 * np.clip(y - 0.42, 0, 0.3) + 0 * x
     return np.asarray(shade[..., None] * np.ones(3), dtype=np.float32)

@@ -14,7 +14,7 @@ from gfpbench.types import Parameters
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """The picture turned about its middle, clockwise or not as drawn for each face; mirrored beyond its border."""
+    """The image turned about its middle, clockwise or not as drawn for each face; mirrored beyond its border."""
 
     keys: tuple[str, ...] = ("roll_deg",)
 
@@ -22,7 +22,7 @@ class Roll:
         return {"roll_deg": value if source.random() < 0.5 else -value}
 
     def apply(self, bgr: Floats, record: Parameters) -> Floats:
-        """Positive degrees turn the picture clockwise, as seen."""
+        """Positive degrees turn the image clockwise, as seen."""
         height, width = bgr.shape[:2]
         cos, sin = _turn(record)
         middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
@@ -43,7 +43,7 @@ def _turn(record: Parameters) -> tuple[float, float]:
 
 ROLL = Axis(
     name="roll",
-    summary="the head tilted in the plane of the picture",
+    summary="the head tilted in the plane of the image",
     unit="degrees",
     harmless=0.0,
     hardest=90.0,

@@ -29,5 +29,5 @@ class Steps:
         return self.record(value, min(size_px) / REFERENCE_SIDE_PX)
 
     def apply(self, bgr: Floats, record: Parameters) -> Floats:
-        """The picture as it is: the chain does the work."""
+        """The image as it is: the chain does the work."""
         return bgr

@@ -1,4 +1,4 @@
-"""A row of pictures along an axis, for reports and for the eye."""
+"""A row of images along an axis, for reports and for the eye."""
 
 from __future__ import annotations
 

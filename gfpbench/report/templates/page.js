@@ -19,7 +19,7 @@ const [image, what, name, tabs, stage] = ["img", "what", "id", "tabs"]
 let current = null;
 let zoom = 0;
 
-const versions = (button) => [...button.closest(".pictures").querySelectorAll("button.open")];
+const versions = (button) => [...button.closest(".images").querySelectorAll("button.open")];
 
 function show(button) {
   current = button;

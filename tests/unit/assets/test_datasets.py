@@ -69,7 +69,7 @@ def test_the_first_n_are_a_sample_that_grows() -> None:
     assert sorted(order) == names
     assert order == sampled(reversed(names))
     assert order[:100] != tuple(names[:100])
-    # A picture fewer moves nobody else.
+    # An image fewer moves nobody else.
     without = [name for name in names if name != order[50]]
     assert sampled(without)[:99] == tuple(name for name in order[:100] if name != order[50])
     # A fair sample: the mean rank of 2,000 lies within 4 standard errors of the middle.
@@ -98,18 +98,18 @@ def test_celeba_test_pairs_by_name(tmp_path: Path, truth: str) -> None:
 def test_celeba_test_refuses_what_does_not_pair(tmp_path: Path) -> None:
     root = trees.celeba_test(tmp_path)
     (root / "celeba_512_validation_lq" / "00000002.png").unlink()
-    with pytest.raises(BadInput, match=r"validation_lq: 1 pictures are missing \(00000002\)"):
+    with pytest.raises(BadInput, match=r"validation_lq: 1 images are missing \(00000002\)"):
         faces.load(f"celeba-test:{root}")
     trees.write(root / "celeba_512_validation_lq" / "00000002.png", (64, 64))
     (root / "celeba_512_validation" / "00000001.png").unlink()
-    with pytest.raises(BadInput, match=r"validation: 1 pictures are missing \(00000001\)"):
+    with pytest.raises(BadInput, match=r"validation: 1 images are missing \(00000001\)"):
         faces.load(f"celeba-test:{root}")
     (root / "gt").mkdir()
     with pytest.raises(BadInput, match="2 folders"):
         faces.load(f"celeba-test:{root}")
 
 
-def test_stored_pictures_are_resized_as_faces_are_and_refused_where_they_are_missing(
+def test_stored_images_are_resized_as_faces_are_and_refused_where_they_are_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = trees.celeba_test(tmp_path / "faces" / "celeba-test")
@@ -120,7 +120,7 @@ def test_stored_pictures_are_resized_as_faces_are_and_refused_where_they_are_mis
     bgr = cv2.imread(str(root / "celeba_512_validation_lq" / "00000001.png")).astype(float)
     mean = bgr.reshape(32, 2, 32, 2, 3).mean((1, 3))[..., ::-1]
     assert np.abs(got.pixels[0].permute(1, 2, 0).numpy() * 255 - mean).max() <= 0.51
-    for name, said in (("missing", "no degraded picture named missing"), ("broken", "cannot be decoded")):
+    for name, said in (("missing", "no degraded image named missing"), ("broken", "cannot be decoded")):
         (root / "celeba_512_validation_lq" / "broken.png").write_bytes(b"\x89PNG, and no more")
         batch = ImageBatch(clean.pixels, (name,))
         with pytest.raises(BadInput, match=said):
@@ -165,10 +165,10 @@ def test_celeba_is_cut_by_its_landmarks(tmp_path: Path) -> None:
     laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
     root = trees.celeba(tmp_path, landmarks=True)
     points = laws.landmarks_of(69 + 109j, 106 + 113j, 73 + 152j, 108 + 154j)
-    picture = cv2.imread(str(root / "img_align_celeba" / "000006.jpg"))[..., ::-1].copy()
+    image = cv2.imread(str(root / "img_align_celeba" / "000006.jpg"))[..., ::-1].copy()
     opened = faces.load(f"celeba:{root}", size_px=64)
     ours = opened.load("000006").pixels.permute(1, 2, 0).numpy() * 255
-    theirs = laws.skimage_crop(picture, points, 64)
+    theirs = laws.skimage_crop(image, points, 64)
     assert np.abs(ours - theirs).mean() < 0.5
     assert "five landmarks" in opened.source()["alignment"]
     native = faces.load(f"celeba:{root}").load("000006").pixels.shape
@@ -180,10 +180,10 @@ def test_celeba_is_cut_by_its_landmarks(tmp_path: Path) -> None:
     [
         (lambda text: text.replace("000007.jpg  -1", "000007.jpg  x"), "line 9 holds something else"),
         (lambda text: text.replace("000007.jpg  -1", "000007.jpg "), "line 9 holds 4 numbers, not 5"),
-        (lambda text: text.replace("000007.jpg", "000006.jpg"), "line 9 names a picture twice"),
+        (lambda text: text.replace("000007.jpg", "000006.jpg"), "line 9 names an image twice"),
         (lambda text: text.replace("000007.jpg", "../7.jpg"), "line 9 names a path"),
         (lambda text: text.replace("000007.jpg", "seventh"), "line 9 names no .jpg"),
-        (lambda text: text.replace("8\n", "9\n", 1), "holds 8 pictures and says 9"),
+        (lambda text: text.replace("8\n", "9\n", 1), "holds 8 images and says 9"),
         (lambda text: "\n".join(text.splitlines()[:-1]).replace("8\n", "7\n", 1), "no line for 000008.jpg"),
         (lambda text: text.replace("000007.jpg  -1 1", "000007.jpg  -1 3"), "000007.jpg has an attribute of 3"),
     ],
@@ -196,7 +196,7 @@ def test_a_broken_list_of_celeba_is_named_with_its_line(tmp_path: Path, change: 
         faces.load(f"celeba:{root}")
 
 
-def test_a_picture_that_a_list_promises_is_missed_and_not_passed_over(tmp_path: Path) -> None:
+def test_an_image_that_a_list_promises_is_missed_and_not_passed_over(tmp_path: Path) -> None:
     root = trees.celeba(tmp_path)
     (root / "img_align_celeba" / "000007.jpg").unlink()
     opened = faces.load(f"celeba:{root}")

@@ -23,7 +23,7 @@ ENVELOPE = {
 }
 
 
-def picture(number: int, side: int = 32) -> Bytes:
+def image(number: int, side: int = 32) -> Bytes:
     """(32, 32, 3) uint8: smooth, different for each number."""
     corners = np.random.default_rng(number).uniform(40, 215, (3, 3, 3))
     y, x = np.mgrid[0:side, 0:side] / (side - 1) * 1.999
@@ -32,23 +32,23 @@ def picture(number: int, side: int = 32) -> Bytes:
     return np.round((1 - v) * rows[0] + v * rows[1]).astype(np.uint8)
 
 
-def looks(restored: Bytes, degraded: Bytes) -> dict[str, object]:
+def image_statistics(restored: Bytes, degraded: Bytes) -> dict[str, object]:
     batch = batch_from_uint8([degraded, restored], ("degraded", "restored"))
     return dict(zip(batch.ids, fingerprints(batch), strict=True))
 
 
 def result(count: int = 16, **changes: object) -> Result:
-    """PSNR about 24 +- 2, the truth ``picture(i)``, the restored picture another one."""
+    """PSNR about 24 +- 2, the truth ``image(i)``, the restored image another one."""
     rng = np.random.default_rng(5)
     rows = tuple(
         Row(
             id=f"face {i:02d}",
-            face_sha256=pixels_sha256(picture(i)),
+            face_sha256=pixels_sha256(image(i)),
             size_px=(32, 32),
             attributes={},
             parameters={"jpeg_quality": 60 + i, "noise_std": 3.25 * i, "noise_key": f"{i:x}"},
             scores={"psnr_rgb": 24 + 2 * rng.standard_normal(), "error": 0.1 + 0.02 * rng.random()},
-            fingerprint=looks(picture(1000 + i), picture(2000 + i)),
+            fingerprint=image_statistics(image(1000 + i), image(2000 + i)),
         )
         for i in range(count)
     )
@@ -67,14 +67,14 @@ def each(result: Result, change: Callable[[int, Row], Row]) -> Result:
 
 
 def with_scores(result: Result, metric: str, moves: Sequence[float]) -> Result:
-    """Scores moved, and one byte of each picture with them, so that the metric is not to blame."""
+    """Scores moved, and one byte of each image with them, so that the metric is not to blame."""
 
     def moved(i: int, row: Row) -> Row:
         if moves[i] == 0:
             return row
-        rgb = picture(1000 + i)
+        rgb = image(1000 + i)
         rgb[0, 0, 0] ^= 1
-        prints = {**row.fingerprint, "restored": looks(rgb, rgb)["restored"]}
+        prints = {**row.fingerprint, "restored": image_statistics(rgb, rgb)["restored"]}
         score = row.scores[metric]
         assert score is not None
         return dataclasses.replace(row, scores={**row.scores, metric: score + moves[i]}, fingerprint=prints)

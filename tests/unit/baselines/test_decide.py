@@ -102,11 +102,11 @@ def test_every_image_up_on_the_same_model_is_better_though_few() -> None:
 
 def test_faces_that_cannot_be_read_fail_beyond_a_share() -> None:
     """Strict unless told otherwise: what cannot be read is measured by nobody."""
-    torn = tuple(Problem("faces", f"torn {i}", "is no picture") for i in range(4))
+    torn = tuple(Problem("faces", f"torn {i}", "is no image") for i in range(4))
     comparison = compare(result(problems=torn), baseline())
     assert kinds(comparison) == {"faces": "missing"}
     assert "4 of 20 faces cannot be read" in comparison.failures[0].reason
-    assert "torn 0: is no picture (and 3 more)" in comparison.failures[0].reason
+    assert "torn 0: is no image (and 3 more)" in comparison.failures[0].reason
     assert compare(result(problems=torn), baseline(), max_unreadable=0.2).passed
     assert not compare(result(problems=torn), baseline(), max_unreadable=0.19).passed
 
@@ -194,7 +194,7 @@ def test_another_face_is_named_and_left_out() -> None:
     now = each(result(), lambda i, row: changed(row, face_sha256="0" * 64) if i == 3 else row)
     comparison = compare(now, baseline())
     assert kinds(comparison) == {"faces": "changed"}
-    assert "face 03 is another picture" in comparison.failures[0].reason
+    assert "face 03 is another image" in comparison.failures[0].reason
     assert comparison.metrics[0].n == 15
 
 
@@ -204,9 +204,9 @@ def test_another_description_of_the_degradation_is_named() -> None:
     assert compare(result(degradation={"name": "noise", "summary": "reworded"}), baseline()).kind == "same"
 
 
-def test_another_degraded_picture_from_the_same_draw_is_seen() -> None:
+def test_another_degraded_image_from_the_same_draw_is_seen() -> None:
     def repainted(i: int, row: Row) -> Row:
-        prints = sample.looks(sample.picture(1000 + i), np.roll(sample.picture(2000 + i), 1, 1))
+        prints = sample.image_statistics(sample.image(1000 + i), np.roll(sample.image(2000 + i), 1, 1))
         return changed(row, fingerprint=prints)
 
     for environment in (sample.ENVIRONMENT, OTHER_TORCH):
@@ -215,17 +215,17 @@ def test_another_degraded_picture_from_the_same_draw_is_seen() -> None:
         assert "from the same draw" in comparison.failures[0].reason
 
 
-def test_one_byte_of_a_degraded_picture_counts_here_and_not_elsewhere() -> None:
+def test_one_byte_of_a_degraded_image_counts_here_and_not_elsewhere() -> None:
     def tipped(i: int, row: Row) -> Row:
-        degraded = sample.picture(2000 + i)
+        degraded = sample.image(2000 + i)
         degraded[5, 5, 1] += 1
-        return changed(row, fingerprint=sample.looks(sample.picture(1000 + i), degraded))
+        return changed(row, fingerprint=sample.image_statistics(sample.image(1000 + i), degraded))
 
     assert kinds(compare(each(result(), tipped), baseline())) == {"degradation": "changed"}
     assert compare(each(result(environment=OTHER_TORCH), tipped), baseline()).kind == "same"
 
 
-def test_the_same_picture_with_another_score_is_the_metrics_fault() -> None:
+def test_the_same_image_with_another_score_is_the_metrics_fault() -> None:
     now = each(
         result(),
         lambda i, row: changed(row, scores={**row.scores, "psnr_rgb": row.scores["psnr_rgb"] + 1.8}),  # type: ignore[operator]
@@ -235,26 +235,28 @@ def test_the_same_picture_with_another_score_is_the_metrics_fault() -> None:
     assert comparison.likely.startswith("metric")
 
 
-def test_pictures_that_change_behind_equal_scores_are_seen() -> None:
+def test_images_that_change_behind_equal_scores_are_seen() -> None:
     def mirrored(i: int, row: Row) -> Row:
-        return changed(row, fingerprint=sample.looks(sample.picture(1000 + i)[:, ::-1], sample.picture(2000 + i)))
+        return changed(
+            row, fingerprint=sample.image_statistics(sample.image(1000 + i)[:, ::-1], sample.image(2000 + i))
+        )
 
     comparison = compare(each(result(), mirrored), baseline())
-    assert kinds(comparison) == {"pictures": "changed"}
+    assert kinds(comparison) == {"images": "changed"}
     assert comparison.likely == "geometry: mirrored left to right"
 
 
 def test_one_byte_counts_where_bytes_never_move() -> None:
     def tipped(i: int, row: Row) -> Row:
-        restored = sample.picture(1000 + i)
+        restored = sample.image(1000 + i)
         restored[5, 5, 1] += 1
-        return changed(row, fingerprint=sample.looks(restored, sample.picture(2000 + i)))
+        return changed(row, fingerprint=sample.image_statistics(restored, sample.image(2000 + i)))
 
     exact = {**sample.ENVELOPE, "repeat": {**sample.ENVELOPE["repeat"], "exact": True}}
     now = dataclasses.replace(each(result(), tipped), restorer={"restorer": "classical"})
     before = baseline(restorer=now.restorer)
     assert compare(now, before).kind == "same"
-    assert kinds(compare(now, dataclasses.replace(before, envelope=exact))) == {"pictures": "changed"}
+    assert kinds(compare(now, dataclasses.replace(before, envelope=exact))) == {"images": "changed"}
     assert compare(dataclasses.replace(now, environment=OTHER_TORCH), before).kind == "same"
 
 
@@ -264,21 +266,21 @@ def test_one_byte_counts_where_bytes_never_move() -> None:
     ids=["network", "own", "unknown"],
 )
 def test_a_network_is_never_taken_for_exact(record: dict[str, str]) -> None:
-    """None of sixteen pictures moved while the noise was measured; on another day one byte of one does."""
+    """None of sixteen images moved while the noise was measured; on another day one byte of one does."""
     exact = {**sample.ENVELOPE, "repeat": {**sample.ENVELOPE["repeat"], "exact": True, "bytes_moved": 0.0}}
     before = baseline(restorer=record)
     before = dataclasses.replace(before, envelope=exact)
     assert compare(dataclasses.replace(_tipped(2), restorer=record), before).kind == "same"
-    assert kinds(compare(dataclasses.replace(_tipped(16), restorer=record), before)) == {"pictures": "changed"}
+    assert kinds(compare(dataclasses.replace(_tipped(16), restorer=record), before)) == {"images": "changed"}
 
 
-def _tipped(pictures: int, count: int = 16) -> Result:
-    """One byte by one grey level in so many pictures."""
+def _tipped(images: int, count: int = 16) -> Result:
+    """One byte by one grey level in so many images."""
 
     def tipped(i: int, row: Row) -> Row:
-        restored = sample.picture(1000 + i)
-        restored[5, 5, 1] += i < pictures
-        return changed(row, fingerprint=sample.looks(restored, sample.picture(2000 + i)))
+        restored = sample.image(1000 + i)
+        restored[5, 5, 1] += i < images
+        return changed(row, fingerprint=sample.image_statistics(restored, sample.image(2000 + i)))
 
     return each(result(count), tipped)
 
@@ -288,20 +290,20 @@ def _with_bytes_moved(share: float | None, count: int = 16) -> Result:
     return dataclasses.replace(baseline(count), envelope={**sample.ENVELOPE, "repeat": repeat})
 
 
-def test_other_bytes_in_more_pictures_than_noise_moves_are_a_change() -> None:
-    assert kinds(compare(_tipped(16), _with_bytes_moved(0.2))) == {"pictures": "changed"}
-    assert kinds(compare(_tipped(9), _with_bytes_moved(0.1))) == {"pictures": "changed"}
+def test_other_bytes_in_more_images_than_noise_moves_are_a_change() -> None:
+    assert kinds(compare(_tipped(16), _with_bytes_moved(0.2))) == {"images": "changed"}
+    assert kinds(compare(_tipped(9), _with_bytes_moved(0.1))) == {"images": "changed"}
     assert compare(_tipped(8), _with_bytes_moved(0.1)).kind == "same"  # half
     assert compare(_tipped(9), _with_bytes_moved(0.2)).kind == "same"  # less than three times as many
     assert compare(_tipped(16), _with_bytes_moved(0.34)).kind == "same"  # noise moves a third
     assert compare(_tipped(16), _with_bytes_moved(None)).kind == "same"  # a baseline made before this was measured
-    assert kinds(compare(_tipped(8, 8), _with_bytes_moved(0.1, 8))) == {"pictures": "changed"}
+    assert kinds(compare(_tipped(8, 8), _with_bytes_moved(0.1, 8))) == {"images": "changed"}
     assert compare(_tipped(7, 7), _with_bytes_moved(0.1, 7)).kind == "same"  # too few to say
     elsewhere = dataclasses.replace(_tipped(16), environment=OTHER_TORCH)
     assert compare(elsewhere, _with_bytes_moved(0.2)).kind == "same"
     another = dataclasses.replace(_tipped(16), restorer=OTHER_WEIGHTS)
     assert compare(another, _with_bytes_moved(0.2), another_file="judge").kind == "alike"
-    assert kinds(compare(another, _with_bytes_moved(0.2))) == {"pictures": "changed"}
+    assert kinds(compare(another, _with_bytes_moved(0.2))) == {"images": "changed"}
 
 
 def _with_blocks(found: Result, moved: int) -> Result:
@@ -319,21 +321,21 @@ def _with_blocks(found: Result, moved: int) -> Result:
 
 
 def test_places_are_counted_where_they_are_known() -> None:
-    """Every picture may have other bytes by rounding, in few places; a drift has them in many."""
+    """Every image may have other bytes by rounding, in few places; a drift has them in many."""
     repeat = {**sample.ENVELOPE["repeat"], "bytes_moved": 1.0, "places_moved": 0.01}
     before = dataclasses.replace(_with_blocks(baseline(), 0), envelope={**sample.ENVELOPE, "repeat": repeat})
     assert compare(_with_blocks(_tipped(16), 7), before).kind == "same"  # 2.7 % of the blocks, noise moves 1 %
-    assert kinds(compare(_with_blocks(_tipped(16), 8), before)) == {"pictures": "changed"}
-    assert compare(_with_blocks(_tipped(8), 8), before).kind == "same"  # half of the pictures
-    assert compare(_tipped(16), before).kind == "same"  # a Result that has no hashes: noise moves all pictures
+    assert kinds(compare(_with_blocks(_tipped(16), 8), before)) == {"images": "changed"}
+    assert compare(_with_blocks(_tipped(8), 8), before).kind == "same"  # half of the images
+    assert compare(_tipped(16), before).kind == "same"  # a Result that has no hashes: noise moves all images
 
 
 def test_another_file_says_what_is_true() -> None:
     """Under the same name as a stored baseline, other weights that move images fail until the baseline is renewed."""
     moved = psnr(np.resize([0.01, -0.01], 16), result(restorer=OTHER_WEIGHTS))
     failing = compare(moved, baseline())
-    assert kinds(failing)["pictures"] == "changed"
-    said = next(verdict.reason for verdict in failing.failures if verdict.metric == "pictures")
+    assert kinds(failing)["images"] == "changed"
+    said = next(verdict.reason for verdict in failing.failures if verdict.metric == "images")
     assert said.startswith("another file; 16 of 16 images differ, by ")
     assert "quality alike, psnr_rgb within " in said
     assert said.endswith("--baseline-update accepts it")
@@ -343,7 +345,7 @@ def test_another_file_says_what_is_true() -> None:
     assert headline(judged).startswith("another file; 16 of 16 images differ")
     better = compare(psnr(0.5, result(restorer=OTHER_WEIGHTS)), baseline())
     assert (better.kind, better.passed) == ("changed", False)
-    assert "quality better, psnr_rgb by 0.5 dB" in next(v.reason for v in better.failures if v.metric == "pictures")
+    assert "quality better, psnr_rgb by 0.5 dB" in next(v.reason for v in better.failures if v.metric == "images")
     saved_again = compare(result(restorer=OTHER_WEIGHTS), baseline())
     assert (saved_again.kind, saved_again.passed) == ("alike", True)
     assert headline(saved_again).startswith("another file, the same images")
@@ -354,12 +356,12 @@ def test_another_file_says_what_is_true() -> None:
 
 
 def _repainted(chosen: list[int], by: int, others: int = 0, count: int = 24) -> Result:
-    """Restored pictures so many levels brighter in the chosen images, and in the others."""
+    """Restored images so many levels brighter in the chosen images, and in the others."""
 
     def painted(i: int, row: Row) -> Row:
         step = by if i in chosen else others
-        rgb = np.clip(sample.picture(1000 + i).astype(int) + step, 0, 255).astype(np.uint8)
-        return changed(row, fingerprint={**row.fingerprint, "restored": sample.looks(rgb, rgb)["restored"]})
+        rgb = np.clip(sample.image(1000 + i).astype(int) + step, 0, 255).astype(np.uint8)
+        return changed(row, fingerprint={**row.fingerprint, "restored": sample.image_statistics(rgb, rgb)["restored"]})
 
     return each(result(count), painted)
 
@@ -387,12 +389,12 @@ def test_a_change_of_part_of_the_images_is_a_finding() -> None:
 
 def test_the_truth_given_back_is_no_improvement() -> None:
     def truth(i: int, row: Row) -> Row:
-        prints = sample.looks(sample.picture(i), sample.picture(2000 + i))
+        prints = sample.image_statistics(sample.image(i), sample.image(2000 + i))
         return changed(row, scores={"psnr_rgb": float("inf"), "error": 0.0}, fingerprint=prints)
 
     comparison = compare(each(result(), truth), baseline())
-    assert kinds(comparison)["pictures"] == "worse"
-    assert "ground truth itself" in next(v for v in comparison.failures if v.metric == "pictures").reason
+    assert kinds(comparison)["images"] == "worse"
+    assert "ground truth itself" in next(v for v in comparison.failures if v.metric == "images").reason
 
 
 def test_the_input_given_back_is_seen() -> None:
@@ -404,13 +406,13 @@ def test_the_input_given_back_is_seen() -> None:
 
 
 def test_a_restorer_that_always_gave_its_input_back_is_no_news() -> None:
-    """The degraded picture may move by a byte elsewhere, and the answer with it."""
+    """The degraded image may move by a byte elsewhere, and the answer with it."""
 
     def identity(tip: int) -> Result:
         def untouched(i: int, row: Row) -> Row:
-            degraded = sample.picture(2000 + i)
+            degraded = sample.image(2000 + i)
             degraded[5, 5, 1] += tip
-            return changed(row, fingerprint=sample.looks(degraded, degraded))
+            return changed(row, fingerprint=sample.image_statistics(degraded, degraded))
 
         return each(result(environment=OTHER_TORCH if tip else sample.ENVIRONMENT), untouched)
 

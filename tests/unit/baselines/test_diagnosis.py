@@ -1,4 +1,4 @@
-"""The likely kind of a change, guessed from fingerprints of real changes to pictures."""
+"""The likely kind of a change, guessed from fingerprints of real changes to images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gfpbench.baselines.diagnosis import _tint, likely_change
-from gfpbench.baselines.image_statistics import Looks, looks
+from gfpbench.baselines.image_statistics import ImageStatistics, image_statistics
 from gfpbench.images import Bytes
 from gfpbench.types import Row
 
@@ -18,16 +18,17 @@ COUNT, SIDE = 12, 128
 
 
 def textured(number: int) -> Bytes:
-    """A smooth picture with some fine detail on it."""
+    """A smooth image with some fine detail on it."""
     detail = np.random.default_rng((number, 1)).normal(0, 6, (SIDE, SIDE, 1))
-    return np.clip(sample.picture(number, SIDE) + cv2.GaussianBlur(detail, (0, 0), 1)[..., None], 0, 255).astype(
-        np.uint8
-    )
+    return np.clip(sample.image(number, SIDE) + cv2.GaussianBlur(detail, (0, 0), 1)[..., None], 0, 255).astype(np.uint8)
 
 
-def seen(pictures: list[Bytes]) -> Looks:
-    rows = [Row(str(i), "", (SIDE, SIDE), {}, {}, {}, None, sample.looks(rgb, rgb)) for i, rgb in enumerate(pictures)]
-    found = looks(rows, "restored")
+def seen(images: list[Bytes]) -> ImageStatistics:
+    rows = [
+        Row(str(i), "", (SIDE, SIDE), {}, {}, {}, None, sample.image_statistics(rgb, rgb))
+        for i, rgb in enumerate(images)
+    ]
+    found = image_statistics(rows, "restored")
     assert found is not None
     return found
 
@@ -64,18 +65,18 @@ def test_a_change_is_named(name: str) -> None:
     assert likely_change(seen(before), seen(now), SIDE).startswith(said)
 
 
-def test_exchanged_pictures_and_a_constant_are_named() -> None:
+def test_exchanged_images_and_a_constant_are_named() -> None:
     before = [textured(i) for i in range(COUNT)]
-    assert likely_change(seen(before), seen(before[1:] + before[:1]), SIDE).startswith("pairing: 12 pictures")
+    assert likely_change(seen(before), seen(before[1:] + before[:1]), SIDE).startswith("pairing: 12 images")
     assert likely_change(seen(before), seen([textured(99)] * COUNT), SIDE).startswith("identity: every image")
 
 
 @pytest.mark.parametrize(
     ("deviations", "said"), [(2.5, "colour: mean R +1.00, G +1.00, B +1.00 grey levels"), (1.5, "")]
 )
-def test_a_tint_is_said_where_it_is_alike_in_all_pictures(deviations: float, said: str) -> None:
-    """By more than two deviations of what pictures differ by, of which 19 in 20 would be less by chance."""
+def test_a_tint_is_said_where_it_is_alike_in_all_images(deviations: float, said: str) -> None:
+    """By more than two deviations of what images differ by, of which 19 in 20 would be less by chance."""
     before = seen([textured(i) for i in range(COUNT)])
     sway = np.where(np.arange(COUNT) % 2, 1, -1)[:, None] / deviations
-    now = Looks(before.sha256, {**before.values, "mean_levels": before.values["mean_levels"] + 1 + sway})
+    now = ImageStatistics(before.sha256, {**before.values, "mean_levels": before.values["mean_levels"] + 1 + sway})
     assert _tint(before, now) == said

@@ -66,7 +66,7 @@ def test_a_network_is_measured_by_other_arithmetic_too(tmp_path: Any, case: Case
     assert torch.backends.mkldnn.enabled  # put back
 
 
-def test_other_arithmetic_that_gives_other_pictures_is_no_noise(tmp_path: Any, case: Case) -> None:
+def test_other_arithmetic_that_gives_other_images_is_no_noise(tmp_path: Any, case: Case) -> None:
     """What is allowed for noise must not hide a change."""
     result, parts = measured(case, Net(rounds=True), tmp_path)
     repeat = envelope.measure_envelope(result, parts=parts)["repeat"]
@@ -90,7 +90,7 @@ def test_other_arithmetic_is_rounding(case: Case) -> None:
 
 
 def test_batches_and_threads_are_those_it_says(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One picture alone is another path through a network than two: no measured noise may leave it out."""
+    """One image alone is another path through a network than two: no measured noise may leave it out."""
     case = Case("embedded", "none", "bicubic", draws=2)
     result = run.measure(case, store=tmp_path, metrics=["psnr_rgb"], keep_images=0)
     asked: list[tuple[int, int, int]] = []

@@ -1,4 +1,4 @@
-"""Each feature of a picture counts on its own, and what a comparison keeps of the worst images."""
+"""Each feature of an image counts on its own, and what a comparison keeps of the worst images."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ import pytest
 from gate_sample import baseline, result, with_scores
 
 from gfpbench.baselines import compare
-from gfpbench.baselines.image_statistics import FEATURES, Looks, looks
+from gfpbench.baselines.image_statistics import FEATURES, ImageStatistics, image_statistics
 from gfpbench.baselines.moved_images import beyond
 
 
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_move_in_any_one_feature_is_seen(feature: str) -> None:
-    before = looks(sample.result().rows, "restored")
+    before = image_statistics(sample.result().rows, "restored")
     assert before is not None
     values = dict(before.values)
     values[feature] = values[feature].copy()
     values[feature][3] += 2 * FEATURES[feature]
-    moved, most = beyond(before, Looks(before.sha256, values), {})
+    moved, most = beyond(before, ImageStatistics(before.sha256, values), {})
     assert np.flatnonzero(moved).tolist() == [3]
     assert most == feature
-    moved, _ = beyond(before, Looks(before.sha256, values), {feature: 1.1 * FEATURES[feature]})  # twice that is allowed
+    moved, _ = beyond(
+        before, ImageStatistics(before.sha256, values), {feature: 1.1 * FEATURES[feature]}
+    )  # twice that is allowed
     assert not moved.any()
 
 

@@ -106,8 +106,8 @@ def test_leftovers_are_named(tmp_path: Path, measured: Result) -> None:
 
 
 def test_no_baseline_is_made_of_faces_that_cannot_be_read(tmp_path: Path, measured: Result) -> None:
-    torn = dataclasses.replace(measured, problems=(Problem("faces", "face 99", "is no picture"),))
-    with pytest.raises(BadInput, match=r"no baseline is made: 1 of \d+ faces cannot be read.*face 99: is no picture"):
+    torn = dataclasses.replace(measured, problems=(Problem("faces", "face 99", "is no image"),))
+    with pytest.raises(BadInput, match=r"no baseline is made: 1 of \d+ faces cannot be read.*face 99: is no image"):
         baselines.create(tmp_path, torn)
     assert list(tmp_path.iterdir()) == []
     assert baselines.create(tmp_path, torn, max_unreadable=0.5).exists()

@@ -42,7 +42,7 @@ def test_compare_two_files(tmp_path: Path) -> None:
     assert code == 1
     assert "worse: psnr_rgb" in text
     assert "worst: face" in text
-    assert "see the pictures: gfpbench run --restorer model" in text
+    assert "see the images: gfpbench run --restorer model" in text
     code, text = compared(tmp_path, *[0.5] * 16)
     assert code == 0
     assert "stale" in text

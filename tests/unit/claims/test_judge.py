@@ -65,7 +65,7 @@ def test_held_and_failed(claim: str, metric: str, by: float, spread: float, stat
     assert told.low <= told.got <= told.high
 
 
-def test_equal_pictures_improve_nothing() -> None:
+def test_equal_images_improve_nothing() -> None:
     for name in ("gfpgan-2021/lowers-LPIPS", "nano/raises-SSIM", "nano/lowers-GMSD"):
         assert claims.judge(CLAIMS[name], DEGRADED, DEGRADED, TRUTH).status == "failed"
 
@@ -98,7 +98,7 @@ def test_a_failed_restoration_or_a_blank_score_fails_every_claim() -> None:
     scores["ssim_rgb"][5] = None
     told = claims.judge(CLAIMS["nano/raises-SSIM"], made.result("nano", scores), DEGRADED, TRUTH)
     assert told.status == "failed"
-    assert "1 of 40 restored pictures have no ssim_rgb" in told.reason
+    assert "1 of 40 restored images have no ssim_rgb" in told.reason
 
 
 def test_few_images_leave_it_open_and_other_faces_are_refused() -> None:
@@ -129,7 +129,7 @@ def with_fid(restorer: str, value: float, half: float | None, n: int = N, **give
     [
         ("lowers-FID", 42.6, 144.0, 2.0, "held"),
         ("lowers-FID", 144.0, 42.6, 2.0, "failed"),
-        ("lowers-FID", 42.6, 43.4, 2.0, "failed"),  # within what other pictures would give
+        ("lowers-FID", 42.6, 43.4, 2.0, "failed"),  # within what other images would give
         ("FID-beats-truth", 42.6, 43.4, 0.2, "held"),
         ("FID-beats-truth", 42.6, 43.4, None, "held"),  # beyond twice the metric's tolerance
         ("FID-beats-truth", 43.0, 43.4, None, "failed"),

@@ -46,7 +46,7 @@ def test_the_answer_adds_up(tmp_path: Path) -> None:
     assert found.value == pytest.approx(120 * found.severity)
     assert found.images == 4
     assert found.faces == 2
-    assert found.restorations == toy.pictures == 4 * len(found.steps)
+    assert found.restorations == toy.images == 4 * len(found.steps)
     assert found.grid_restorations == 4 * 17
     assert [step.severity for step in found.steps] == sorted({step.severity for step in found.steps})
     assert told[-1][0] == told[-1][1]
@@ -83,13 +83,13 @@ def test_a_killed_search_goes_on_and_ends_in_the_same_bytes(
     monkeypatch.undo()
     toy = Smoother()
     again = collapse_point(ASKED, store=tmp_path / "killed", restorer=toy)
-    assert toy.pictures < whole[1].restorations  # what was measured is not measured again
+    assert toy.images < whole[1].restorations  # what was measured is not measured again
     for folder, found in (("whole", whole[1]), ("killed", again)):
         collapse.write([found], tmp_path / folder / "collapse.json")
     assert (tmp_path / "whole" / "collapse.json").read_bytes() == (tmp_path / "killed" / "collapse.json").read_bytes()
     third = Smoother()
     collapse_point(ASKED, store=tmp_path / "killed", restorer=third)
-    assert third.pictures == 0
+    assert third.images == 0
 
 
 def test_another_restorer_of_the_same_name_is_measured_anew(whole: tuple[Path, Collapse], tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_another_restorer_of_the_same_name_is_measured_anew(whole: tuple[Path, C
     shutil.copytree(whole[0], store)
     other = MeanFace(faces.load("embedded", size_px=64, draws=1).load("astronaut").pixels)
     found = collapse_point(ASKED, store=store, restorer=other)
-    assert other.pictures == found.restorations
+    assert other.images == found.restorations
     assert found.kind == "at once"
 
 

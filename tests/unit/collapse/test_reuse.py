@@ -60,9 +60,9 @@ def test_an_object_that_does_not_name_its_weights_is_asked(tmp_path: Path) -> No
 def test_an_unchanged_one_is_asked_for_two_answers_and_no_more(tmp_path: Path) -> None:
     first, second = Unnamed(0.9), Unnamed(0.9)
     found = collapse_point(stale.ASKED, store=tmp_path, restorer=first)
-    assert first.pictures == found.restorations + 2
+    assert first.images == found.restorations + 2
     assert collapse_point(stale.ASKED, store=tmp_path, restorer=second) == found
-    assert second.pictures == 2
+    assert second.images == 2
 
 
 def test_an_unchanged_python_restorer_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_a_case_whose_files_were_touched_is_measured_anew(tmp_path: Path, name: 
         path.write_bytes(damaged)
         toy = Smoother()
         assert collapse_point(stale.ASKED, store=tmp_path, restorer=toy) == found
-        assert toy.pictures == 4
+        assert toy.images == 4
         assert path.read_bytes() == content
 
 
@@ -106,4 +106,4 @@ def test_one_that_gives_no_answer_is_measured_anew(tmp_path: Path) -> None:
     found = collapse_point(stale.ASKED, store=tmp_path, restorer=Silent())
     again = Silent()
     assert collapse_point(stale.ASKED, store=tmp_path, restorer=again) == found
-    assert again.pictures == found.restorations > 0
+    assert again.images == found.restorations > 0

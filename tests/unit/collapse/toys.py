@@ -17,10 +17,10 @@ class Blend:
     opaque = False
 
     def __init__(self) -> None:
-        self.pictures = 0
+        self.images = 0
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
-        self.pictures += len(degraded)
+        self.images += len(degraded)
         return ImageBatch(self.answer(degraded.pixels).clamp(0, 1), degraded.ids)
 
     def answer(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -49,14 +49,14 @@ class MeanFace(Blend):
 
 
 class Constant(Blend):
-    """The same picture every time."""
+    """The same image every time."""
 
     def answer(self, pixels: torch.Tensor) -> torch.Tensor:
         return torch.full_like(pixels, 0.5)
 
 
 class Refusing(Smoother):
-    """Raises for every picture of one face, or beyond a certain noisiness for all."""
+    """Raises for every image of one face, or beyond a certain noisiness for all."""
 
     def __init__(self, word: str = "", above: float = 9.0) -> None:
         super().__init__()

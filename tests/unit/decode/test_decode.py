@@ -1,4 +1,4 @@
-"""Every kind of picture file, against what was put into it or against Pillow's own reading."""
+"""Every kind of image file, against what was put into it or against Pillow's own reading."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def rounded(values: np.ndarray) -> np.ndarray:
 
 
 def over_white(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """What Pillow shows of a transparent picture on white."""
-    picture = Image.fromarray(np.dstack([colour, alpha]))
-    white = Image.new("RGBA", picture.size, "white")
-    return np.asarray(Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB"))
+    """What Pillow shows of a transparent image on white."""
+    image = Image.fromarray(np.dstack([colour, alpha]))
+    white = Image.new("RGBA", image.size, "white")
+    return np.asarray(Image.alpha_composite(white, image.convert("RGBA")).convert("RGB"))
 
 
 @pytest.mark.parametrize(
@@ -126,11 +126,11 @@ def test_transparency_shows_white() -> None:
 
 
 def test_a_transparent_colour_shows_white() -> None:
-    picture = RGB.copy()
-    picture[:5] = (1, 2, 3)
-    got = decode_rgb(encoded(picture, "PNG", transparency=(1, 2, 3)), "x")
+    image = RGB.copy()
+    image[:5] = (1, 2, 3)
+    got = decode_rgb(encoded(image, "PNG", transparency=(1, 2, 3)), "x")
     assert (got[:5] == 255).all()
-    assert np.array_equal(got[5:], picture[5:])
+    assert np.array_equal(got[5:], image[5:])
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -212,7 +212,7 @@ def test_exif_rotation_is_pillows(form, orientation) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_deep_pictures_are_turned_too(orientation) -> None:
+def test_deep_images_are_turned_too(orientation) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     shallow = decode_rgb(encoded(rounded(DEEP), "TIFF", exif=exif), "x")

@@ -1,4 +1,4 @@
-"""Files that are no pictures: each is refused in one clear line; nothing crashes, waits, warns or prints."""
+"""Files that are no images: each is refused in one clear line; nothing crashes, waits, warns or prints."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def not_finite(value: float) -> bytes:
 NOTHING = "no image of a kind that is read"
 HOSTILE = {
     "empty.png": (b"", "empty"),
-    "text.jpg": (b"not a picture at all\n" * 50, NOTHING),
+    "text.jpg": (b"not an image at all\n" * 50, NOTHING),
     "page.png": (b"<!doctype html><html></html>", NOTHING),
     "eps.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n", "another program would have to draw"),
     "heic.jpg": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 500, "HEIC, which Pillow reads with a plugin"),
@@ -120,12 +120,12 @@ HOSTILE = {
     "whole-numbers.tif": (tif(RGB.astype(np.int32), photometric="rgb"), "int32"),
     "deep32.tif": (tif(RGB.astype(np.uint32), photometric="rgb"), "uint32"),
     "complex.tif": (tif(RGB[..., 0].astype(np.complex64)), "complex64"),
-    "pages.tif": (frames("TIFF"), "several pages|3 pictures"),
+    "pages.tif": (frames("TIFF"), "several pages|3 images"),
     "pages16.tif": (tif(np.zeros((3, 64, 64), np.uint16), photometric="minisblack"), "several pages"),
-    "animated.png": (frames("PNG"), "holds 3 pictures"),
-    "animated.webp": (frames("WEBP"), "holds 3 pictures"),
-    "animated.gif": (frames("GIF"), "holds 3 pictures"),
-    "animated.avif": (frames("AVIF"), "holds 3 pictures"),
+    "animated.png": (frames("PNG"), "holds 3 images"),
+    "animated.webp": (frames("WEBP"), "holds 3 images"),
+    "animated.gif": (frames("GIF"), "holds 3 images"),
+    "animated.avif": (frames("AVIF"), "holds 3 images"),
     "invisible.png": (encoded(np.dstack([RGB, RGB[..., 0] * 0]), "PNG"), "entirely transparent"),
 }
 
@@ -191,7 +191,7 @@ def test_a_truncated_file_is_refused_wherever_it_was_cut(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", GOOD)
-def test_flipped_bytes_give_a_picture_or_one_clear_line(kind: str) -> None:
+def test_flipped_bytes_give_an_image_or_one_clear_line(kind: str) -> None:
     random = np.random.default_rng(sum(kind.encode()))
     for _ in range(120):
         data = np.frombuffer(GOOD[kind], np.uint8).copy()
@@ -199,14 +199,14 @@ def test_flipped_bytes_give_a_picture_or_one_clear_line(kind: str) -> None:
         places = random.integers(0, min(len(data), 300 if random.random() < 0.7 else len(data)), random.integers(1, 8))
         data[places] = random.integers(0, 256, len(places))
         try:
-            picture = decode_rgb(data.tobytes(), "flipped")
+            image = decode_rgb(data.tobytes(), "flipped")
         except UnreadableFace as error:
             refused = str(error)
         else:
             refused = ""
-            assert picture.dtype == np.uint8
-            assert picture.ndim == 3
-            assert picture.shape[2] == 3
+            assert image.dtype == np.uint8
+            assert image.ndim == 3
+            assert image.shape[2] == 3
         assert refused == "" or refused.startswith("flipped: ")
         assert "\n" not in refused
 

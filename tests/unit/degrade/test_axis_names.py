@@ -1,4 +1,4 @@
-"""A picture axis at a severity is a degradation by name; a scene axis is not, since its truth changes too."""
+"""An image axis at a severity is a degradation by name; a scene axis is not, since its truth changes too."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from gfpbench.degrade.axes import AXES, load_axis
 from gfpbench.types import BadInput
 
 
-@pytest.mark.parametrize("name", [name for name in AXES if load_axis(name).acts_on == "picture"])
-def test_a_picture_axis_is_a_degradation_by_name(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in AXES if load_axis(name).acts_on == "image"])
+def test_an_image_axis_is_a_degradation_by_name(name: str) -> None:
     expected = load_axis(name).at(0.25)
     assert degrade.load(f"{name}@0.25").draw("face", 1, (128, 128)) == expected.draw("face", 1, (128, 128))
 

@@ -49,9 +49,9 @@ def test_tensors_survive_extreme_pixels_as_in_libjpeg() -> None:
     extreme = (random.random((3, 64, 64, 3)) > 0.5).astype(np.uint8) * 255
     levels = torch.from_numpy(extreme).permute(0, 3, 1, 2).to(torch.int32)
     got = jpeg_tensor.round_trip(levels, [(64, 64)] * 3, [3, 60, 100]).permute(0, 2, 3, 1).numpy()
-    for picture, rgb, quality in zip(got, extreme, (3, 60, 100), strict=True):
+    for image, rgb, quality in zip(got, extreme, (3, 60, 100), strict=True):
         expected = jpeg.round_trip(np.ascontiguousarray(rgb[..., ::-1]), quality)[..., ::-1]
-        np.testing.assert_array_equal(picture, expected)
+        np.testing.assert_array_equal(image, expected)
 
 
 def test_the_whole_number_transform_is_the_cosine_transform() -> None:

@@ -75,9 +75,9 @@ def test_a_record_that_makes_no_sense_is_named(name: str, value: Any) -> None:
         paper.apply(clean, [{**paper.draw("a", 0, (24, 24)), name: value}])
 
 
-def test_a_record_of_a_picture_lying_on_its_side_is_another_record() -> None:
+def test_a_record_of_an_image_lying_on_its_side_is_another_record() -> None:
     paper = load("paper")
-    with pytest.raises(BadInput, match="drawn for 24 x 40 px and the picture has 40 x 24"):
+    with pytest.raises(BadInput, match="drawn for 24 x 40 px and the image has 40 x 24"):
         paper.apply(batch_from_uint8([face(40, 24)], ("a",)), [paper.draw("a", 0, (24, 40))])
 
 
@@ -96,8 +96,8 @@ def test_a_record_that_lacks_a_key_is_named() -> None:
         paper.apply(batch_from_uint8([face(24, 24)], ("a",)), [record])
 
 
-def test_as_many_records_as_pictures() -> None:
-    with pytest.raises(BadInput, match="1 pictures need as many"):
+def test_as_many_records_as_images() -> None:
+    with pytest.raises(BadInput, match="1 images need as many"):
         load("paper").apply(batch_from_uint8([face(24, 24)], ("a",)), [])
 
 
@@ -110,7 +110,7 @@ def test_no_size_is_too_small(preset: str, size: tuple[int, int]) -> None:
         assert chain.apply(clean, [chain.draw("a", 1, size)]).size == size
 
 
-def test_no_picture_is_an_error() -> None:
+def test_no_image_is_an_error() -> None:
     with pytest.raises(BadInput, match="0 x 4"):
         load("paper").draw("a", 0, (0, 4))
 

@@ -11,10 +11,10 @@ import pytest
 
 from gfpbench import explain as package
 from gfpbench import faces, metrics
-from gfpbench.explain import HYPOTHESES, Explanation, Road, chosen, explain, ranking
-from gfpbench.explain.ranking import figure_of, finding, scales_of
-from gfpbench.explain.pipeline import load, measured
 from gfpbench.cli.explaining import explained
+from gfpbench.explain import HYPOTHESES, Explanation, Road, chosen, explain, ranking
+from gfpbench.explain.pipeline import load, measured
+from gfpbench.explain.ranking import figure_of, finding, scales_of
 from gfpbench.report.explanation import explanation_json, explanation_lines, explanation_markdown
 from gfpbench.types import BadInput
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_measured_is_named() -> None:
 
 
 def test_the_interval_holds_the_mean_of_so_many_images() -> None:
-    """Of many published means of 100 pictures, about 95 in 100 lie inside the interval made from 30 others."""
+    """Of many published means of 100 images, about 95 in 100 lie inside the interval made from 30 others."""
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(400):
@@ -114,14 +114,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Explanation, Path
     return explained(row, "embedded", folder, size_px=48, limit=8, seed=0, wanted=wanted)
 
 
-def test_one_picture_for_each_and_text_that_a_machine_reads(written: tuple[Explanation, Path]) -> None:
+def test_one_image_for_each_and_text_that_a_machine_reads(written: tuple[Explanation, Path]) -> None:
     told, page = written
     assert told.published == {"PSNR": 14.400068, "SSIM": 0.531505}
     every = (told.described, *told.findings, *told.combined)
     for one in every:
-        assert one.picture is not None
-        assert cv2.imread(str(one.picture)).shape == (48, 96, 3)
-        assert f"pictures/{one.picture.name}" in page.read_text()
+        assert one.image is not None
+        assert cv2.imread(str(one.image)).shape == (48, 96, 3)
+        assert f"images/{one.image.name}" in page.read_text()
     data = json.loads((page.parent / "explain.json").read_text())
     assert data == explanation_json(told)
     assert [one["hypotheses"] for one in data["findings"]] == [list(one.names) for one in told.findings]
@@ -149,7 +149,7 @@ def first_for(name: str) -> tuple[str, ...]:
 
 
 def test_a_search_that_measures_one_figure_only_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mispaired and swapped pictures can share a PSNR: without SSIM the ranking loses what tells them apart."""
+    """Mispaired and swapped images can share a PSNR: without SSIM the ranking loses what tells them apart."""
     honest = ranking._distance
 
     def psnr_only(means: np.ndarray, goal: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ FACES = loaded(faces.load("embedded", size_px=96, draws=3), None)
 
 
 def arrays(name: str | None, number: int = 0) -> tuple[Bytes, Bytes]:
-    """The two pictures compared for one face."""
+    """The two images compared for one face."""
     road = Road() if name is None else KNOWN[name].change(Road())
     pair = list(FACES.pairs(road, 0))[number]
     return images.to_rgb_arrays(pair[0])[0], images.to_rgb_arrays(pair[1])[0]
@@ -73,7 +73,7 @@ def test_other_sizes(name: str, side: int) -> None:
         assert np.abs(cv2.resize(before, (side, side), interpolation=way).astype(float) - got).mean() < 1.5
 
 
-def test_the_small_picture_is_the_one_that_is_enlarged() -> None:
+def test_the_small_image_is_the_one_that_is_enlarged() -> None:
     small, truth = arrays("not-enlarged")
     assert small.shape == truth.shape
     assert max(small.shape[:2]) < 96

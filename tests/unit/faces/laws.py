@@ -37,14 +37,14 @@ def expected_place(point: complex, landmarks: Sequence[Sequence[float]], size_px
     return (unit + 1 + 1j) / 2 * size_px - (0.5 + 0.5j)
 
 
-def centroid(picture: NDArray[np.uint8], channel: int) -> complex:
-    weight = picture[..., channel].astype(float)
+def centroid(image: NDArray[np.uint8], channel: int) -> complex:
+    weight = image[..., channel].astype(float)
     y, x = np.indices(weight.shape)
     return complex((x * weight).sum() / weight.sum(), (y * weight).sum() / weight.sum())
 
 
 def dotted(size: tuple[int, int], dots: Sequence[complex]) -> NDArray[np.uint8]:
-    """A black picture with a soft dot in red, green and blue at three places."""
+    """A black image with a soft dot in red, green and blue at three places."""
     y, x = np.indices(size)
     planes = [200 * np.exp(-((x - dot.real) ** 2 + (y - dot.imag) ** 2) / (2 * 4.0**2)) for dot in dots]
     return np.rint(np.stack(planes, axis=-1)).astype(np.uint8)
@@ -64,39 +64,39 @@ def check_places(crop_of: CropOf) -> None:
                 assert away < 0.1, f"turned {angle} degrees, part {channel} lies {away:.3f} px from where it should"
 
 
-def check_turned(crop_of: CropOf, picture: NDArray[np.uint8], landmarks: Sequence[Sequence[float]]) -> None:
-    """A picture on its side or upside down gives the same crop: every pixel within one grey level."""
+def check_turned(crop_of: CropOf, image: NDArray[np.uint8], landmarks: Sequence[Sequence[float]]) -> None:
+    """An image on its side or upside down gives the same crop: every pixel within one grey level."""
     points = np.asarray(landmarks, dtype=float)
-    straight = crop_of(picture, points.tolist(), 64).astype(int)
+    straight = crop_of(image, points.tolist(), 64).astype(int)
     for quarters in (1, 2, 3):
-        picture = np.ascontiguousarray(np.rot90(picture))
-        points = np.stack([points[:, 1], picture.shape[0] - 1 - points[:, 0]], axis=1)
-        turned = crop_of(picture, points.tolist(), 64).astype(int)
+        image = np.ascontiguousarray(np.rot90(image))
+        points = np.stack([points[:, 1], image.shape[0] - 1 - points[:, 0]], axis=1)
+        turned = crop_of(image, points.tolist(), 64).astype(int)
         worst = np.abs(turned - straight).max()
         assert worst <= 1, f"turned by {quarters} quarters, the crop differs by up to {worst} grey levels"
 
 
-def skimage_crop(picture: NDArray[np.uint8], landmarks: Sequence[Sequence[float]], size_px: int) -> NDArray[np.uint8]:
+def skimage_crop(image: NDArray[np.uint8], landmarks: Sequence[Sequence[float]], size_px: int) -> NDArray[np.uint8]:
     """The crop as scikit-image warps it: the same cubic kernel, 8 x 8 samples for each pixel of the crop."""
     from skimage.transform import warp
 
     over = 8
     origin, unit = expected_place(0j, landmarks, size_px), expected_place(1 + 0j, landmarks, size_px)
-    back = 1 / (unit - origin) / over  # one step of the fine grid, in the picture
+    back = 1 / (unit - origin) / over  # one step of the fine grid, in the image
     start = (0.5 / over - 0.5 - 0.5j + 0.5j / over - origin) / (unit - origin)
     matrix = np.array([[back.real, -back.imag, start.real], [back.imag, back.real, start.imag], [0, 0, 1]])
     side = (size_px * over, size_px * over)
     fine = warp(
-        picture.astype(float), matrix, output_shape=side, order=3, mode="reflect", clip=False, preserve_range=True
+        image.astype(float), matrix, output_shape=side, order=3, mode="reflect", clip=False, preserve_range=True
     )
     mean = fine.reshape(size_px, over, size_px, over, 3).mean(axis=(1, 3))
     return np.rint(np.clip(mean, 0, 255)).astype(np.uint8)
 
 
-def check_like_skimage(crop_of: CropOf, picture: NDArray[np.uint8], landmarks: Sequence[Sequence[float]]) -> None:
+def check_like_skimage(crop_of: CropOf, image: NDArray[np.uint8], landmarks: Sequence[Sequence[float]]) -> None:
     """The crop is what scikit-image makes of the same square: mean difference under a fifth of a grey level."""
     for size_px in (64, 160):
-        difference = crop_of(picture, landmarks, size_px).astype(float) - skimage_crop(picture, landmarks, size_px)
+        difference = crop_of(image, landmarks, size_px).astype(float) - skimage_crop(image, landmarks, size_px)
         mean = float(np.abs(difference).mean())
         assert mean < 0.2, f"at {size_px} px the crop is {mean:.2f} grey levels from scikit-image's"
 

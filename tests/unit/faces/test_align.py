@@ -1,4 +1,4 @@
-"""The alignment against a closed form, against scikit-image, and against itself on turned pictures."""
+"""The alignment against a closed form, against scikit-image, and against itself on turned images."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from gfpbench.types import BadInput
 laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
 
 
-def crop_of(picture: NDArray[np.uint8], landmarks: Sequence[Sequence[float]], size_px: int) -> NDArray[np.uint8]:
-    return crop(picture, ffhq_square(landmarks), size_px)
+def crop_of(image: NDArray[np.uint8], landmarks: Sequence[Sequence[float]], size_px: int) -> NDArray[np.uint8]:
+    return crop(image, ffhq_square(landmarks), size_px)
 
 
 def test_eyes_and_mouth_lie_where_the_closed_form_says() -> None:
@@ -32,9 +32,9 @@ def test_eyes_and_mouth_lie_where_the_closed_form_says() -> None:
 
 @pytest.mark.parametrize("entry", read_manifest(), ids=lambda entry: entry.name)
 def test_real_faces(entry) -> None:
-    picture = decode_rgb(file_bytes(entry), entry.name)
-    laws.check_turned(crop_of, picture, entry.landmarks)
-    laws.check_like_skimage(crop_of, picture, entry.landmarks)
+    image = decode_rgb(file_bytes(entry), entry.name)
+    laws.check_turned(crop_of, image, entry.landmarks)
+    laws.check_like_skimage(crop_of, image, entry.landmarks)
 
 
 def test_level_face_in_numbers() -> None:
@@ -54,12 +54,12 @@ def test_wide_eyes_set_the_side() -> None:
     assert square.side_px == pytest.approx(2 * 2.0 * 60)
 
 
-def test_a_flat_picture_stays_flat_and_the_border_is_mirrored() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (60, 70, 3), dtype=np.uint8)
+def test_a_flat_image_stays_flat_and_the_border_is_mirrored() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 70, 3), dtype=np.uint8)
     flat = crop(np.full((60, 70, 3), 93, np.uint8), Square((0.0, 0.0), (40.0, 9.0), (-9.0, 40.0)), 50)
     assert (flat == 93).all(), "weights that do not sum to 1 brighten or darken"
-    mirrored = np.pad(picture, ((50, 50), (50, 50), (0, 0)), mode="reflect")
-    beyond = crop(picture, Square((4.0, 5.0), (20.0, 7.0), (-7.0, 20.0)), 64)
+    mirrored = np.pad(image, ((50, 50), (50, 50), (0, 0)), mode="reflect")
+    beyond = crop(image, Square((4.0, 5.0), (20.0, 7.0), (-7.0, 20.0)), 64)
     inside = crop(mirrored, Square((54.0, 55.0), (20.0, 7.0), (-7.0, 20.0)), 64)
     assert np.abs(beyond.astype(int) - inside).max() <= 1
 
@@ -108,8 +108,8 @@ def test_impossible_landmarks_are_refused(landmarks, message) -> None:
         ffhq_square(landmarks)
 
 
-def test_other_pictures_are_refused() -> None:
+def test_other_images_are_refused() -> None:
     square = ffhq_square(laws.landmarks_of(100 + 100j, 140 + 100j, 110 + 150j, 130 + 150j))
-    for picture in (np.zeros((50, 50), np.uint8), np.zeros((50, 50, 3), np.float32), np.zeros((1, 50, 3), np.uint8)):
-        with pytest.raises(BadInput, match="uint8 picture"):
-            crop(picture, square, 64)
+    for image in (np.zeros((50, 50), np.uint8), np.zeros((50, 50, 3), np.float32), np.zeros((1, 50, 3), np.uint8)):
+        with pytest.raises(BadInput, match="uint8 image"):
+            crop(image, square, 64)

@@ -84,9 +84,7 @@ def test_eight_draws_unless_told() -> None:
 
 def test_a_changed_file_is_refused() -> None:
     entry = read_manifest()[0]
-    with pytest.raises(
-        BadInput, match=r"skimage/data/astronaut.png is not the recorded picture.*reinstall scikit-image"
-    ):
+    with pytest.raises(BadInput, match=r"skimage/data/astronaut.png is not the recorded image.*reinstall scikit-image"):
         file_bytes(replace(entry, sha256="0" * 64))
 
 
@@ -98,16 +96,16 @@ def test_an_absent_package_or_file_is_named() -> None:
         file_bytes(replace(entry, file="data/none.png"))
 
 
-def test_another_decoder_is_noted_and_another_picture_refused() -> None:
+def test_another_decoder_is_noted_and_another_image_refused() -> None:
     entry = read_manifest()[0]
     random = np.random.default_rng(0)
     grey = random.integers(0, 255, (*entry.size_px, 3), dtype=np.uint8)
     entry = replace(entry, mean_rgb=tuple(grey.mean((0, 1))), pixels_sha256=images.pixels_sha256(grey))
     assert check_decoded(entry, grey)
     assert not check_decoded(entry, grey + (random.random(grey.shape) < 0.2).astype(np.uint8))
-    with pytest.raises(BadInput, match="did not decode to the recorded picture"):
+    with pytest.raises(BadInput, match="did not decode to the recorded image"):
         check_decoded(entry, grey + np.uint8(1))
-    with pytest.raises(BadInput, match="did not decode to the recorded picture"):
+    with pytest.raises(BadInput, match="did not decode to the recorded image"):
         check_decoded(entry, np.ascontiguousarray(grey[:-1]))
 
 

@@ -115,7 +115,7 @@ def test_many_links_to_one_another_stay_cheap(tmp_path: Path) -> None:
     assert len(list_images(tmp_path).files) == 12
 
 
-def test_a_folder_named_like_a_picture_is_a_folder(tmp_path: Path) -> None:
+def test_a_folder_named_like_an_image_is_a_folder(tmp_path: Path) -> None:
     write(tmp_path / "album.png" / "a.png")
     assert Folder(tmp_path).ids() == ("album.png/a",)
 
@@ -138,19 +138,19 @@ def test_a_folder_that_may_not_be_listed_is_named(tmp_path: Path, monkeypatch: p
         Folder(tmp_path / "locked")
 
 
-def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"holds no pictures \(PNG, JPEG"):
+def test_folders_without_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"holds no images \(PNG, JPEG"):
         faces.load(str(tmp_path))
     (tmp_path / "readme.txt").write_text("x")
-    with pytest.raises(BadInput, match="holds no pictures"):
+    with pytest.raises(BadInput, match="holds no images"):
         faces.load(str(tmp_path))
     with pytest.raises(BadInput, match="is a file, give its folder"):
         faces.load(str(write(tmp_path / "one.png")))
 
 
-def test_an_unknown_picture_is_named(tmp_path: Path) -> None:
+def test_an_unknown_image_is_named(tmp_path: Path) -> None:
     write(tmp_path / "a.png")
-    with pytest.raises(BadInput, match="has no picture 'b'"):
+    with pytest.raises(BadInput, match="has no image 'b'"):
         Folder(tmp_path).load("b")
 
 

@@ -44,7 +44,7 @@ def test_every_row_of_the_table_resolves() -> None:
 
 @pytest.mark.parametrize("name", ["embeded", "no/such/folder", "", "nul\0byte", "x" * 5000])
 def test_an_unknown_name_says_what_there_is_and_that_a_folder_works(name: str) -> None:
-    with pytest.raises(BadInput, match=r"embedded.*folder of pictures works too") as caught:
+    with pytest.raises(BadInput, match=r"embedded.*folder of images works too") as caught:
         faces.load(name)
     assert "\n" not in str(caught.value)
 

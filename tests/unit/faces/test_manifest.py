@@ -40,7 +40,7 @@ def test_an_installed_copy_comes_first(tmp_path: Path, monkeypatch: pytest.Monke
     ("old", "new", "message"),
     [
         ("[[face]]", "[[face", "is not TOML"),
-        ("[[face]]", "[[picture]]", r"has no \[\[face\]\] tables"),
+        ("[[face]]", "[[image]]", r"has no \[\[face\]\] tables"),
         ('subject = "Eileen Collins"\n', "", "face 1: lacks subject"),
         ('subject = "Eileen', 'colour = "red"\nsubject = "Eileen', "face 1: has unknown colour"),
         ('"Eileen Collins"', '" "', "face 1.subject: is empty"),
@@ -51,7 +51,7 @@ def test_an_installed_copy_comes_first(tmp_path: Path, monkeypatch: pytest.Monke
         ("[179, 104], ", "", "face 1.landmarks: must be 68 pairs, not 67"),
         ("[179, 104], ", "[179], ", r"face 1.landmarks\[0\]: expected 2 values, not 1"),
         ("[179, 104], ", '["a", true], ', r"face 1.landmarks\[0\]\[0\]: expected a number, not 'a'"),
-        ("[179, 104], ", "[179, 700], ", r"face 1.landmarks: \(179.0, 700.0\) lies outside the picture of 512x512"),
+        ("[179, 104], ", "[179, 700], ", r"face 1.landmarks: \(179.0, 700.0\) lies outside the image of 512x512"),
         ("size_px = [512, 512]", "size_px = 512", "face 1.size_px: expected a list, not 512"),
         ("size_px = [512, 512]", "size_px = [inf, 512]", r"face 1.size_px\[0\]: expected a whole number, not inf"),
         ("[179, 104], ", "[nan, 104], ", r"face 1.landmarks\[0\]\[0\]: is no finite number"),

@@ -47,7 +47,7 @@ WIDER_LINES = """0--Parade/0_Parade_Parade_0_452.jpg
 
 
 def write(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """A picture of (height, width) with low frequencies, so that JPEG changes little; the pixels it decodes to."""
+    """An image of (height, width) with low frequencies, so that JPEG changes little; the pixels it decodes to."""
     path.parent.mkdir(parents=True, exist_ok=True)
     coarse = RNG.integers(0, 256, (max(2, size[0] // 16), max(2, size[1] // 16), 3), dtype=np.uint8)
     bgr = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
@@ -64,14 +64,14 @@ def celeba_test(root: Path, count: int = 4, truth: str = "celeba_512_validation"
 
 
 def celeba(root: Path, *, official: bool = False, landmarks: bool = False) -> Path:
-    """Eight pictures, of which 6 to 8 are the test partition."""
-    pictures = root / ("Img/img_align_celeba" if official else "img_align_celeba")
+    """Eight images, of which 6 to 8 are the test partition."""
+    images = root / ("Img/img_align_celeba" if official else "img_align_celeba")
     anno, part = (root / "Anno", root / "Eval") if official else (root, root)
     for folder in (anno, part):
         folder.mkdir(parents=True, exist_ok=True)
     names = [f"{number:06d}.jpg" for number in range(1, 9)]
     for name in names:
-        write(pictures / name, (218, 178))
+        write(images / name, (218, 178))
     flags = "".join(f"{name}  {' '.join(str(v) for v in (-1, 1, -1, 1, (-1) ** n))} \n" for n, name in enumerate(names))
     (anno / "list_attr_celeba.txt").write_text(f"8\n{' '.join(ATTRIBUTES)} \n{flags}")
     parts = "".join(f"{name} {0 if n < 3 else 1 if n < 5 else 2}\n" for n, name in enumerate(names))

@@ -40,13 +40,13 @@ def truth() -> ImageBatch:
 
 
 def changed(change: Callable[[Any], Any], batch: ImageBatch | None = None) -> ImageBatch:
-    """Each picture through a function of (H, W, 3) float64 on the 255 scale, rounded to bytes."""
-    pictures = [np.clip(np.rint(change(rgb.astype(np.float64))), 0, 255) for rgb in to_rgb_arrays(batch or truth())]
-    return batch_from_uint8([picture.astype(np.uint8) for picture in pictures], truth().ids)
+    """Each image through a function of (H, W, 3) float64 on the 255 scale, rounded to bytes."""
+    images = [np.clip(np.rint(change(rgb.astype(np.float64))), 0, 255) for rgb in to_rgb_arrays(batch or truth())]
+    return batch_from_uint8([image.astype(np.uint8) for image in images], truth().ids)
 
 
 def blurred(sigma: float) -> ImageBatch:
-    return changed(lambda picture: cv2.GaussianBlur(picture, (0, 0), sigma))
+    return changed(lambda image: cv2.GaussianBlur(image, (0, 0), sigma))
 
 
 @cache
@@ -66,24 +66,24 @@ def predictor() -> Any:
     return dlib.shape_predictor(str(models / "shape_predictor_68_face_landmarks.dat"))
 
 
-def by_dlib(picture: Any, picture_of_the_box: Any) -> Any:
+def by_dlib(image: Any, image_of_the_box: Any) -> Any:
     import dlib
 
-    box = dlib.get_frontal_face_detector()(picture_of_the_box, 0)[0]
-    shape = predictor()(picture, box)
+    box = dlib.get_frontal_face_detector()(image_of_the_box, 0)[0]
+    shape = predictor()(image, box)
     return np.array([(shape.part(i).x, shape.part(i).y) for i in range(68)], dtype=np.float64)
 
 
-def zero_on_equal_pictures(metric: Metric) -> None:
+def zero_on_equal_images(metric: Metric) -> None:
     again = ImageBatch(truth().pixels.clone(), truth().ids)
     assert metric(truth(), again).tolist() == [0.0, 0.0]
     assert metric.best == 0.0
 
 
-def scores_each_picture_alone(metric: Metric) -> None:
+def scores_each_image_alone(metric: Metric) -> None:
     """The same bits in a batch, alone and in another order."""
     rng = np.random.default_rng(5)
-    restored = changed(lambda picture: picture + rng.normal(6, 12, picture.shape))
+    restored = changed(lambda image: image + rng.normal(6, 12, image.shape))
     together = metric(restored, truth())
     alone = [metric(select(restored, [i]), select(truth(), [i])) for i in (0, 1)]
     assert torch.equal(torch.cat(alone), together)
@@ -92,7 +92,7 @@ def scores_each_picture_alone(metric: Metric) -> None:
     assert bool((together > 0).all())
 
 
-def refuses_small_pictures(metric: Metric) -> None:
+def refuses_small_images(metric: Metric) -> None:
     """One pixel below the stated minimum there is no number."""
     side = metric.minimum_side_px - 1
     small = ImageBatch(truth().pixels[:, :, :side, :side].contiguous(), truth().ids)
@@ -113,9 +113,9 @@ def has_plain_metadata(metric: Metric) -> None:
 
 
 COMMON: tuple[Law, ...] = (
-    zero_on_equal_pictures,
-    scores_each_picture_alone,
-    refuses_small_pictures,
+    zero_on_equal_images,
+    scores_each_image_alone,
+    refuses_small_images,
     has_plain_metadata,
 )
 
@@ -134,7 +134,7 @@ def distance_is_that_of_dlib_by_hand(metric: Metric) -> None:
 def a_restoration_without_a_face_counts(metric: Metric) -> None:
     """Noise has no face to be found and is far off; it does not leave the mean."""
     rng = np.random.default_rng(0)
-    noise = changed(lambda picture: rng.uniform(0, 255, picture.shape))
+    noise = changed(lambda image: rng.uniform(0, 255, image.shape))
     assert bool((metric(noise, truth()) > metric(blurred(2.0), truth())).all())
 
 
@@ -159,17 +159,17 @@ LANDMARKS: tuple[Law, ...] = (
 
 def painted_eyes(which: tuple[slice, ...], strength: float = 0.7, *, on: ImageBatch | None = None) -> ImageBatch:
     """The eyes of these landmarks tinted green, the iris's size."""
-    pictures = []
+    images = []
     for place, rgb in enumerate(to_rgb_arrays(on or truth())):
-        picture = rgb.astype(np.float64)
+        image = rgb.astype(np.float64)
         for eye in which:
             points = dlib_landmarks(place)[eye]
             middle, radius = points.mean(0), 0.22 * np.linalg.norm(points[3] - points[0])
             y, x = np.mgrid[:SIDE, :SIDE]
             disc = np.clip(radius + 0.5 - np.hypot(x - middle[0], y - middle[1]), 0, 1)[..., None] * strength
-            picture = (1 - disc) * picture + disc * np.array([60.0, 200.0, 90.0])
-        pictures.append(np.rint(picture).astype(np.uint8))
-    return batch_from_uint8(pictures, truth().ids)
+            image = (1 - disc) * image + disc * np.array([60.0, 200.0, 90.0])
+        images.append(np.rint(image).astype(np.uint8))
+    return batch_from_uint8(images, truth().ids)
 
 
 LEFT, RIGHT = slice(36, 42), slice(42, 48)
@@ -229,16 +229,16 @@ def hallucination_by_scipy(restored: Any, truth: Any) -> float:
 
 
 def sharpened(amount: float) -> ImageBatch:
-    return changed(lambda picture: picture + amount * (picture - cv2.GaussianBlur(picture, (0, 0), 1.5)))
+    return changed(lambda image: image + amount * (image - cv2.GaussianBlur(image, (0, 0), 1.5)))
 
 
 def textured(amplitude: float) -> ImageBatch:
-    """Fine stripes on a quarter of the picture."""
+    """Fine stripes on a quarter of the image."""
 
-    def stripes(picture: Any) -> Any:
-        picture = picture.copy()
-        picture[: SIDE // 2, : SIDE // 2] += amplitude * np.sin(np.arange(SIDE // 2) * 2.5)[None, :, None]
-        return picture
+    def stripes(image: Any) -> Any:
+        image = image.copy()
+        image[: SIDE // 2, : SIDE // 2] += amplitude * np.sin(np.arange(SIDE // 2) * 2.5)[None, :, None]
+        return image
 
     return changed(stripes)
 
@@ -257,7 +257,7 @@ def blur_invents_nothing(metric: Metric) -> None:
 
 
 def colours_invent_nothing(metric: Metric) -> None:
-    values = metric(changed(lambda picture: 0.95 * picture + np.array([10.0, 3.0, 0.0])), truth())
+    values = metric(changed(lambda image: 0.95 * image + np.array([10.0, 3.0, 0.0])), truth())
     assert bool((values < 1e-3).all())
 
 
@@ -286,11 +286,11 @@ def shift_by_skimage(restored: Any, truth: Any) -> float:
 def casts() -> list[ImageBatch]:
     """A weak and a strong colour cast, darker, grey, and hues turned half round."""
     return [
-        changed(lambda picture: picture + np.array([4.0, -2.0, 1.0])),
-        changed(lambda picture: picture + np.array([25.0, -20.0, 10.0])),
-        changed(lambda picture: 0.6 * picture),
-        changed(lambda picture: np.repeat(picture.mean(2, keepdims=True), 3, axis=2)),
-        changed(lambda picture: picture[..., [2, 0, 1]]),
+        changed(lambda image: image + np.array([4.0, -2.0, 1.0])),
+        changed(lambda image: image + np.array([25.0, -20.0, 10.0])),
+        changed(lambda image: 0.6 * image),
+        changed(lambda image: np.repeat(image.mean(2, keepdims=True), 3, axis=2)),
+        changed(lambda image: image[..., [2, 0, 1]]),
     ]
 
 
@@ -310,7 +310,7 @@ def more_cast_is_more_shift(metric: Metric) -> None:
 def texture_is_left_aside(metric: Metric) -> None:
     """A fine chequerboard of 12 grey levels up and down changes no cell's colour."""
     board = 12.0 * (np.indices((SIDE, SIDE)).sum(0) % 2 * 2 - 1)[..., None]
-    values = metric(changed(lambda picture: np.clip(picture, 12, 243) + board, changed(lambda p: p)), truth())
+    values = metric(changed(lambda image: np.clip(image, 12, 243) + board, changed(lambda p: p)), truth())
     assert bool((values < 1.0).all()), values
 
 

@@ -50,9 +50,9 @@ def by_hand(restored: Path, truth: Path) -> float:
     models = Path(found.submodule_search_locations[0]) / "models"
     predictor = dlib.shape_predictor(str(models / "shape_predictor_5_face_landmarks.dat"))
     network = dlib.face_recognition_model_v1(str(models / "dlib_face_recognition_resnet_model_v1.dat"))
-    pictures = [dlib.load_rgb_image(str(path)) for path in (restored, truth)]
-    box = dlib.get_frontal_face_detector()(pictures[1])[0]
-    a, b = (np.array(network.compute_face_descriptor(picture, predictor(picture, box))) for picture in pictures)
+    images = [dlib.load_rgb_image(str(path)) for path in (restored, truth)]
+    box = dlib.get_frontal_face_detector()(images[1])[0]
+    a, b = (np.array(network.compute_face_descriptor(image, predictor(image, box))) for image in images)
     return float(np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))))
 
 
@@ -92,7 +92,7 @@ def beyond_recognition_keeps_its_score(score: Score) -> None:
 def a_lost_truth_is_named(score: Score) -> None:
     """No face in the truth: neither a number nor a shorter list."""
     empty = one_face_one_wall()
-    with pytest.raises(BadInput, match="no face is found in the true picture of wall"):
+    with pytest.raises(BadInput, match="no face is found in the true image of wall"):
         score(empty, empty)
 
 

@@ -187,11 +187,11 @@ def basicsr_features(weights: Path) -> torch.Tensor:
 
 
 def same_features_as_basicsr(extract: Callable[[ImageBatch], torch.Tensor], weights: Path) -> None:
-    """Legacy FID features of 8-bit pictures, from the same file."""
+    """Legacy FID features of 8-bit images, from the same file."""
     ours, theirs = extract(photographs()), basicsr_features(weights)
     assert ours.shape == (3, 2048)
     assert ours.dtype == torch.float64
-    assert float(ours.std(0).mean()) > 1e-3  # the pictures are told apart, so equality means something
+    assert float(ours.std(0).mean()) > 1e-3  # the images are told apart, so equality means something
     assert float((ours - theirs).abs().max()) < 1e-5
 
 

@@ -1,6 +1,6 @@
 """Other people's metrics, and the papers' formulas written out plainly, for the real metrics and the saboteurs to meet.
 
-Every oracle takes two (H, W, 3) uint8 RGB pictures, restored and truth, and returns a float.
+Every oracle takes two (H, W, 3) uint8 RGB images, restored and truth, and returns a float.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from skimage.color import rgb2ycbcr
 from skimage.measure import block_reduce
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-Picture = NDArray[np.uint8]
-Oracle = Callable[[Picture, Picture], float]
+Image = NDArray[np.uint8]
+Oracle = Callable[[Image, Image], float]
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
@@ -47,14 +47,14 @@ def basicsr() -> Any:
             sys.modules[name] = before
 
 
-def luma(picture: Picture) -> NDArray[np.float64]:
+def luma(image: Image) -> NDArray[np.float64]:
     """scikit-image's BT.601 luma, 16..235."""
-    return np.asarray(rgb2ycbcr(picture)[..., 0])
+    return np.asarray(rgb2ycbcr(image)[..., 0])
 
 
-def gray(picture: Picture) -> NDArray[np.float64]:
+def gray(image: Image) -> NDArray[np.float64]:
     """MATLAB's rgb2gray on bytes, in whole numbers."""
-    red, green, blue = (picture[..., channel].astype(np.int64) for channel in range(3))
+    red, green, blue = (image[..., channel].astype(np.int64) for channel in range(3))
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.float64)
 
 
@@ -65,23 +65,23 @@ def ssim_map(restored: Any, truth: Any, **options: Any) -> NDArray[np.float64]:
     return np.asarray(full[5:-5, 5:-5])
 
 
-def psnr_rgb(restored: Picture, truth: Picture) -> float:
+def psnr_rgb(restored: Image, truth: Image) -> float:
     return float(peak_signal_noise_ratio(truth, restored, data_range=255))
 
 
-def psnr_y(restored: Picture, truth: Picture) -> float:
+def psnr_y(restored: Image, truth: Image) -> float:
     return float(peak_signal_noise_ratio(luma(truth), luma(restored), data_range=255))
 
 
-def ssim_rgb(restored: Picture, truth: Picture) -> float:
+def ssim_rgb(restored: Image, truth: Image) -> float:
     return float(np.mean([ssim_map(restored[..., c], truth[..., c]).mean() for c in range(3)]))
 
 
-def ssim_y(restored: Picture, truth: Picture) -> float:
+def ssim_y(restored: Image, truth: Image) -> float:
     return float(ssim_map(luma(restored), luma(truth)).mean())
 
 
-def ms_ssim(restored: Picture, truth: Picture) -> float:
+def ms_ssim(restored: Image, truth: Image) -> float:
     """Five of scikit-image's SSIMs. A huge K1 makes the luminance term 1 and leaves contrast times structure."""
     first, second = gray(restored), gray(truth)
     value = 1.0
@@ -94,24 +94,24 @@ def ms_ssim(restored: Picture, truth: Picture) -> float:
     return float(value)
 
 
-def gmsd(restored: Picture, truth: Picture) -> float:
+def gmsd(restored: Image, truth: Image) -> float:
     """Xue's Eqs. 4 to 6 with scipy's convolution, in the order of the authors' GMSD.m."""
     prewitt = np.array([[1, 0, -1], [1, 0, -1], [1, 0, -1]]) / 3
 
-    def magnitude(picture: Picture) -> NDArray[np.float64]:
+    def magnitude(image: Image) -> NDArray[np.float64]:
         # MATLAB's "same" keeps the later half for an even kernel; scipy's the earlier: flip around it.
-        smooth = convolve2d(gray(picture)[::-1, ::-1], np.full((2, 2), 0.25), mode="same")[::-1, ::-1][::2, ::2]
+        smooth = convolve2d(gray(image)[::-1, ::-1], np.full((2, 2), 0.25), mode="same")[::-1, ::-1][::2, ::2]
         return np.sqrt(convolve2d(smooth, prewitt, mode="same") ** 2 + convolve2d(smooth, prewitt.T, mode="same") ** 2)
 
     first, second = magnitude(restored), magnitude(truth)
     return float(np.std((2 * first * second + 170) / (first**2 + second**2 + 170), ddof=1))
 
 
-def niqe(restored: Picture, truth: Picture) -> float:
+def niqe(restored: Image, truth: Image) -> float:
     return float(basicsr().calculate_niqe(restored[..., ::-1], crop_border=0))
 
 
-def piqe(restored: Picture, truth: Picture) -> float:
+def piqe(restored: Image, truth: Image) -> float:
     """MATLAB's piqe, block after block as its documentation and the paper describe them."""
     plane = gray(restored)
     plane = np.pad(plane, [(0, -side % 16) for side in plane.shape], mode="edge")
@@ -144,13 +144,13 @@ ORACLES: dict[str, tuple[Oracle, float]] = {
     "ssim_y": (ssim_y, 1e-11),
     "ms_ssim": (ms_ssim, 1e-11),
     "gmsd": (gmsd, 1e-11),
-    # basicsr halves the picture with a single-precision dot product whose order depends on the processor.
+    # basicsr halves the image with a single-precision dot product whose order depends on the processor.
     "niqe": (niqe, 0.005),
     "piqe": (piqe, 1e-9),
 }
 """Metric name -> the oracle and how far apart the two may be."""
 
 
-def as_tensor(picture: Picture) -> torch.Tensor:
+def as_tensor(image: Image) -> torch.Tensor:
     """(1, 3, H, W) float32 in [0, 1], for libraries that want that."""
-    return torch.from_numpy(picture.transpose(2, 0, 1).copy()).float()[None] / 255
+    return torch.from_numpy(image.transpose(2, 0, 1).copy()).float()[None] / 255

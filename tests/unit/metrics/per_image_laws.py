@@ -37,28 +37,28 @@ HEIGHT, WIDTH = 209, 197  # odd, not square, four NIQE blocks, large enough for 
 def photographs() -> tuple[Any, ...]:
     """Three (209, 197, 3) uint8 pieces of photographs: a face, a cat, a cup."""
     face, cat, cup = data.astronaut()[:HEIGHT, 120:], data.chelsea()[40:], data.coffee()[120:, 200:]
-    return tuple(np.ascontiguousarray(picture[:HEIGHT, :WIDTH]) for picture in (face, cat, cup))
+    return tuple(np.ascontiguousarray(image[:HEIGHT, :WIDTH]) for image in (face, cat, cup))
 
 
-def batch(pictures: list[Any], ids: tuple[str, ...] = ("face", "cat", "cup")) -> ImageBatch:
-    """Float pictures on the 255 scale to a batch; values between the bytes are kept, for the metric to round."""
-    stacked = np.stack([np.clip(picture, 0, 255).transpose(2, 0, 1) / 255 for picture in pictures])
+def batch(images: list[Any], ids: tuple[str, ...] = ("face", "cat", "cup")) -> ImageBatch:
+    """Float images on the 255 scale to a batch; values between the bytes are kept, for the metric to round."""
+    stacked = np.stack([np.clip(image, 0, 255).transpose(2, 0, 1) / 255 for image in images])
     return ImageBatch(torch.from_numpy(stacked.astype(np.float32)), ids)
 
 
 def truth() -> ImageBatch:
-    return batch([picture.astype(np.float64) for picture in photographs()])
+    return batch([image.astype(np.float64) for image in photographs()])
 
 
 def noisy(std: float, seed: int = 7) -> ImageBatch:
     rng = np.random.default_rng(seed)
-    return batch([picture + rng.normal(0, std, picture.shape) for picture in photographs()])
+    return batch([image + rng.normal(0, std, image.shape) for image in photographs()])
 
 
 @cache
 def restored() -> ImageBatch:
-    """Each picture wrong in its own way: blurred; paler with red noise; a coloured cast and a turned stripe."""
-    face, cat, cup = (picture.astype(np.float64) for picture in photographs())
+    """Each image wrong in its own way: blurred; paler with red noise; a coloured cast and a turned stripe."""
+    face, cat, cup = (image.astype(np.float64) for image in photographs())
     rng = np.random.default_rng(3)
     blurred = cv2.GaussianBlur(face, (0, 0), 1.7) + 0.37
     pale = 0.8 * cat + 30 + rng.normal(0, 1, cat.shape) * np.array([14.0, 3.0, 6.0])
@@ -67,9 +67,9 @@ def restored() -> ImageBatch:
     return batch([blurred, pale, cast])
 
 
-def as_bytes(pictures: ImageBatch) -> list[Any]:
+def as_bytes(images: ImageBatch) -> list[Any]:
     """Rounded by numpy, on its own, so that a metric's rounding is checked too."""
-    return [np.rint(p.transpose(1, 2, 0) * np.float32(255)).astype(np.uint8) for p in pictures.pixels.numpy()]
+    return [np.rint(p.transpose(1, 2, 0) * np.float32(255)).astype(np.uint8) for p in images.pixels.numpy()]
 
 
 def refusal_of(metric: Metric, first: ImageBatch, second: ImageBatch) -> str:
@@ -93,43 +93,43 @@ def agrees_with_oracle(metric: Metric) -> None:
 
 
 def keeps_the_contract(metric: Metric) -> None:
-    """(B,) float64 on the CPU, never NaN, even where half the picture is flat."""
+    """(B,) float64 on the CPU, never NaN, even where half the image is flat."""
     half_flat = truth().pixels.clone()
     half_flat[:, :, :100] = 0
-    for pictures in (restored(), ImageBatch(half_flat, truth().ids)):
-        values = metric(pictures, truth())
+    for batch in (restored(), ImageBatch(half_flat, truth().ids)):
+        values = metric(batch, truth())
         assert values.shape == (3,)
         assert values.dtype == torch.float64
         assert values.device.type == "cpu"
         assert not torch.isnan(values).any()
 
 
-def best_on_equal_pictures(metric: Metric) -> None:
-    """The truth against itself gives exactly ``best``; flat pictures too."""
+def best_on_equal_images(metric: Metric) -> None:
+    """The truth against itself gives exactly ``best``; flat images too."""
     assert metric.best is not None
     flat = ImageBatch(torch.full((2, 3, HEIGHT, WIDTH), 0.4), ("one", "two"))
-    for pictures in (truth(), restored(), flat):
-        again = ImageBatch(pictures.pixels.clone(), pictures.ids)
-        assert metric(pictures, again).tolist() == [metric.best] * len(pictures)
+    for batch in (truth(), restored(), flat):
+        again = ImageBatch(batch.pixels.clone(), batch.ids)
+        assert metric(batch, again).tolist() == [metric.best] * len(batch)
 
 
 def worse_with_more_noise(metric: Metric) -> None:
-    """Each doubling of the noise makes every picture's value worse."""
+    """Each doubling of the noise makes every image's value worse."""
     values = torch.stack([metric(noisy(std), truth()) for std in (2, 4, 8, 16, 32)])
     steps = values.diff(dim=0) if metric.better == "lower" else -values.diff(dim=0)
     assert bool((steps > 0).all()), values.tolist()
 
 
 def worse_with_more_blur(metric: Metric) -> None:
-    """Each wider blur makes every picture's value worse. None is too slight for metrics that never saw the truth."""
-    pictures = [picture.astype(np.float64) for picture in photographs()]
-    blurred = [batch([cv2.GaussianBlur(one, (0, 0), sigma) for one in pictures]) for sigma in (0.7, 1.0, 1.5, 3.0)]
+    """Each wider blur makes every image's value worse. None is too slight for metrics that never saw the truth."""
+    images = [image.astype(np.float64) for image in photographs()]
+    blurred = [batch([cv2.GaussianBlur(one, (0, 0), sigma) for one in images]) for sigma in (0.7, 1.0, 1.5, 3.0)]
     values = torch.stack([metric(one, truth()) for one in blurred])
     steps = values.diff(dim=0) if metric.better == "lower" else -values.diff(dim=0)
     assert bool((steps > 0).all()), values.tolist()
 
 
-def scores_each_picture_alone(metric: Metric) -> None:
+def scores_each_image_alone(metric: Metric) -> None:
     """The same bits alone, in a batch, in another order, and in another memory layout."""
     together = metric(restored(), truth())
     order = [2, 0, 1]
@@ -159,10 +159,10 @@ def symmetric(metric: Metric) -> None:
 
 
 def same_for_mirrored_pairs(metric: Metric) -> None:
-    """A pair mirrored in both pictures gives the same value (even sides: halving starts at the top left)."""
+    """A pair mirrored in both images gives the same value (even sides: halving starts at the top left)."""
 
-    def cut(pictures: ImageBatch, *flips: int) -> ImageBatch:
-        return ImageBatch(pictures.pixels[..., :208, :192].flip(flips), pictures.ids)
+    def cut(images: ImageBatch, *flips: int) -> ImageBatch:
+        return ImageBatch(images.pixels[..., :208, :192].flip(flips), images.ids)
 
     plain = metric(cut(restored()), cut(truth()))
     for flips in ((2,), (3,)):
@@ -170,8 +170,8 @@ def same_for_mirrored_pairs(metric: Metric) -> None:
         torch.testing.assert_close(mirrored, plain, rtol=0, atol=1e-11)
 
 
-def leaves_pictures_alone(metric: Metric) -> None:
-    """Neither the pictures nor the views that all metrics share are written to."""
+def leaves_images_alone(metric: Metric) -> None:
+    """Neither the images nor the views that all metrics share are written to."""
     pair = (images.select(restored(), [0, 1, 2]), images.select(truth(), [0, 1, 2]))
     views = (
         images.to_uint8,
@@ -188,7 +188,7 @@ def leaves_pictures_alone(metric: Metric) -> None:
 
 
 def refuses_what_is_no_pair(metric: Metric) -> None:
-    """Other names, another order, a missing picture, another size: refused, and the line says which."""
+    """Other names, another order, a missing image, another size: refused, and the line says which."""
     pixels, ids = truth().pixels, truth().ids
     renamed = ImageBatch(pixels, ("face", "dog", "cup"))
     shuffled = ImageBatch(pixels, ("cat", "face", "cup"))
@@ -200,12 +200,12 @@ def refuses_what_is_no_pair(metric: Metric) -> None:
         assert metric.name in refusal
 
 
-def refuses_pictures_below_its_minimum(metric: Metric) -> None:
+def refuses_images_below_its_minimum(metric: Metric) -> None:
     """One pixel below the stated minimum is refused by size; at the minimum there is a finite value or ``best``."""
     side = metric.minimum_side_px
 
-    def cut(pictures: ImageBatch, height: int, width: int) -> ImageBatch:
-        return ImageBatch(pictures.pixels[..., :height, :width], pictures.ids)
+    def cut(images: ImageBatch, height: int, width: int) -> ImageBatch:
+        return ImageBatch(images.pixels[..., :height, :width], images.ids)
 
     try:
         values = metric(cut(restored(), side, side), cut(truth(), side, side))
@@ -224,7 +224,7 @@ def never_looks_at_the_truth(metric: Metric) -> None:
 
 
 def looks_at_the_truth(metric: Metric) -> None:
-    """A full-reference metric changes for every picture when its truth does."""
+    """A full-reference metric changes for every image when its truth does."""
     assert bool((metric(restored(), truth()) != metric(restored(), noisy(12))).all())
 
 
@@ -243,14 +243,14 @@ COMMON: tuple[Law, ...] = (
     agrees_with_oracle,
     keeps_the_contract,
     worse_with_more_blur,
-    scores_each_picture_alone,
+    scores_each_image_alone,
     same_bits_for_any_thread_count,
-    leaves_pictures_alone,
-    refuses_pictures_below_its_minimum,
+    leaves_images_alone,
+    refuses_images_below_its_minimum,
     has_plain_metadata,
 )
 FULL_REFERENCE: tuple[Law, ...] = (
-    best_on_equal_pictures,
+    best_on_equal_images,
     symmetric,
     same_for_mirrored_pairs,
     refuses_what_is_no_pair,

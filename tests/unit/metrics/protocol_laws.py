@@ -1,6 +1,6 @@
-"""What each published script does between two 8-bit pictures and its figure, written out again, and the law it makes.
+"""What each published script does between two 8-bit images and its figure, written out again, and the law it makes.
 
-Every script takes two (H, W, 3) uint8 RGB pictures, restored and truth, and a folder with seeded weights.
+Every script takes two (H, W, 3) uint8 RGB images, restored and truth, and a folder with seeded weights.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ basicsr = laws.oracles.basicsr
 Script = Callable[[Any, Any, Path], float | None]
 
 
-def bgr(picture: Any) -> Any:
-    return np.ascontiguousarray(picture[..., ::-1])
+def bgr(image: Any) -> Any:
+    return np.ascontiguousarray(image[..., ::-1])
 
 
 def basicsr_psnr(restored: Any, truth: Any, _: Path) -> float:
@@ -59,7 +59,7 @@ def basicsr_niqe(restored: Any, _: Any, __: Path) -> float:
 
 def _corrected(restored: Any, truth: Any) -> tuple[Any, Any]:
     """VQFR: single precision, shift and stretch and both once more, one channel after the other."""
-    ours, theirs = (bgr(picture).astype(np.float32) / 255.0 for picture in (restored, truth))
+    ours, theirs = (bgr(image).astype(np.float32) / 255.0 for image in (restored, truth))
     for channel in range(3):
         plane = ours[:, :, channel]
         for _ in range(2):
@@ -80,7 +80,7 @@ def vqfr_ssim(restored: Any, truth: Any, _: Path) -> float:
 
 
 def lpips_of(restored: Any, truth: Any, folder: Path, network: str, *, order: int = 1, signed: bool = True) -> float:
-    """The lpips package itself; ``order`` -1 leaves pictures as OpenCV reads them."""
+    """The lpips package itself; ``order`` -1 leaves images as OpenCV reads them."""
     ours, theirs = (
         torch.from_numpy(np.ascontiguousarray(p[..., ::order].transpose(2, 0, 1)).astype(np.float32) / 255)[None]
         for p in (restored, truth)
@@ -106,8 +106,8 @@ def _arccos(first: Any, second: Any) -> float:
 def cos_dist(restored: Any, truth: Any, folder: Path) -> float:
     """VQFR's load_image and cosin_metric: a grey PNG, 128 px, [-1, 1], degrees."""
     embedded = []
-    for picture in (restored, truth):
-        _, file = cv2.imencode(".png", bgr(picture))
+    for image in (restored, truth):
+        _, file = cv2.imencode(".png", bgr(image))
         grey = cv2.resize(cv2.imdecode(file, 0), (128, 128), interpolation=cv2.INTER_LINEAR)
         with torch.no_grad():
             embedded.append(arcface(folder)(torch.from_numpy((grey[None, None].astype(np.float32) - 127.5) / 127.5)))
@@ -121,10 +121,10 @@ def cos_dist_of_the_mean(restored: Any, truth: Any, folder: Path) -> float | Non
 
 
 def identity_distance(restored: Any, truth: Any, folder: Path) -> float:
-    """RestoreFormer's gray_resize_for_identity on pictures as OpenCV reads them, in [0, 1]; radians."""
+    """RestoreFormer's gray_resize_for_identity on images as OpenCV reads them, in [0, 1]; radians."""
     embedded = []
-    for picture in (restored, truth):
-        out = torch.from_numpy(bgr(picture).astype(np.float32) / 255).permute(2, 0, 1)[None]
+    for image in (restored, truth):
+        out = torch.from_numpy(bgr(image).astype(np.float32) / 255).permute(2, 0, 1)[None]
         grey = (0.2989 * out[:, 0] + 0.5870 * out[:, 1] + 0.1140 * out[:, 2]).unsqueeze(1)
         grey = torch.nn.functional.interpolate(grey, (128, 128), mode="bilinear", align_corners=False)
         with torch.no_grad():
@@ -133,13 +133,13 @@ def identity_distance(restored: Any, truth: Any, folder: Path) -> float:
 
 
 def landmark_distance(restored: Any, truth: Any, folder: Path) -> float:
-    """VQFR's get_landmark_distance on facexlib's points; pictures as OpenCV reads them."""
-    ours, theirs = (networks.facexlibs_landmarks(picture, folder) for picture in (restored, truth))
+    """VQFR's get_landmark_distance on facexlib's points; images as OpenCV reads them."""
+    ours, theirs = (networks.facexlibs_landmarks(image, folder) for image in (restored, truth))
     return float(np.sqrt(((theirs - ours) ** 2).sum(1)).mean())
 
 
 def psnr_pt(restored: Any, truth: Any, _: Path) -> float:
-    ours, theirs = (laws.oracles.as_tensor(picture) for picture in (restored, truth))
+    ours, theirs = (laws.oracles.as_tensor(image) for image in (restored, truth))
     from basicsr.metrics.psnr_ssim import calculate_psnr_pt
 
     return float(calculate_psnr_pt(ours, theirs, crop_border=0))
@@ -154,9 +154,7 @@ def pyiqa(name: str) -> Script:
 
             return package.create_metric(name, device="cpu")
 
-    return lambda restored, truth, _: float(
-        metric()(*(laws.oracles.as_tensor(picture) for picture in (restored, truth)))
-    )
+    return lambda restored, truth, _: float(metric()(*(laws.oracles.as_tensor(image) for image in (restored, truth))))
 
 
 def of(network: str, **settings: Any) -> Script:
@@ -235,7 +233,7 @@ def seeded_weights(folder: Path) -> Iterator[None]:
 
 
 @cache
-def pictures() -> list[tuple[Any, Any]]:
+def images() -> list[tuple[Any, Any]]:
     """Three pairs that differ in colour, contrast, blur and noise, and a pair so near that VQFR drops it."""
     whole = zip(laws.as_bytes(laws.restored()), laws.as_bytes(laws.truth()), strict=True)
     pairs = [(ours[:, 4:], theirs[:, 4:]) for ours, theirs in whole]  # 209 x 193
@@ -253,7 +251,7 @@ def same_as_the_script(protocol: str, figure: str, folder: Path, metric: Metric 
     script, bound = SCRIPTS[protocol, figure]
     with seeded_weights(folder):
         metric = metric or load([protocols.find(protocol).figures[figure]])[0]
-        pairs = pictures()
+        pairs = images()
         if any(word in figure.lower() for word in ("lpips", "deg", "idd", "lmd")):
             # Networks are slow, and these say as much: one pair far apart, one nearly equal, a quarter of the pixels.
             pairs = [(restored[-96:, -96:], truth[-96:, -96:]) for restored, truth in pairs[2:]]
@@ -261,7 +259,7 @@ def same_as_the_script(protocol: str, figure: str, folder: Path, metric: Metric 
             pairs = pairs[:1]  # seconds each
         for place, (restored, truth) in enumerate(pairs):
             expected = script(restored, truth, folder)
-            ours, theirs = (laws.batch([picture.astype(np.float64)], ("one",)) for picture in (restored, truth))
+            ours, theirs = (laws.batch([image.astype(np.float64)], ("one",)) for image in (restored, truth))
             try:
                 got: float | None = float(metric(ours, theirs))
             except BadInput:

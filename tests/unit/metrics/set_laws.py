@@ -30,7 +30,7 @@ def exact(n: int, mean: torch.Tensor, variances: torch.Tensor, seed: int) -> tor
 
 @cache
 def pairs() -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
-    """More pictures than dimensions, fewer, and one of each."""
+    """More images than dimensions, fewer, and one of each."""
     return (
         (normal(60, 1), normal(75, 2, shift=0.3)),
         (normal(10, 3), normal(13, 4, shift=0.3)),
@@ -52,8 +52,8 @@ def gaussians_with_known_moments(distance: Distance, bound: float = 1e-8) -> Non
         near(distance(exact(n, m1, v1, 1), exact(n + 7, m2, v2, 2)), expected, bound)
 
 
-def fewer_pictures_than_dimensions(distance: Distance, bound: float = 1e-8) -> None:
-    """The same with variance along 5 axes only, and more axes than pictures."""
+def fewer_images_than_dimensions(distance: Distance, bound: float = 1e-8) -> None:
+    """The same with variance along 5 axes only, and more axes than images."""
     rng = np.random.default_rng(1)
     m1, m2, v1, v2 = (torch.from_numpy(rng.uniform(0.5, 2, 5)) for _ in range(4))
     a, b = exact(8, m1, v1, 3), exact(9, m2, v2, 4)
@@ -104,7 +104,7 @@ def moments_of_a_stream(make: Callable[[], Any]) -> None:
 
 FRECHET = (
     gaussians_with_known_moments,
-    fewer_pictures_than_dimensions,
+    fewer_images_than_dimensions,
     equal_sets_are_at_zero,
     symmetric,
     order_and_rotation_change_nothing,

@@ -95,10 +95,10 @@ def test_networks_on_a_gpu(name: str) -> None:
 @pytest.mark.usefixtures("_weights")
 @pytest.mark.parametrize("resize", ["legacy", "clean"])
 def test_features_of_fid_on_a_gpu(resize: inception.Resize) -> None:
-    pictures = networks.photographs()
+    images = networks.photographs()
     with _full_precision():
-        there = inception.features(moved(pictures, "cuda"), resize, needed_by="fid")
-        here = inception.features(pictures, resize, needed_by="fid")
+        there = inception.features(moved(images, "cuda"), resize, needed_by="fid")
+        here = inception.features(images, resize, needed_by="fid")
     assert there.device.type == "cpu"
     assert float((there - here).abs().max()) < 1e-4
 
@@ -134,7 +134,7 @@ def test_scores_with_windows_by_torch(name: str) -> None:
         assert float((metric(laws.restored(), laws.truth()) - expected).abs().max()) <= PIXELS[name]
 
 
-def test_every_metric_of_pictures_is_listed() -> None:
+def test_every_metric_of_images_is_listed() -> None:
     from gfpbench.metrics import METRICS
 
     by_dlib = {"deg_dlib", "lmd_dlib", "eye_mismatch"}  # dlib reads bytes on the CPU

@@ -1,4 +1,4 @@
-"""What the field agrees on about each metric: which way is better, what equal pictures score, and in which unit."""
+"""What the field agrees on about each metric: which way is better, what equal images score, and in which unit."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_the_map_shows_where_detail_was_invented() -> None:
 
 
 def test_detail_a_pixel_away_is_not_invented() -> None:
-    moved = laws.changed(lambda picture: np.hstack([picture[:, :1], picture[:, :-1]]))
+    moved = laws.changed(lambda image: np.hstack([image[:, :1], image[:, :-1]]))
     score = load(["hallucination"])[0]
     assert bool((score(moved, laws.truth()) < 0.05).all())
 
@@ -84,9 +84,9 @@ def test_lengths_scale_with_the_crop() -> None:
 
 
 def test_flat_eyes_have_their_corners_where_they_belong() -> None:
-    picture, points = to_rgb_arrays(laws.truth())[0], laws.dlib_landmarks(0)
+    image, points = to_rgb_arrays(laws.truth())[0], laws.dlib_landmarks(0)
     for which, mirrored, outer, inner in ((eye_mismatch.LEFT, False, 0, 3), (eye_mismatch.RIGHT, True, 3, 0)):
-        eye, flat = eye_mismatch.flat_eye(picture, points[which], mirrored)
+        eye, flat = eye_mismatch.flat_eye(image, points[which], mirrored)
         assert eye.shape == (eye_mismatch.HEIGHT, eye_mismatch.WIDTH, 3)
         np.testing.assert_allclose(flat[outer], (4, 12), atol=1e-4)
         np.testing.assert_allclose(flat[inner], (44, 12), atol=1e-4)
@@ -98,13 +98,13 @@ def test_flat_eyes_have_their_corners_where_they_belong() -> None:
         assert not (iris & sclera).any()
 
 
-def test_eyes_of_a_mirrored_picture_are_as_unlike() -> None:
+def test_eyes_of_a_mirrored_image_are_as_unlike() -> None:
     """Mirroring exchanges the eyes: with mirrored landmarks the same three differences, to the resampling."""
-    picture, points = to_rgb_arrays(laws.painted_eyes((laws.LEFT,)))[0], laws.dlib_landmarks(0)
+    image, points = to_rgb_arrays(laws.painted_eyes((laws.LEFT,)))[0], laws.dlib_landmarks(0)
     mirrored = points * [-1, 1] + [laws.SIDE - 1, 0]
     order = [*range(36), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40, *range(48, 68)]
-    plain = eye_mismatch.mismatch(picture, points)
-    turned = eye_mismatch.mismatch(np.ascontiguousarray(picture[:, ::-1]), mirrored[order])
+    plain = eye_mismatch.mismatch(image, points)
+    turned = eye_mismatch.mismatch(np.ascontiguousarray(image[:, ::-1]), mirrored[order])
     np.testing.assert_allclose(turned, plain, rtol=0.02, atol=0.05)
     assert math.isfinite(plain.sum())
 

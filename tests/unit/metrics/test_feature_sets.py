@@ -77,7 +77,7 @@ def test_features_are_kept_up_to_a_number() -> None:
     many = gather(torch.split(rows(21), 7), keep=20)
     assert many.features is None
     expect_moments_of(many.moments, rows(21))
-    with pytest.raises(BadInput, match="kid_legacy compares single features; this set of 21 pictures"):
+    with pytest.raises(BadInput, match="kid_legacy compares single features; this set of 21 images"):
         many.needed_features("kid_legacy")
     with pytest.raises(BadInput, match="no features"):
         gather([])
@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_refused() -> None:
     other.add(rows(3, d=5))
     with pytest.raises(BadInput, match="5 dimensions cannot join 6"):
         moments.merge(other)
-    with pytest.raises(BadInput, match="two pictures or more, not 1"):
+    with pytest.raises(BadInput, match="two images or more, not 1"):
         _ = gather([rows(1)]).moments.covariance
 
 
@@ -170,5 +170,5 @@ def test_a_missing_or_damaged_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"page\.npz"):
         load_reference(tmp_path / "page.npz", n=9)
     np.savez(tmp_path / "one.npz", mu=np.zeros(2), sigma=np.eye(2))
-    with pytest.raises(BadInput, match="two pictures or more, not 1"):
+    with pytest.raises(BadInput, match="two images or more, not 1"):
         load_reference(tmp_path / "one.npz", n=1)

@@ -62,7 +62,7 @@ def test_it_agrees_with_scipys_sqrtm(n: int, m: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # scipy speaks up about singular matrices: that is the point
-def test_it_agrees_with_scipys_sqrtm_on_few_pictures() -> None:
+def test_it_agrees_with_scipys_sqrtm_on_few_images() -> None:
     a, b = normal(20, 22, d=64), normal(30, 23, d=64, shift=0.2)
     assert fid.frechet_from_features(a, b) == pytest.approx(by_sqrtm(a, b), rel=1e-6)
 
@@ -92,11 +92,11 @@ def test_it_agrees_with_torch_fidelity_and_pyiqa() -> None:
 @pytest.mark.parametrize(("n", "m"), [(30, 1), (1, 30), (1, 1)])
 def test_a_set_of_one_is_refused(n: int, m: int) -> None:
     a, b = normal(n, 28), normal(m, 29)
-    with pytest.raises(BadInput, match="needs two pictures or more"):
+    with pytest.raises(BadInput, match="needs two images or more"):
         fid.fid_legacy.score(gather([a]), gather([b]))
     with pytest.raises(BadInput, match="too small"):
         fid.frechet_from_features(a, b)
-    with pytest.raises(BadInput, match="two pictures or more, not 1"):
+    with pytest.raises(BadInput, match="two images or more, not 1"):
         by_moments(a, b)
 
 
@@ -111,7 +111,7 @@ def test_other_networks_and_broken_features_are_refused() -> None:
         fid.frechet_from_features(broken, normal(9, 2))
 
 
-def test_identical_pictures_have_a_defined_distance() -> None:
+def test_identical_images_have_a_defined_distance() -> None:
     one = normal(1, 30).expand(7, -1)
     other = one + 2
     assert fid.frechet_from_features(one, other) == pytest.approx(4 * laws.D)
@@ -120,7 +120,7 @@ def test_identical_pictures_have_a_defined_distance() -> None:
 
 
 def finite_difference(restored: torch.Tensor, reference: torch.Tensor, index: int, by: float = 1e-4) -> float:
-    """The derivative of the distance by one picture's weight, from weighted moments."""
+    """The derivative of the distance by one image's weight, from weighted moments."""
 
     def at(step: float) -> float:
         weights = torch.ones(len(restored), dtype=torch.float64)
@@ -136,7 +136,7 @@ def finite_difference(restored: torch.Tensor, reference: torch.Tensor, index: in
 
 
 @pytest.mark.parametrize(("n", "m"), [(60, 90), (10, 90), (60, 12)])
-def test_influence_is_the_derivative_by_a_pictures_weight(n: int, m: int) -> None:
+def test_influence_is_the_derivative_by_an_images_weight(n: int, m: int) -> None:
     restored, reference = normal(n, 31, shift=0.2), normal(m, 32)
     pulls = fid.influence(restored, gather([reference]))
     assert float(pulls.sum()) == pytest.approx(0, abs=1e-8)
@@ -145,7 +145,7 @@ def test_influence_is_the_derivative_by_a_pictures_weight(n: int, m: int) -> Non
 
 
 @pytest.mark.parametrize(("n", "d", "shift"), [(60, 16, 0.3), (40, 48, 0.3), (60, 16, 0.0)])
-def test_the_interval_covers_what_as_many_other_pictures_would_give(n: int, d: int, shift: float) -> None:
+def test_the_interval_covers_what_as_many_other_images_would_give(n: int, d: int, shift: float) -> None:
     reference = gather([normal(1000, 33, d=d)])
     sets = [normal(n, 1000 + trial, d=d, shift=shift) for trial in range(120)]
     values = [fid.distance(gather([rows]), reference) for rows in sets]
@@ -172,7 +172,7 @@ def test_the_interval_is_not_a_formality() -> None:
 
 
 def test_the_extrapolation_removes_most_of_the_bias() -> None:
-    """Known Gaussians: the distance of infinitely many pictures is that of the moments they were drawn from."""
+    """Known Gaussians: the distance of infinitely many images is that of the moments they were drawn from."""
     d = 16
     rng = np.random.default_rng(34)
     truth = Moments.of(torch.zeros(d), torch.eye(d), 10**9)
@@ -239,7 +239,7 @@ def test_without_weights_the_asset_is_named(monkeypatch: pytest.MonkeyPatch, tmp
         (19, 100, True, False),
         (20, 100, True, True),
         (100, 19, True, False),
-        (100, 19, False, True),  # statistics of few pictures: nothing of them can be left out
+        (100, 19, False, True),  # statistics of few images: nothing of them can be left out
     ],
 )
 def test_what_is_too_few_to_extrapolate_from(restored: int, reference: int, kept: bool, is_extrapolated: bool) -> None:

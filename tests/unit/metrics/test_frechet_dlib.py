@@ -68,7 +68,7 @@ def test_the_box_follows_a_crop_that_is_not_square() -> None:
         np.testing.assert_array_equal(row.numpy(), np.array(described))
 
 
-def test_a_picture_s_features_do_not_depend_on_its_batch() -> None:
+def test_an_image_s_features_do_not_depend_on_its_batch() -> None:
     truth = laws.portraits()
     together = frechet_dlib.features(truth)
     assert torch.equal(frechet_dlib.features(select(truth, [1])), together[1:])
@@ -90,9 +90,9 @@ def test_the_distance_is_frechet_s() -> None:
     assert score.value > 0.01
 
 
-def test_one_picture_is_no_set() -> None:
+def test_one_image_is_no_set() -> None:
     one = frechet_dlib.statistics([frechet_dlib.features(laws.portraits())[:1]])
-    with pytest.raises(BadInput, match="frechet_dlib needs two pictures or more"):
+    with pytest.raises(BadInput, match="frechet_dlib needs two images or more"):
         frechet_dlib.score(one, one)
 
 

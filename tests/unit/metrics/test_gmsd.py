@@ -12,9 +12,9 @@ from gfpbench.metrics.gmsd import gmsd
 from gfpbench.types import ImageBatch
 
 
-def even(pictures: ImageBatch) -> ImageBatch:
+def even(faces: ImageBatch) -> ImageBatch:
     """pyiqa drops the last row of an odd side where the authors' code halves it against zeros."""
-    return images.quantized(ImageBatch(pictures.pixels[..., :208, :196], pictures.ids))
+    return images.quantized(ImageBatch(faces.pixels[..., :208, :196], faces.ids))
 
 
 def test_pyiqa(per_image_laws: Any, pyiqa_metric: Any) -> None:

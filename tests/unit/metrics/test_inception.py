@@ -1,4 +1,4 @@
-"""The FID Inception gives the features that basicsr's own network gives, from the same file and pictures."""
+"""The FID Inception gives the features that basicsr's own network gives, from the same file and images."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_clean_resizing_equals_pyiqas(tmp_path: Path) -> None:
             assert float((prepared[index] - (theirs / 127.5 - 1)).abs().max()) < 1e-6
 
 
-def test_large_pictures_are_where_the_two_resizes_differ() -> None:
+def test_large_images_are_where_the_two_resizes_differ() -> None:
     """Stripes of one pixel: antialiasing turns them grey, the legacy resize keeps some of them."""
     stripes = (torch.arange(900) % 2).float().expand(1, 3, 900, 900).contiguous()
     batch = ImageBatch(stripes, ("stripes",))
@@ -88,7 +88,7 @@ def test_batches_and_neighbours_change_nothing(weights: Path, monkeypatch: pytes
     assert float((together - inception.extract(network, batch, "legacy")).abs().max()) < 1e-5
 
 
-def test_features_are_of_the_8_bit_picture(weights: Path) -> None:
+def test_features_are_of_the_8_bit_image(weights: Path) -> None:
     network, batch = inception.fid_inception(weights), oracles.photographs()
     nudged = ImageBatch((batch.pixels + 0.4 / 255).clamp(0, 1), batch.ids)
     assert torch.equal(inception.extract(network, batch, "legacy"), inception.extract(network, nudged, "legacy"))

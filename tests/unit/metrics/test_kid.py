@@ -86,7 +86,7 @@ def test_pseudo_values_are_those_of_leaving_one_out() -> None:
 
 
 @pytest.mark.parametrize("shift", [0.3, 0.0])
-def test_the_interval_covers_what_as_many_other_pictures_would_give(shift: float) -> None:
+def test_the_interval_covers_what_as_many_other_images_would_give(shift: float) -> None:
     reference = normal(500, 9, d=16)
     sets = [normal(40, 1000 + trial, d=16, shift=shift) for trial in range(120)]
     expected = float(np.mean([kid.squared_mmd(rows, reference) for rows in sets]))

@@ -46,7 +46,7 @@ def test_points_are_facexlibs(folder: Path) -> None:
 
 
 class Corners(torch.nn.Module):
-    """Stands in for the network, which takes seconds: each map is highest where the picture is brightest."""
+    """Stands in for the network, which takes seconds: each map is highest where the image is brightest."""
 
     def forward(self, pixels: torch.Tensor) -> Any:
         peaks = torch.nn.functional.max_pool2d(pixels.mean(1, keepdim=True), 4)
@@ -69,15 +69,15 @@ def test_the_last_cell_has_a_place() -> None:
 
 
 def spots(*places: tuple[int, int]) -> Any:
-    """Black pictures of 128 x 64 px with one white square of 4 px at (x, y) each."""
+    """Black images of 128 x 64 px with one white square of 4 px at (x, y) each."""
     pixels = torch.zeros(len(places), 3, 64, 128)
-    for picture, (x, y) in zip(pixels, places, strict=True):
-        picture[:, y : y + 4, x : x + 4] = 1
+    for image, (x, y) in zip(pixels, places, strict=True):
+        image[:, y : y + 4, x : x + 4] = 1
     return ImageBatch(pixels, tuple(f"spot {i}" for i in range(len(places))))
 
 
-def test_distances_are_in_pixels_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """8 cells to the right of a picture 128 px wide are 16 px; 8 cells down, 64 px high, 8 px. Each picture alone."""
+def test_distances_are_in_pixels_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """8 cells to the right of an image 128 px wide are 16 px; 8 cells down, 64 px high, 8 px. Each image alone."""
     monkeypatch.setattr(assets, "path", lambda name, needed_by=None: Path("any"))
     monkeypatch.setattr(subject, "awing", lambda path: Corners())
     truth, restored = spots((40, 24), (40, 24), (40, 24)), spots((56, 24), (40, 32), (40, 24))

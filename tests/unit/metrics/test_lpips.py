@@ -1,4 +1,4 @@
-"""LPIPS equals the lpips package on the same weights and pictures: range, order and loading, without the real ones."""
+"""LPIPS equals the lpips package on the same weights and images: range, order and loading, without the real ones."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_it_equals_the_lpips_package(backbone: str, folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("_here")
-def test_equal_pictures_are_at_zero_and_the_order_of_a_pair_does_not_matter() -> None:
+def test_equal_images_are_at_zero_and_the_order_of_a_pair_does_not_matter() -> None:
     clean, noisy = oracles.photographs(64), oracles.noisy(side=64)
     assert lpips.lpips_alex(clean, clean).tolist() == [0.0, 0.0, 0.0]
     assert torch.allclose(lpips.lpips_alex(noisy, clean), lpips.lpips_alex(clean, noisy), rtol=1e-5)

@@ -13,8 +13,8 @@ from gfpbench.metrics.ms_ssim import ms_ssim
 from gfpbench.types import BadInput, ImageBatch
 
 
-def cropped(pictures: ImageBatch, side: int) -> ImageBatch:
-    return ImageBatch(pictures.pixels[..., :side, :side], pictures.ids)
+def cropped(images: ImageBatch, side: int) -> ImageBatch:
+    return ImageBatch(images.pixels[..., :side, :side], images.ids)
 
 
 def test_pyiqa(per_image_laws: Any, pyiqa_metric: Any) -> None:

@@ -19,8 +19,8 @@ from gfpbench.metrics.niqe import niqe
 from gfpbench.types import BadInput, ImageBatch
 
 
-def scored(pictures: ImageBatch) -> list[float]:
-    return [float(value) for value in niqe(pictures, pictures)]
+def scored(faces: ImageBatch) -> list[float]:
+    return [float(value) for value in niqe(faces, faces)]
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +31,19 @@ def astronaut() -> ImageBatch:
 def test_basicsr_at_512_px(per_image_laws: Any, astronaut: ImageBatch) -> None:
     """A photograph with flat black parts, sharp and blurred: the hardest case for single precision."""
     blurred = images.quantized(images.resized(images.resized(astronaut, (128, 128)), (512, 512)))
-    for pictures in (astronaut, blurred):
-        expected = per_image_laws.oracles.basicsr().calculate_niqe(images.to_bgr_arrays(pictures)[0], crop_border=0)
-        assert scored(pictures) == pytest.approx([expected], abs=0.005)
+    for faces in (astronaut, blurred):
+        expected = per_image_laws.oracles.basicsr().calculate_niqe(images.to_bgr_arrays(faces)[0], crop_border=0)
+        assert scored(faces) == pytest.approx([expected], abs=0.005)
 
 
 def test_pyiqa_on_the_same_luma(pyiqa_metric: Any, tmp_path: Path) -> None:
-    """pyiqa computes in double precision: up to 0.02 on textured pictures, 0.06 where large parts are black."""
-    pictures = images.batch_from_uint8([data.chelsea()], ("cat",))
+    """pyiqa computes in double precision: up to 0.02 on textured images, 0.06 where large parts are black."""
+    faces = images.batch_from_uint8([data.chelsea()], ("cat",))
     model = subject.pristine()
     path = tmp_path / "pristine.mat"
     scipy.io.savemat(path, {"mu_prisparam": model.mean[None], "cov_prisparam": model.covariance})
     metric = pyiqa_metric("niqe", pretrained_model_path=str(path), color_space="ycbcr")
-    assert scored(pictures) == pytest.approx([metric(pictures.pixels).item()], abs=0.03)
+    assert scored(faces) == pytest.approx([metric(faces.pixels).item()], abs=0.03)
 
 
 def test_luma_is_basicsrs(per_image_laws: Any) -> None:
@@ -75,7 +75,7 @@ def test_basicsr_given_the_same_luma_and_halving(per_image_laws: Any, flat: int)
     """All but the halving is basicsr's arithmetic to six digits; half of the blocks flat, and undefined, too."""
     pixels = per_image_laws.truth().pixels.repeat(1, 1, 2, 2)[..., :384, :384].clone()
     pixels[..., :flat] = 0.25
-    pictures = images.quantized(ImageBatch(pixels, per_image_laws.truth().ids))
+    faces = images.quantized(ImageBatch(pixels, per_image_laws.truth().ids))
     per_image_laws.oracles.basicsr()
     from basicsr.metrics.niqe import niqe as calculate
 
@@ -84,13 +84,13 @@ def test_basicsr_given_the_same_luma_and_halving(per_image_laws: Any, flat: int)
     with warnings.catch_warnings(), patch("basicsr.metrics.niqe.imresize", lambda plane, **_: subject._halved(plane)):
         # basicsr's own warnings about flat blocks
         warnings.filterwarnings("ignore", "Mean of empty slice|invalid value", RuntimeWarning)
-        planes = images.to_rounded_luma_255(pictures)[:, 0].float().numpy()
+        planes = images.to_rounded_luma_255(faces)[:, 0].float().numpy()
         expected = [calculate(plane, model.mean[None], model.covariance, window) for plane in planes]
-    assert scored(pictures) == pytest.approx(expected, abs=1e-6)
+    assert scored(faces) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_a_flat_picture_is_refused_by_name(per_image_laws: Any, level: float) -> None:
+def test_a_flat_image_is_refused_by_name(per_image_laws: Any, level: float) -> None:
     pixels = torch.stack([per_image_laws.truth().pixels[0], torch.full((3, 209, 197), level)])
     with pytest.raises(BadInput, match="niqe is undefined for flat: 4 of its 4 blocks"):
         niqe(ImageBatch(pixels, ("face", "flat")), ImageBatch(pixels, ("face", "flat")))

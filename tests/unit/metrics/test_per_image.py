@@ -63,9 +63,9 @@ def test_one_pixel_has_a_psnr_and_nothing_else() -> None:
 
 
 def test_a_score_that_is_no_number_is_an_error() -> None:
-    picture = ImageBatch(torch.full((2, 3, 200, 200), 0.5), ("a", "b"))
+    image = ImageBatch(torch.full((2, 3, 200, 200), 0.5), ("a", "b"))
     sound = load(["psnr_rgb"])[0]
     assert isinstance(sound, PerImageMetric)
     broken = dataclasses.replace(sound, score=lambda one, other: torch.tensor([1.0, torch.nan]))
     with pytest.raises(BadInput, match=r"psnr_rgb is undefined \(not a number\) for b"):
-        broken(picture, picture)
+        broken(image, image)

@@ -22,64 +22,62 @@ def face(side_px: int) -> Any:
     return cv2.resize(crop, (side_px, side_px), interpolation=interpolation)
 
 
-def batch(*pictures: Any) -> ImageBatch:
-    return images.batch_from_uint8(list(pictures), tuple(f"picture {i}" for i in range(len(pictures))))
+def batch(*samples: Any) -> ImageBatch:
+    return images.batch_from_uint8(list(samples), tuple(f"image {i}" for i in range(len(samples))))
 
 
-def scores(*pictures: Any) -> list[float]:
-    pictures_ = batch(*pictures)
-    return [float(value) for value in piqe(pictures_, pictures_)]
+def scores(*samples: Any) -> list[float]:
+    images_ = batch(*samples)
+    return [float(value) for value in piqe(images_, images_)]
 
 
-def degraded(picture: Any) -> list[Any]:
+def degraded(image: Any) -> list[Any]:
     """A face, softer, blocky and noisy."""
-    _, file = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 30])
-    noise = np.random.default_rng(0).normal(0, 12, picture.shape)
-    noisy = np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
-    return [picture, cv2.GaussianBlur(picture, (0, 0), len(picture) / 150), cv2.imdecode(file, 1), noisy]
+    _, file = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 30])
+    noise = np.random.default_rng(0).normal(0, 12, image.shape)
+    noisy = np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+    return [image, cv2.GaussianBlur(image, (0, 0), len(image) / 150), cv2.imdecode(file, 1), noisy]
 
 
 @pytest.mark.parametrize("side_px", [128, 192, 512])
 def test_pyiqa_in_double_precision(pyiqa_metric: Any, side_px: int) -> None:
-    """A white pixel keeps pyiqa from stretching the picture. In single precision it may put a block on the other side
+    """A white pixel keeps pyiqa from stretching the image. In single precision it may put a block on the other side
     of a threshold, which moves it by 1.6 a block at 128 px."""
-    pictures = degraded(face(side_px))
-    for picture in pictures:
-        picture[0, 0] = 255
-    pixels = batch(*pictures).pixels
+    images = degraded(face(side_px))
+    for image in images:
+        image[0, 0] = 255
+    pixels = batch(*images).pixels
     metric = pyiqa_metric("piqe")
     expected = [metric(one[None].double()).item() for one in pixels]
-    assert scores(*pictures) == pytest.approx(expected, abs=2e-3)
+    assert scores(*images) == pytest.approx(expected, abs=2e-3)
     single = [metric(one[None]).item() for one in pixels]
-    assert scores(*pictures) == pytest.approx(single, abs=400 / (side_px / 16) ** 2)
+    assert scores(*images) == pytest.approx(single, abs=400 / (side_px / 16) ** 2)
 
 
 @pytest.mark.parametrize("level", [0, 1, 128, 255])
-def test_a_picture_of_one_colour_is_the_worst(level: int) -> None:
+def test_an_image_of_one_colour_is_the_worst(level: int) -> None:
     """Black too, which pyiqa cannot score."""
     assert scores(np.full((128, 128, 3), level, np.uint8)) == [100.0]
 
 
 def test_128_px_orders_blur_and_jpeg() -> None:
-    picture = face(128)
-    blurred = [cv2.GaussianBlur(picture, (0, 0), sigma) for sigma in (0.5, 1, 2)]
-    values = scores(picture, *blurred)
+    image = face(128)
+    blurred = [cv2.GaussianBlur(image, (0, 0), sigma) for sigma in (0.5, 1, 2)]
+    values = scores(image, *blurred)
     assert values == sorted(values)
     assert values[0] < 50 < 75 < values[-1]
-    compressed = [
-        cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, q])[1], 1) for q in (60, 30, 10)
-    ]
-    values = scores(picture, *compressed)
+    compressed = [cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, q])[1], 1) for q in (60, 30, 10)]
+    values = scores(image, *compressed)
     assert values == sorted(values)
     assert values[-1] > values[0] + 20
 
 
 def test_slight_grain_counts_as_texture_and_more_as_noise() -> None:
     """The weakness its docstring states: 2 to 5 grey levels of noise score better than none, 20 and more worse."""
-    picture = face(128)
-    noise = np.random.default_rng(1).normal(0, 1, picture.shape)
+    image = face(128)
+    noise = np.random.default_rng(1).normal(0, 1, image.shape)
     clean, slight, strong, stronger = scores(
-        *(np.clip(np.rint(picture + std * noise), 0, 255).astype(np.uint8) for std in (0, 3, 20, 40))
+        *(np.clip(np.rint(image + std * noise), 0, 255).astype(np.uint8) for std in (0, 3, 20, 40))
     )
     assert slight < clean < strong < stronger
 
@@ -91,14 +89,14 @@ def test_64_px_is_the_least() -> None:
 
 
 def test_a_last_incomplete_block_repeats_its_border() -> None:
-    """As MATLAB completes it: a side of 70 px scores as the same picture whose border was repeated to 80 px."""
-    picture = face(128)[:70, :75]
-    completed = np.pad(picture, ((0, 10), (0, 5), (0, 0)), mode="edge")
-    assert scores(picture) == scores(completed)
+    """As MATLAB completes it: a side of 70 px scores as the same image whose border was repeated to 80 px."""
+    image = face(128)[:70, :75]
+    completed = np.pad(image, ((0, 10), (0, 5), (0, 0)), mode="edge")
+    assert scores(image) == scores(completed)
 
 
 def test_brightness_is_not_stretched() -> None:
-    """A darker picture has less contrast above the constant 1: unlike pyiqa, the value sees that."""
+    """A darker image has less contrast above the constant 1: unlike pyiqa, the value sees that."""
     dark = (face(128) // 4).astype(np.uint8)
     with_white = dark.copy()
     with_white[0, 0] = 255

@@ -61,7 +61,7 @@ def test_a_common_shift_changes_nothing() -> None:
     assert torch.equal(inside(a + 1e5, b + 1e5), inside(a, b))
 
 
-def test_the_interval_is_over_the_pictures_that_are_counted() -> None:
+def test_the_interval_is_over_the_images_that_are_counted() -> None:
     restored, real = gather([normal(50, 5, shift=0.4)]), gather([normal(200, 6)])
     precision, recall = precision_legacy.score(restored, real), recall_legacy.score(restored, real)
     for score in (precision, recall):

@@ -97,7 +97,7 @@ def test_sets_are_measured_as_their_sources_do() -> None:
         for name, one in protocols.PROTOCOLS.items()
     }
     assert held == SETS
-    assert protocols.PROTOCOLS["pmrf"].absent["FID"].startswith("needs the 70,000 pictures")
+    assert protocols.PROTOCOLS["pmrf"].absent["FID"].startswith("needs the 70,000 images")
 
 
 def test_what_we_recommend_has_the_networks_that_papers_report() -> None:
@@ -107,7 +107,7 @@ def test_what_we_recommend_has_the_networks_that_papers_report() -> None:
 
 
 def test_references_are_the_published_sets() -> None:
-    """The files do not say how many pictures they were made from."""
+    """The files do not say how many images they were made from."""
     assert {name: (one.asset, one.n) for name, one in set_measures.REFERENCES.items()} == {
         "truth": (None, None),
         "ffhq50k": ("ffhq-inception-stats-512", 50_000),
@@ -145,7 +145,7 @@ def test_a_metric_without_its_weights_names_an_asset_that_names_the_metric(
 ) -> None:
     """`gfpbench fetch --for METRIC` gets what the metric asks for, and a fetched file serves whom the table says."""
     monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
-    picture = laws.laws.batch([laws.laws.photographs()[0].astype(float)], ("face",))
+    image = laws.laws.batch([laws.laws.photographs()[0].astype(float)], ("face",))
     asked: dict[str, set[str]] = {}
 
     def ask(name: str, measure: Any) -> None:
@@ -159,9 +159,9 @@ def test_a_metric_without_its_weights_names_an_asset_that_names_the_metric(
 
     for metric in load(list(METRICS)):
         if metric.name not in load_without_weights:
-            ask(metric.name, lambda metric=metric: metric(picture, picture))
+            ask(metric.name, lambda metric=metric: metric(image, image))
     for measure in set_measures.load(list(set_measures.SET_METRICS)):
-        ask(measure.name, lambda measure=measure: measure.metric.features(picture))
+        ask(measure.name, lambda measure=measure: measure.metric.features(image))
         ask(measure.name, lambda measure=measure: measure.reference.load(measure.name))
     promised: dict[str, set[str]] = {}
     for asset in assets.ASSETS.values():

@@ -12,7 +12,7 @@ from gfpbench.types import ImageBatch
 
 
 def grays(*levels: float, size: tuple[int, int] = (7, 9)) -> ImageBatch:
-    """One flat grey picture for each level on the 255 scale."""
+    """One flat grey image for each level on the 255 scale."""
     pixels = torch.tensor(levels, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 3, *size) / 255
     return ImageBatch(pixels.contiguous(), tuple(f"grey {i}" for i in range(len(levels))))
 

@@ -16,7 +16,7 @@ from gfpbench.types import ImageBatch
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 255), (100, 110), (1, 0)])
-def test_two_flat_pictures(first: int, second: int) -> None:
+def test_two_flat_images(first: int, second: int) -> None:
     """Without contrast only the luminance term is left: (2ab + C1) / (a^2 + b^2 + C1)."""
     c1 = (0.01 * 255) ** 2
     pair = (ImageBatch(torch.full((1, 3, 11, 14), level / 255), ("flat",)) for level in (first, second))
@@ -24,7 +24,7 @@ def test_two_flat_pictures(first: int, second: int) -> None:
     assert ssim_rgb(*pair).item() == pytest.approx(expected, abs=1e-11)
 
 
-def test_a_picture_of_one_window() -> None:
+def test_an_image_of_one_window() -> None:
     """At 11 x 11 px there is one window, and the formula can be written down with plain sums."""
     generator = np.random.default_rng(0)
     x, y = generator.integers(0, 256, (2, 11, 11)).astype(np.float64)

@@ -40,7 +40,7 @@ def discriminating_is_logistic(losses: Any) -> None:
 
 
 def r1_of_a_linear_judge(losses: Any) -> None:
-    """D(y) = w . y has the gradient w everywhere: gamma / 2 |w|^2, whatever the pictures and however many."""
+    """D(y) = w . y has the gradient w everywhere: gamma / 2 |w|^2, whatever the images and however many."""
     w = seeded(3, 4, 4, seed=1)
     for batch in (1, 5):
         truth = seeded(batch, 3, 4, 4).requires_grad_(True)

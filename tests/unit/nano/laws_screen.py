@@ -13,18 +13,18 @@ from tests.unit.nano.blobs import blobs
 LIMITS = Limits(angle_degrees=2.0, pixels=5.0)
 
 
-def embed_by_colour(picture: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-    """A stand-in: mean colours of a grid, about the middle grey; a picture of one colour shows no face."""
-    if picture.std() < 1:
+def embed_by_colour(image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """A stand-in: mean colours of a grid, about the middle grey; an image of one colour shows no face."""
+    if image.std() < 1:
         return None
-    cells = picture.reshape(4, picture.shape[0] // 4, 4, picture.shape[1] // 4, 3).mean((1, 3)).astype(np.float64)
+    cells = image.reshape(4, image.shape[0] // 4, 4, image.shape[1] // 4, 3).mean((1, 3)).astype(np.float64)
     both = np.concatenate([cells + cells[:, ::-1], np.abs(cells - cells[:, ::-1])])  # a mirror image is the same person
     return np.asarray(both.ravel() - 128, np.float64)
 
 
 def known_and_new(known_of: Any) -> tuple[Any, NDArray[np.uint8], NDArray[np.uint8]]:
     training = blobs(8, side=64)
-    return known_of(training, embed_by_colour), training.pictures[3], blobs(1, side=64, seed=99).pictures[0]
+    return known_of(training, embed_by_colour), training.images[3], blobs(1, side=64, seed=99).images[0]
 
 
 def a_copy_is_refused(known_of: Any, screened: Any) -> None:
@@ -66,12 +66,12 @@ def one_face_is_not_kept_twice(known_of: Any, screened: Any) -> None:
     known, _, new = known_and_new(known_of)
     kept, verdicts = screened([(0, new), (1, new.copy())], known, LIMITS, 2)
     assert [number for number, _ in kept] == [0]
-    assert verdicts[1].reason == "the same picture as sample 0"
+    assert verdicts[1].reason == "the same image as sample 0"
 
 
 def it_ends_when_enough_are_kept(known_of: Any, screened: Any) -> None:
     known, _, _ = known_and_new(known_of)
-    new = enumerate(blobs(6, side=64, seed=99).pictures)
+    new = enumerate(blobs(6, side=64, seed=99).images)
     kept, verdicts = screened(new, known, LIMITS, 2)
     assert len(kept) == 2
     assert len(verdicts) < 6

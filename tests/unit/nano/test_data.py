@@ -79,14 +79,14 @@ def test_light_lies_inside_the_papers_ranges() -> None:
 def test_moved_says_where_everything_went() -> None:
     """A white dot is found where ``moved`` puts it, mirrored or turned."""
     side = 64
-    pictures = np.zeros((1, side, side, 3), np.uint8)
-    pictures[0, 38:43, 20:25] = 255  # centre x 22, y 40
-    made = Steps(Faces(pictures, ("dot",), {}), 32, 0, True, None)[0]
+    images = np.zeros((1, side, side, 3), np.uint8)
+    images[0, 38:43, 20:25] = 255  # centre x 22, y 40
+    made = Steps(Faces(images, ("dot",), {}), 32, 0, True, None)[0]
     mirrored = np.linalg.det(made.moved[:, :, :2]) < 0
     assert set(mirrored.tolist()) == {False, True}
     rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    for picture, moved in zip(made.truth, made.moved, strict=True):
-        weight = (picture.sum(0) + 3).double()
+    for image, moved in zip(made.truth, made.moved, strict=True):
+        weight = (image.sum(0) + 3).double()
         found = torch.stack([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
         assert found.numpy() == pytest.approx(moved[:, :2] @ [22.0, 40.0] + moved[:, 2], abs=0.6)
 
@@ -98,14 +98,14 @@ def test_without_augmentation_only_mirror_images_come() -> None:
 
 
 def test_faces_are_read_and_held_apart(tmp_path: Path) -> None:
-    for number, picture in enumerate(blobs(10).pictures):
-        write_png(tmp_path / f"{number}.png", picture)
+    for number, image in enumerate(blobs(10).images):
+        write_png(tmp_path / f"{number}.png", image)
     found = read_faces(str(tmp_path), 32, 8)
-    assert np.array_equal(found.pictures, blobs(10).pictures)
+    assert np.array_equal(found.images, blobs(10).images)
     ours, held = found.apart(5)
     assert held.ids == ("4", "9")
     assert len(ours) == 8
     assert not set(ours.ids) & set(held.ids)
-    assert read_faces(str(tmp_path), 64, 8).pictures.shape == (10, 64, 64, 3)
+    assert read_faces(str(tmp_path), 64, 8).images.shape == (10, 64, 64, 3)
     with pytest.raises(BadInput, match="holds 10 faces; training takes 11 or more"):
         read_faces(str(tmp_path), 32, 11)

@@ -1,6 +1,6 @@
 """A direction is found from labels, checked on samples it has not seen, and moves its attribute and little else.
 
-The stand-in for a prior is a generator whose picture is (1 + u.w) A + (1 + v.w) B: the weight of A is the attribute,
+The stand-in for a prior is a generator whose image is (1 + u.w) A + (1 + v.w) B: the weight of A is the attribute,
 the weight of B is everything else, and both are known in closed form.
 """
 
@@ -44,12 +44,12 @@ def two_tone(decoder: Any) -> Any:
 
 
 def parts(decoder: Any, latents: torch.Tensor) -> torch.Tensor:
-    """(B, 2) least-squares weights of A and B in each picture."""
+    """(B, 2) least-squares weights of A and B in each image."""
     minus_u, minus_v = -U[None], -V[None]
     with torch.no_grad():
         a, b = (networks.decoded(decoder, w).flatten() for w in (minus_v, minus_u))  # 1 A + 0 B, and the other way
-        pictures = networks.decoded(decoder, latents).flatten(1)
-    return torch.linalg.lstsq(torch.stack([a, b], dim=1), pictures.t()).solution.t()
+        images = networks.decoded(decoder, latents).flatten(1)
+    return torch.linalg.lstsq(torch.stack([a, b], dim=1), images.t()).solution.t()
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +119,9 @@ def test_a_face_is_restored_with_the_attribute_moved(tmp_path: Path, attribute: 
             nn.init.zeros_(shift[2].weight)
             nn.init.zeros_(shift[2].bias)
         for layer in (network.stylegan_decoder.to_rgbs[-1], network.stylegan_decoder.to_rgb1):
-            layer.modulated_conv.weight.mul_(0.02)  # far from where a picture is clamped
+            layer.modulated_conv.weight.mul_(0.02)  # far from where an image is clamped
     write_weights(tmp_path / "nano.safetensors", network.state_dict(), {"config": SIZES.config()})
-    batch = batch_from_uint8(list(blobs(2).pictures), ("0", "1"))
+    batch = batch_from_uint8(list(blobs(2).images), ("0", "1"))
     still, moved, twice = (
         Steered(tmp_path / "nano.safetensors", attribute, amount)(batch).pixels for amount in (0.0, 1.0, 2.0)
     )

@@ -1,4 +1,4 @@
-"""Discriminators give a number for each picture, see differences within a batch, and cut components where they are."""
+"""Discriminators give a number for each image, see differences within a batch, and cut components where they are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_shapes(side: int) -> None:
 
 
 def test_a_collapsed_batch_is_seen() -> None:
-    """The last channel tells pictures that are all the same from those that differ."""
+    """The last channel tells images that are all the same from those that differ."""
     torch.manual_seed(0)
     judge = Discriminator(16, 8, 16)
     varied = signed(4, 16)
@@ -40,16 +40,16 @@ def test_local_maps_and_logits() -> None:
 
 
 def test_components_are_cut_around_their_centres() -> None:
-    """A picture whose red and green are its x and y tells where each square came from."""
+    """An image whose red and green are its x and y tells where each square came from."""
     side = 128
     x = torch.arange(side, dtype=torch.float32).expand(side, side)
-    picture = torch.stack([x, x.t(), x])[None]
+    image = torch.stack([x, x.t(), x])[None]
     for name, (cx, cy, length) in COMPONENTS.items():
-        square = component(picture, name)
+        square = component(image, name)
         assert square.shape[-2:] == (round(length * side), round(length * side))
         assert square[0, 0].mean() == pytest.approx(cx * side, abs=1)
         assert square[0, 1].mean() == pytest.approx(cy * side, abs=1)
-    assert component(picture[..., :32, :32], "mouth").shape[-1] == 8
+    assert component(image[..., :32, :32], "mouth").shape[-1] == 8
 
 
 def test_equal_variance_at_the_start() -> None:

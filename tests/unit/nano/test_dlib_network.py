@@ -23,8 +23,8 @@ dlib = pytest.importorskip("dlib", reason="needs dlib: pip install gfpbench[iden
 def portraits() -> Faces:
     found = faces.load("embedded", size_px=128, draws=1)
     loaded = [found.load(name).pixels for name in found.ids()]
-    pictures = [to_rgb_arrays(ImageBatch(pixels[None], ("face",)))[0] for pixels in loaded]
-    return Faces(np.stack(pictures), found.ids(), {})
+    images = [to_rgb_arrays(ImageBatch(pixels[None], ("face",)))[0] for pixels in loaded]
+    return Faces(np.stack(images), found.ids(), {})
 
 
 @pytest.fixture(scope="module")
@@ -34,27 +34,27 @@ def network() -> Any:
 
 def test_embeddings_are_dlibs(network: Any, portraits: Faces) -> None:
     embedder = dlib_embedder()
-    for picture in portraits.pictures:
-        shape = embedder.landmarks(picture, embedder.find(picture))
-        chip = dlib.get_face_chip(picture, shape, 150, 0.25)
+    for image in portraits.images:
+        shape = embedder.landmarks(image, embedder.find(image))
+        chip = dlib.get_face_chip(image, shape, 150, 0.25)
         _, ours = network(to_signed(batch_from_uint8([chip], ("face",))))
-        assert np.allclose(ours[0].numpy(), embedder.embed(picture, embedder.find(picture)), atol=1e-5)
+        assert np.allclose(ours[0].numpy(), embedder.embed(image, embedder.find(image)), atol=1e-5)
 
 
 def test_chips_are_dlibs_but_for_rounding(network: Any, portraits: Faces) -> None:
     """dlib resamples in 8 bits: within a grey level or two, and next to no change of the embedding."""
     embedder = dlib_embedder()
-    for picture in portraits.pictures:
-        shape = embedder.landmarks(picture, embedder.find(picture))
-        theirs = to_signed(batch_from_uint8([dlib.get_face_chip(picture, shape, 150, 0.25)], ("face",)))
-        points = dlib_network.five_landmarks(embedder, picture)
+    for image in portraits.images:
+        shape = embedder.landmarks(image, embedder.find(image))
+        theirs = to_signed(batch_from_uint8([dlib.get_face_chip(image, shape, 150, 0.25)], ("face",)))
+        points = dlib_network.five_landmarks(embedder, image)
         assert points is not None
-        ours = dlib_network.chips(to_signed(batch_from_uint8([picture], ("face",))), points[None])
+        ours = dlib_network.chips(to_signed(batch_from_uint8([image], ("face",))), points[None])
         assert float((ours - theirs).abs().mean()) * 127.5 < 2
         assert float((network(ours)[1] - network(theirs)[1]).norm()) < 0.03  # strangers: 0.6 and more
 
 
-def test_landmarks_move_with_the_picture(portraits: Faces) -> None:
+def test_landmarks_move_with_the_image(portraits: Faces) -> None:
     """A face that was mirrored and turned has the embedding of a face, not of a chip cut beside it."""
     aligned = dlib_network.AlignedDlib(portraits, "cpu")
     straight = Steps(portraits, 8, 0, False, None)[0]
@@ -72,13 +72,13 @@ def test_landmarks_move_with_the_picture(portraits: Faces) -> None:
         assert min(distances, key=distances.__getitem__) == int(index)
 
 
-def test_a_gradient_reaches_the_picture(network: Any, portraits: Faces) -> None:
+def test_a_gradient_reaches_the_image(network: Any, portraits: Faces) -> None:
     aligned = dlib_network.AlignedDlib(portraits, "cpu")
     pairs = Steps(portraits, 2, 0, True, None)[0]
-    pictures = pairs.truth.clone().requires_grad_(True)
-    aligned(pictures, pairs)[1].square().sum().backward()
-    assert pictures.grad is not None
-    assert bool(pictures.grad.any())
+    images = pairs.truth.clone().requires_grad_(True)
+    aligned(images, pairs)[1].square().sum().backward()
+    assert images.grad is not None
+    assert bool(images.grad.any())
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

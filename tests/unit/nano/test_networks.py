@@ -37,11 +37,11 @@ def theirs(network: Any) -> Any:
 def test_restored_is_the_authors() -> None:
     network = shaken(networks.restorer(SIZES, seed=0))
     with torch.no_grad():
-        ours, pictures = networks.restored(network, signed(3))
-        expected, their_pictures = theirs(network)(signed(3), randomize_noise=False)
+        ours, images = networks.restored(network, signed(3))
+        expected, their_images = theirs(network)(signed(3), randomize_noise=False)
     assert torch.allclose(ours, expected, atol=2e-5)
-    assert [p.shape[-1] for p in pictures] == [8, 16, 32]
-    assert all(torch.allclose(a, b, atol=2e-5) for a, b in zip(pictures, their_pictures, strict=True))
+    assert [p.shape[-1] for p in images] == [8, 16, 32]
+    assert all(torch.allclose(a, b, atol=2e-5) for a, b in zip(images, their_images, strict=True))
 
 
 def test_a_prior_is_the_authors() -> None:
@@ -79,7 +79,7 @@ def test_every_weight_learns(dtype: torch.dtype) -> None:
     """Gradients reach everything but the layers that only a prior uses."""
     network = shaken(networks.restorer(SIZES, seed=0))
     with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
-        restored, pictures = networks.restored(network, signed(2))
-    (restored.abs().mean() + torch.stack([p.abs().mean() for p in pictures]).sum()).backward()
+        restored, images = networks.restored(network, signed(2))
+    (restored.abs().mean() + torch.stack([p.abs().mean() for p in images]).sum()).backward()
     idle = {name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()}
     assert {name.split(".")[1] for name in idle} == {"style_mlp"}

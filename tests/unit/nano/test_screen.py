@@ -1,4 +1,4 @@
-"""Copies of training faces, pictures without a face and repeated samples are refused; new faces are kept."""
+"""Copies of training faces, images without a face and repeated samples are refused; new faces are kept."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def test_the_program_writes_faces_and_a_record(
 
     data, prior = tmp_path / "data", tmp_path / "prior"
     data.mkdir()
-    for number, picture in enumerate(blobs(16).pictures):
-        write_png(data / f"{number:02d}.png", picture)
+    for number, image in enumerate(blobs(16).images):
+        write_png(data / f"{number:02d}.png", image)
     (tmp_path / "tiny.toml").write_text(TINY)
     train("prior", data=str(data), out=prior, config=str(tmp_path / "tiny.toml"), steps=1, device="cpu")
     monkeypatch.setattr(screening.Known.__init__, "__defaults__", (embed_by_colour,))

@@ -73,8 +73,8 @@ train("{stage}", data={data!r}, out=Path({out!r}), config={config!r}, steps={ste
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("faces")
-    for number, picture in enumerate(blobs(16).pictures):
-        write_png(folder / f"{number:02d}.png", picture)
+    for number, image in enumerate(blobs(16).images):
+        write_png(folder / f"{number:02d}.png", image)
     return folder
 
 
@@ -139,7 +139,7 @@ def flat(state: Any) -> Any:
 
 
 def test_the_restorer_loads_as_a_checkpoint(restored: Path) -> None:
-    batch = batch_from_uint8(list(blobs(2).pictures), ("0", "1"))
+    batch = batch_from_uint8(list(blobs(2).images), ("0", "1"))
     answer = restorers.load(f"checkpoint:{restored / 'nano.safetensors'}")(batch)
     assert answer.ids == batch.ids
     assert answer.size == (32, 32)
@@ -182,7 +182,7 @@ def test_a_prior_begins_a_restorer(prior: Path, restored: Path) -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_training_learns(device: str, data: Path, tmp_path: Path) -> None:
-    """Forty steps on clean faces bring the picture nearer: the signs are right."""
+    """Forty steps on clean faces bring the image nearer: the signs are right."""
     path = tmp_path / "learn.toml"
     path.write_text(TINY + "[degradation]\nnone = 1\n[losses]\nadversarial = 0\nlocal = 0\nstyle = 0\nperceptual = 0\n")
     train("restore", data=str(data), out=tmp_path / "short", config=str(path), steps=3, device=device)
@@ -201,7 +201,7 @@ def test_a_run_goes_on_and_restores_on_its_device(device: str, data: Path, confi
     for steps in (2, STEPS):
         train("restore", out=tmp_path / "restore", start=start, steps=steps, **options)
     spec = f"checkpoint:{tmp_path / 'restore' / 'nano.safetensors'}"
-    batch = batch_from_uint8(list(blobs(4).pictures), tuple("0123"))
+    batch = batch_from_uint8(list(blobs(4).images), tuple("0123"))
     there, here = (restorers.load(spec, device=where)(batch).pixels.cpu() for where in (device, "cpu"))
     assert float((there - here).abs().max()) < 4 / 255
     assert metadata(tmp_path / "restore" / "nano.safetensors")["steps"] == str(STEPS)
@@ -293,4 +293,4 @@ def test_the_program_ends_with_one_line_and_code_2(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--steps", "1"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "holds no pictures" in done.stderr
+    assert "holds no images" in done.stderr

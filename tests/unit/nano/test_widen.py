@@ -45,10 +45,10 @@ def test_a_wider_network_restores_as_the_narrow_one_did(wider: Sizes) -> None:
     narrow, wide = network(NARROW), networks.restorer(wider, seed=9)
     start_of(narrow).put_into(wide)
     with torch.no_grad():
-        expected, its_pictures = networks.restored(narrow, degraded())
-        picture, pictures = networks.restored(wide, degraded())
-    torch.testing.assert_close(picture, expected, rtol=1e-4, atol=1e-4)
-    for ours, theirs in zip(pictures, its_pictures, strict=True):
+        expected, its_images = networks.restored(narrow, degraded())
+        image, images = networks.restored(wide, degraded())
+    torch.testing.assert_close(image, expected, rtol=1e-4, atol=1e-4)
+    for ours, theirs in zip(images, its_images, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
@@ -59,8 +59,8 @@ def test_a_gradient_reaches_every_new_weight_by_the_second_step() -> None:
     for _ in range(2):
         optimiser.step()
         optimiser.zero_grad()
-        picture, pictures = networks.restored(wide, degraded())
-        (picture.square().mean() + sum(p.square().mean() for p in pictures)).backward()
+        image, images = networks.restored(wide, degraded())
+        (image.square().mean() + sum(p.square().mean() for p in images)).backward()
     marked = {name: torch.full_like(weight, torch.nan) for name, weight in narrow.state_dict().items()}
     for name, old in widened(marked, {n: torch.zeros_like(w) for n, w in wide.state_dict().items()}).items():
         if old.isnan().any() and not old.isnan().all():
@@ -90,7 +90,7 @@ def test_the_embedded_network_is_widened_by_name() -> None:
         pytest.param(Sizes.made(64, 16, 2, 0.046875, 1), id="narrower"),
         pytest.param(Sizes.made(64, 32, 2, 0.125, 1), id="longer styles"),
         pytest.param(Sizes.made(64, 16, 3, 0.125, 1), id="more layers"),
-        pytest.param(Sizes.made(128, 16, 2, 0.125, 1), id="larger pictures"),
+        pytest.param(Sizes.made(128, 16, 2, 0.125, 1), id="larger images"),
     ],
 )
 def test_what_cannot_be_widened_is_refused(other: Sizes) -> None:

@@ -148,7 +148,7 @@ def check_marks_land_where_they_belong(restore: Restore = restore_photo) -> None
 def check_each_face_goes_back_to_its_own_place(restore: Restore = restore_photo) -> None:
     """Every face is inverted where it was: nobody gets another's face."""
     photo, found = scenes.scene(700, 1000, CROWD)
-    for number, face in enumerate(found):  # in different light, so that one person's two pictures differ
+    for number, face in enumerate(found):  # in different light, so that one person's two images differ
         one = touched(photo, [face])
         photo[one] = (photo[one] * (1 - 0.17 * number)).astype(np.uint8)
     result = restore(photo, Pipeline(scenes.Painter(inverted), scenes.Known(found), batch_size=2))

@@ -89,7 +89,7 @@ def scene(height: int, width: int, places: Sequence[Place], seed: int = 0) -> tu
     """A photo with faces in it, and where they are."""
     photo, found = ground(height, width, seed), []
     for number, place in enumerate(places):
-        picture, five = portrait(place.portrait)
+        image, five = portrait(place.portrait)
         turn = np.deg2rad(place.turn_degrees)
         scale = place.side_px / PORTRAIT_PX
         linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -97,14 +97,14 @@ def scene(height: int, width: int, places: Sequence[Place], seed: int = 0) -> tu
         matrix = np.column_stack([linear, np.array(place.centre) - linear @ middle])
         if scale < 0.7:  # shrunk by areas first, so that small faces are not jagged
             small = max(2, round(PORTRAIT_PX * scale))
-            picture = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
+            image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
             own = np.column_stack([linear * PORTRAIT_PX / small, np.zeros(2)])
             own[:, 2] = np.array(place.centre) - own[:, :2] @ np.full(2, (small - 1) / 2)
         else:
             own = matrix
         size = (width, height)
-        turned = cv2.warpAffine(picture, own, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        shown = cv2.warpAffine(np.ones(picture.shape[:2], np.float32), own, size) > 0.999
+        turned = cv2.warpAffine(image, own, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        shown = cv2.warpAffine(np.ones(image.shape[:2], np.float32), own, size) > 0.999
         photo = np.where(shown[..., None], turned, photo).astype(np.uint8)
         landmarks = five @ linear.T + matrix[:, 2]
         low, high = landmarks.min(0), landmarks.max(0)

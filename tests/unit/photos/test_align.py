@@ -39,9 +39,9 @@ def test_the_template_is_the_published_one() -> None:
 
 
 def test_a_face_already_aligned_is_cropped_as_it_is() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
     matrix = similarity(TEMPLATE)
-    assert np.abs(crop_face(picture, matrix).astype(int) - picture).max() <= 1
+    assert np.abs(crop_face(image, matrix).astype(int) - image).max() <= 1
     assert corners_of(matrix) == pytest.approx(
         np.array([(-0.5, -0.5), (511.5, -0.5), (511.5, 511.5), (-0.5, 511.5)]), abs=1e-3
     )

@@ -40,10 +40,10 @@ def photos():
 
 
 def test_photos_of_a_batch_are_restored_as_each_alone(photos) -> None:
-    pictures, detector = photos
+    shown, detector = photos
     whole = WholePhoto(Pipeline(scenes.Painter(laws.inverted), detector))
     assert isinstance(whole, Restorer)
-    batch = images.batch_from_uint8(pictures, ("a", "b", "c"))
+    batch = images.batch_from_uint8(shown, ("a", "b", "c"))
     together = whole(batch)
     assert together.ids == batch.ids
     assert set(whole.results) == {"a", "b", "c"}
@@ -53,9 +53,9 @@ def test_photos_of_a_batch_are_restored_as_each_alone(photos) -> None:
 
 
 def test_a_photo_without_a_face_fails_and_its_neighbours_do_not(photos) -> None:
-    pictures, detector = photos
+    shown, detector = photos
     whole = WholePhoto(Pipeline(scenes.Painter(laws.inverted), detector))
-    batch = images.batch_from_uint8([pictures[0], scenes.ground(220, 300, seed=9), pictures[1]], ("a", "empty", "b"))
+    batch = images.batch_from_uint8([shown[0], scenes.ground(220, 300, seed=9), shown[1]], ("a", "empty", "b"))
     restored, failures = checked(whole, batch)
     assert restored is not None
     assert restored.ids == ("a", "b")
@@ -64,19 +64,19 @@ def test_a_photo_without_a_face_fails_and_its_neighbours_do_not(photos) -> None:
 
 
 def test_a_photo_is_failed_where_one_of_its_faces_is(photos) -> None:
-    pictures, detector = photos
+    shown, detector = photos
     broken = scenes.Painter(lambda pixels: pixels)  # it returns its input
     whole = WholePhoto(Pipeline(broken, detector))
     with pytest.raises(RestorationFailed, match="was not restored: painter: returned its input unchanged"):
-        whole(images.batch_from_uint8(pictures[:1], ("a",)))
+        whole(images.batch_from_uint8(shown[:1], ("a",)))
 
 
 def test_the_identity_says_so_through_the_wrapper(photos) -> None:
-    pictures, detector = photos
+    shown, detector = photos
     whole = WholePhoto(Pipeline(Identity(), detector))
     assert whole.provenance()["identity"] is True
     assert "identity" not in WholePhoto(Pipeline(scenes.Painter(laws.inverted), detector)).provenance()
-    restored, failures = checked(whole, images.batch_from_uint8(pictures, ("a", "b", "c")))
+    restored, failures = checked(whole, images.batch_from_uint8(shown, ("a", "b", "c")))
     assert not failures
     assert restored is not None
 
@@ -116,7 +116,7 @@ def test_through_the_engine_with_a_real_detector(tmp_path: Path) -> None:
     assert street.scores["psnr_rgb"] is None
     assert result.restorer["detector"] == "dlib"
     assert result.restorer["faces_restored_by"]["restorer"] == "nano"
-    kept = read_rgb(run.picture_path(tmp_path / "store" / case.id, "pair", "restored"))
+    kept = read_rgb(run.image_path(tmp_path / "store" / case.id, "pair", "restored"))
     changed = (kept != read_rgb(folder / "pair.png")).any(2)
     assert changed[80:160, 90:150].mean() > 0.5
     assert not changed[:, 414:].any()

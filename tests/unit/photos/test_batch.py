@@ -428,7 +428,7 @@ def test_the_restored_photo_of_a_photo_that_fails_now_is_removed(folder: Path, t
     out = tmp_path / "out"
     restore(folder, out)
     blacken(folder / "a.png")
-    (folder / "deep" / "b.png").write_bytes(b"no picture")
+    (folder / "deep" / "b.png").write_bytes(b"no image")
     record, told, _ = restore(folder, out)
     assert sorted(names_and_bytes(out)) == ["photos.json"]
     assert (

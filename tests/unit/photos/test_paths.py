@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
     (root / "deep").mkdir(parents=True)
     images.write_png(root / "deep" / "good.png", PHOTO)
     images.write_png(root / "empty.png", scenes.ground(100, 100))
-    (root / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    (root / "broken.jpg").write_bytes(b"\xff\xd8 no image")
     (root / "notes.txt").write_text("no photo")
     return root
 
@@ -82,7 +82,7 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
         ([tmp_path / "absent"], tmp_path / "out", "is no existing photo or folder"),
         ([folder / "deep"], folder / "deep", "is one of the photos and would be overwritten"),
         ([good], good, "is a file; give a folder"),
-        ([tmp_path / "bare"], tmp_path / "out", "holds no pictures"),
+        ([tmp_path / "bare"], tmp_path / "out", "holds no images"),
         ([good, tmp_path / "other" / "good.png"], tmp_path / "out", "would both be written as good.png"),
     ):
         (tmp_path / "bare").mkdir(exist_ok=True)

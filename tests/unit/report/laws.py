@@ -14,9 +14,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import report_sample as sample
 
-from gfpbench.report.model import Cell, Summary
 from gfpbench.report.formatting import printable
-from gfpbench.run.kept_images import picture_path
+from gfpbench.report.model import Cell, Summary
+from gfpbench.run.kept_images import image_path
 from gfpbench.types import Result
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "hr"}
@@ -166,8 +166,8 @@ def identical_pairs_are_counted(html: str, expected: dict[str, tuple[str, str]])
         assert said == ([note] if note else [])
 
 
-def pictures_match_by_name(html: str, results: Sequence[Result], store: Path) -> None:
-    """In every strip, each picture is the file of that face and restorer, and the numbers below it are that row's."""
+def images_match_by_name(html: str, results: Sequence[Result], store: Path) -> None:
+    """In every strip, each image is the file of that face and restorer, and the numbers below it are that row's."""
     by_restorer = {result.case.restorer: result for result in results}
     strips = list(parsed(html).every("article", cls="strip"))
     assert strips
@@ -180,7 +180,7 @@ def pictures_match_by_name(html: str, results: Sequence[Result], store: Path) ->
             row = next(row for row in result.rows if row.id == face)
             for image in figure.every("img"):
                 embedded = base64.b64decode(image.attributes["src"].partition(",")[2])
-                assert embedded == picture_path(store / result.case.id, face, kind).read_bytes(), (face, label)
+                assert embedded == image_path(store / result.case.id, face, kind).read_bytes(), (face, label)
             if row.failure is not None:
                 assert not list(figure.every("img"))
                 assert row.failure in figure.text

@@ -13,7 +13,7 @@ from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from gfpbench.images import Bytes, write_png
-from gfpbench.run.kept_images import picture_path
+from gfpbench.run.kept_images import image_path
 from gfpbench.types import Case, Problem, Result, Row
 
 HOSTILE = "<script>alert(1)</script>\"'`|*@all\u202egpj.exe\x1b[31m\n" + "very-long-name " * 20
@@ -24,9 +24,9 @@ METRICS = {
         "better": "higher",
         "best": float("inf"),
         "tolerance": 0.01,
-        "tolerance_reason": "threads and batch sizes move an 8-bit picture by less",
+        "tolerance_reason": "threads and batch sizes move an 8-bit image by less",
         "minimum_side_px": 1,
-        "source": "scikit-image peak_signal_noise_ratio, all channels of the 8-bit picture",
+        "source": "scikit-image peak_signal_noise_ratio, all channels of the 8-bit image",
     },
     "ssim_rgb": {
         "unit": "",
@@ -44,7 +44,7 @@ METRICS = {
         "tolerance": 0.01,
         "tolerance_reason": "as above",
         "minimum_side_px": 1,
-        "source": "mean absolute error of the 8-bit picture",
+        "source": "mean absolute error of the 8-bit image",
     },
     "niqe": {
         "unit": "",
@@ -88,9 +88,9 @@ def degraded(truth: Bytes, parameters: Mapping[str, object]) -> Bytes:
 
 
 def sharpen(amount: float) -> Restore:
-    def restore(picture: Bytes) -> Bytes:
-        soft = cv2.GaussianBlur(picture, (0, 0), 1.5)
-        return cv2.addWeighted(picture, 1 + amount, soft, -amount, 0)
+    def restore(image: Bytes) -> Bytes:
+        soft = cv2.GaussianBlur(image, (0, 0), 1.5)
+        return cv2.addWeighted(image, 1 + amount, soft, -amount, 0)
 
     return restore
 
@@ -111,11 +111,11 @@ def bench(
     case: Case | None = None,
     kept: Sequence[str] | None = None,
 ) -> tuple[Result, ...]:
-    """Degrade, restore and measure; pictures lie in ``store`` as a run leaves them."""
+    """Degrade, restore and measure; images lie in ``store`` as a run leaves them."""
     failing = failing or {}
     case = case or Case(faces="astronaut", degradation="sample", restorer="", seed=0)
     results = []
-    every: dict[str, Restore] = {"input": lambda picture: picture, **restorers, "truth": lambda picture: picture}
+    every: dict[str, Restore] = {"input": lambda image: image, **restorers, "truth": lambda image: image}
     for name, restore in every.items():
         this = Case(case.faces, case.degradation, name, case.seed, case.size_px, case.limit)
         rows, problems = [], []
@@ -123,11 +123,11 @@ def bench(
             low = degraded(truth, drawn(number % 12))
             failure = failing.get((name, face_id))
             high = None if failure else truth if name == "truth" else restore(low)
-            for kind, picture in {"degraded": low, "restored": high, "truth": truth}.items():
-                if picture is not None and (kept is None or face_id in kept):
-                    path = picture_path(store / this.id, face_id, kind)
+            for kind, image in {"degraded": low, "restored": high, "truth": truth}.items():
+                if image is not None and (kept is None or face_id in kept):
+                    path = image_path(store / this.id, face_id, kind)
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    write_png(path, picture)
+                    write_png(path, image)
             blank: dict[str, float | None] = dict.fromkeys(METRICS)
             rows.append(
                 Row(
@@ -159,7 +159,7 @@ def bench(
 
 
 def numbers(count: int) -> tuple[Result, ...]:
-    """Results of ``count`` faces without pictures, drawn from a fixed generator."""
+    """Results of ``count`` faces without images, drawn from a fixed generator."""
     generator = np.random.default_rng(0)
     values = {
         "input": generator.normal(24, 2, count).tolist(),

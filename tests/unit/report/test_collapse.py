@@ -57,9 +57,9 @@ def test_the_page_says_everything(searched: tuple[Path, tuple[Collapse, ...]], t
     severities = [float(value or "nan") for value in page.having("data-severity")]
     assert severities == [one.severity for one in found if one.severity is not None]
     assert [kind for kind in page.having("data-kind") if kind in dict(KINDS)] == [name for name, _ in KINDS]
-    pictures = [found["src"] or "" for tag, found in page.tags if tag == "img"]
-    assert len(pictures) >= 2 * 3 * 5
-    assert all(source.startswith("data:image/") for source in pictures)
+    images = [found["src"] or "" for tag, found in page.tags if tag == "img"]
+    assert len(images) >= 2 * 3 * 5
+    assert all(source.startswith("data:image/") for source in images)
     assert not re.search(r"https?://", text)
 
 
@@ -70,11 +70,11 @@ def test_equal_searches_give_equal_bytes(searched: tuple[Path, tuple[Collapse, .
     assert [item.name for item in tmp_path.iterdir()] == ["collapse.html"]
 
 
-def test_without_pictures_it_still_draws(searched: tuple[Path, tuple[Collapse, ...]], tmp_path: Path) -> None:
+def test_without_images_it_still_draws(searched: tuple[Path, tuple[Collapse, ...]], tmp_path: Path) -> None:
     _, found = searched
     text = write_collapse(found, tmp_path, store=tmp_path / "nothing").read_text("utf-8")
     assert "<svg" in text
-    assert "no pictures were kept" in text
+    assert "no images were kept" in text
     assert "Nothing was searched" in write_collapse([], tmp_path, store=tmp_path).read_text("utf-8")
 
 

@@ -88,7 +88,7 @@ def test_files_are_told_apart_by_the_parts_that_differ(files: list[str], names: 
 
 
 def test_one_case_of_two_files_is_told_apart_everywhere(tmp_path: Path) -> None:
-    """By file, in the page, in JUnit and in text, each with its own pictures; read again, the names stay."""
+    """By file, in the page, in JUnit and in text, each with its own images; read again, the names stay."""
     read = []
     for place, name in enumerate(("old", "new")):
         found = sample.bench(tmp_path / name / "cases", sample.crops(1), {"a": sample.sharpen(1 + place)})

@@ -16,7 +16,7 @@ import pytest
 
 from gfpbench import baselines, report, results
 from gfpbench.report.gate import FILE
-from gfpbench.run.kept_images import picture_path
+from gfpbench.run.kept_images import image_path
 from gfpbench.speed import SpeedComparison, compare_speed
 from gfpbench.types import BadInput, Result
 from tests.unit.speed.machines import LOADS, SOUND, Machine, Model, measured
@@ -52,18 +52,18 @@ def gate() -> report.Gate:
 
 
 class Page(HTMLParser):
-    """Text and pictures of the section about baselines."""
+    """Text and images of the section about baselines."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.inside, self.text, self.pictures, self.ids = False, "", [], []
+        self.inside, self.text, self.images, self.ids = False, "", [], []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.inside = given.get("id") == "gate" if tag == "section" else self.inside
         if self.inside and tag == "img":
-            self.pictures.append(given["alt"])
+            self.images.append(given["alt"])
         if self.inside and tag == "figure":
             self.ids.append(given["data-id"])
 
@@ -74,24 +74,24 @@ class Page(HTMLParser):
         self.text += data if self.inside else ""
 
 
-def kept_pictures(store: Path, result: Result, image: str, level: int) -> None:
+def kept_images(store: Path, result: Result, image: str, level: int) -> None:
     for kind in ("degraded", "restored", "truth"):
-        path = picture_path(store / result.case.id, image, kind)
+        path = image_path(store / result.case.id, image, kind)
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), np.full((32, 32, 3), level, np.uint8))
 
 
 def test_the_page_says_what_changed_and_shows_the_worst_three(tmp_path: Path, gate: report.Gate) -> None:
-    kept_pictures(tmp_path / "now", worse(), "face 00", 90)
-    kept_pictures(tmp_path / "before", worse(), "face 00", 120)
+    kept_images(tmp_path / "now", worse(), "face 00", 90)
+    kept_images(tmp_path / "before", worse(), "face 00", 120)
     with_before = dataclasses.replace(gate, before=(tmp_path / "before",))
     page = report.write_report([worse()], tmp_path, store=tmp_path / "now", gate=with_before)
     shown = Page(page.read_text())
     comparison = gate.comparisons[0]
     assert shown.ids == [change.image for change in comparison.metrics[0].worst]
     assert shown.ids[0] == "face 00"
-    assert shown.pictures == [f"{what}: face 00" for what in ("degraded", "baseline", "now", "truth")]
-    for said in ("psnr_rgb", "worse", "picture not kept", comparison.command, comparison.verdicts[0].reason):
+    assert shown.images == [f"{what}: face 00" for what in ("degraded", "baseline", "now", "truth")]
+    for said in ("psnr_rgb", "worse", "image not kept", comparison.command, comparison.verdicts[0].reason):
         assert said in shown.text
     assert comparison.likely in shown.text
     assert "more is computed" in shown.text
@@ -198,10 +198,10 @@ def test_compare_leaves_a_page(tmp_path: Path) -> None:
 
     results.write([worse()], tmp_path / "now" / "results.json")
     results.write([sample.baseline()], tmp_path / "before" / "results.json")
-    kept_pictures(tmp_path / "now" / "cases", worse(), "face 00", 90)
-    kept_pictures(tmp_path / "before" / "cases", worse(), "face 00", 120)
+    kept_images(tmp_path / "now" / "cases", worse(), "face 00", 90)
+    kept_images(tmp_path / "before" / "cases", worse(), "face 00", 120)
     arguments = ["compare", str(tmp_path / "now"), str(tmp_path / "before"), "--report", str(tmp_path / "out")]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1, done.output
     shown = Page((tmp_path / "out" / "index.html").read_text())
-    assert shown.pictures == [f"{what}: face 00" for what in ("degraded", "baseline", "now", "truth")]
+    assert shown.images == [f"{what}: face 00" for what in ("degraded", "baseline", "now", "truth")]

@@ -41,7 +41,7 @@ def test_the_page_tells_what_the_results_say(bench: tuple[Path, tuple[Result, ..
     html = path.read_text(encoding="utf-8")
     laws.requests_nothing(html)
     laws.numbers_are_the_results(html, results)
-    laws.pictures_match_by_name(html, results, store)
+    laws.images_match_by_name(html, results, store)
     laws.no_nan_is_shown(html)
     page = laws.parsed(html)
     assert len(list(page.every("article", cls="strip"))) == 6
@@ -155,14 +155,14 @@ def test_a_result_without_rows_or_values_is_a_page(tmp_path: Path) -> None:
     empty = dataclasses.replace(sample.scored("a", {"psnr_rgb": [1.0]}), rows=(), not_measured={"psnr_rgb": "why"})
     html = write_report([empty], tmp_path, store=tmp_path / "absent").read_text()
     laws.requests_nothing(html)
-    assert "No pictures were kept" in html
+    assert "No images were kept" in html
 
 
 def test_one_row_is_a_page(tmp_path: Path) -> None:
     results = sample.bench(tmp_path / "cases", sample.crops(1), {"a": sample.sharpen(1)})
     html = write_report(results, tmp_path / "out", store=tmp_path / "cases").read_text()
     laws.numbers_are_the_results(html, results)
-    laws.pictures_match_by_name(html, results, tmp_path / "cases")
+    laws.images_match_by_name(html, results, tmp_path / "cases")
 
 
 def test_thousands_of_rows_stay_a_small_page(tmp_path: Path) -> None:
@@ -177,10 +177,10 @@ def test_thousands_of_rows_stay_a_small_page(tmp_path: Path) -> None:
 def test_strips_are_capped_and_the_rest_is_counted(tmp_path: Path) -> None:
     """The first 24 and, of the 36 others, the 8 worst by PSNR."""
     store = tmp_path / "cases"
-    faces = {f"face-{number:02d}": picture for number, picture in enumerate(sample.crops(60, side=24).values())}
+    faces = {f"face-{number:02d}": image for number, image in enumerate(sample.crops(60, side=24).values())}
     results = sample.bench(store, faces, {"a": sample.sharpen(1)})
     html = render(results, [store], "t")
-    laws.pictures_match_by_name(html, results, store)
+    laws.images_match_by_name(html, results, store)
     page = laws.parsed(html)
     shown = [strip.attributes["data-id"] for strip in page.every("article", cls="strip")]
     names = list(faces)
@@ -206,8 +206,8 @@ def test_worst_first_in_both_directions() -> None:
     laws.worst_comes_first(ranking(group, "mae_rgb"), named, "lower")
 
 
-def test_a_case_measured_twice_shows_its_pictures_once(tmp_path: Path) -> None:
-    """Two Results of one case (another day) share a folder: pictures of the one are not shown as the other's."""
+def test_a_case_measured_twice_shows_its_images_once(tmp_path: Path) -> None:
+    """Two Results of one case (another day) share a folder: images of the one are not shown as the other's."""
     store = tmp_path / "cases"
     results = sample.bench(store, sample.crops(1), {"a": sample.sharpen(1)})
     page = laws.parsed(render([*results, results[1]], [store], "t"))
@@ -222,7 +222,7 @@ def test_nan_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_small_pictures_are_exact_and_large_ones_bounded(tmp_path: Path) -> None:
+def test_small_images_are_exact_and_large_ones_bounded(tmp_path: Path) -> None:
     import base64
 
     import cv2
@@ -230,7 +230,7 @@ def test_small_pictures_are_exact_and_large_ones_bounded(tmp_path: Path) -> None
     small, large, broken = (tmp_path / f"{name}.png" for name in ("small", "large", "broken"))
     write_png(small, np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8))
     write_png(large, cv2.resize(next(iter(sample.crops(1).values())), (1024, 768)))
-    broken.write_bytes(b"\x89PNG not a picture")
+    broken.write_bytes(b"\x89PNG not an image")
     assert base64.b64decode(str(data_uri(small)).partition(",")[2]) == small.read_bytes()
     head, _, data = str(data_uri(large)).partition(",")
     assert head == "data:image/webp;base64"
@@ -282,10 +282,10 @@ def test_dots_stand_where_their_values_are(bench: tuple[Path, tuple[Result, ...]
     chart = next(chart for chart in page.every("figure", cls="chart") if chart.text.strip().startswith("psnr_rgb"))
     xs, values = [], []
     by_label = {"input (degraded)": 0, "strong": 1, "mild": 2}
-    for picture in chart.every("svg"):
-        result = bench[1][by_label[picture.attributes["aria-label"].partition(":")[0]]]
+    for image in chart.every("svg"):
+        result = bench[1][by_label[image.attributes["aria-label"].partition(":")[0]]]
         scores = {row.id: row.scores["psnr_rgb"] for row in result.rows if row.failure is None}
-        dots = list(picture.every("path", cls="dots"))
+        dots = list(image.every("path", cls="dots"))
         assert len(dots) == len(scores)
         for dot in dots:
             values.append(scores[dot.one("title").text.partition(":")[0]])

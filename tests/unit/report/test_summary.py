@@ -88,7 +88,7 @@ def test_equally_many_but_other_faces_do_not_compare() -> None:
     assert [(line.cells[0].partial, line.cells[0].best) for line in group.lines] == [(True, False), (True, False)]
 
 
-def test_one_name_for_two_pictures_is_a_warning() -> None:
+def test_one_name_for_two_images_is_a_warning() -> None:
     one = sample.scored("a", {"psnr_rgb": [1.0, 2.0]})
     rows = (one.rows[0], dataclasses.replace(one.rows[1], parameters={"r": 3.0}))
     drawn = dataclasses.replace(one, case=Case("bare", "sample", "b"), rows=rows)
@@ -98,7 +98,7 @@ def test_one_name_for_two_pictures_is_a_warning() -> None:
     assert len(group.warnings) == 2
     assert "degraded differently" in group.warnings[0]
     assert "first: f1" in group.warnings[0]
-    assert "a different picture" in group.warnings[1]
+    assert "a different image" in group.warnings[1]
     assert summary([one]).groups[0].warnings == ()
 
 

@@ -1,4 +1,4 @@
-"""Degraded pictures that every test of a restorer can use."""
+"""Degraded images that every test of a restorer can use."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def face() -> NDArray[np.uint8]:
     return cv2.resize(crop, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
 
 
-def noisy(picture: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+def noisy(image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     """Blurred, reduced to a quarter, with noise of 12 levels, saved as JPEG 70 and enlarged again."""
-    height, width = picture.shape[:2]
-    blurred = cv2.GaussianBlur(picture, (0, 0), 1.5)
+    height, width = image.shape[:2]
+    blurred = cv2.GaussianBlur(image, (0, 0), 1.5)
     small = cv2.resize(blurred, (width // 4, height // 4), interpolation=cv2.INTER_LINEAR)
     rough = np.clip(small + 12 * np.random.default_rng(seed).standard_normal(small.shape), 0, 255).astype(np.uint8)
     _, encoded = cv2.imencode(".jpg", rough[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
@@ -41,6 +41,6 @@ def truth() -> ImageBatch:
 
 @pytest.fixture(scope="session")
 def degraded(truth: ImageBatch) -> ImageBatch:
-    """The eight pictures of ``truth``, degraded."""
-    pictures = [np.rint(p.permute(1, 2, 0).numpy() * 255).astype(np.uint8) for p in truth.pixels]
-    return batch_from_uint8([noisy(picture, seed) for seed, picture in enumerate(pictures)], truth.ids)
+    """The eight images of ``truth``, degraded."""
+    images = [np.rint(p.permute(1, 2, 0).numpy() * 255).astype(np.uint8) for p in truth.pixels]
+    return batch_from_uint8([noisy(image, seed) for seed, image in enumerate(images)], truth.ids)

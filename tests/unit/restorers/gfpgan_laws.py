@@ -15,7 +15,7 @@ from tests.unit.restorers import upstream_gfpgan as upstream
 Make = Callable[..., torch.nn.Module]
 
 
-def makes_the_authors_picture(path: Path, network: torch.nn.Module, faces: ImageBatch, options: str = "") -> None:
+def makes_the_authors_image(path: Path, network: torch.nn.Module, faces: ImageBatch, options: str = "") -> None:
     """Within one level of 255, in fewer than one value of a thousand, at the network's own size."""
     side = 4 << len(network.conv_body_up)  # type: ignore[arg-type]
     fitted = quantized(resized(faces, (side, side)))
@@ -27,10 +27,10 @@ def makes_the_authors_picture(path: Path, network: torch.nn.Module, faces: Image
 
 
 def repeats_itself(path: Path, faces: ImageBatch) -> None:
-    """The same picture at every call, whatever torch's random state."""
+    """The same image at every call, whatever torch's random state."""
     restorer = load(f"checkpoint:{path}")
     answers = [restorer(faces).pixels for seed in (1, 2) if torch.manual_seed(seed)]
-    assert torch.equal(*answers), "two calls gave two pictures"
+    assert torch.equal(*answers), "two calls gave two images"
 
 
 def keeps_size_and_range(path: Path, faces: ImageBatch) -> None:
@@ -43,11 +43,11 @@ def keeps_size_and_range(path: Path, faces: ImageBatch) -> None:
 
 
 def takes_averaged_weights(folder: Path, make: Make, size: dict[str, float], faces: ImageBatch) -> None:
-    """A file with both kinds of weights gives the picture of ``params_ema``."""
+    """A file with both kinds of weights gives the image of ``params_ema``."""
     averaged = make(size)
     path = folder / "both.pth"
     torch.save({"params": make(size, seed=9).state_dict(), "params_ema": averaged.state_dict()}, path)
-    makes_the_authors_picture(path, averaged, faces)
+    makes_the_authors_image(path, averaged, faces)
 
 
 def refuses_missing_weights(folder: Path, make: Make, size: dict[str, float]) -> None:

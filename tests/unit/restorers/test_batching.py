@@ -15,7 +15,7 @@ from tests.unit.restorers import upstream_gfpgan as upstream
 
 
 class Small:
-    """Doubles its input; has memory for so many pictures."""
+    """Doubles its input; has memory for so many images."""
 
     def __init__(self, room: int, error: BaseException | None = None) -> None:
         self.room, self.tried, self.done = room, list[int](), list[float]()
@@ -29,7 +29,7 @@ class Small:
         return x * 2
 
 
-def pictures(count: int) -> torch.Tensor:
+def images(count: int) -> torch.Tensor:
     return torch.arange(count, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 3, 2, 2)
 
 
@@ -47,10 +47,10 @@ def pictures(count: int) -> torch.Tensor:
 )
 def test_parts(count: int, most: int, room: int, tried: list[int]) -> None:
     network = Small(room)
-    answer, fits = in_parts(pictures(count), network, most)
+    answer, fits = in_parts(images(count), network, most)
     assert network.tried == tried
     assert network.done == list(range(count))
-    assert torch.equal(answer, pictures(count) * 2)
+    assert torch.equal(answer, images(count) * 2)
     assert fits <= most
 
 
@@ -64,19 +64,19 @@ def test_parts(count: int, most: int, room: int, tried: list[int]) -> None:
 )
 def test_memory_runs_out_under_several_names(error: BaseException) -> None:
     network = Small(2, error)
-    assert torch.equal(in_parts(pictures(4), network, 4)[0], pictures(4) * 2)
+    assert torch.equal(in_parts(images(4), network, 4)[0], images(4) * 2)
     assert is_out_of_memory(error)
 
 
-def test_one_picture_that_does_not_fit_is_a_failure() -> None:
-    with pytest.raises(RestorationFailed, match="one picture of 2 x 2 px does not fit into the memory of cpu"):
-        in_parts(pictures(3), Small(0), 2)
+def test_one_image_that_does_not_fit_is_a_failure() -> None:
+    with pytest.raises(RestorationFailed, match="one image of 2 x 2 px does not fit into the memory of cpu"):
+        in_parts(images(3), Small(0), 2)
 
 
 def test_another_error_passes_at_once() -> None:
     network = Small(2, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="mat1"):
-        in_parts(pictures(4), network, 4)
+        in_parts(images(4), network, 4)
     assert network.tried == [4]
 
 

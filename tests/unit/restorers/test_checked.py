@@ -46,7 +46,7 @@ def test_honest_restorers_pass(name: str, degraded: ImageBatch) -> None:
     assert not ignores_input(restorer, degraded)
 
 
-def test_one_bad_picture_costs_no_other(degraded: ImageBatch) -> None:
+def test_one_bad_image_costs_no_other(degraded: ImageBatch) -> None:
     def picky(batch: ImageBatch) -> ImageBatch:
         if "astronaut~3" in batch.ids:
             raise RuntimeError("no face\nfound")
@@ -159,7 +159,7 @@ def test_equal_inputs_may_have_equal_answers(degraded: ImageBatch) -> None:
     twins = ImageBatch(degraded.pixels[[0, 0]], ("a", "b"))
     seen = Seen()
     assert checked(Made(darker), twins, seen)[1] == {}
-    assert checked(Made(darker), twins, seen)[1] == {}  # and a run that was resumed sees its own pictures again
+    assert checked(Made(darker), twins, seen)[1] == {}  # and a run that was resumed sees its own images again
 
 
 def test_it_remembers_across_batches(degraded: ImageBatch) -> None:
@@ -169,7 +169,7 @@ def test_it_remembers_across_batches(degraded: ImageBatch) -> None:
     checked(mean_face, select(degraded, [0]), seen)
     restored, failures = checked(mean_face, select(degraded, [1]), seen)
     assert restored is None
-    assert failures == {"astronaut~1": "returned the same picture as for 'astronaut~0', whose input is another"}
+    assert failures == {"astronaut~1": "returned the same image as for 'astronaut~0', whose input is another"}
     assert ignores_input(mean_face, select(degraded, [0]))
 
 
@@ -190,7 +190,7 @@ def test_a_restorer_with_memory_is_not_repeatable(degraded: ImageBatch) -> None:
         assert not is_repeatable(Made(function), degraded, restored)
 
 
-def test_without_any_picture_left_there_is_no_batch(degraded: ImageBatch) -> None:
+def test_without_any_image_left_there_is_no_batch(degraded: ImageBatch) -> None:
     restored, failures = checked(Made(lambda batch: batch), degraded)
     assert restored is None
     assert tuple(failures) == degraded.ids

@@ -102,9 +102,9 @@ def test_a_network_that_enlarges_is_brought_back(faces: ImageBatch) -> None:
         *[((128, 128), 1), ((64, 64), 2), ((2048, 2048), None), ((192, 192), 2)],
     ],
 )
-def test_an_answer_of_another_size_is_no_picture(size: tuple[int, int], scale: int | None, faces: ImageBatch) -> None:
+def test_an_answer_of_another_size_is_no_image(size: tuple[int, int], scale: int | None, faces: ImageBatch) -> None:
     wrong = made(lambda x: x.new_zeros(1, 1, 1, 1).expand(len(x), 3, *size), scale=scale)
-    with pytest.raises(RestorationFailed, match=f"returned {size[1]} x {size[0]} px for pictures of 64 x 64 px"):
+    with pytest.raises(RestorationFailed, match=f"returned {size[1]} x {size[0]} px for images of 64 x 64 px"):
         wrong(faces)
 
 
@@ -147,12 +147,12 @@ def test_ringing_and_contrast_are_no_other_range(faces: ImageBatch, signed: bool
     ("answer", "message"),
     [
         (lambda x: torch.full_like(x, float("nan")), "not finite"),
-        (lambda x: x[:, :1], "not pictures like"),
-        (lambda x: x[:1], "not pictures like"),
+        (lambda x: x[:, :1], "not images like"),
+        (lambda x: x[:1], "not images like"),
         (lambda x: (x, x), "returned tuple"),
     ],
 )
-def test_answers_that_are_no_pictures_are_refused(faces: ImageBatch, answer: Any, message: str) -> None:
+def test_answers_that_are_no_images_are_refused(faces: ImageBatch, answer: Any, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         made(answer)(faces)
 
@@ -193,10 +193,10 @@ def test_arithmetic_is_decided_inside_and_put_back() -> None:
 
 
 # Measured on seeded weights, 64 px, eight faces: channels-last 2e-6 of the range at most; bfloat16 1.6e-3 on average,
-# 0.013 at most (clean), 1.7e-3 and 0.08 (version 1, whose pictures are five times as contrasty). The aim for
+# 0.013 at most (clean), 1.7e-3 and 0.08 (version 1, whose images are five times as contrasty). The aim for
 # bfloat16 is a mean below 1/255.
 @pytest.mark.parametrize("version", ["clean", "original"])
-def test_channels_last_is_the_same_picture(version: str, files: dict[str, Path], faces: ImageBatch) -> None:
+def test_channels_last_is_the_same_image(version: str, files: dict[str, Path], faces: ImageBatch) -> None:
     plain = load(f"checkpoint:{files[version]}")(faces)
     last = load(f"checkpoint:{files[version]}?layout=channels-last")(faces)
     assert (plain.pixels - last.pixels).abs().max() < 1 / 2550
@@ -204,7 +204,7 @@ def test_channels_last_is_the_same_picture(version: str, files: dict[str, Path],
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
 @pytest.mark.parametrize("version", ["clean", "original"])
-def test_bfloat16_is_nearly_the_same_picture(
+def test_bfloat16_is_nearly_the_same_image(
     version: str, layout: str, files: dict[str, Path], faces: ImageBatch
 ) -> None:
     plain = load(f"checkpoint:{files[version]}")(faces)
@@ -254,7 +254,7 @@ def test_layout_and_code_that_exclude_each_other(files: dict[str, Path]) -> None
         load(f"checkpoint:{files['clean']}?code=authors&layout=channels-last")
 
 
-def test_a_compiled_network_is_the_same_picture(degraded: ImageBatch, tmp_path: Path) -> None:
+def test_a_compiled_network_is_the_same_image(degraded: ImageBatch, tmp_path: Path) -> None:
     """At 8 px, with every kind of layer: the compiler's time grows with the number of levels, not with their size."""
     import shutil
 

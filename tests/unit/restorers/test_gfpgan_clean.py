@@ -1,4 +1,4 @@
-"""A clean GFP-GAN network as a restorer: configuration, answers that are not pictures."""
+"""A clean GFP-GAN network as a restorer: configuration, answers that are not images."""
 
 from __future__ import annotations
 

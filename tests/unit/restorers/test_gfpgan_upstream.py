@@ -1,4 +1,4 @@
-"""Seeded weights in the authors' file format: our loader and restorer make the authors' picture, byte for byte."""
+"""Seeded weights in the authors' file format: our loader and restorer make the authors' image, byte for byte."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def one(degraded: ImageBatch) -> ImageBatch:
 
 
 def differing(a: ImageBatch, b: ImageBatch) -> tuple[int, float]:
-    """How many levels of 255 two pictures are apart at most, and the share of values that differ."""
+    """How many levels of 255 two images are apart at most, and the share of values that differ."""
     apart = (to_uint8(a).int() - to_uint8(b).int()).abs()
     return int(apart.max()), float((apart > 0).float().mean())
 
@@ -71,7 +71,7 @@ def test_clean_full_size(one: ImageBatch, tmp_path: Path) -> None:
     assert levels <= 1
     assert share < 1e-3
 
-    # spandrel hands the network pictures in [0, 1] where it was trained in [-1, 1], and leaves out the way back.
+    # spandrel hands the network images in [0, 1] where it was trained in [-1, 1], and leaves out the way back.
     from spandrel import ModelLoader
 
     descriptor = ModelLoader().load_from_file(path)

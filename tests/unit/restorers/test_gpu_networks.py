@@ -1,4 +1,4 @@
-"""The published networks on a GPU: the CPU's picture, bounded precision, batches, memory. ``pytest -m gpu``."""
+"""The published networks on a GPU: the CPU's image, bounded precision, batches, memory. ``pytest -m gpu``."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ def peak_mib(restorer: Restorer, batch: ImageBatch) -> float:
 
 @pytest.mark.parametrize("name", ["clean", "original"])
 @pytest.mark.parametrize("options", ["", "?layout=channels-last"])
-def test_small_networks_give_the_cpus_picture(name: str, options: str, degraded: ImageBatch, tmp_path: Path) -> None:
+def test_small_networks_give_the_cpus_image(name: str, options: str, degraded: ImageBatch, tmp_path: Path) -> None:
     path = upstream.saved(getattr(upstream, name)(upstream.SMALL), tmp_path / "net.pth")
     small = quantized(resized(degraded, (64, 64)))
     there, here = load(f"checkpoint:{path}{options}", device="cuda")(small), load(f"checkpoint:{path}")(small)
-    assert there.pixels.device.type == "cpu", "restored pictures come back to where the degraded ones were"
+    assert there.pixels.device.type == "cpu", "restored images come back to where the degraded ones were"
     assert (there.pixels - here.pixels).abs().max() < 1 / 2550
     assert apart(there, here)[2] < 1e-3
 
 
-def test_full_size_gives_the_cpus_and_upstreams_picture(full: Path, faces: ImageBatch, record_property: Record) -> None:
+def test_full_size_gives_the_cpus_and_upstreams_image(full: Path, faces: ImageBatch, record_property: Record) -> None:
     one = select(faces, [0])
     there = load(f"checkpoint:{full}", device="cuda")(one)
     here = load(f"checkpoint:{full}")(one)
@@ -98,7 +98,7 @@ def test_every_way_to_run_it_is_within_its_bound(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_batches_of_any_size_are_their_pictures(
+def test_batches_of_any_size_are_their_images(
     precision: str, full: Path, faces: ImageBatch, record_property: Record
 ) -> None:
     alone = load(f"checkpoint:{full}?dtype={precision}&batch=1", device="cuda")(faces)
@@ -116,7 +116,7 @@ def test_batches_of_any_size_are_their_pictures(
 
 
 def test_running_out_of_memory_halves_the_batch(full: Path, faces: ImageBatch, record_property: Record) -> None:
-    """Really out of memory: the process is allowed what two pictures take, and given eight."""
+    """Really out of memory: the process is allowed what two images take, and given eight."""
     restorer = load(f"checkpoint:{full}?batch=8", device="cuda")
     wanted = restorer(faces)
     room = peak_mib(restorer, select(faces, [0, 1])) * MIB * 1.15
@@ -135,7 +135,7 @@ def test_it_repeats_itself(full: Path, faces: ImageBatch) -> None:
         assert torch.equal(restorer(faces).pixels, restorer(faces).pixels), options
 
 
-def test_a_compiled_network_is_the_same_picture(full: Path, faces: ImageBatch) -> None:
+def test_a_compiled_network_is_the_same_image(full: Path, faces: ImageBatch) -> None:
     two = select(faces, [0, 1])
     exact = load(f"checkpoint:{full}", device="cuda")(two)
     assert apart(load(f"checkpoint:{full}?compile=yes", device="cuda")(two), exact)[1] <= 1

@@ -53,7 +53,7 @@ def test_it_brings_a_face_nearer_to_the_truth(nano: Restorer, truth: ImageBatch,
     assert gained("gmsd").max() < -0.002
 
 
-def test_a_batch_is_its_pictures_one_by_one(nano: Restorer, degraded: ImageBatch) -> None:
+def test_a_batch_is_its_images_one_by_one(nano: Restorer, degraded: ImageBatch) -> None:
     together = nano(degraded)
     alone = ImageBatch(torch.cat([nano(select(degraded, [i])).pixels for i in range(len(degraded))]), degraded.ids)
     assert (together.pixels - alone.pixels).abs().max() <= 0.5e-5  # 1e-5 on [-1, 1]

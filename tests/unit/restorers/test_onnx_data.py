@@ -38,20 +38,20 @@ def written(folder: Path, external: Mapping[str, str] = NOWHERE, half: float = 0
         onnx.external_data_helper.set_external_data(tensors[name], location, length=len(tensors[name].raw_data))
         tensors[name].ClearField("raw_data")
         tensors[name].data_location = onnx.TensorProto.EXTERNAL
-    picture = ["b", 3, "h", "w"]
+    image = ["b", 3, "h", "w"]
     kind = onnx.TensorProto.FLOAT
     inner = helper.make_graph(
         [helper.make_node("Add", ["sum", "zero"], ["inner"])],
         "branch",
         [],
-        [helper.make_tensor_value_info("inner", kind, picture)],
+        [helper.make_tensor_value_info("inner", kind, image)],
         [tensors["zero"]],
     )
     other = helper.make_graph(
         [helper.make_node("Identity", ["sum"], ["same"])],
         "other",
         [],
-        [helper.make_tensor_value_info("same", kind, picture)],
+        [helper.make_tensor_value_info("same", kind, image)],
     )
     yes = onnx.numpy_helper.from_array(np.array(True), "yes")
     graph = helper.make_graph(
@@ -61,8 +61,8 @@ def written(folder: Path, external: Mapping[str, str] = NOWHERE, half: float = 0
             helper.make_node("If", ["yes"], ["y"], then_branch=inner, else_branch=other),
         ],
         "net",
-        [helper.make_tensor_value_info("x", kind, picture)],
-        [helper.make_tensor_value_info("y", kind, picture)],
+        [helper.make_tensor_value_info("x", kind, image)],
+        [helper.make_tensor_value_info("y", kind, image)],
         [tensors["half"], tensors["quarter"], yes],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

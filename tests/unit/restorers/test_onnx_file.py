@@ -27,7 +27,7 @@ def written(
     *,
     kind: int = 1,
     inputs: int = 1,
-    answer: str = "picture",
+    answer: str = "image",
     extra: str = "",
     extra_shape: list[Any] | None = None,
 ) -> Path:
@@ -42,7 +42,7 @@ def written(
     if extra != "needed":
         constants.append(numpy_helper.from_array(np.full(extra_shape or [], 0.5, dtype=number), "w"))
     nodes = [helper.make_node("Mul", ["x0", "w"], ["scaled"])]
-    if answer == "picture":
+    if answer == "image":
         nodes.append(helper.make_node("Add", ["scaled", "quarter"], ["y"]))
     elif answer in ("doubled", "halved", "widened"):
         by = {"doubled": [1, 1, 2, 2], "halved": [1, 1, 0.5, 0.5], "widened": [1, 1, 1, 2]}[answer]
@@ -95,7 +95,7 @@ def faces(degraded: ImageBatch) -> ImageBatch:
 def test_it_runs_in_the_range_that_was_said(shape: list[Any], kind: int, faces: ImageBatch, tmp_path: Path) -> None:
     path = written(tmp_path / "net.onnx", shape, kind=kind)
     bound = 2e-3 if kind == 10 else 1e-6
-    # y = x / 2 + 1/4: in [0, 1] as it is; in [-1, 1] it moves a picture p to p / 2 + 3 / 8.
+    # y = x / 2 + 1/4: in [0, 1] as it is; in [-1, 1] it moves an image p to p / 2 + 3 / 8.
     assert (load(f"onnx:{path}?range=unit")(faces).pixels - (faces.pixels / 2 + 0.25)).abs().max() < bound
     restorer = load(f"onnx:{path}")
     assert (restorer(faces).pixels - (faces.pixels / 2 + 0.375)).abs().max() < bound
@@ -123,12 +123,12 @@ def test_one_that_enlarges_is_brought_back(faces: ImageBatch, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("shape", "options", "message"),
     [
-        ([1, 1, 64, 64], {}, "not pictures with 3 channels"),
-        ([1, 64, 64, 4], {}, "not pictures with 3 channels"),
+        ([1, 1, 64, 64], {}, "not images with 3 channels"),
+        ([1, 64, 64, 4], {}, "not images with 3 channels"),
         ([1, 3, 64], {}, r"not a \(B, 3, H, W\) float tensor"),
         ([1, 3, 64, 64], {"inputs": 2}, "takes 2 inputs"),
         ([1, 3, 64, "w"], {}, "leaves the other open"),
-        ([1, 3, 64, 64], {"extra": "needed"}, r"takes 'w' \(tensor\(float\) \[\]\) beside the picture.*\?w=0.5"),
+        ([1, 3, 64, 64], {"extra": "needed"}, r"takes 'w' \(tensor\(float\) \[\]\) beside the image.*\?w=0.5"),
     ],
 )
 def test_files_that_are_no_restorer(shape: list[Any], options: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_an_answer_of_another_aspect_or_smaller_is_refused(answer: str, faces: I
     restored, failures = checked(load(f"onnx:{path}?range=unit"), faces)
     assert restored is None
     width = {"halved": "64 x 64", "widened": "256 x 128"}[answer]
-    assert all(f"returned {width} px for pictures of 128 x 128 px" in reason for reason in failures.values()), failures
+    assert all(f"returned {width} px for images of 128 x 128 px" in reason for reason in failures.values()), failures
 
 
 @pytest.mark.parametrize("layout", [["b", "h", "w", 3], [1, 128, 128, 3], ["b", "h", "w", "c"]])
@@ -155,7 +155,7 @@ def test_channels_last_are_told_by_the_shape_or_said(layout: list[Any], faces: I
     assert (restorer(faces).pixels - (faces.pixels / 2 + 0.25)).abs().max() < 1e-6
     assert restorer.provenance()["layout"] == "nhwc"
     if not said:
-        with pytest.raises(BadInput, match="not pictures with 3 channels in second place"):
+        with pytest.raises(BadInput, match="not images with 3 channels in second place"):
             load(f"onnx:{path}?layout=nchw")
 
 
@@ -187,7 +187,7 @@ def test_bytes_in_and_out(shape: list[Any], returned: str, given: str, faces: Im
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_an_answer_in_another_range_is_said_to_be(count: int, faces: ImageBatch, tmp_path: Path) -> None:
-    """Whether one face or several: neither a number nor "the same picture as for another"."""
+    """Whether one face or several: neither a number nor "the same image as for another"."""
     given = select(faces, list(range(count)))
     path = bytes_in_and_out(tmp_path / "net.onnx", ["b", 3, "h", "w"], given="uint8", returned="float")
     assert checked(load(f"onnx:{path}"), given)[1] == {}
@@ -233,9 +233,9 @@ def test_colours_in_the_order_of_opencv(faces: ImageBatch, tmp_path: Path) -> No
         assert (load(f"onnx:{path}?range=unit&order={order}")(faces).pixels - wanted).abs().max() < 1e-6
 
 
-def test_an_answer_that_is_no_picture(faces: ImageBatch, tmp_path: Path) -> None:
+def test_an_answer_that_is_no_image(faces: ImageBatch, tmp_path: Path) -> None:
     path = written(tmp_path / "net.onnx", ["b", 3, "h", "w"], answer="mean")
-    with pytest.raises(BadInput, match="none of that is pictures like"):
+    with pytest.raises(BadInput, match="none of that is images like"):
         load(f"onnx:{path}")(faces)
 
 

@@ -1,4 +1,4 @@
-"""Pictures restored elsewhere: found by name, refused with the file in the message."""
+"""Images restored elsewhere: found by name, refused with the file in the message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gfpbench.types import BadInput, ImageBatch, RestorationFailed
 
 @pytest.fixture
 def folder(tmp_path: Path, degraded: ImageBatch) -> Path:
-    """The mirrored pictures, under the names of the degraded ones."""
+    """The mirrored images, under the names of the degraded ones."""
     for name, rgb in zip(degraded.ids, to_rgb_arrays(degraded), strict=True):
         write_png(tmp_path / f"{name}.png", np.ascontiguousarray(rgb[:, ::-1]))
     return tmp_path
@@ -42,12 +42,10 @@ def test_a_missing_file_is_one_failure_with_its_name(folder: Path, degraded: Ima
     assert restored is not None
     assert len(restored) == 7
     assert list(failures) == ["astronaut~3"]
-    assert failures["astronaut~3"].startswith(
-        f"no restored picture: looked for {folder / 'astronaut~3'} with .png, .jpg"
-    )
+    assert failures["astronaut~3"].startswith(f"no restored image: looked for {folder / 'astronaut~3'} with .png, .jpg")
 
 
-def test_two_files_for_one_picture_are_refused(folder: Path, degraded: ImageBatch) -> None:
+def test_two_files_for_one_image_are_refused(folder: Path, degraded: ImageBatch) -> None:
     cv2.imwrite(str(folder / "astronaut~2.JPG"), to_bgr_arrays(degraded)[2])
     _, failures = checked(Outputs(str(folder)), degraded)
     assert list(failures) == ["astronaut~2"]
@@ -58,10 +56,10 @@ def test_another_size_is_refused(folder: Path, degraded: ImageBatch) -> None:
     write_png(folder / "astronaut~1.png", np.zeros((256, 130, 3), np.uint8))
     _, failures = checked(Outputs(str(folder)), degraded)
     assert list(failures) == ["astronaut~1"]
-    assert failures["astronaut~1"].endswith("astronaut~1.png is 130 x 256 px, but the degraded picture is 128 x 128 px")
+    assert failures["astronaut~1"].endswith("astronaut~1.png is 130 x 256 px, but the degraded image is 128 x 128 px")
 
 
-def test_files_that_are_no_pictures_are_refused(folder: Path, degraded: ImageBatch) -> None:
+def test_files_that_are_no_images_are_refused(folder: Path, degraded: ImageBatch) -> None:
     whole = (folder / "astronaut~0.png").read_bytes()
     (folder / "astronaut~0.png").write_bytes(whole[: len(whole) // 2])
     (folder / "astronaut~1.png").write_bytes(b"")
@@ -78,7 +76,7 @@ def test_files_that_are_no_pictures_are_refused(folder: Path, degraded: ImageBat
     assert (to_rgb_arrays(restored)[1] == expected).all(), "16 bits are rounded as in a face: 40,000 becomes 156"
 
 
-def test_the_degraded_picture_under_another_name_is_no_restoration(folder: Path, degraded: ImageBatch) -> None:
+def test_the_degraded_image_under_another_name_is_no_restoration(folder: Path, degraded: ImageBatch) -> None:
     for name, rgb in zip(degraded.ids, to_rgb_arrays(degraded), strict=True):
         write_png(folder / f"{name}.png", rgb)
     restored, failures = checked(Outputs(str(folder)), degraded)
@@ -130,7 +128,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(
         BadInput,
-        match=r"no picture in .*looked for \.png.*left out: 1 file: 1 not an image by its suffix \[notes\.txt\]",
+        match=r"no image in .*looked for \.png.*left out: 1 file: 1 not an image by its suffix \[notes\.txt\]",
     ):
         Outputs(str(tmp_path))
 

@@ -65,7 +65,7 @@ def test_classical_is_opencvs_filters_at_the_scale_of_the_crop(degraded: ImageBa
 
 
 def agreement_over_sizes_db(degraded: ImageBatch) -> float:
-    """How near a picture of twice the size, restored and shrunk, comes to the small one restored."""
+    """How near an image of twice the size, restored and shrunk, comes to the small one restored."""
     once = load("classical")(degraded)
     return mean_psnr_db(resized(load("classical")(resized(degraded, (256, 256))), (128, 128)), once)
 
@@ -74,18 +74,18 @@ def test_classical_does_the_same_at_twice_the_size(degraded: ImageBatch, monkeyp
     scaled = agreement_over_sizes_db(degraded)
     assert scaled > 45
     once = load("classical")(degraded)
-    monkeypatch.setattr(classical, "CROP_PX", 1024)  # as if the lengths had stayed those of the small picture
+    monkeypatch.setattr(classical, "CROP_PX", 1024)  # as if the lengths had stayed those of the small image
     fixed = resized(load("classical")(resized(degraded, (256, 256))), (128, 128))
     assert mean_psnr_db(fixed, once) < scaled - 5
 
 
 def test_classical_without_sharpening_is_worse(truth: ImageBatch, degraded: ImageBatch) -> None:
     """The claim beside its settings: sharpening earns its place."""
-    pictures = to_rgb_arrays(degraded)
+    images = to_rgb_arrays(degraded)
     truths = [t.astype(float) for t in to_rgb_arrays(truth)]
 
     def error(amount: float) -> float:
-        restored = [classical.restore(p, sharpen_amount=amount) for p in pictures]
+        restored = [classical.restore(p, sharpen_amount=amount) for p in images]
         return float(np.mean([np.square(r - t).mean() for r, t in zip(restored, truths, strict=True)]))
 
     assert error(classical.SHARPEN_AMOUNT) < error(0.0)

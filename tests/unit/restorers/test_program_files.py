@@ -109,7 +109,7 @@ def test_exported_runs_in_the_range_that_was_said(faces: ImageBatch, tmp_path: P
 
 def test_exported_with_a_further_tensor(faces: ImageBatch, tmp_path: Path) -> None:
     path = exported(Weighted(), tmp_path / "net.pt2", torch.rand(2, 3, 16, 16), torch.rand(1))
-    with pytest.raises(BadInput, match=r"takes 'w' \(torch.float32 \(1,\)\) beside the picture: give it, as in"):
+    with pytest.raises(BadInput, match=r"takes 'w' \(torch.float32 \(1,\)\) beside the image: give it, as in"):
         load(f"pt2:{path}")
     restorer = load(f"pt2:{path}?range=unit&w=0.25")
     assert (restorer(faces).pixels - (faces.pixels / 4 + 0.25)).abs().max() < 1e-6
@@ -130,7 +130,7 @@ def test_files_that_are_none(form: str, tmp_path: Path) -> None:
         load(f"{form}:{path}?range=bytes")
 
 
-def test_torchscript_that_takes_no_picture_or_fails(faces: ImageBatch, tmp_path: Path) -> None:
+def test_torchscript_that_takes_no_image_or_fails(faces: ImageBatch, tmp_path: Path) -> None:
     class Nothing(torch.nn.Module):
         def forward(self, w: float) -> float:
             return w
@@ -139,12 +139,12 @@ def test_torchscript_that_takes_no_picture_or_fails(faces: ImageBatch, tmp_path:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x.view(7, -1)
 
-    with pytest.raises(BadInput, match="its forward takes w: float, and none of that is a tensor of pictures"):
+    with pytest.raises(BadInput, match="its forward takes w: float, and none of that is a tensor of images"):
         load(f"torchscript:{scripted(Nothing(), tmp_path / 'net.pt')}")
     restored, failures = checked(load(f"torchscript:{scripted(Fails(), tmp_path / 'fails.pt')}"), faces)
     assert restored is None
     assert all(
-        "could not restore pictures of shape (1, 3, 128, 128): RuntimeError: shape" in r for r in failures.values()
+        "could not restore images of shape (1, 3, 128, 128): RuntimeError: shape" in r for r in failures.values()
     )
 
 

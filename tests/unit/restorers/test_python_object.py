@@ -133,7 +133,7 @@ def test_its_own_provenance_is_kept(module: str) -> None:
         ("Flip", "is a torch module"),
         ("number", "is int, which cannot be called; it has to be a callable ImageBatch"),
         ("nothing", "is NoneType, which cannot be called"),
-        ("two", "wants batch, weights, but a restorer is given the degraded pictures alone"),
+        ("two", "wants batch, weights, but a restorer is given the degraded images alone"),
         ("Needs", "Needs cannot be built without path"),
         ("fails", "building it failed: OSError: no weights here"),
         ("Odd", r"its provenance\(\) is not JSON"),
@@ -184,7 +184,7 @@ def test_modules_see_the_range_they_were_made_for(signed: bool, degraded: ImageB
     class Spy(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             seen.append(x.clone())
-            return x.mul_(2)  # in place: the pictures themselves must not change
+            return x.mul_(2)  # in place: the images themselves must not change
 
     before = degraded.pixels.clone()
     restored = from_module(Spy(), signed=signed)(degraded)
@@ -198,7 +198,7 @@ def test_modules_see_the_range_they_were_made_for(signed: bool, degraded: ImageB
 @pytest.mark.parametrize(
     "answer", [None, [], torch.zeros(1), torch.zeros(2, 3, 8, 8), torch.full((8, 3, 8, 8), torch.nan)]
 )
-def test_module_answers_that_are_no_pictures(answer: object, degraded: ImageBatch) -> None:
+def test_module_answers_that_are_no_images(answer: object, degraded: ImageBatch) -> None:
     class Fixed(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> object:
             return answer

@@ -37,7 +37,7 @@ def test_restoreformer_is_the_authors_byte_for_byte(
     got = restorer(one)
     assert torch.equal(to_uint8(got), to_uint8(upstream.by_gfpganer(restoreformer, one)))
     assert restorer.provenance()["architecture"] == "RestoreFormer"
-    # Why bfloat16 is refused: the nearest code becomes another one, and with it a patch of the picture.
+    # Why bfloat16 is refused: the nearest code becomes another one, and with it a patch of the image.
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         half = from_signed(restoreformer(to_signed(one))[0], one.ids)
     assert (half.pixels - got.pixels).abs().mean() > 2 / 255

@@ -1,4 +1,4 @@
-"""The authors' own networks and picture handling (gfpgan 1.3.8, basicsr 1.4.2); seeded weights in their file format."""
+"""The authors' own networks and image handling (gfpgan 1.3.8, basicsr 1.4.2); seeded weights in their file format."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def randomised(build: Callable[[], torch.nn.Module], seed: int, rgb_gain: float 
 
     Args:
         build: makes the network, drawing its weights.
-        rgb_gain: on the layers that make the picture, so that it is not all clamped away.
+        rgb_gain: on the layers that make the image, so that it is not all clamped away.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
@@ -153,7 +153,7 @@ def by_gfpganer(network: torch.nn.Module, batch: ImageBatch, **options: Any) -> 
     made = restorer(network, **options)
     restored = []
     for bgr in to_bgr_arrays(batch):
-        picture = made.enhance(bgr, has_aligned=True, paste_back=False)[1][0]
-        assert (picture != bgr).any(), "GFPGANer caught an error and returned its input"
-        restored.append(picture.copy())
+        image = made.enhance(bgr, has_aligned=True, paste_back=False)[1][0]
+        assert (image != bgr).any(), "GFPGANer caught an error and returned its input"
+        restored.append(image.copy())
     return from_bgr_arrays(restored, batch.ids)

@@ -92,10 +92,10 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
         folder, lambda path: path.write_bytes(path.with_name("000000000.npz").read_bytes())
     ),
     "features gone": lambda folder: _features(folder, lambda path: path.unlink()),
-    "a picture altered": lambda folder: images.write_png(
-        run.picture_path(folder, "face 0001", "restored"), np.zeros((16, 16, 3), np.uint8)
+    "an image altered": lambda folder: images.write_png(
+        run.image_path(folder, "face 0001", "restored"), np.zeros((16, 16, 3), np.uint8)
     ),
-    "a picture gone": lambda folder: run.picture_path(folder, "face 0001", "truth").unlink(),
+    "an image gone": lambda folder: run.image_path(folder, "face 0001", "truth").unlink(),
 }
 
 
@@ -108,7 +108,7 @@ def damage_changes_nothing(tmp_path: Path, what: str) -> None:
 
 
 LOOKS_UP = '''
-"""Answers that somebody made before, one file for each picture, looked up by name."""
+"""Answers that somebody made before, one file for each image, looked up by name."""
 from pathlib import Path
 import numpy as np
 import torch

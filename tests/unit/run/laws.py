@@ -44,7 +44,7 @@ def number(*parts: object) -> int:
 
 @dataclass
 class ToyFaces:
-    """Smooth pictures made from their names. ``unreadable`` raise; ``sizes`` are taken in turn, in runs of five."""
+    """Smooth images made from their names. ``unreadable`` raise; ``sizes`` are taken in turn, in runs of five."""
 
     count: int = 20
     sizes: tuple[tuple[int, int], ...] = ((16, 16),)
@@ -92,7 +92,7 @@ class ToyNoise:
 
 @dataclass
 class Smooth:
-    """A 3 x 3 mean, which is better than noise. ``refuses`` are the names of pictures it raises for."""
+    """A 3 x 3 mean, which is better than noise. ``refuses`` are the names of images it raises for."""
 
     refuses: frozenset[str] = frozenset()
     seconds: float = 0.0
@@ -114,7 +114,7 @@ class Smooth:
 
 @dataclass
 class ToyMetric:
-    """A metric from a function of (B, 3, H, W) float64 pictures in [0, 1]. Reads the pixels as they are, unrounded."""
+    """A metric from a function of (B, 3, H, W) float64 images in [0, 1]. Reads the pixels as they are, unrounded."""
 
     name: str
     value: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -176,7 +176,7 @@ class Toy:
 
 @dataclass
 class ToySet:
-    """Mean colours of the four quarters of a picture, and the Frechet distance of their Gaussians."""
+    """Mean colours of the four quarters of an image, and the Frechet distance of their Gaussians."""
 
     name: str = "quarters"
     unit: str = ""
@@ -199,7 +199,7 @@ class ToySet:
 
     def score(self, restored: FeatureSet, reference: FeatureSet) -> SetScore:
         if restored.n < self.minimum_images:
-            raise BadInput(f"{self.name} needs two pictures")
+            raise BadInput(f"{self.name} needs two images")
         return fid.fid_legacy.score(restored, reference)
 
 

@@ -65,7 +65,7 @@ def test_the_truth_against_itself_is_the_reference_row(tmp_path: Path) -> None:
     assert toy.problems(result, tmp_path) == []
 
 
-def test_pictures_of_several_sizes_keep_their_order(tmp_path: Path) -> None:
+def test_images_of_several_sizes_keep_their_order(tmp_path: Path) -> None:
     toy = Toy(ToyFaces(23, sizes=((16, 16), (24, 12), (12, 20))))
     result = toy.measure(tmp_path)
     assert result.image_ids == toy.faces.ids()
@@ -121,12 +121,12 @@ def test_a_failed_restoration_has_no_number(tmp_path: Path) -> None:
         ("restore", name) for name in sorted(ill)
     ]
     assert "make me ill" in result.problems[0].reason
-    assert run.picture_path(tmp_path / CASE.id, "face 0010", "degraded").exists()  # failed ones are among the worst
-    assert not run.picture_path(tmp_path / CASE.id, "face 0010", "restored").exists()
+    assert run.image_path(tmp_path / CASE.id, "face 0010", "degraded").exists()  # failed ones are among the worst
+    assert not run.image_path(tmp_path / CASE.id, "face 0010", "restored").exists()
     assert toy.problems(result, tmp_path) == []
 
 
-def test_one_picture_for_two_inputs_is_noticed_across_batches_and_after_a_stop(tmp_path: Path) -> None:
+def test_one_image_for_two_inputs_is_noticed_across_batches_and_after_a_stop(tmp_path: Path) -> None:
     class Constant(Smooth):
         def __call__(self, degraded: ImageBatch) -> ImageBatch:
             return ImageBatch(torch.linspace(0.2, 0.8, degraded.size[1]).expand_as(degraded.pixels), degraded.ids)
@@ -154,7 +154,7 @@ def test_the_truth_itself_is_no_restoration(tmp_path: Path) -> None:
             return batch
 
     class Repairs(Smooth):
-        """Undoes a loss that one can undo: a black corner of pictures that it knows to be flat there."""
+        """Undoes a loss that one can undo: a black corner of images that it knows to be flat there."""
 
         def __call__(self, degraded: ImageBatch) -> ImageBatch:
             return ImageBatch(torch.stack([faces.load(name).pixels for name in degraded.ids]), degraded.ids)
@@ -167,13 +167,13 @@ def test_the_truth_itself_is_no_restoration(tmp_path: Path) -> None:
     toy = Toy(faces, restorer=LooksItUp())
     result = toy.measure(tmp_path)
     assert {row.id for row in result.rows if row.failure} == looked_up
-    assert "true picture to the last bit" in result.problems[0].reason
+    assert "true image to the last bit" in result.problems[0].reason
     assert toy.problems(result, tmp_path) == []
     small = Toy(faces, degradation=Corner(), restorer=Repairs(), metrics=(ToyMetric("mae_255", mae, best=0.0),))
     assert [row.failure for row in small.measure(tmp_path / "corner").rows] == [None] * 20
 
 
-def test_a_picture_that_cannot_be_degraded_costs_no_other(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_degraded_costs_no_other(tmp_path: Path) -> None:
     class Picky(ToyNoise):
         def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
             if "face 0004" in batch.ids:
@@ -186,16 +186,14 @@ def test_a_picture_that_cannot_be_degraded_costs_no_other(tmp_path: Path) -> Non
     assert result.rows[4].scores == {"psnr_rgb": None, "mae_255": None}
 
 
-def test_too_small_a_picture_leaves_a_blank_with_a_reason(tmp_path: Path) -> None:
+def test_too_small_an_image_leaves_a_blank_with_a_reason(tmp_path: Path) -> None:
     large = ToyMetric("mae_255", mae, better="lower", minimum_side_px=16)
     result = Toy(ToyFaces(sizes=((16, 16), (24, 12))), metrics=(large,)).measure(tmp_path)  # type: ignore[arg-type]
     assert [score is None for score in result.scores("mae_255")] == [index // 5 % 2 == 1 for index in range(20)]
-    assert result.not_measured == {
-        "mae_255": "undefined below 16 px on the shorter side; 10 of 20 pictures are smaller"
-    }
+    assert result.not_measured == {"mae_255": "undefined below 16 px on the shorter side; 10 of 20 images are smaller"}
 
 
-def test_a_picture_that_a_metric_cannot_score_costs_no_other(tmp_path: Path) -> None:
+def test_an_image_that_a_metric_cannot_score_costs_no_other(tmp_path: Path) -> None:
     picky = ToyMetric("mae_255", mae, better="lower", refuses=frozenset({"face 0004"}))
     result = Toy(metrics=(picky,)).measure(tmp_path)  # type: ignore[arg-type]
     assert [row.id for row in result.rows if row.scores["mae_255"] is None] == ["face 0004"]
@@ -211,7 +209,7 @@ def test_a_metric_that_scores_nothing_is_not_measured(tmp_path: Path) -> None:
 
     refusing = ToyMetric("a", mae, refuses=frozenset(ToyFaces().ids()))
     result = Toy(metrics=(refusing, ToyMetric("b", missing))).measure(tmp_path)  # type: ignore[arg-type]
-    assert "could not score a single picture" in result.not_measured["a"]
+    assert "could not score a single image" in result.not_measured["a"]
     assert "gfpbench fetch lpips-vgg" in result.not_measured["b"]
     assert set(result.scores("a")) == set(result.scores("b")) == {None}
 
@@ -288,7 +286,7 @@ class _Writes(ToyMetric):
 
 
 class _ReadsThenWrites(ToyMetric):
-    """The shared view was made before: it still shows the right picture, and the pixels beneath do not."""
+    """The shared view was made before: it still shows the right image, and the pixels beneath do not."""
 
     def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
         images.to_255(restored)
@@ -305,11 +303,11 @@ class _WritesToTheView(ToyMetric):
 
 BREACHES = {
     "another face": Breach({"faces": _OtherFace()}, "asked for 'face 0000' and got 'face 0001'"),
-    "wrong hash": Breach({"faces": _WrongHash()}, "is not the picture that its sha256 says"),
+    "wrong hash": Breach({"faces": _WrongHash()}, "is not the image that its sha256 says"),
     "face not 8-bit": Breach({"faces": _FineFace()}, "'face 0000' does not hold 8-bit values"),
     "degraded not 8-bit": Breach({"degradation": _Fine()}, "values that are not 8-bit"),
-    "degraded fewer": Breach({"degradation": _Shorter()}, "must return the pictures it was given"),
-    "degraded shuffled": Breach({"degradation": _Shuffled()}, "must return the pictures it was given"),
+    "degraded fewer": Breach({"degradation": _Shorter()}, "must return the images it was given"),
+    "degraded shuffled": Breach({"degradation": _Shuffled()}, "must return the images it was given"),
     "degraded smaller": Breach({"degradation": _Smaller()}, "16x16 px, not .* 16x15 px"),
     "degradation crashes": Breach({"degradation": _Crash()}, "degradation 'noise' failed: ZeroDivisionError: oops"),
     "draw is not JSON": Breach({"degradation": _NotJson()}, "parameters that degradation 'noise' drew must hold JSON"),
@@ -318,9 +316,9 @@ BREACHES = {
     "metric one number": Breach(_metric(lambda x: x.mean()), r"must return \(3,\) float64, not \(\)"),
     "metric not a tensor": Breach(_metric(lambda x: [1.0] * len(x)), "must return .* not list"),
     "metric crashes": Breach(_metric(lambda x: x.nothing), "metric 'odd' failed: AttributeError"),
-    "metric writes": Breach({"metrics": (_Writes("odd", mae),)}, "odd wrote to the pictures"),
-    "metric reads, then writes": Breach({"metrics": (_ReadsThenWrites("odd", mae),)}, "odd wrote to the pictures"),
-    "metric writes to the view": Breach({"metrics": (_WritesToTheView("odd", mae),)}, "odd wrote to the pictures"),
+    "metric writes": Breach({"metrics": (_Writes("odd", mae),)}, "odd wrote to the images"),
+    "metric reads, then writes": Breach({"metrics": (_ReadsThenWrites("odd", mae),)}, "odd wrote to the images"),
+    "metric writes to the view": Breach({"metrics": (_WritesToTheView("odd", mae),)}, "odd wrote to the images"),
 }
 
 
@@ -340,7 +338,7 @@ def test_a_degradation_that_writes_to_the_truth_does_no_harm(tmp_path: Path) -> 
     assert Toy(degradation=InPlace()).measure(tmp_path / "a").rows == Toy().measure(tmp_path / "b").rows
 
 
-def test_outputs_that_belong_to_no_picture_are_named(tmp_path: Path) -> None:
+def test_outputs_that_belong_to_no_image_are_named(tmp_path: Path) -> None:
     class Outputs(Smooth):
         def unused(self, face_ids: Sequence[str]) -> tuple[str, ...]:
             assert tuple(face_ids) == ToyFaces().ids()  # all of them, not only the limit
@@ -356,19 +354,19 @@ def test_progress_counts_every_face_to_the_end(tmp_path: Path) -> None:
     assert calls == [(3, 8, CASE.id), (6, 8, CASE.id), (8, 8, CASE.id)]
 
 
-def test_the_first_and_the_worst_pictures_are_kept(tmp_path: Path) -> None:
+def test_the_first_and_the_worst_images_are_kept(tmp_path: Path) -> None:
     result = Toy(ToyFaces(40), keep_images=3).measure(tmp_path)
     worst = sorted(result.rows, key=lambda row: row.scores["psnr_rgb"] or 0.0)[:8]
     expected = {row.id for row in worst} | set(result.image_ids[:3])
     folder = tmp_path / CASE.id
     kinds = ("degraded", "restored", "truth")
-    paths = {run.picture_path(folder, name, kind) for name in expected for kind in kinds}
+    paths = {run.image_path(folder, name, kind) for name in expected for kind in kinds}
     assert set((folder / "images").iterdir()) == paths
 
 
 def test_names_become_safe_and_distinct_file_names(tmp_path: Path) -> None:
     names = ["a/b", "a_b", "../../etc/passwd", "ä", "a b", "a?b", "\udcff", "x" * 300, ".", ""]
-    paths = [run.picture_path(tmp_path, name, "truth") for name in names]
+    paths = [run.image_path(tmp_path, name, "truth") for name in names]
     assert len(set(paths)) == len(names)
     assert {path.parent for path in paths} == {tmp_path / "images"}
     assert all(len(path.name) < 100 and path.name.isascii() and not path.name.startswith(".") for path in paths)
@@ -452,7 +450,7 @@ CHANGES: dict[str, Mapping[str, object]] = {
     "weights": {"restorer": Smooth(version="2")},
     "batch size": {"batch_size": 4},
     "metrics": {"metrics": (ToyMetric("mae_255", mae),)},
-    "pictures kept": {"keep_images": 1},
+    "images kept": {"keep_images": 1},
     "another face": {"faces": ToyFaces(version=1)},
     "a face torn": {"faces": ToyFaces(unreadable=frozenset({"face 0001"}))},
     "a face told more of": {"faces": _ToldMore()},
@@ -530,7 +528,7 @@ def test_what_the_disk_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_memory_does_not_grow_with_the_number_of_faces(tmp_path: Path) -> None:
-    """Rows are held at the end, a few KB each; pictures (a 16-px one takes 3 KB as float32, thrice) are not."""
+    """Rows are held at the end, a few KB each; images (a 16-px one takes 3 KB as float32, thrice) are not."""
     peaks = {}
     for count in (100, 2000):
         toy = Toy(ToyFaces(count), batch_size=50, keep_images=2)

@@ -24,10 +24,10 @@ from gfpbench.types import ImageBatch
 class Counting(Smooth):
     def __init__(self, version: str = "1") -> None:
         super().__init__(version=version)
-        self.pictures = 0
+        self.images = 0
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
-        self.pictures += len(degraded)
+        self.images += len(degraded)
         return super().__call__(degraded)
 
 
@@ -36,7 +36,7 @@ FIRST, SECOND = CASE, replace(CASE, seed=1)
 
 def both(store: Path, toy: Toy, stop_after: int | None = None) -> int:
     """Two cases as one run, as the command measures them. Stops after some batches of the second. Returns how many
-    pictures were restored."""
+    images were restored."""
     stopped = completion.is_unfinished(store)
     completion.begin(store)
     restorer = Counting(toy.restorer.version if toy.restorer is not None else "1")
@@ -44,7 +44,7 @@ def both(store: Path, toy: Toy, stop_after: int | None = None) -> int:
     more = {} if stop_after is None else {"progress": laws.stop_after(stop_after)}
     toy.but(case=SECOND, restorer=restorer).measure(store, reuse=stopped, **more)
     completion.complete(store)
-    return restorer.pictures
+    return restorer.images
 
 
 def test_what_was_finished_is_not_measured_again(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ CHANGES: dict[str, Mapping[str, object]] = {
     "a face torn": {"faces": ToyFaces(12, unreadable=frozenset({"face 0001"}))},
     "metrics": {"metrics": (ToyMetric("mae_255", mae),)},
     "batch size": {"batch_size": 4},
-    "pictures kept": {"keep_images": 1},
+    "images kept": {"keep_images": 1},
 }
 
 
@@ -94,7 +94,7 @@ def test_files_that_were_left_out_are_told_as_they_are_now(tmp_path: Path) -> No
         found = toy.but(restorer=restorer).measure(tmp_path, reuse=True)
         assert found.faces["left_out"] == {"no image": 2}
         assert results.read(tmp_path / CASE.id / "result.json") == (found,)
-        assert restorer.pictures == 0
+        assert restorer.images == 0
 
 
 def _command(report: Path) -> list[str]:

@@ -22,7 +22,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-def test_every_row_is_scored_as_skimage_scores_the_kept_pictures(store: Path) -> None:
+def test_every_row_is_scored_as_skimage_scores_the_kept_images(store: Path) -> None:
     import cv2
 
     result = run.measure(CASE, store=store)
@@ -30,7 +30,7 @@ def test_every_row_is_scored_as_skimage_scores_the_kept_pictures(store: Path) ->
     assert result.problems == ()
     for row in result.rows:
         restored, truth = (
-            cv2.imread(str(run.picture_path(store / CASE.id, row.id, kind))) for kind in ("restored", "truth")
+            cv2.imread(str(run.image_path(store / CASE.id, row.id, kind))) for kind in ("restored", "truth")
         )
         assert restored is not None
         assert truth is not None
@@ -48,7 +48,7 @@ def test_what_was_measured_can_be_verified(store: Path, restorer: str) -> None:
 def test_restored_files_score_as_the_restorer_that_made_them(store: Path, tmp_path: Path) -> None:
     result = run.measure(CASE, store=store)
     for row in result.rows:
-        shutil.copy(run.picture_path(store / CASE.id, row.id, "restored"), tmp_path / f"{row.id}.png")
+        shutil.copy(run.image_path(store / CASE.id, row.id, "restored"), tmp_path / f"{row.id}.png")
     (tmp_path / "stranger.png").write_bytes((tmp_path / f"{result.rows[0].id}.png").read_bytes())
     files = run.measure(replace(CASE, restorer=f"outputs:{tmp_path}"), store=store)
     assert [row.scores for row in files.rows] == [row.scores for row in result.rows]

@@ -20,7 +20,7 @@ from gfpbench.types import AssetMissing, BadInput, Case, GfpbenchError, ImageBat
 
 
 def by_hand(toy: Toy) -> float:
-    """From the pictures themselves, made without the engine."""
+    """From the images themselves, made without the engine."""
     restored, truth = [], []
     for name in toy.faces.ids():
         face = toy.faces.load(name)
@@ -28,14 +28,14 @@ def by_hand(toy: Toy) -> float:
         record = toy.degradation.draw(name, toy.case.seed, clean.size)
         degraded = toy.degradation.apply(clean, [record])
         assert toy.restorer is not None
-        picture = images.quantized(toy.restorer(degraded))
-        for kept, batch in ((restored, picture), (truth, clean)):
+        image = images.quantized(toy.restorer(degraded))
+        for kept, batch in ((restored, image), (truth, clean)):
             kept.append(torch.nn.functional.adaptive_avg_pool2d(batch.pixels.double(), 2).flatten(1))
     return fid.frechet_from_features(torch.cat(restored), torch.cat(truth))
 
 
-def check_score_is_that_of_all_pictures(toy: Toy, result: Result) -> None:
-    """One score for the whole set, equal to that of its pictures, whatever the batches."""
+def check_score_is_that_of_all_images(toy: Toy, result: Result) -> None:
+    """One score for the whole set, equal to that of its images, whatever the batches."""
     score = result.set_scores["quarters_vs_truth"]
     assert score["n"] == score["n_reference"] == len(toy.faces.ids())
     assert score["value"] == pytest.approx(by_hand(toy), rel=1e-6)
@@ -46,7 +46,7 @@ def check_score_is_that_of_all_pictures(toy: Toy, result: Result) -> None:
 def test_a_set_is_scored_as_a_whole(tmp_path: Path, batch_size: int) -> None:
     toy = ToyWithSets(batch_size=batch_size)
     result = toy.measure(tmp_path)
-    check_score_is_that_of_all_pictures(toy, result)
+    check_score_is_that_of_all_images(toy, result)
     score = result.set_scores["quarters_vs_truth"]
     assert (score["better"], score["features"]) == ("lower", "quarters")
     assert score["reference"] == "the truth of the same run"
@@ -74,13 +74,13 @@ def test_lost_features_start_the_run_over(tmp_path: Path, caplog: pytest.LogCapt
     kept = sorted((tmp_path / CASE.id / "features").glob("*.npz"))
     assert len(kept) == 4
     kept[1].unlink()
-    check_score_is_that_of_all_pictures(toy, toy.measure(tmp_path))
+    check_score_is_that_of_all_images(toy, toy.measure(tmp_path))
     assert "are gone" in caplog.text
 
 
 def test_a_set_added_meanwhile_starts_the_run_over(tmp_path: Path) -> None:
     result = laws.stopped_and_resumed(Toy(), tmp_path, 4, ToyWithSets())
-    check_score_is_that_of_all_pictures(ToyWithSets(), result)
+    check_score_is_that_of_all_images(ToyWithSets(), result)
 
 
 def test_shared_features_are_computed_once(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_cannot_be_measured_says_why(tmp_path: Path) -> None:
     assert result.set_scores == {}
     assert "gfpbench fetch inception-fid" in result.not_measured["fid_toy_vs_truth"]
     assert "below 64 px" in result.not_measured["large_vs_truth"]
-    assert "needs two pictures" in result.not_measured["many_vs_truth"]
+    assert "needs two images" in result.not_measured["many_vs_truth"]
     assert all(score is not None for row in result.rows for score in row.scores.values())
 
 
@@ -145,7 +145,7 @@ def _oracles() -> Any:
 
 
 def test_fid_of_a_real_run_with_random_weights(tmp_path: Path) -> None:
-    """Real faces, the FID Inception with seeded weights: the number is that of the kept pictures."""
+    """Real faces, the FID Inception with seeded weights: the number is that of the kept images."""
     weights = _oracles().inception_weights(tmp_path)
     here = assets.path
 
@@ -156,14 +156,14 @@ def test_fid_of_a_real_run_with_random_weights(tmp_path: Path) -> None:
     with patch.object(assets, "path", path):
         result = run.measure(case, store=tmp_path, protocols=["difface", "gfpgan-paper"], batch_size=3)
         network = inception.fid_inception(Path(weights))
-        pictures = [
+        images = [
             torch.cat(
                 [inception.extract(network, _kept(tmp_path / case.id, row.id, kind), "legacy") for row in result.rows]
             )
             for kind in ("restored", "truth")
         ]
     score = result.set_scores["fid_legacy_vs_truth"]
-    assert score["value"] == pytest.approx(fid.frechet_from_features(*pictures), rel=1e-4)
+    assert score["value"] == pytest.approx(fid.frechet_from_features(*images), rel=1e-4)
     assert "2048 dimensions" in score["note"]
     assert "ffhq-inception-stats-512" in result.not_measured["fid_legacy_vs_ffhq50k"]
     assert "vgg16" in result.not_measured["lpips_vgg"]
@@ -175,7 +175,7 @@ def test_fid_of_a_real_run_with_random_weights(tmp_path: Path) -> None:
 def _kept(folder: Path, image_id: str, kind: str) -> ImageBatch:
     import cv2
 
-    bgr = cv2.imread(str(run.picture_path(folder, image_id, kind)))
+    bgr = cv2.imread(str(run.image_path(folder, image_id, kind)))
     assert bgr is not None
     return images.from_bgr_arrays([np.asarray(bgr)], (image_id,))
 

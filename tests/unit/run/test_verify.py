@@ -22,7 +22,7 @@ def test_an_image_made_again_is_the_image_that_was_kept(tmp_path: Path) -> None:
     for name in result.image_ids:
         again = run.remake(result, name, parts=toy.parts())
         for kind, batch in (("degraded", again.degraded), ("restored", again.restored), ("truth", again.truth)):
-            path = run.picture_path(tmp_path / CASE.id, name, kind)
+            path = run.image_path(tmp_path / CASE.id, name, kind)
             images.write_png(tmp_path / "again.png", images.to_rgb_arrays(batch)[0])
             assert path.read_bytes() == (tmp_path / "again.png").read_bytes()
         row = result.rows[result.image_ids.index(name)]
@@ -40,7 +40,7 @@ def test_an_image_whose_record_no_longer_holds_is_refused(tmp_path: Path) -> Non
     result = Toy().measure(tmp_path)
     with pytest.raises(BadInput, match="has no image 'nobody'"):
         run.remake(result, "nobody", parts=Toy().parts())
-    with pytest.raises(GfpbenchError, match="is another picture than the one that was measured"):
+    with pytest.raises(GfpbenchError, match="is another image than the one that was measured"):
         run.remake(result, "face 0001", parts=Toy(ToyFaces(version=1)).parts())
     other_seed = replace(result, case=replace(CASE, seed=1))
     with pytest.raises(GfpbenchError, match="would be degraded differently now: noise_key, noise_std_255"):
@@ -90,7 +90,7 @@ def test_a_forged_result_is_noticed(tmp_path: Path, name: str) -> None:
 
 
 class _Random(Smooth):
-    """Adds what torch's global generator gives: another picture each time."""
+    """Adds what torch's global generator gives: another image each time."""
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
         done = super().__call__(degraded)
@@ -130,7 +130,7 @@ class _Constant(Smooth):
 
 @dataclass
 class _LooksUp(Smooth):
-    """Mixes in a fiftieth of the true picture of that name."""
+    """Mixes in a fiftieth of the true image of that name."""
 
     share: float = 0.02
 
@@ -141,7 +141,7 @@ class _LooksUp(Smooth):
 
 
 class _Batchwise(ToyMetric):
-    """A metric that gives every picture the mean of its batch."""
+    """A metric that gives every image the mean of its batch."""
 
     def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
         value = super().__call__(restored, truth)
@@ -222,17 +222,17 @@ def test_a_restorer_that_knows_only_its_own_names_is_noticed(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_it_is_noticed_without_the_pictures_too(tmp_path: Path, name: str) -> None:
+def test_it_is_noticed_without_the_images_too(tmp_path: Path, name: str) -> None:
     toy = Toy().but(**PARTS[name])
     assert toy.problems(toy.measure(tmp_path), None) != []
 
 
-def test_pictures_changed_on_disk_are_noticed(tmp_path: Path) -> None:
+def test_images_changed_on_disk_are_noticed(tmp_path: Path) -> None:
     toy = Toy()
     result = toy.measure(tmp_path)
-    one, other = (run.picture_path(tmp_path / CASE.id, name, "restored") for name in result.image_ids[:2])
+    one, other = (run.image_path(tmp_path / CASE.id, name, "restored") for name in result.image_ids[:2])
     one.write_bytes(other.read_bytes())
-    assert any("from the kept pictures" in line for line in toy.problems(result, tmp_path, count=1))
+    assert any("from the kept images" in line for line in toy.problems(result, tmp_path, count=1))
 
 
 def test_verifying_says_what_and_where(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def a_suspicion_is_measured_again(folder: Path) -> None:
 
 
 def other_measurements_do_not_compare(folder: Path) -> None:
-    """Another batch size, other pictures or another reference are said, not compared."""
+    """Another batch size, other images or another reference are said, not compared."""
     stored = baseline(folder)
     for changes in ({"batch_size": 4}, {"size_px": (256, 256)}, {"reference": "conv-0"}):
         other = dataclasses.replace(stored, **changes)  # type: ignore[arg-type]

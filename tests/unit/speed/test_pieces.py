@@ -25,9 +25,9 @@ from gfpbench.speed import (
     speed_path,
     stopwatch,
 )
+from gfpbench.speed.inputs import degraded_batch, ever_changing, load_restorer
 from gfpbench.speed.interleaved import median_interval
 from gfpbench.speed.memory import in_a_process
-from gfpbench.speed.inputs import degraded_batch, ever_changing, load_restorer
 from gfpbench.speed.reference import reference_workload
 from gfpbench.speed.stopwatch import one_thread, wall_clock
 from gfpbench.types import BadInput, Case, RestorationFailed
@@ -155,7 +155,7 @@ def test_the_clock_moves() -> None:
     assert lap.processor_seconds >= 0
 
 
-def test_no_picture_is_given_twice() -> None:
+def test_no_image_is_given_twice() -> None:
     batch = degraded_batch(Case("embedded", "paper", "input", limit=2), 2)
     seen = {given.pixels.numpy().tobytes() for given in islice(ever_changing(batch), 600)}
     assert len(seen) == 600

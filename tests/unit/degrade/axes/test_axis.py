@@ -35,21 +35,21 @@ def test_it_is_a_degradation() -> None:
 def test_records_that_do_not_fit() -> None:
     clean = batch(face(64, 64))
     degradation = load_axis("motion-blur").at(0.5)
-    record = degradation.draw("picture 0", 0, clean.size)
+    record = degradation.draw("image 0", 0, clean.size)
     with pytest.raises(BadInput, match="as many"):
         degradation.apply(clean, [])
     with pytest.raises(BadInput, match="of axis 'noise', not 'motion-blur'"):
-        degradation.apply(clean, [load_axis("noise").at(0.5).draw("picture 0", 0, clean.size)])
+        degradation.apply(clean, [load_axis("noise").at(0.5).draw("image 0", 0, clean.size)])
     with pytest.raises(BadInput, match="lacks 'motion_angle_rad'"):
         degradation.apply(clean, [{key: value for key, value in record.items() if key != "motion_angle_rad"}])
     with pytest.raises(BadInput, match="must be finite"):
         degradation.apply(clean, [{**record, "motion_length_px": math.nan}])
     with pytest.raises(BadInput, match="drawn for 32 x 32"):
-        degradation.apply(clean, [degradation.draw("picture 0", 0, (32, 32))])
+        degradation.apply(clean, [degradation.draw("image 0", 0, (32, 32))])
     with pytest.raises(BadInput, match="0 x 5 px"):
-        degradation.draw("picture 0", 0, (0, 5))
+        degradation.draw("image 0", 0, (0, 5))
     mask = load_axis("occlusion-mask")
-    drawn = mask.draw(0.5, "picture 0", 0, clean.size)
+    drawn = mask.draw(0.5, "image 0", 0, clean.size)
     for wrong in ({"occlusion_shape": "hat"}, {"occlusion_fraction": 1.5}):
         with pytest.raises(BadInput, match="no occluder"):
             mask.applied(clean, [{**drawn, **wrong}])

@@ -1,4 +1,4 @@
-"""The truth of scene axes as a face set: same names, changed pictures, landmarks that move along."""
+"""The truth of scene axes as a face set: same names, changed images, landmarks that move along."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_severity_0_is_the_clean_face(name: str, faces: FaceSet) -> None:
             assert np.allclose(one.attributes["landmarks_px"][place], point, atol=1e-3)
 
 
-def test_a_fault_of_the_picture_leaves_the_faces_alone(faces: FaceSet) -> None:
+def test_a_fault_of_the_image_leaves_the_faces_alone(faces: FaceSet) -> None:
     assert load_axis("noise").faces(faces, 1.0, 0) is faces
 
 

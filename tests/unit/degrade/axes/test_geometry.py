@@ -11,10 +11,10 @@ from tests.degradation.image_cases import pattern
 
 
 def test_whole_places_give_the_pixels_and_borders_are_mirrored() -> None:
-    picture = pattern(20, 30).astype(np.float32) / 255
+    image = pattern(20, 30).astype(np.float32) / 255
     x, y = np.meshgrid(np.arange(-9.0, 39), np.arange(-5.0, 25))
-    expected = np.pad(picture, ((5, 5), (9, 9), (0, 0)), mode="reflect")
-    assert (sampled(picture, x, y) == expected).all()
+    expected = np.pad(image, ((5, 5), (9, 9), (0, 0)), mode="reflect")
+    assert (sampled(image, x, y) == expected).all()
 
 
 def test_cubic_convolution_reproduces_parabolas() -> None:
@@ -24,9 +24,9 @@ def test_cubic_convolution_reproduces_parabolas() -> None:
         return 0.2 + 0.01 * x + 0.0004 * x * x - 0.0003 * y * y + 0.0002 * x * y
 
     columns, rows = np.meshgrid(np.arange(32.0), np.arange(24.0))
-    picture = np.repeat(parabola(columns, rows)[..., None], 3, axis=2).astype(np.float32)
+    image = np.repeat(parabola(columns, rows)[..., None], 3, axis=2).astype(np.float32)
     places = np.random.default_rng(0).uniform(2, 20, (2, 50, 1))
-    got = sampled(picture, places[0], places[1])[..., 0]
+    got = sampled(image, places[0], places[1])[..., 0]
     assert np.abs(got - parabola(places[0], places[1])).max() < 1e-6
 
 

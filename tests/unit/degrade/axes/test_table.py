@@ -14,9 +14,9 @@ from gfpbench.degrade.axes.occluders import OCCLUDERS
 from gfpbench.faces import load as load_faces
 from gfpbench.images import from_uint8, pixels_sha256
 from gfpbench.types import BadInput, Face
+from tests.degradation.image_cases import face
 from tests.degradation.laws_axes import PROMISED
 from tests.degradation.laws_axes_physics import PHYSICS
-from tests.degradation.image_cases import face
 
 
 def test_every_axis_is_named_as_in_the_table_and_tested() -> None:
@@ -65,10 +65,10 @@ def test_a_severity_is_loaded_by_its_name() -> None:
 def test_a_strip_shows_the_severities_in_order() -> None:
     rgb = face(64, 64)
     one = Face("x", from_uint8(rgb), {}, pixels_sha256(rgb))
-    pictures = strip(load_axis("underexposure"), one, (0, 0.5, 1))
-    assert len(pictures) == 3
-    assert (pictures[0] == rgb).all()
-    assert pictures[0].mean() > pictures[1].mean() > pictures[2].mean()
+    images = strip(load_axis("underexposure"), one, (0, 0.5, 1))
+    assert len(images) == 3
+    assert (images[0] == rgb).all()
+    assert images[0].mean() > images[1].mean() > images[2].mean()
     roll = load_axis("roll")
     truth, degraded = (strip(roll, one, (1.0,), show=show)[0] for show in ("truth", "degraded"))  # type: ignore[arg-type]
     assert any((truth == np.rot90(rgb, turn)).all() for turn in (1, 3))
@@ -77,6 +77,6 @@ def test_a_strip_shows_the_severities_in_order() -> None:
 
 def test_a_strip_of_an_embedded_face() -> None:
     faces = load_faces("embedded", size_px=64, draws=1)
-    pictures = strip(load_axis("occlusion-hand"), faces.load("astronaut"), show="truth")
-    assert [picture.shape for picture in pictures] == [(64, 64, 3)] * 5
-    assert len({picture.tobytes() for picture in pictures}) == 5
+    images = strip(load_axis("occlusion-hand"), faces.load("astronaut"), show="truth")
+    assert [image.shape for image in images] == [(64, 64, 3)] * 5
+    assert len({image.tobytes() for image in images}) == 5
