@@ -61,9 +61,7 @@ def _cluster(before: ImageStatistics, now: ImageStatistics) -> NDArray[np.bool_]
     return np.asarray(far >= ordered[int(ratios.argmax()) + 1])
 
 
-def in_common(
-    rows: Sequence[Row], statistics: ImageStatistics, chosen: NDArray[np.bool_], better: Mapping[str, str]
-) -> str:
+def in_common(rows: Sequence[Row], shown: ImageStatistics, chosen: NDArray[np.bool_], better: Mapping[str, str]) -> str:
     """What tells the chosen images from all others, in a few words; empty where nothing does, or chance would as often.
 
     Asked in this order: brightness, difficulty (the baseline's score by its first metric), the face, each attribute,
@@ -71,7 +69,7 @@ def in_common(
     takes before that is no accident.
     """
     patterns = math.comb(len(rows), int(chosen.sum()))
-    for asked, (words, values) in enumerate(_numbers(rows, statistics, better), start=1):
+    for asked, (words, values) in enumerate(_numbers(rows, shown, better), start=1):
         if np.isnan(values).any() or 2 * asked > CHANCE * patterns:
             continue
         inside, outside = values[chosen], values[~chosen]
@@ -88,11 +86,11 @@ def in_common(
 
 
 def _numbers(
-    rows: Sequence[Row], statistics: ImageStatistics, better: Mapping[str, str]
+    rows: Sequence[Row], shown: ImageStatistics, better: Mapping[str, str]
 ) -> Iterator[tuple[tuple[str, str], Floats]]:
     yield (
         ("the darkest ones by mean level", "the brightest ones by mean level"),
-        statistics.values["mean_levels"].mean(1),
+        shown.values["mean_levels"].mean(1),
     )
     metric = next(iter(better), None)
     if metric is not None:

@@ -32,7 +32,7 @@ def image(number: int, side: int = 32) -> Bytes:
     return np.round((1 - v) * rows[0] + v * rows[1]).astype(np.uint8)
 
 
-def image_statistics(restored: Bytes, degraded: Bytes) -> dict[str, object]:
+def fingerprint(restored: Bytes, degraded: Bytes) -> dict[str, object]:
     batch = batch_from_uint8([degraded, restored], ("degraded", "restored"))
     return dict(zip(batch.ids, fingerprints(batch), strict=True))
 
@@ -48,7 +48,7 @@ def result(count: int = 16, **changes: object) -> Result:
             attributes={},
             parameters={"jpeg_quality": 60 + i, "noise_std": 3.25 * i, "noise_key": f"{i:x}"},
             scores={"psnr_rgb": 24 + 2 * rng.standard_normal(), "error": 0.1 + 0.02 * rng.random()},
-            fingerprint=image_statistics(image(1000 + i), image(2000 + i)),
+            fingerprint=fingerprint(image(1000 + i), image(2000 + i)),
         )
         for i in range(count)
     )
@@ -74,7 +74,7 @@ def with_scores(result: Result, metric: str, moves: Sequence[float]) -> Result:
             return row
         rgb = image(1000 + i)
         rgb[0, 0, 0] ^= 1
-        prints = {**row.fingerprint, "restored": image_statistics(rgb, rgb)["restored"]}
+        prints = {**row.fingerprint, "restored": fingerprint(rgb, rgb)["restored"]}
         score = row.scores[metric]
         assert score is not None
         return dataclasses.replace(row, scores={**row.scores, metric: score + moves[i]}, fingerprint=prints)

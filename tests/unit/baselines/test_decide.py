@@ -206,7 +206,7 @@ def test_another_description_of_the_degradation_is_named() -> None:
 
 def test_another_degraded_image_from_the_same_draw_is_seen() -> None:
     def repainted(i: int, row: Row) -> Row:
-        prints = sample.image_statistics(sample.image(1000 + i), np.roll(sample.image(2000 + i), 1, 1))
+        prints = sample.fingerprint(sample.image(1000 + i), np.roll(sample.image(2000 + i), 1, 1))
         return changed(row, fingerprint=prints)
 
     for environment in (sample.ENVIRONMENT, OTHER_TORCH):
@@ -219,7 +219,7 @@ def test_one_byte_of_a_degraded_image_counts_here_and_not_elsewhere() -> None:
     def tipped(i: int, row: Row) -> Row:
         degraded = sample.image(2000 + i)
         degraded[5, 5, 1] += 1
-        return changed(row, fingerprint=sample.image_statistics(sample.image(1000 + i), degraded))
+        return changed(row, fingerprint=sample.fingerprint(sample.image(1000 + i), degraded))
 
     assert kinds(compare(each(result(), tipped), baseline())) == {"degradation": "changed"}
     assert compare(each(result(environment=OTHER_TORCH), tipped), baseline()).kind == "same"
@@ -237,9 +237,7 @@ def test_the_same_image_with_another_score_is_the_metrics_fault() -> None:
 
 def test_images_that_change_behind_equal_scores_are_seen() -> None:
     def mirrored(i: int, row: Row) -> Row:
-        return changed(
-            row, fingerprint=sample.image_statistics(sample.image(1000 + i)[:, ::-1], sample.image(2000 + i))
-        )
+        return changed(row, fingerprint=sample.fingerprint(sample.image(1000 + i)[:, ::-1], sample.image(2000 + i)))
 
     comparison = compare(each(result(), mirrored), baseline())
     assert kinds(comparison) == {"images": "changed"}
@@ -250,7 +248,7 @@ def test_one_byte_counts_where_bytes_never_move() -> None:
     def tipped(i: int, row: Row) -> Row:
         restored = sample.image(1000 + i)
         restored[5, 5, 1] += 1
-        return changed(row, fingerprint=sample.image_statistics(restored, sample.image(2000 + i)))
+        return changed(row, fingerprint=sample.fingerprint(restored, sample.image(2000 + i)))
 
     exact = {**sample.ENVELOPE, "repeat": {**sample.ENVELOPE["repeat"], "exact": True}}
     now = dataclasses.replace(each(result(), tipped), restorer={"restorer": "classical"})
@@ -280,7 +278,7 @@ def _tipped(images: int, count: int = 16) -> Result:
     def tipped(i: int, row: Row) -> Row:
         restored = sample.image(1000 + i)
         restored[5, 5, 1] += i < images
-        return changed(row, fingerprint=sample.image_statistics(restored, sample.image(2000 + i)))
+        return changed(row, fingerprint=sample.fingerprint(restored, sample.image(2000 + i)))
 
     return each(result(count), tipped)
 
@@ -361,7 +359,7 @@ def _repainted(chosen: list[int], by: int, others: int = 0, count: int = 24) -> 
     def painted(i: int, row: Row) -> Row:
         step = by if i in chosen else others
         rgb = np.clip(sample.image(1000 + i).astype(int) + step, 0, 255).astype(np.uint8)
-        return changed(row, fingerprint={**row.fingerprint, "restored": sample.image_statistics(rgb, rgb)["restored"]})
+        return changed(row, fingerprint={**row.fingerprint, "restored": sample.fingerprint(rgb, rgb)["restored"]})
 
     return each(result(count), painted)
 
@@ -389,7 +387,7 @@ def test_a_change_of_part_of_the_images_is_a_finding() -> None:
 
 def test_the_truth_given_back_is_no_improvement() -> None:
     def truth(i: int, row: Row) -> Row:
-        prints = sample.image_statistics(sample.image(i), sample.image(2000 + i))
+        prints = sample.fingerprint(sample.image(i), sample.image(2000 + i))
         return changed(row, scores={"psnr_rgb": float("inf"), "error": 0.0}, fingerprint=prints)
 
     comparison = compare(each(result(), truth), baseline())
@@ -412,7 +410,7 @@ def test_a_restorer_that_always_gave_its_input_back_is_no_news() -> None:
         def untouched(i: int, row: Row) -> Row:
             degraded = sample.image(2000 + i)
             degraded[5, 5, 1] += tip
-            return changed(row, fingerprint=sample.image_statistics(degraded, degraded))
+            return changed(row, fingerprint=sample.fingerprint(degraded, degraded))
 
         return each(result(environment=OTHER_TORCH if tip else sample.ENVIRONMENT), untouched)
 

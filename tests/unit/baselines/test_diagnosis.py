@@ -25,8 +25,7 @@ def textured(number: int) -> Bytes:
 
 def seen(images: list[Bytes]) -> ImageStatistics:
     rows = [
-        Row(str(i), "", (SIDE, SIDE), {}, {}, {}, None, sample.image_statistics(rgb, rgb))
-        for i, rgb in enumerate(images)
+        Row(str(i), "", (SIDE, SIDE), {}, {}, {}, None, sample.fingerprint(rgb, rgb)) for i, rgb in enumerate(images)
     ]
     found = image_statistics(rows, "restored")
     assert found is not None
