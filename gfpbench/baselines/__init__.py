@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gfpbench.baselines.repeatability import restored_again
 from gfpbench.baselines.comparison import (
     DERIVED,
     FAILING,
@@ -16,6 +15,7 @@ from gfpbench.baselines.decide import AnotherFile, compare
 from gfpbench.baselines.envelope import measure_envelope
 from gfpbench.baselines.inputs import too_many_unreadable
 from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
+from gfpbench.baselines.repeatability import restored_again
 from gfpbench.baselines.store import baseline_path, create, find, leftovers
 
 __all__ = [
