@@ -1,4 +1,4 @@
-"""Whether a report is complete: a mark lies in its folder from before the first measurement until all is written.
+"""Whether a report is complete: a marker file lies in its folder until everything is written.
 
 A process that measures may end at any moment, with status 0 too. What lies in its folder then is from before, or half.
 Nothing heavy is imported here before it is needed: pytest marks a report when a session starts.

@@ -1,4 +1,4 @@
-"""A folder of degraded images for restoring elsewhere: its manifest says what each was made from and what it holds."""
+"""The manifest of a folder of degraded images: what each was made from, and the hash of its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which device a run uses, and what a record of it says."""
+"""Selects the device of a run, and describes it for the record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files on disk: written whole or not at all, locked between processes, and what the disk refuses told in one line."""
+"""Files on disk: atomic writes, locks between processes, and one-line errors for a full or read-only disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The only place where range, colour order, number type or layout of an image change."""
+"""Conversions of range, colour order, dtype and layout of images. No other module converts them."""
 
 from __future__ import annotations
 

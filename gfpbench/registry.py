@@ -1,4 +1,4 @@
-"""Names to objects: every table of the house maps a name to a "module:attribute" string, read only when asked for."""
+"""The registry: tables that map a name to a "module:attribute" string, imported when it is used."""
 
 from __future__ import annotations
 

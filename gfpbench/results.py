@@ -1,4 +1,4 @@
-"""Results on disk: one JSON file, written whole or not at all, one image a line so that a diff can be read."""
+"""Results on disk: a JSON file, written atomically, with one image per line for readable diffs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `gfpbench` command as a person starts it: the work is done in a second process, and success needs a witness.
+"""Entry point of the `gfpbench` command: supervises the working process, whose success must be confirmed.
 
 A restorer can end the process that it runs in, with status 0, at any moment and without a word. Here the first process
 waits for the second to say that it came to its end: an exit code of 0 alone is not believed.

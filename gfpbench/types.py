@@ -1,4 +1,4 @@
-"""The nouns every other file speaks in. This file imports nothing of gfpbench."""
+"""The core types (ImageBatch, Face, Case, Result, ...). Imports no other module of gfpbench."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every byte from outside: what there is, what is here, how it comes here, and how it is read."""
+"""External assets (weights, statistics): the asset table, downloads, verification by hash, and safe loading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where datasets that nobody may pass on are looked for, and what their folders are called once unpacked."""
+"""Where datasets that may not be redistributed are searched for, and how their unpacked folders are named."""
 
 from __future__ import annotations
 

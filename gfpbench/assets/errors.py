@@ -1,4 +1,4 @@
-"""What can go wrong with a file from outside, each in one line for a person."""
+"""Errors of downloading and verifying assets, each with a one-line message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bring a file here: mirrors in order, hash before name, one process at a time, nothing half-written."""
+"""Fetches an asset: mirrors in order, SHA-256 checked before the file gets its name, one process at a time."""
 
 from __future__ import annotations
 

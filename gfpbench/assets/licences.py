@@ -1,4 +1,4 @@
-"""Licences that forbid commercial use: asked about once, and the answer is remembered."""
+"""Consent to licences that forbid commercial use: asked for once per licence, then remembered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights and statistics from a file, without ever running what the file says."""
+"""Loads weights and statistics from files without executing code that the file contains."""
 
 from __future__ import annotations
 

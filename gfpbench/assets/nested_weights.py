@@ -1,4 +1,4 @@
-"""Where in a checkpoint the weights lie: people save them bare, or beside an optimiser, an epoch and other networks."""
+"""Finds the state dict inside a checkpoint, which may also hold an optimiser, counters and other networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file of ``torch.save`` asks of the reader, looked at before it is read: memory and time stay bounded.
+"""Bounds the memory and time that reading a ``torch.save`` file can take, checked before the file is read.
 
 torch's reader runs no code, but it does what it is told: it inflates, allocates, and hashes keys of any depth. A file
 of a megabyte can keep it busy for hours.

@@ -1,4 +1,4 @@
-"""What is here: the cache folder, the state of every asset in it, and the one way to a verified file."""
+"""The asset cache: its folder, the state of each asset in it, and access to verified files only."""
 
 from __future__ import annotations
 

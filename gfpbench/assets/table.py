@@ -1,4 +1,4 @@
-"""Every file that gfpbench may ask for from outside: where it is, what it must be, and under which licence."""
+"""The asset table: URLs, SHA-256, size and licence of every file that gfpbench can download."""
 
 from __future__ import annotations
 

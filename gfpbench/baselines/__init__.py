@@ -1,4 +1,4 @@
-"""Did anything change? Results kept on disk, their numerical noise, and the decision between same, better and worse."""
+"""Baselines: stored Results, their numerical noise, and the verdict of a comparison: same, better, worse or changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same network by other arithmetic: float64, other convolutions, another layout. Draws of its numerical noise."""
+"""Samples a network's numerical noise by other arithmetic: float64, other convolution algorithms, other memory layouts."""
 
 from __future__ import annotations
 

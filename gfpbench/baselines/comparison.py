@@ -1,4 +1,4 @@
-"""What a comparison of a Result with its baseline found: one record for each metric, and the verdicts that follow."""
+"""The outcome of comparing a Result with its baseline: one record per metric, and the verdicts."""
 
 from __future__ import annotations
 

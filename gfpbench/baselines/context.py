@@ -1,4 +1,4 @@
-"""What is compared, and how strictly: passed from one step of a comparison to the next."""
+"""The context of a comparison: paired rows, the noise envelope that applies, and how strict to be."""
 
 from __future__ import annotations
 

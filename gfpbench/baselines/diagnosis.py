@@ -1,4 +1,4 @@
-"""What kind of change it looks like: guessed from fingerprints, as a first place to look. A guess decides nothing."""
+"""Change diagnosis: suggests the likely kind of change from image fingerprints. It never decides a verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a mean difference more than chance? Intervals and p-values of many metrics at once, over the same images."""
+"""Evidence for a mean difference: intervals and p-values, corrected for testing several metrics on the same images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fingerprints of many images as arrays, and how far two sets of them lie apart."""
+"""Image statistics (fingerprints) of many images as arrays, and distances between two sets of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Was the same thing measured? Faces, drawn parameters and degraded images of two Results, image by image."""
+"""Checks that two Results measured the same inputs: faces, drawn parameters and degraded images, image by image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the images themselves tell, beyond their scores: from fingerprints, without the images."""
+"""Verdicts on restored images whose fingerprints moved, independent of the metric scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Result is compared with which, where two files hold several, and what only one of the two holds."""
+"""Pairs the Results of two files by case, and lists cases that only one file holds."""
 
 from __future__ import annotations
 

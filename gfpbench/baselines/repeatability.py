@@ -1,4 +1,4 @@
-"""A few inputs restored once more, in another order and company: an answer that depends on either is no answer."""
+"""Repeatability: restores a few inputs again in another order and batch, and reports answers that differ."""
 
 from __future__ import annotations
 

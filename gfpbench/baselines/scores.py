@@ -1,4 +1,4 @@
-"""The verdict on each metric: the mean by size and evidence, single images by noise and by falling out of line."""
+"""Verdicts per metric: the mean by effect size and evidence, single images by the noise envelope and as outliers."""
 
 from __future__ import annotations
 

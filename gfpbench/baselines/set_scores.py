@@ -1,4 +1,4 @@
-"""The verdict on numbers of a whole set (FID and its like), which no single image has."""
+"""Verdicts on set metrics (FID, KID), which are defined for a set of images only."""
 
 from __future__ import annotations
 

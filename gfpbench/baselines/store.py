@@ -1,4 +1,4 @@
-"""Baselines on disk: where one lies, how it is made, and which files belong to nothing any more."""
+"""Baselines on disk: their paths, how they are created, and which files no case uses any more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change that is confined to part of the images, and what these images have in common."""
+"""Finds a change that is confined to a subgroup of the images, and what those images have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published tables as data, and what they claim, held against measured Results.
+"""Claims: published tables as data, checked against measured Results.
 
 Adding a paper: one ``.toml`` file in this folder. See ``gfpgan-2021.toml`` for every field.
 """

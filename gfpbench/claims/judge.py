@@ -1,4 +1,4 @@
-"""Hold a claim or a published row against measured Results: held, failed, or open with what it waits for."""
+"""Judges a claim or a published row against measured Results: held, failed, or open with its prerequisites."""
 
 from __future__ import annotations
 

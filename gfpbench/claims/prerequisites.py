@@ -1,4 +1,4 @@
-"""What a published row still waits for on this machine: its faces, its weights, a GPU."""
+"""Prerequisites of a published row that this machine lacks: its face set, its weights, a GPU."""
 
 from __future__ import annotations
 

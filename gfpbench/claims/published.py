@@ -1,4 +1,4 @@
-"""Published tables and the claims beside them, read from the data files in this folder: a paper is one file."""
+"""Published tables and their claims, read from the TOML files in this folder: one file per paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every claim and every published number against Results that were measured before, whatever they are of."""
+"""Judges every claim and published number against stored Results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command itself, and what its verbs share."""
+"""The Typer application, and the options and output functions that its subcommands share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to choose from, as rows for `gfpbench list` and its --json."""
+"""Rows of `gfpbench list`: restorers, face sets, degradations, metrics, protocols and assets."""
 
 from __future__ import annotations
 

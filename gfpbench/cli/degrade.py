@@ -1,4 +1,4 @@
-"""The verb that writes degraded images for restoring elsewhere: degrade."""
+"""The `degrade` subcommand: writes degraded images to be restored by another tool."""
 
 from __future__ import annotations
 

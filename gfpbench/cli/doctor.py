@@ -1,4 +1,4 @@
-"""`gfpbench doctor`: what this machine has, what is missing, and what that costs."""
+"""`gfpbench doctor`: which packages, devices and assets are present, and what cannot be measured without the rest."""
 
 from __future__ import annotations
 

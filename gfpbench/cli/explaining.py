@@ -1,4 +1,4 @@
-"""From what a person types after `gfpbench explain` to an explanation on disk."""
+"""`gfpbench explain`: from command-line arguments to an explanation on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gfpbench fetch`, seen by a person: which assets, one bar for each, and a last line for what could not be had."""
+"""`gfpbench fetch`: selects assets, shows a progress bar for each, and lists those that could not be fetched."""
 
 from __future__ import annotations
 

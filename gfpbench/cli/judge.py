@@ -1,4 +1,4 @@
-"""Verbs that hold what was measured against something: report, compare, matrix, claims, explain."""
+"""Subcommands that judge stored results: report, compare, matrix, claims, explain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs that look and fetch: list, fetch, doctor."""
+"""Subcommands about the installation: list, fetch, doctor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs that restore faces: run, photos, collapse."""
+"""Subcommands that restore faces: run, photos, collapse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb that measures time and memory: speed."""
+"""The `speed` subcommand: measures time and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard output and standard error that take every text: any encoding, a reader that has left, a full disk behind."""
+"""Standard output and error that accept any text: limited encodings, a closed pipe, a full disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door for JSON from outside: a file becomes a dataclass by its annotations, or one line with file and field.
+"""Reads JSON files into dataclasses by their annotations; errors are one line with file and field.
 
 Written by hand because no library refuses what has to be refused here (a name that stands twice, nesting without end,
 NaN) and reads the text "inf" for infinity, and because the start of a command cannot wait for one: this is the standard

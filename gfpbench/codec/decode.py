@@ -1,4 +1,4 @@
-"""JSON values as dataclasses by their annotations, or one line that names the field."""
+"""Decodes JSON values into dataclasses by their annotations; errors name the field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dataclasses as JSON values: what ``decode`` reads again."""
+"""Encodes dataclasses as JSON values that ``decode`` reads back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON text as Python values, with a mark on whatever JSON does not allow, so that its place can be named later."""
+"""Parses JSON text, marking values that JSON does not allow so that an error can name their field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where quality collapses: any restorer, pushed along an axis of severity until it is of no use any more.
+"""Collapse points: the severity along a degradation axis at which a restorer's quality collapses.
 
 ``definition.py`` says what that means, ``search.py`` finds it, ``point.py`` answers the question for names.
 """

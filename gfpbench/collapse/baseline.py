@@ -1,4 +1,4 @@
-"""Collapse points on disk: where the stored ones lie, and whether a restorer still collapses where they say."""
+"""Collapse baselines: where they are stored, and whether a restorer still collapses at the stored severity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Margins over severity, measured on the same images at every severity: where they fall below 0, and how surely."""
+"""The margin curve over severity, measured on the same images at each severity: its zero crossing with an interval."""
 
 from __future__ import annotations
 

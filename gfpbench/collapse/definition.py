@@ -1,4 +1,4 @@
-"""What it means that a restorer has collapsed: the one place where that is decided.
+"""The definition of collapse: the margins over the input and over other faces that a restoration must keep.
 
 A restoration is useful while it is better than the image it was made of, and still of this face. A restorer has
 **collapsed** at the first severity, from the one on at which it is useful, where the mean over images of either fails:

@@ -1,4 +1,4 @@
-"""Groups of faces as an axis of their own: does a restorer serve one group worse than another, and how surely."""
+"""Collapse by group of faces: whether a restorer collapses earlier for one group, with an interval."""
 
 from __future__ import annotations
 

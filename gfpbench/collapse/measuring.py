@@ -1,4 +1,4 @@
-"""One severity after another through the engine: the same faces, degraded along an axis, restored and scored."""
+"""Measures one severity after another: the same faces, degraded along an axis, restored and scored."""
 
 from __future__ import annotations
 

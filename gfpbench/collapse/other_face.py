@@ -1,4 +1,4 @@
-"""How close an image is to somebody else: any metric, measured against the truth of another face of the set."""
+"""The impostor score: any metric, measured against the truth of another face of the set."""
 
 from __future__ import annotations
 

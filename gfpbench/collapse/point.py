@@ -1,4 +1,4 @@
-"""Where a restorer collapses on an axis: the question answered from beginning to end."""
+"""Finds the collapse point of a restorer on an axis: search, curve, interval and record."""
 
 from __future__ import annotations
 

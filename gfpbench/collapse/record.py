@@ -1,4 +1,4 @@
-"""What a search for a collapse point leaves behind: a record that can be stored, compared and drawn."""
+"""The record of a collapse search, to be stored, compared and plotted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A collapse point in words, and the command that shows the faces behind it."""
+"""A collapse point as text, with the command that reproduces it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One value of an axis, measured like any case: the way to the worst faces at a collapse point."""
+"""Measures one value of an axis as an ordinary case, for the worst faces at a collapse point."""
 
 from __future__ import annotations
 

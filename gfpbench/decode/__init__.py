@@ -1,4 +1,4 @@
-"""The one reader of image files: every decode in the package goes through it, with one list of formats and limits.
+"""Image decoding: the only reader of image files in the package, with one list of formats and limits.
 
 ``read_rgb`` gives the pixels alone, ``read`` also what the file carried beside them and what was done to it.
 """

@@ -1,4 +1,4 @@
-"""What an embedded colour profile is called, and by how much it would change the values if it were applied."""
+"""Embedded ICC profiles: their name, and how far applying them would change the pixel values."""
 
 from __future__ import annotations
 

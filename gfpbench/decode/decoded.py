@@ -1,4 +1,4 @@
-"""What the reader returns: the 8-bit RGB pixels, what the file carried beside them, and what was done to it."""
+"""The decoder's result: 8-bit RGB pixels, the file's metadata, and the conversions that were applied."""
 
 from __future__ import annotations
 

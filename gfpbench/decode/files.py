@@ -1,4 +1,4 @@
-"""Image files of a folder: which are taken, why the others are not, and which belongs to an image by its name."""
+"""Image files of a folder: which are read, why others are left out, and lookup by image name."""
 
 from __future__ import annotations
 

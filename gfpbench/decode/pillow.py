@@ -1,4 +1,4 @@
-"""What Pillow decodes, made safe and exact: one list of formats, judged by size first, deep samples not cut."""
+"""Decoding with Pillow under limits: allowed formats, size checked first, high bit depth not truncated."""
 
 from __future__ import annotations
 

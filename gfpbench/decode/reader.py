@@ -1,4 +1,4 @@
-"""Any image file to 8-bit RGB, or one clear line saying why not."""
+"""Decodes any image file to 8-bit RGB, or raises a one-line error."""
 
 from __future__ import annotations
 

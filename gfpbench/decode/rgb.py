@@ -1,4 +1,4 @@
-"""Stored samples of any depth, with or without alpha, to upright 8-bit RGB; and what was done on the way."""
+"""Converts samples of any bit depth, with or without alpha, to upright 8-bit RGB, recording each conversion."""
 
 from __future__ import annotations
 

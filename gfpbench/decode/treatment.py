@@ -1,4 +1,4 @@
-"""What may be done to the values of a file before they are 8-bit RGB, in words; and where two files differ in it."""
+"""Descriptions of the conversions applied to a file's values, and of how two files differ in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clean faces to degraded ones: a visible table of named degradations, each repeatable for any single image.
+"""Degradations by name: each turns clean faces into degraded ones, reproducibly for any single image.
 
 To add one: write an object with ``draw``, ``apply`` and ``describe`` (``gfpbench.types.Degradation``), or another
 ``Chain`` of steps in ``presets.py``, and add its row to the table below.

@@ -1,4 +1,4 @@
-"""The 8 x 8 cosine transform in whole numbers, forwards and back, with libjpeg's constants and rounding.
+"""The 8 x 8 integer DCT and its inverse, with libjpeg's constants and rounding.
 
 Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications", ICASSP 1989, as
 libjpeg's "islow" method fixes it: constants scaled by 2^13, two extra bits between the passes. All exact in int32.

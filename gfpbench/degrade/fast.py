@@ -1,4 +1,4 @@
-"""Blur and downsampling in one step on the CPU: the blur is worked out only where bilinear downsampling looks.
+"""Blur and downsampling in one step on the CPU: the blur is computed only at the pixels that downsampling reads.
 
 The arithmetic is that of ``blur`` followed by ``resample``, in another order: values differ by about 1e-5 of a grey
 level, so that now and then one rounds the other way before JPEG. Choose it for speed, not for byte equality.

@@ -1,4 +1,4 @@
-"""JPEG for a batch of tensors on any device, in libjpeg's whole-number arithmetic, so that its pixels are libjpeg's.
+"""JPEG for a batch of tensors on any device, in libjpeg's integer arithmetic, with libjpeg's pixel values.
 
 Everything between pixels and quantised coefficients is done, both ways; entropy coding loses nothing and is left out.
 Sources: ITU-T T.81 annex K (tables); Loeffler, Ligtenberg and Moschytz, ICASSP 1989 (the transform); libjpeg-turbo 3.1

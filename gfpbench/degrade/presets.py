@@ -1,4 +1,4 @@
-"""The named degradations: what a paper says, what its code does, and what others took it for."""
+"""The named degradations: the paper's, its training code's, and the 2021 reproduction's."""
 
 from __future__ import annotations
 

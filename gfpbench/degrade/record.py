@@ -1,4 +1,4 @@
-"""What may stand in a record of drawn parameters, checked before it is applied."""
+"""Validates a record of drawn degradation parameters before it is applied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Downsampling and the way back, bilinear without antialiasing, as OpenCV's INTER_LINEAR does it.
+"""Downsampling and upsampling, bilinear without antialiasing, as OpenCV's INTER_LINEAR does it.
 
 The down_r of GFP-GAN's Eq. 6; GFPGAN @7552a77 resizes to (int(w // r), int(h // r)) and back to (w, h).
 """

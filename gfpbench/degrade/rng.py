@@ -1,4 +1,4 @@
-"""Randomness with a key: a draw depends on the seed, the image's name and the step, and on nothing that ran before."""
+"""Per-sample counter-based RNG: a draw depends on seed, image id and step only, not on order or batch."""
 
 from __future__ import annotations
 

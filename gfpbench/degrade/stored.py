@@ -1,4 +1,4 @@
-"""Degraded images that somebody published beside the clean ones, looked up by name instead of being made."""
+"""Published degraded images, paired with the clean ones by name instead of being generated."""
 
 from __future__ import annotations
 

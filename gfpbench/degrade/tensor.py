@@ -1,4 +1,4 @@
-"""The whole of Eq. 6 on tensors, many images at a time, on any device.
+"""Eq. 6 of GFP-GAN on batches of tensors, on any device.
 
 Blur by Fourier transform and bilinear steps in float32 differ from OpenCV's by about 1e-4 of a grey level; noise is the
 same field and JPEG is exact. An image is the CPU path's, except where such a difference tips a value over a rounding

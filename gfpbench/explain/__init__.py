@@ -1,4 +1,4 @@
-"""Why does a published number differ from what the paper describes? Measure what may have gone wrong, and rank it.
+"""Explains why a published number differs from the described protocol: measures hypotheses and ranks them.
 
 The degraded input alone is explained, not a restorer's output: no weights are needed, and a wrong input row makes every
 other row of its table wrong.
@@ -16,14 +16,14 @@ import numpy as np
 
 from gfpbench import metrics
 from gfpbench.explain.hypotheses import HYPOTHESES, Hypothesis
-from gfpbench.explain.pipeline import Loaded, Pair, Road, load, measured, names, only
+from gfpbench.explain.pipeline import Loaded, Pair, Pipeline, load, measured, names, only
 from gfpbench.explain.ranking import Figure, Finding, figure_of, finding, scales_of
 from gfpbench.images import to_rgb_arrays, write_png
 from gfpbench.metrics import METRICS
 from gfpbench.registry import unknown
 from gfpbench.types import AssetMissing, BadInput, FaceSet, Metric, Progress
 
-__all__ = ["HYPOTHESES", "Explanation", "Figure", "Finding", "Hypothesis", "Road", "chosen", "explain"]
+__all__ = ["HYPOTHESES", "Explanation", "Figure", "Finding", "Hypothesis", "Pipeline", "chosen", "explain"]
 
 PAIR_FACES = 12
 """Faces on which all pairs are tried first; the nearest are then measured on all faces."""
@@ -94,7 +94,7 @@ def explain(
     """
     loaded = load(faces, limit)
     untested: dict[str, str] = {}
-    start = Road(images=images)
+    start = Pipeline(images=images)
     used = _metrics(published, measures, untested, next(loaded.pairs(start, seed)))
     goal = {figure: published[figure] for figure in used}
     described = measured(start, loaded, used, seed)
@@ -160,7 +160,7 @@ class _Search:
     metrics: Mapping[str, Metric]
     faces: Loaded
     seed: int
-    start: Road
+    start: Pipeline
     untested: dict[str, str]
 
     def can_test(self, hypothesis: Hypothesis) -> bool:
@@ -170,28 +170,28 @@ class _Search:
         return True
 
     def find(self, parts: tuple[Hypothesis, ...], faces: Loaded) -> Finding | None:
-        road = self.road(parts)
+        pipeline = self.pipeline(parts)
         title = tuple(part.name for part in parts)
         try:
-            scores = measured(road, faces, self.metrics, self.seed)
+            scores = measured(pipeline, faces, self.metrics, self.seed)
         except BadInput as error:  # two that exclude one another, or images too small for a metric
             self.untested[names(title)] = str(error)
             return None
         if not all(math.isfinite(sum(values)) for values in scores.values()):
             self.untested[names(title)] = "leaves an image equal to its truth: its PSNR is infinite"
             return None
-        return finding(title, " ".join(part.words for part in parts), scores, self.goal, self.scales, road.images)
+        return finding(title, " ".join(part.words for part in parts), scores, self.goal, self.scales, pipeline.images)
 
-    def road(self, parts: Sequence[Hypothesis]) -> Road:
-        road = self.start
+    def pipeline(self, parts: Sequence[Hypothesis]) -> Pipeline:
+        pipeline = self.start
         for part in parts:
-            road = part.change(road)
-        return road
+            pipeline = part.change(pipeline)
+        return pipeline
 
     def shown(self, one: Finding, folder: Path) -> Finding:
         known = {hypothesis.name: hypothesis for hypothesis in HYPOTHESES}
-        road = self.road([known[name] for name in one.names])
-        compared, truth = next(self.faces.pairs(road, self.seed))
+        pipeline = self.pipeline([known[name] for name in one.names])
+        compared, truth = next(self.faces.pairs(pipeline, self.seed))
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{'+'.join(one.names) or 'as-described'}.png"
         write_png(path, np.hstack([*to_rgb_arrays(compared), *to_rgb_arrays(truth)]))

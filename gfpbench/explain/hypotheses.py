@@ -1,4 +1,4 @@
-"""What may have gone wrong on the way to a published number: each a small function that changes one step of it."""
+"""Hypotheses about a published number: each changes one step of the evaluation pipeline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from gfpbench import images
 from gfpbench.degrade.noise import Noise
 from gfpbench.degrade.presets import REPORT, UPSTREAM
-from gfpbench.explain.pipeline import Pair, Road
+from gfpbench.explain.pipeline import Pair, Pipeline
 from gfpbench.types import ImageBatch
 
 
@@ -21,70 +21,70 @@ class Hypothesis:
     Args:
         name: for lists and file names.
         words: what somebody did.
-        step: of the road that it changes.
-        change: the road as described -> the road as they went it.
+        step: of the pipeline that it changes.
+        change: the pipeline as described -> the pipeline as they went it.
         concerns: the only figure it moves; empty where it changes images.
     """
 
     name: str
     words: str
     step: str
-    change: Callable[[Road], Road]
+    change: Callable[[Pipeline], Pipeline]
     concerns: str = ""
 
 
-def _compared(road: Road, step: Callable[[ImageBatch, ImageBatch], Pair]) -> Road:
-    """The road with one more step before the metrics."""
-    return replace(road, compared=lambda degraded, truth, other: step(*road.compared(degraded, truth, other)))
+def _compared(pipeline: Pipeline, step: Callable[[ImageBatch, ImageBatch], Pair]) -> Pipeline:
+    """The pipeline with one more step before the metrics."""
+    return replace(pipeline, compared=lambda degraded, truth, other: step(*pipeline.compared(degraded, truth, other)))
 
 
-def channels_swapped(road: Road) -> Road:
+def channels_swapped(pipeline: Pipeline) -> Pipeline:
     """Red and blue of one of the two images exchanged."""
-    return _compared(road, lambda degraded, truth: (images.with_red_and_blue_exchanged(degraded), truth))
+    return _compared(pipeline, lambda degraded, truth: (images.with_red_and_blue_exchanged(degraded), truth))
 
 
-def _noise_times(road: Road, factor: float) -> Road:
-    low, high = (road.chain.noise or Noise((0.0, 0.0))).std_grey_levels
-    return replace(road, chain=replace(road.chain, noise=Noise((low * factor, high * factor))))
+def _noise_times(pipeline: Pipeline, factor: float) -> Pipeline:
+    low, high = (pipeline.chain.noise or Noise((0.0, 0.0))).std_grey_levels
+    return replace(pipeline, chain=replace(pipeline.chain, noise=Noise((low * factor, high * factor))))
 
 
-def noise_too_strong(road: Road) -> Road:
+def noise_too_strong(pipeline: Pipeline) -> Pipeline:
     """A delta of 0 to 15 added to an image in [0, 1]."""
-    return _noise_times(road, 255.0)
+    return _noise_times(pipeline, 255.0)
 
 
-def noise_doubled(road: Road) -> Road:
+def noise_doubled(pipeline: Pipeline) -> Pipeline:
     """A delta meant for [-1, 1], or for half the range, added in full."""
-    return _noise_times(road, 2.0)
+    return _noise_times(pipeline, 2.0)
 
 
-def noise_too_weak(road: Road) -> Road:
+def noise_too_weak(pipeline: Pipeline) -> Pipeline:
     """Delta / 255 added to an image in 0..255."""
-    return _noise_times(road, 1 / 255)
+    return _noise_times(pipeline, 1 / 255)
 
 
-def not_enlarged(road: Road) -> Road:
+def not_enlarged(pipeline: Pipeline) -> Pipeline:
     """The degraded image stays small; the truth is reduced to it."""
 
     def reduced(degraded: ImageBatch, truth: ImageBatch, other: ImageBatch) -> Pair:
-        return road.compared(degraded, images.resized(truth, degraded.size), images.resized(other, degraded.size))
+        return pipeline.compared(degraded, images.resized(truth, degraded.size), images.resized(other, degraded.size))
 
-    return replace(road, enlarged=False, compared=reduced)
+    return replace(pipeline, enlarged=False, compared=reduced)
 
 
-def small_on_black(road: Road) -> Road:
+def small_on_black(pipeline: Pipeline) -> Pipeline:
     """The degraded image stays small, in the corner of a black canvas of the truth's size."""
 
     def padded(degraded: ImageBatch, truth: ImageBatch, other: ImageBatch) -> Pair:
         canvas = torch.zeros_like(truth.pixels)
         height, width = min(degraded.size[0], truth.size[0]), min(degraded.size[1], truth.size[1])
         canvas[..., :height, :width] = degraded.pixels[..., :height, :width]
-        return road.compared(ImageBatch(canvas, degraded.ids), truth, other)
+        return pipeline.compared(ImageBatch(canvas, degraded.ids), truth, other)
 
-    return replace(road, enlarged=False, compared=padded)
+    return replace(pipeline, enlarged=False, compared=padded)
 
 
-def _shifted(road: Road, share: float, at_least_px: int = 1) -> Road:
+def _shifted(pipeline: Pipeline, share: float, at_least_px: int = 1) -> Pipeline:
     def step(degraded: ImageBatch, truth: ImageBatch) -> Pair:
         k = max(at_least_px, round(min(truth.size) * share))
         return (
@@ -92,25 +92,25 @@ def _shifted(road: Road, share: float, at_least_px: int = 1) -> Road:
             ImageBatch(truth.pixels[..., :-k, :-k].contiguous(), truth.ids),
         )
 
-    return _compared(road, step)
+    return _compared(pipeline, step)
 
 
-def shifted_one_px(road: Road) -> Road:
+def shifted_one_px(pipeline: Pipeline) -> Pipeline:
     """Degraded and true crop lie 1 px apart, across and down."""
-    return _shifted(road, 0.0)
+    return _shifted(pipeline, 0.0)
 
 
-def shifted_two_percent(road: Road) -> Road:
+def shifted_two_percent(pipeline: Pipeline) -> Pipeline:
     """Degraded and true crop lie 2 % of a side apart, across and down."""
-    return _shifted(road, 0.02)
+    return _shifted(pipeline, 0.02)
 
 
-def shifted_ten_percent(road: Road) -> Road:
+def shifted_ten_percent(pipeline: Pipeline) -> Pipeline:
     """Degraded and true crop lie 10 % of a side apart: two different detections of one face."""
-    return _shifted(road, 0.10)
+    return _shifted(pipeline, 0.10)
 
 
-def scaled_two_percent(road: Road) -> Road:
+def scaled_two_percent(pipeline: Pipeline) -> Pipeline:
     """The degraded crop is 2 % wider than the true one."""
 
     def step(degraded: ImageBatch, truth: ImageBatch) -> Pair:
@@ -118,80 +118,80 @@ def scaled_two_percent(road: Road) -> Road:
         inner = ImageBatch(truth.pixels[..., border:-border, border:-border].contiguous(), truth.ids)
         return degraded, images.resized(inner, degraded.size)
 
-    return _compared(road, step)
+    return _compared(pipeline, step)
 
 
-def short_kernel(road: Road) -> Road:
+def short_kernel(pipeline: Pipeline) -> Pipeline:
     """A blur window drawn from 3..15 px at 512 with sigma up to 10: the window cuts the blur off."""
-    return replace(road, chain=replace(road.chain, blur=REPORT.blur))
+    return replace(pipeline, chain=replace(pipeline.chain, blur=REPORT.blur))
 
 
-def colour_jitter(road: Road) -> Road:
+def colour_jitter(pipeline: Pipeline) -> Pipeline:
     """The colour changes of GFP-GAN's training left on, each as often as there."""
-    return replace(road, chain=replace(road.chain, colour=UPSTREAM.colour))
+    return replace(pipeline, chain=replace(pipeline.chain, colour=UPSTREAM.colour))
 
 
-def colour_jitter_always(road: Road) -> Road:
+def colour_jitter_always(pipeline: Pipeline) -> Pipeline:
     """The colour changes of GFP-GAN's training on every image."""
     colour = UPSTREAM.colour
     assert colour is not None  # for mypy: the preset has it
     always = replace(colour, shift_probability=1.0, jitter_probability=1.0)
-    return replace(road, chain=replace(road.chain, colour=always))
+    return replace(pipeline, chain=replace(pipeline.chain, colour=always))
 
 
-def degraded_twice(road: Road) -> Road:
+def degraded_twice(pipeline: Pipeline) -> Pipeline:
     """An image that was degraded already is degraded again."""
-    return replace(road, times=road.times + 1)
+    return replace(pipeline, times=pipeline.times + 1)
 
 
-def small_faces_enlarged(road: Road) -> Road:
+def small_faces_enlarged(pipeline: Pipeline) -> Pipeline:
     """The truth is a face of a quarter of the side, enlarged."""
 
     def enlarged(face: ImageBatch) -> ImageBatch:
         small = (max(8, face.size[0] // 4), max(8, face.size[1] // 4))
-        return images.resized(images.resized(road.prepared(face), small), face.size)
+        return images.resized(images.resized(pipeline.prepared(face), small), face.size)
 
-    return replace(road, prepared=enlarged)
+    return replace(pipeline, prepared=enlarged)
 
 
-def _at(road: Road, factor: float) -> Road:
+def _at(pipeline: Pipeline, factor: float) -> Pipeline:
     def step(degraded: ImageBatch, truth: ImageBatch) -> Pair:
         size = (max(11, round(truth.size[0] * factor)), max(11, round(truth.size[1] * factor)))
         return images.resized(degraded, size), images.resized(truth, size)
 
-    return _compared(road, step)
+    return _compared(pipeline, step)
 
 
-def at_half_size(road: Road) -> Road:
+def at_half_size(pipeline: Pipeline) -> Pipeline:
     """Both images halved before they are compared."""
-    return _at(road, 0.5)
+    return _at(pipeline, 0.5)
 
 
-def at_double_size(road: Road) -> Road:
+def at_double_size(pipeline: Pipeline) -> Pipeline:
     """Both images doubled before they are compared."""
-    return _at(road, 2.0)
+    return _at(pipeline, 2.0)
 
 
-def mispaired(road: Road) -> Road:
+def mispaired(pipeline: Pipeline) -> Pipeline:
     """Each image is compared with another face: two folders listed in different orders."""
-    return replace(road, compared=lambda degraded, truth, other: road.compared(degraded, other, truth))
+    return replace(pipeline, compared=lambda degraded, truth, other: pipeline.compared(degraded, other, truth))
 
 
-def signed_range(road: Road) -> Road:
+def signed_range(pipeline: Pipeline) -> Pipeline:
     """The degraded image is in [-1, 1] and is clipped to [0, 1] when saved: its dark half turns black."""
     return _compared(
-        road, lambda degraded, truth: (ImageBatch((degraded.pixels * 2 - 1).clamp(0, 1), degraded.ids), truth)
+        pipeline, lambda degraded, truth: (ImageBatch((degraded.pixels * 2 - 1).clamp(0, 1), degraded.ids), truth)
     )
 
 
-def few_images(road: Road) -> Road:
+def few_images(pipeline: Pipeline) -> Pipeline:
     """A mean of 100 images in place of 3,000: its value is unsure, not moved."""
-    return replace(road, images=100)
+    return replace(pipeline, images=100)
 
 
-def own_truth(road: Road) -> Road:
+def own_truth(pipeline: Pipeline) -> Pipeline:
     """FID against the truth of the same images: the truth's own FID is 0 by definition."""
-    return road
+    return pipeline
 
 
 HYPOTHESES: tuple[Hypothesis, ...] = tuple(

@@ -1,4 +1,4 @@
-"""The road from a clean face to a published number, as steps that a hypothesis can replace."""
+"""The evaluation pipeline from a clean face to a published number, in steps that a hypothesis can replace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _as_they_are(degraded: ImageBatch, truth: ImageBatch, other: ImageBatch) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Road:
+class Pipeline:
     """How an input row of a table comes about. The defaults are what GFP-GAN's paper describes.
 
     Args:
@@ -47,7 +47,7 @@ class Road:
         """The two images compared for one face, with 8-bit values. ``other`` is the next face of the set.
 
         Raises:
-            BadInput: where the road ends in images that no metric can compare.
+            BadInput: where the pipeline ends in images that no metric can compare.
         """
         truth = images.quantized(self.prepared(face))
         rival = images.quantized(self.prepared(other))
@@ -58,7 +58,7 @@ class Road:
         return images.quantized(compared), images.quantized(ImageBatch(against.pixels, compared.ids))
 
     def _degraded(self, clean: ImageBatch, seed: int, turn: int) -> ImageBatch:
-        """Eq. 6 step by step, as ``Chain.apply``, with the last step left out where the road says so."""
+        """Eq. 6 step by step, as ``Chain.apply``, with the last step left out where the pipeline says so."""
         (name,) = clean.ids
         record = self.chain.draw(name if turn == 0 else f"{name}, degraded again", seed, clean.size)
         if self.enlarged or turn < self.times - 1:
@@ -74,12 +74,12 @@ class Loaded:
 
     faces: tuple[ImageBatch, ...]
 
-    def pairs(self, road: Road, seed: int) -> Iterator[Pair]:
+    def pairs(self, pipeline: Pipeline, seed: int) -> Iterator[Pair]:
         for number, face in enumerate(self.faces):
             other = self.faces[(number + 1) % len(self.faces)]
             if other.size != face.size:
                 other = images.resized(other, face.size)
-            yield road.pair(face, other, seed)
+            yield pipeline.pair(face, other, seed)
 
 
 MINIMUM_FACES = 5
@@ -100,10 +100,10 @@ def load(faces: FaceSet, limit: int | None) -> Loaded:
     return Loaded(tuple(ImageBatch(face.pixels[None], (face.id,)) for face in found))
 
 
-def measured(road: Road, faces: Loaded, metrics: Mapping[str, Metric], seed: int) -> dict[str, list[float]]:
+def measured(pipeline: Pipeline, faces: Loaded, metrics: Mapping[str, Metric], seed: int) -> dict[str, list[float]]:
     """Figure -> one score per face, in the faces' order."""
     scores: dict[str, list[float]] = {figure: [] for figure in metrics}
-    for compared, truth in faces.pairs(road, seed):
+    for compared, truth in faces.pairs(pipeline, seed):
         for figure, metric in metrics.items():
             scores[figure].append(float(metric(compared, truth)[0]))
     return scores

@@ -1,4 +1,4 @@
-"""How near each hypothesis comes to the published row, with intervals over faces."""
+"""Ranks hypotheses by their distance to the published row, with intervals over faces."""
 
 from __future__ import annotations
 

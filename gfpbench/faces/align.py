@@ -1,4 +1,4 @@
-"""Turn and crop a face the way FFHQ was made, from the places of its eyes and mouth."""
+"""Aligns and crops a face as FFHQ does, from the positions of its eyes and mouth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the downloaded datasets share: an order that makes any limit a fair sample, crops, a hash of what was used."""
+"""What dataset face sets share: an order in which any limit is a fair sample, crops, and a content hash."""
 
 from __future__ import annotations
 

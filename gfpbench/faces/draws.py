@@ -1,4 +1,4 @@
-"""Each face several times under numbered names, so that a few faces are degraded in many ways."""
+"""Repeats each face under numbered names, so that a few faces are degraded with many draws."""
 
 from __future__ import annotations
 

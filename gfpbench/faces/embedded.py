@@ -1,4 +1,4 @@
-"""Two public-domain portraits, carried by scikit-image and matplotlib, aligned the FFHQ way: faces with no download."""
+"""The embedded face set: two public-domain portraits from scikit-image and matplotlib, FFHQ-aligned."""
 
 from __future__ import annotations
 

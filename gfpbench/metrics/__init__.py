@@ -1,4 +1,4 @@
-"""Metrics by name: the table to read, and the one place that turns its names into callables."""
+"""Metrics by name: the metric table, and the function that loads a metric from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LPIPS and identity as RestoreFormer's scripts compute them: BGR taken for RGB, angles in radians."""
+"""LPIPS and identity as RestoreFormer's scripts compute them: BGR passed as RGB, angles in radians."""
 
 from __future__ import annotations
 

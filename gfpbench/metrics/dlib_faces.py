@@ -1,4 +1,4 @@
-"""Where a face and its 68 landmarks are, by dlib: what needs a face found and no download works from here."""
+"""Face detection and 68 landmarks by dlib, which needs no download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A set of images as the FID family sees it: features, their mean and covariance, gathered batch by batch."""
+"""Feature statistics of a set of images for FID-like metrics: mean and covariance, accumulated per batch."""
 
 from __future__ import annotations
 

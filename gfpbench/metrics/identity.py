@@ -1,4 +1,4 @@
-"""Is it still the same person? The angle in degrees between embeddings of the restored face and of the truth."""
+"""Identity preservation: the angle in degrees between the embeddings of the restored face and of the truth."""
 
 from __future__ import annotations
 

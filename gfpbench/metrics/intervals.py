@@ -1,4 +1,4 @@
-"""How sure is a mean, and is one better than another: intervals and tests over images."""
+"""Confidence intervals and paired tests for means over images."""
 
 from __future__ import annotations
 

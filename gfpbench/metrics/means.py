@@ -1,4 +1,4 @@
-"""The mean over images that every table, file and comparison shows: identical pairs are counted, not averaged."""
+"""The mean over images shown in every table: identical pairs (infinite PSNR) are counted, not averaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every per-image metric is made of: its convention in words, the checks they share, and its arithmetic."""
+"""The base of per-image metrics: the stated convention, the shared input checks, and the score function."""
 
 from __future__ import annotations
 

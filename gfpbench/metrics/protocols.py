@@ -1,4 +1,4 @@
-"""Which paper measures how: every published protocol as data, so that one run answers under all of their names."""
+"""Published evaluation protocols as data, so that one run is reported under several protocols."""
 
 from __future__ import annotations
 

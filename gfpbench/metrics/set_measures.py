@@ -1,4 +1,4 @@
-"""Numbers for a whole set by name: which features, which distance, and against which reference set."""
+"""Set metrics by name: the features, the distance and the reference set of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DiffAugment: what a discriminator sees is jittered, true and made images alike, so that few faces last longer."""
+"""DiffAugment: differentiable augmentation of real and generated images before the discriminator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs of true and degraded faces for every training step, each made from its key alone.
+"""Training pairs of true and degraded faces, each determined by its key.
 
 Step 17 of seed 0 is the same batch whoever makes it and whatever was made before: a run that was killed goes on with
 the images it would have had.

@@ -1,4 +1,4 @@
-"""A direction of the prior's latents that stands for one attribute: found from labelled samples, applied with care.
+"""Latent directions of the prior for one attribute, found from labelled samples.
 
 What the 2021 reproduction report wished for: hold an attribute (glasses, the colour of the eyes) while a face is
 restored. Logistic regression on w, as in InterFaceGAN (Shen et al. 2020, arXiv:1907.10786), with a check on samples it

@@ -1,4 +1,4 @@
-"""What tells restored faces from true ones: the whole image, and eyes and mouth each by itself."""
+"""Discriminators: of the whole image, and of eyes and mouth separately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The finished weights as a safetensors file in half precision, with everything that says how they came about."""
+"""Exports trained weights as a half-precision safetensors file with their provenance."""
 
 from __future__ import annotations
 

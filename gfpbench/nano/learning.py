@@ -1,4 +1,4 @@
-"""What every stage of training shares: averaged weights, learning rates over time, arithmetic, and files kept whole."""
+"""What the training stages share: averaged weights, learning-rate schedules, precision and atomic checkpoints."""
 
 from __future__ import annotations
 

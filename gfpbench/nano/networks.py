@@ -1,4 +1,4 @@
-"""The generator of GFP-GAN in a form that bf16 makes fast: the authors' modules and names, our own way through them.
+"""The generator of GFP-GAN for bf16 training: the authors' modules and names, with our own forward pass.
 
 spandrel carries the authors' classes; they are built here for their initial weights and their names, so that what is
 trained loads wherever GFP-GAN does. Their forward pass gives every image of a batch its own convolution weights

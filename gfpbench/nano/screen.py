@@ -1,4 +1,4 @@
-"""Faces of our own: sampled from a prior, and refused where they are no face or the copy of a person.
+"""Generated training faces: sampled from a prior, rejected where no face is found or a person is copied.
 
 ``python -m gfpbench.nano.screen`` samples with a seed and a truncation, keeps what a detector takes for a face and what
 is no nearer to any training face than those are to each other, and writes images with a record of all of it.

@@ -1,4 +1,4 @@
-"""Weights to begin with: a prior, a restorer of these sizes or narrower, or the network that gfpbench embeds."""
+"""Initial weights of training: a prior, a restorer of equal or smaller width, or the packaged network."""
 
 from __future__ import annotations
 

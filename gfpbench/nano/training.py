@@ -1,4 +1,4 @@
-"""One run of a stage in its folder: checkpoints, sample sheets, a log and the weights."""
+"""The folder of one training stage: checkpoints, sample sheets, log and weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A narrower network's weights in a wider one that computes the same: training goes on with room to learn more.
+"""Widens a network while preserving its function (Net2Net), so that training continues with more capacity.
 
 Net2Net's idea (Chen, Goodfellow and Shlens 2016, arXiv:1511.05641) in its simplest form: channels that are new take
 part in nothing old, their outgoing weights being zero, and begin as any layer begins. The first step gives those

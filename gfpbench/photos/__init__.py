@@ -1,4 +1,4 @@
-"""Photographs with faces anywhere in them: find each face, restore it upright at 512 px, put it back where it was.
+"""Whole photographs: detects each face, restores it aligned at 512 px, and pastes it back.
 
 To add a detector: a file here with a factory ``(*, device: str) -> Detector``, and a row in ``detect.DETECTORS``.
 """

@@ -1,4 +1,4 @@
-"""A restorer of faces as a restorer of whole photos, so that a run can measure what a person with a photo gets."""
+"""Wraps a face restorer as a restorer of whole photographs, so that a run can measure the complete pipeline."""
 
 from __future__ import annotations
 

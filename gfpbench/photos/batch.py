@@ -1,4 +1,4 @@
-"""Many photos: each restored and written, one record of all; a bad photo costs no other, a stopped run goes on."""
+"""Restores many photos: errors are kept per photo, and an interrupted run can be resumed."""
 
 from __future__ import annotations
 

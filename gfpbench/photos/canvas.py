@@ -1,4 +1,4 @@
-"""What restored faces are pasted into: the photo in its full depth, with its own colours below its transparency."""
+"""The canvas for pasting restored faces: the photo at full bit depth, with the colours below its transparency."""
 
 from __future__ import annotations
 

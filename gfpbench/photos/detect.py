@@ -1,4 +1,4 @@
-"""Where the faces of a photograph are: the detectors by name, and which one is used where nobody says."""
+"""Face detectors by name, and the default one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the faces of a photo are restored: all, the largest, the one nearest the centre, or one by number."""
+"""Selects the faces of a photo to restore: all, the largest, the one nearest the centre, or one by number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which part of a restored face is pasted: its whole square, or what a network takes for face and not background."""
+"""Masks for pasting a restored face: the whole square, or the face region from a parsing network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put restored faces back where they came from, blended into the photo at their edges."""
+"""Pastes restored faces back into the photo, blended at their edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files are photos, what each is called, and where its restored photo goes."""
+"""Finds photo files, their names, and the output path of each."""
 
 from __future__ import annotations
 

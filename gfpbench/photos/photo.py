@@ -1,4 +1,4 @@
-"""One photograph: every face found, aligned, restored and put back, with a record of what became of each."""
+"""Restores one photograph: detects, aligns, restores and pastes each face, with a record per face."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the photos in a folder of restored ones, on disk while a run goes on and after it."""
+"""The record of a folder of restored photos, kept on disk during and after a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of one photograph and of each face in it, as records and in a line for people."""
+"""The result for one photograph and each of its faces, as records and as a line of text."""
 
 from __future__ import annotations
 

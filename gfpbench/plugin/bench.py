@@ -1,4 +1,4 @@
-"""What one pytest session measures: each case once, shared by its tests and, under pytest-xdist, by its workers."""
+"""The measurements of one pytest session: each case once, shared by tests and by pytest-xdist workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of our options that pytest takes for tests before it knows our options, and what that does to its root folder.
+"""Corrects pytest's root folder where it mistook values of gfpbench options for test paths.
 
 pytest looks for its root folder and configuration file before any plugin is loaded. ``--faces /data/faces`` is then an
 unknown word and a path, so the root folder moves to ``/data``, the project's configuration is not read, and caches and

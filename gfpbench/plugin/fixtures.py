@@ -1,4 +1,4 @@
-"""The fixtures that a test asks for by name: what was restored, and what it is held against.
+"""The plugin's fixtures: restorations, their baselines, and the claims they are tested against.
 
 Each has a name that nobody else takes, ``gfpbench_...``, and depends on others by those names only. The short names of
 the README are added by ``gfpbench.plugin.short_names``, where no other plugin has a fixture of that name.

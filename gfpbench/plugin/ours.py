@@ -1,4 +1,4 @@
-"""What in a session is ours: told by where a fixture was defined and what type a value has, never by a name alone."""
+"""Recognises gfpbench's own fixtures and values by definition and type, never by name alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pytest session is told to measure, by its command line and its configuration file, and where that is kept."""
+"""The settings of one pytest session, from its command line and configuration file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several processes in one session (pytest -n): each on a GPU of its own, every piece of work done by one of them."""
+"""pytest-xdist workers: one GPU each, and each case measured by exactly one of them."""
 
 from __future__ import annotations
 

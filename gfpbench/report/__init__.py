@@ -1,4 +1,4 @@
-"""Results to something a person or a machine can read: an HTML page, JUnit XML, Markdown, the last lines of a run."""
+"""Reports of Results: an HTML page, JUnit XML, Markdown, and the summary on the terminal."""
 
 from gfpbench.report.collapse import write_collapse
 from gfpbench.report.folder import Written, earlier, refuse_to_replace_a_run, told_apart, write_run

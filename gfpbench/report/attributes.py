@@ -1,4 +1,4 @@
-"""Means by group: what is known of the faces (group, pose, occlusion) splits the table, with intervals of its own."""
+"""Means by attribute of the faces (group, pose, occlusion), with intervals per group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distributions as geometry: every face a dot on a shared axis, for the page to draw as inline SVG."""
+"""Score distributions as SVG geometry: one dot per face on a shared axis."""
 
 from __future__ import annotations
 

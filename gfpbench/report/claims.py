@@ -1,4 +1,4 @@
-"""The page a reader of the papers wants: their tables, ours beside them, what holds, what fails and what is open."""
+"""The claims page: published tables beside measured figures, and which claims hold, fail or are open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curves of quality over severity as geometry: every restorer on one axis, for the page to draw as inline SVG."""
+"""Curves of quality over severity as SVG geometry, one per restorer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a report over several runs: other cases are added, the same ones replaced, nothing is lost unsaid."""
+"""A report folder used by several runs: new cases are added, equal ones replaced, and losses are stated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers and names as a person reads them: how a mean, an infinity or a hostile file name is shown."""
+"""Formatting of numbers and names for display: means, infinities, and file names with control characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gate found, kept beside the results it is about, so that a report made later still shows it."""
+"""The gate's verdicts, stored beside the results, so that a later report still shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate as the page shows it: what changed, by how much, in which images."""
+"""The gate section of the page: what changed, by how much, and in which images."""
 
 from __future__ import annotations
 

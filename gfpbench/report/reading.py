@@ -1,4 +1,4 @@
-"""Which files were left out and why, and how the others were read: counted where the numbers are."""
+"""The list of files left out, with reasons, and of conversions applied while reading the others."""
 
 from __future__ import annotations
 

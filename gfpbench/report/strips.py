@@ -1,4 +1,4 @@
-"""Which faces a report shows, and their images: degraded, every restorer's answer and the truth, matched by name."""
+"""Selects the faces that a report shows, with their images: degraded, restored and truth, matched by id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every page is made: Jinja over our own templates, escaped, written whole or not at all."""
+"""Renders pages from Jinja templates with escaping, and writes them atomically."""
 
 from __future__ import annotations
 

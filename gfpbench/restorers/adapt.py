@@ -1,4 +1,4 @@
-"""Turns what people have (a function on arrays, a torch module) into a Restorer. For models of your own."""
+"""Adapts a function on arrays or a torch module to the Restorer protocol."""
 
 from __future__ import annotations
 

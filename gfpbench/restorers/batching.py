@@ -1,4 +1,4 @@
-"""Runs a network over a batch in parts that fit into memory: half as many at a time whenever it runs out."""
+"""Runs a network over a batch, halving the batch whenever memory runs out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plainest restoration there is: make the image small, enlarge it bicubically."""
+"""A trivial restorer: downsamples the image and enlarges it bicubically."""
 
 from __future__ import annotations
 

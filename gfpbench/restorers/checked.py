@@ -1,4 +1,4 @@
-"""The one place that decides whether what a restorer returned is a restoration. A failure is never a number."""
+"""Checks what a restorer returned: wrong ids, size, range, NaN or an unchanged input are failures, never scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anybody's checkpoint as a restorer: ``checkpoint:PATH``."""
+"""A checkpoint file as a restorer: ``checkpoint:PATH``."""
 
 from __future__ import annotations
 

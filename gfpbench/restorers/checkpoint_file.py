@@ -1,4 +1,4 @@
-"""Weights of one network from a file, and a plain line about any file that does not fit."""
+"""Loads the weights of one network from a file; a file that does not fit gives a one-line error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What OpenCV can do without learning: an edge-keeping denoiser, then unsharp masking."""
+"""A classical restorer of OpenCV filters: edge-preserving denoising, then unsharp masking."""
 
 from __future__ import annotations
 

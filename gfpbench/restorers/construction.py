@@ -1,4 +1,4 @@
-"""Building a network whose sizes a file says, without letting the file decide how much memory and time that takes."""
+"""Builds a network whose sizes come from a file, with bounded memory and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an image that came back holds anything of a face: black, constant, saturated and nearly empty ones do not."""
+"""Detects degenerate outputs: black, constant, saturated or nearly empty images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a network that somebody published the way its authors run it, in parts that fit into memory."""
+"""Runs a published network as its authors run it, in batches that fit into memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a GFP-GAN checkpoint to a restorer: which version it is, how large, in whose code."""
+"""Loads a GFP-GAN checkpoint as a restorer: detects its version, its size and the implementation to use."""
 
 from __future__ import annotations
 

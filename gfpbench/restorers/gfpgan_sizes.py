@@ -1,4 +1,4 @@
-"""How large a GFP-GAN network is, read from its weights: files do not say it."""
+"""Infers the size of a GFP-GAN network from the shapes of its weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The degraded image itself: the row that every restorer is compared with."""
+"""The identity restorer ``input``: returns the degraded image, the reference row for every restorer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small GFP-GAN that comes with gfpbench: the bench restores faces on a machine that has downloaded nothing."""
+"""``nano``: the small GFP-GAN that is packaged with gfpbench, usable without any download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files somebody's code reads while it is imported, built and called, by what they hold."""
+"""Records the files that user code opens while it is imported, built and called, with their hashes."""
 
 from __future__ import annotations
 

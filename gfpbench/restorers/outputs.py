@@ -1,4 +1,4 @@
-"""Images that were restored elsewhere, as a restorer: ``outputs:DIR``."""
+"""Images restored by another tool, as a restorer: ``outputs:DIR``."""
 
 from __future__ import annotations
 

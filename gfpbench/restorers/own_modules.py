@@ -1,4 +1,4 @@
-"""Which of the user's own source files a module is made of: its own and those of the neighbours it imports."""
+"""The source files of a user's module: its own, and those of the local modules it imports."""
 
 from __future__ import annotations
 

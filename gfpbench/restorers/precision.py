@@ -1,4 +1,4 @@
-"""Which arithmetic a network runs in, and that nothing outside the call decides it."""
+"""Deterministic mode and numerical precision of a network call, independent of global torch settings."""
 
 from __future__ import annotations
 

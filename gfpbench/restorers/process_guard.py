@@ -1,4 +1,4 @@
-"""What somebody's model may not do to the process it runs in: end it, leave its folder, come back out of a fork."""
+"""Process guard: prevents user code from ending the process, changing its folder or returning from a fork."""
 
 from __future__ import annotations
 

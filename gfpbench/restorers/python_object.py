@@ -1,4 +1,4 @@
-"""A restorer of your own: ``python:module:attribute`` names anything Python can import."""
+"""A Python object as a restorer: ``python:module:attribute``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a network's values look like the range that they will be read in: the wrong one gives a plausible image."""
+"""Checks that a network's outputs fit the declared range: [-1, 1] read as [0, 1] still looks plausible."""
 
 from __future__ import annotations
 

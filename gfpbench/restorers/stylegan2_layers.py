@@ -1,4 +1,4 @@
-"""Layers of StyleGAN2 as they were before the clean versions: equalised weights, scaled activations, FIR resampling.
+"""StyleGAN2 layers of the original GFP-GAN: equalised learning rate, scaled activations, FIR resampling.
 
 The published code runs these in compiled CUDA operations (basicsr/ops/fused_act and upfirdn2d of XPixelGroup/BasicSR
 1.4.2); here they are plain torch and run anywhere. Karras et al. 2020, arXiv:1912.04958, appendix B.

@@ -1,4 +1,4 @@
-"""Where faces, degradation, restorer and metrics meet: one Case in, one Result out, streamed to disk on the way."""
+"""Runs a Case: faces, degradation, restorer and metrics give one Result, journalled to disk on the way."""
 
 from __future__ import annotations
 

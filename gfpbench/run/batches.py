@@ -1,4 +1,4 @@
-"""Faces cut into batches: consecutive ones of equal size, decoded as they are needed, the unreadable ones named."""
+"""Batches of consecutive faces of equal size, decoded when needed; unreadable files are recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the journal keeps of one batch, and whether it still holds when a run goes on."""
+"""The journal record of one batch, and whether it is still valid when a run is resumed."""
 
 from __future__ import annotations
 

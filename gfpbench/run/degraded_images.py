@@ -1,4 +1,4 @@
-"""Degraded images written for restoring elsewhere: the same ones that a run makes, each under its own name."""
+"""Writes the degraded images of a run to a folder, to be restored by another tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One batch through the whole road: clean, degraded, restored, measured. Every hand-over is checked."""
+"""The evaluation pipeline for one batch: clean, degraded, restored, scored, with checks between the steps."""
 
 from __future__ import annotations
 

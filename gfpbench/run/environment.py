@@ -1,4 +1,4 @@
-"""What a number depends on besides the Case: versions, the device, threads and gfpbench's own code."""
+"""The environment record of a Result: versions, device, threads and the hash of gfpbench's code."""
 
 from __future__ import annotations
 

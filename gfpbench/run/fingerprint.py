@@ -1,4 +1,4 @@
-"""An image in a few numbers, kept in every row, so that two Results can be compared without their images."""
+"""Image fingerprints: a few statistics per image, so that two Results can be compared without the images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished case on the disk: reused while all that it came from and all of its files are what they were."""
+"""Reuse of a finished case: valid while its key and all of its files are unchanged."""
 
 from __future__ import annotations
 

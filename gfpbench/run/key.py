@@ -1,4 +1,4 @@
-"""Everything that a run's numbers came from, as one record: what lies on the disk is reused only while it is equal."""
+"""The provenance key of a run: stored work is reused only while every input is unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers of a whole set: features kept on disk batch by batch while a run is unfinished, then one score for all."""
+"""Set metrics in a run: features are kept on disk per batch, then scored once for all images."""
 
 from __future__ import annotations
 

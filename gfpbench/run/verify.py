@@ -1,4 +1,4 @@
-"""Any image of a Result made again from its record, and a Result checked against what it is a record of.
+"""Verifies a Result: regenerates any image from its record and checks the stored scores.
 
 Nothing here uses the engine: a mistake in the engine would otherwise be repeated and found equal to itself.
 """

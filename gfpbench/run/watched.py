@@ -1,4 +1,4 @@
-"""A restorer that works in this process, which is ended where an answer takes too long: nothing else can stop it."""
+"""The time limit of a restorer in this process: the process is ended when a call takes too long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A case from its name to the verdict on its speed: find the baseline, measure, compare, or make the baseline."""
+"""The speed gate: finds the baseline of a case, measures, and compares or creates the baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a restorer is given while its time is taken: one batch of a case, and others like it."""
+"""The inputs of a timed call: one batch of a case, and variations of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Restorer and reference in turn, so that whatever slows the machine slows both: A B A B A."""
+"""Interleaved timing of restorer and reference (A B A B A), so that machine load affects both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory a restorer needs: peak of a GPU's allocator, or of a process that does nothing else."""
+"""Peak memory of a restorer: of the GPU's allocator, or of a process that does nothing else."""
 
 from __future__ import annotations
 

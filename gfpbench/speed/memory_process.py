@@ -1,4 +1,4 @@
-"""What ``memory.in_a_process`` starts: restores one batch twice and writes down the most memory it held."""
+"""The child process of ``memory.in_a_process``: restores one batch twice and reports its peak memory."""
 
 from __future__ import annotations
 

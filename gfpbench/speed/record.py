@@ -1,4 +1,4 @@
-"""What a restorer took on one device: a record that is read and compared later."""
+"""The record of a restorer's speed and memory on one device."""
 
 from __future__ import annotations
 

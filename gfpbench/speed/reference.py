@@ -1,4 +1,4 @@
-"""Fixed work to measure a restorer by: a machine that is twice as slow, or busy, is so for both."""
+"""The reference workload of a speed measurement, which cancels the speed and load of the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clocks: what one piece of work takes on a processor or on a GPU."""
+"""Timers for CPU work and, with CUDA events, for GPU work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Axes of severity: 0 is harmless, 1 lies beyond anything a restorer was trained on, in units a person knows.
+"""Degradation axes: severity 0 is harmless, 1 is beyond any training range; values in physical units.
 
 To add one: write an ``Effect`` (``axis.py``) and an ``Axis`` in a file of its own, and add its row to the table below.
 

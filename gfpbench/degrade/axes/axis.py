@@ -1,4 +1,4 @@
-"""An axis of severity: one physical quantity from harmless to beyond anything trained on.
+"""A degradation axis: one physical quantity from harmless to beyond any training range.
 
 Two kinds, by who did it. The truth is what a restorer is asked to return, and it is asked to undo what happened between
 the scene and the file, not to change the scene:

@@ -1,4 +1,4 @@
-"""What is done along with an axis, the same at every severity: nothing, or the middle of the paper's ranges."""
+"""The base degradation of an axis, equal at every severity: none, or the middle of the paper's ranges."""
 
 from __future__ import annotations
 

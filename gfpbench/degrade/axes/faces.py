@@ -1,4 +1,4 @@
-"""A face set whose faces were changed before the camera (turned, covered, lit from a side): the truth of scene axes."""
+"""Face sets with a changed scene (head turned, face occluded, lit from a side): the ground truth of scene axes."""
 
 from __future__ import annotations
 

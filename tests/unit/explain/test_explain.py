@@ -12,7 +12,7 @@ import pytest
 from gfpbench import explain as package
 from gfpbench import faces, metrics
 from gfpbench.cli.explaining import explained
-from gfpbench.explain import HYPOTHESES, Explanation, Road, chosen, explain, ranking
+from gfpbench.explain import HYPOTHESES, Explanation, Pipeline, chosen, explain, ranking
 from gfpbench.explain.pipeline import load, measured
 from gfpbench.explain.ranking import figure_of, finding, scales_of
 from gfpbench.report.explanation import explanation_json, explanation_lines, explanation_markdown
@@ -28,10 +28,10 @@ SET = faces.load("embedded", size_px=96, draws=5)
 
 def published_by(*names: str, seed: int = 1) -> dict[str, float]:
     """A row as somebody would have published it who made these mistakes, with other random draws than ours."""
-    road = Road()
+    pipeline = Pipeline()
     for hypothesis in chosen(names):
-        road = hypothesis.change(road)
-    scores = measured(road, load(SET, None), USED, seed)
+        pipeline = hypothesis.change(pipeline)
+    scores = measured(pipeline, load(SET, None), USED, seed)
     return {figure: float(np.mean(values)) for figure, values in scores.items()}
 
 
@@ -39,8 +39,8 @@ def published_by(*names: str, seed: int = 1) -> dict[str, float]:
 def every() -> dict[str, dict[str, list[float]]]:
     """Every mistake's scores, face by face, and those of the row as described."""
     loaded = load(SET, None)
-    roads = {name: hypothesis.change(Road()) for name in MOVING for hypothesis in chosen([name])}
-    return {name: measured(road, loaded, USED, 0) for name, road in {"": Road(), **roads}.items()}
+    pipelines = {name: hypothesis.change(Pipeline()) for name in MOVING for hypothesis in chosen([name])}
+    return {name: measured(pipeline, loaded, USED, 0) for name, pipeline in {"": Pipeline(), **pipelines}.items()}
 
 
 @pytest.mark.parametrize("name", MOVING)
@@ -162,6 +162,6 @@ def test_a_search_that_measures_one_figure_only_is_seen(monkeypatch: pytest.Monk
 
 def test_a_hypothesis_that_is_ignored_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     row = published_by("mispaired", seed=0)
-    monkeypatch.setattr(package._Search, "road", lambda self, parts: self.start)
+    monkeypatch.setattr(package._Search, "pipeline", lambda self, parts: self.start)
     told = explain(row, MEASURES, SET, hypotheses=chosen(["mispaired", "channels-swapped"]))
     assert not told.findings[0].reaches

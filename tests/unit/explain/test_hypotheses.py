@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from gfpbench import faces, images
 from gfpbench.degrade import load as degradation
-from gfpbench.explain import HYPOTHESES, Road, chosen
+from gfpbench.explain import HYPOTHESES, Pipeline, chosen
 from gfpbench.explain.pipeline import Loaded
 from gfpbench.explain.pipeline import load as loaded
 from gfpbench.images import Bytes
@@ -24,8 +24,8 @@ FACES = loaded(faces.load("embedded", size_px=96, draws=3), None)
 
 def arrays(name: str | None, number: int = 0) -> tuple[Bytes, Bytes]:
     """The two images compared for one face."""
-    road = Road() if name is None else KNOWN[name].change(Road())
-    pair = list(FACES.pairs(road, 0))[number]
+    pipeline = Pipeline() if name is None else KNOWN[name].change(Pipeline())
+    pair = list(FACES.pairs(pipeline, 0))[number]
     return images.to_rgb_arrays(pair[0])[0], images.to_rgb_arrays(pair[1])[0]
 
 
@@ -91,7 +91,7 @@ def test_noise_is_scaled_and_nothing_else() -> None:
     chain = degradation("paper")
     before = chain.draw("a", 0, (96, 96))
     for name, factor in (("noise-255-times", 255), ("noise-doubled", 2), ("noise-vanished", 1 / 255)):
-        after = KNOWN[name].change(Road()).chain.draw("a", 0, (96, 96))
+        after = KNOWN[name].change(Pipeline()).chain.draw("a", 0, (96, 96))
         assert after["noise_std_grey_levels"] == pytest.approx(before["noise_std_grey_levels"] * factor)
         assert {k: v for k, v in after.items() if k != "noise_std_grey_levels"} == {
             k: v for k, v in before.items() if k != "noise_std_grey_levels"
@@ -99,15 +99,15 @@ def test_noise_is_scaled_and_nothing_else() -> None:
 
 
 def test_the_short_kernel_is_the_reports() -> None:
-    ours = KNOWN["short-kernel"].change(Road()).chain
+    ours = KNOWN["short-kernel"].change(Pipeline()).chain
     assert ours.draw("a", 3, (512, 512)) == degradation("report").draw("a", 3, (512, 512))
 
 
 def test_colour_jitter_is_upstreams_and_always_means_always() -> None:
-    record = KNOWN["colour-jitter"].change(Road()).chain.draw("a", 3, (96, 96))
+    record = KNOWN["colour-jitter"].change(Pipeline()).chain.draw("a", 3, (96, 96))
     upstream = degradation("upstream").draw("a", 3, (96, 96))
     assert {k: record[k] for k in record if "factor" in k} == {k: upstream[k] for k in record if "factor" in k}
-    chain = KNOWN["colour-jitter-always"].change(Road()).chain
+    chain = KNOWN["colour-jitter-always"].change(Pipeline()).chain
     records = [chain.draw(str(n), 0, (96, 96)) for n in range(20)]
     assert all(one["jitter_order"] and one["shift_red_grey_levels"] for one in records)
 
@@ -130,8 +130,8 @@ def test_small_faces_have_no_detail_and_are_degraded_after_that() -> None:
 
 
 def test_two_together_do_both() -> None:
-    road = KNOWN["shifted-2-percent"].change(KNOWN["channels-swapped"].change(Road()))
-    compared, truth = next(FACES.pairs(road, 0))
+    pipeline = KNOWN["shifted-2-percent"].change(KNOWN["channels-swapped"].change(Pipeline()))
+    compared, truth = next(FACES.pairs(pipeline, 0))
     assert np.array_equal(images.to_rgb_arrays(compared)[0], DEGRADED[2:, 2:, ::-1])
     assert np.array_equal(images.to_rgb_arrays(truth)[0], TRUTH[:-2, :-2])
 
@@ -146,5 +146,5 @@ def test_names_are_distinct_and_misspelt_ones_answered() -> None:
 
 def test_faces_of_other_sizes_can_be_mispaired() -> None:
     mixed = Loaded((FACES.faces[0], ImageBatch(torch.rand(1, 3, 64, 80), ("other",))))
-    for compared, truth in mixed.pairs(KNOWN["mispaired"].change(Road()), 0):
+    for compared, truth in mixed.pairs(KNOWN["mispaired"].change(Pipeline()), 0):
         assert compared.size == truth.size
