@@ -1,4 +1,4 @@
-"""Samples a network's numerical noise by other arithmetic: float64, other convolution algorithms, other memory layouts."""
+"""Samples a network's numerical noise by other arithmetic: float64, other convolutions, other memory layouts."""
 
 from __future__ import annotations
 

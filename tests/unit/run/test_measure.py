@@ -1,4 +1,4 @@
-"""The whole road with gfpbench's own faces, degradations, restorers and metrics, everything given by name."""
+"""The whole pipeline with gfpbench's own faces, degradations, restorers and metrics, everything given by name."""
 
 from __future__ import annotations
 
