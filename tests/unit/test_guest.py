@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -342,26 +343,94 @@ def test_a_missing_baseline_names_the_command_that_was_typed(pytester: pytest.Py
 
 
 ENDS = """
-    import posix
+    import ctypes, os, threading, time
+    from concurrent.futures import ThreadPoolExecutor
+    import cv2
     from gfpbench.restorers import from_array_function
-    restorer = from_array_function(lambda rgb: posix._exit(0))
+
+    def blurred(rgb):
+        return cv2.GaussianBlur(rgb, (5, 5), 1.5)
+
+    def leaves_a_thread(rgb):
+        threading.Thread(target=time.sleep, args=(1000,), name="feeder").start()
+        return blurred(rgb)
+
+    def leaves_a_pool(rgb):
+        ThreadPoolExecutor().submit(time.sleep, 1000)
+        return blurred(rgb)
+
+    libc_exit = from_array_function(lambda rgb: ctypes.CDLL(None).exit(0))
+    os_exit = from_array_function(lambda rgb: os._exit(0))
+    execl = from_array_function(lambda rgb: os.execl("/bin/true", "true"))
+    thread = from_array_function(leaves_a_thread)
+    pool = from_array_function(leaves_a_pool)
 """
+ROWS = "def test_rows(restoration):\n    assert not restoration.rows[0].failure\n"
 
 
 def test_a_restorer_that_ends_the_process_is_no_success(pytester: pytest.Pytester) -> None:
-    """Nothing within a process can keep it from ending with status 0; what it leaves is known to be unfinished."""
-    pytester.makepyfile(
-        mine=ENDS, test_gate="def test_rows(restoration):\n    assert not restoration.rows[0].failure\n"
-    )
-    options = (*QUICK, *MEASURE, "--restorer", "python:mine:restorer", "--report", "out")
+    """Nothing within a process can keep the C library from ending it; what it leaves is known to be unfinished."""
+    pytester.makepyfile(mine=ENDS, test_gate=ROWS)
+    options = (*QUICK, *MEASURE, "--restorer", "python:mine:libc_exit", "--report", "out")
     pytester.runpytest_subprocess(*options)
     assert (pytester.path / "out" / MARK).exists()
     with pytest.raises(BadInput, match="has not finished"):
         refuse_unfinished(pytester.path / "out")
+    witness = pytester.run(sys.executable, "-m", "gfpbench", "report", "out", "--markdown")  # as the template does
+    assert witness.ret == 2
+    witness.stderr.fnmatch_lines(["gfpbench: out: the run that writes here has not finished*"])
     outcome = pytester.runpytest_subprocess(*options, "--isolate")
     outcome.assert_outcomes(failed=1)
     outcome.stdout.fnmatch_lines(["*its process ended with status 0*"])
     refuse_unfinished(pytester.path / "out")
+
+
+@pytest.mark.parametrize(("model", "said"), [("os_exit", "os._exit(0)"), ("execl", "os.execv('/bin/true')")])
+def test_what_python_can_refuse_is_a_failed_restoration(pytester: pytest.Pytester, model: str, said: str) -> None:
+    pytester.makepyfile(mine=ENDS, test_gate=ROWS)
+    outcome = pytester.runpytest_subprocess(*QUICK, *MEASURE, "--restorer", f"python:mine:{model}", "--report", "out")
+    outcome.assert_outcomes(failed=1)
+    assert f"SystemExit: {said}" in outcome.stdout.str()
+    refuse_unfinished(pytester.path / "out")
+
+
+@pytest.mark.parametrize(("model", "name", "status"), [("thread", "feeder", 0), ("pool", "ThreadPoolExecutor-0_0", 1)])
+def test_a_thread_of_a_restorer_does_not_keep_the_session(
+    pytester: pytest.Pytester, model: str, name: str, status: int
+) -> None:
+    written = "import atexit, pathlib\natexit.register(pathlib.Path('written').touch)\n"
+    pytester.makepyfile(
+        conftest=written, mine=ENDS, test_gate=f"{ROWS}\ndef test_other():\n    assert 'red' == 'blue'\n"
+    )
+    gate = (*QUICK, *MEASURE, "--restorer", f"python:mine:{model}", "--report", "out", "test_gate.py")
+    words = gate if status else (*gate, "-k", "rows")
+    outcome = pytester.runpytest_subprocess(*words, timeout=100)
+    assert outcome.ret == status
+    outcome.stderr.fnmatch_lines([f"gfpbench: a restorer has left threads that do not end (*{name}*"])
+    assert (pytester.path / "written").exists()
+    refuse_unfinished(pytester.path / "out")
+
+
+def test_threads_of_others_are_waited_for(pytester: pytest.Pytester) -> None:
+    """A thread of a project's own ends in its own time, and the session with it."""
+    theirs = """
+        import pathlib, threading, time
+        from gfpbench.plugin import ending
+
+        ending.ENDING_SECONDS = 0.5
+
+        def upload():
+            time.sleep(4)
+            pathlib.Path("uploaded").touch()
+
+        def test_theirs():
+            threading.Thread(target=upload).start()
+    """
+    pytester.makepyfile(mine=ENDS, test_theirs=theirs, test_gate=ROWS)
+    outcome = pytester.runpytest_subprocess(*QUICK, *MEASURE, "--restorer", "python:mine:thread", timeout=100)
+    assert outcome.ret == pytest.ExitCode.OK
+    outcome.stderr.fnmatch_lines(["gfpbench: a restorer has left threads*"])
+    assert (pytester.path / "uploaded").exists()
 
 
 def test_a_value_that_is_no_number_is_one_line(pytester: pytest.Pytester) -> None:

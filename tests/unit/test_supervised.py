@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 MODELS = """
-    import ctypes, os, posix, threading, time
+    import ctypes, os, threading, time
     import cv2
     from pathlib import Path
     from gfpbench.restorers import from_array_function
@@ -22,10 +22,14 @@ MODELS = """
         Path("reached").touch()
         time.sleep(1000)
 
-    posix_exit = from_array_function(lambda rgb: posix._exit(0))
-    posix_exit_2 = from_array_function(lambda rgb: posix._exit(2))
+    def runs_another(rgb):
+        ctypes.CDLL(None).execv(b"/bin/true", (ctypes.c_char_p * 2)(b"true", None))
+
+    os_exit = from_array_function(lambda rgb: os._exit(0))
     libc_exit = from_array_function(lambda rgb: ctypes.CDLL(None).exit(0))
-    execv = from_array_function(lambda rgb: os.execv("/bin/true", ["true"]))
+    libc_exit_2 = from_array_function(lambda rgb: ctypes.CDLL(None).exit(2))
+    libc_execv = from_array_function(runs_another)
+
     def leaves_a_thread(rgb):
         threading.Thread(target=time.sleep, args=(1000,)).start()
         return cv2.GaussianBlur(rgb, (5, 5), 1.5)
@@ -50,7 +54,7 @@ def gfpbench(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("model", ["posix_exit", "posix_exit_2", "libc_exit", "execv"])
+@pytest.mark.parametrize("model", ["libc_exit", "libc_exit_2", "libc_execv"])
 def test_a_restorer_that_ends_the_process_is_no_success_and_no_verdict(model: str) -> None:
     ended = gfpbench("run", "--restorer", f"python:models:{model}", *SMALL)
     assert ended.returncode == 3
@@ -61,8 +65,15 @@ def test_a_restorer_that_ends_the_process_is_no_success_and_no_verdict(model: st
     assert "has not finished" in told.stderr
 
 
+def test_what_python_can_refuse_is_a_failed_restoration() -> None:
+    ended = gfpbench("run", "--restorer", "python:models:os_exit", *SMALL)
+    assert ended.returncode == 1, ended.stderr
+    assert "SystemExit: os._exit(0)" in ended.stdout
+    assert gfpbench("report", "report").returncode == 0
+
+
 def test_isolated_it_is_a_failed_restoration() -> None:
-    ended = gfpbench("run", "--restorer", "python:models:posix_exit", "--isolate", *SMALL)
+    ended = gfpbench("run", "--restorer", "python:models:libc_exit", "--isolate", *SMALL)
     assert ended.returncode == 1, ended.stderr
     assert "its process ended with status 0" in ended.stdout
     assert gfpbench("report", "report").returncode == 0
@@ -90,10 +101,10 @@ def test_photos_and_collapse_are_guarded_too(project: Path) -> None:
 
     Image.fromarray(skimage.data.astronaut()).save(project / "photo.png")
     for words in (("photos", "photo.png"), ("collapse", "--limit", "2", "--draws", "1", "--criterion", "input")):
-        ended = gfpbench(*words, "--restorer", "python:models:posix_exit")
+        ended = gfpbench(*words, "--restorer", "python:models:libc_exit")
         assert ended.returncode == 3, ended.stderr
         assert "before the work was done" in ended.stderr
-    failed = gfpbench("photos", "photo.png", "--restorer", "python:models:posix_exit", "--isolate", "--out", "again")
+    failed = gfpbench("photos", "photo.png", "--restorer", "python:models:libc_exit", "--isolate", "--out", "again")
     assert failed.returncode == 1
     assert "its process ended with status 0" in failed.stderr
 

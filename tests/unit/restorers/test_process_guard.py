@@ -5,20 +5,80 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from gfpbench.restorers.process_guard import contained
+from gfpbench.restorers.process_guard import contained, threads_left
+
+NATIVE: Any = sys.modules[os.name]
 
 
-def test_a_model_cannot_end_the_process() -> None:
-    real = os._exit
-    with pytest.raises(SystemExit, match=r"os._exit\(0\)"), contained():
-        os._exit(0)
-    assert os._exit is real
+ENDINGS: dict[str, tuple[Callable[[], Any], str]] = {
+    "os._exit": (lambda: os._exit(0), r"os._exit\(0\)"),
+    "by name": (lambda: os._exit(status=0), r"os._exit\(0\)"),
+    "posix._exit": (lambda: NATIVE._exit(0), r"os._exit\(0\)"),
+    "os.execv": (lambda: os.execv("/bin/true", ["true"]), r"os.execv\('/bin/true'\)"),
+    "posix.execv": (lambda: NATIVE.execv("/bin/true", ["true"]), r"os.execv\('/bin/true'\)"),
+    "posix.execve": (lambda: NATIVE.execve("/bin/true", ["true"], {}), r"os.execve\('/bin/true'\)"),
+    "os.execl": (lambda: os.execl("/bin/true", "true"), r"os.execv\('/bin/true'\)"),
+    "os.execvp": (lambda: os.execvp("true", ["true"]), r"os.execv\("),
+    "os.execlpe": (lambda: os.execlpe("true", "true", {"PATH": "/bin"}), r"os.execve\("),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_model_cannot_end_the_process(ending: str) -> None:
+    end, said = ENDINGS[ending]
+    names = ("_exit", "execv", "execve")
+    real = [getattr(module, name) for module in (os, NATIVE) for name in names]
+    with pytest.raises(SystemExit, match=said), contained(), contained():
+        end()
+    assert [getattr(module, name) for module in (os, NATIVE) for name in names] == real
+
+
+def test_what_a_model_has_kept_works_again_afterwards() -> None:
+    code = (
+        "from gfpbench.restorers.process_guard import contained\n"
+        "with contained():\n    from os import _exit\n    from posix import execv\n"
+        "try:\n    with contained():\n        execv('/bin/false', ['false'])\nexcept SystemExit:\n    _exit(7)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 7
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_processes_that_a_model_starts_are_its_own() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer Pythons warn of a fork beside threads
+        with contained():
+            assert subprocess.run(["true"], check=False).returncode == 0
+            assert os.spawnvp(os.P_WAIT, "false", ["false"]) == 1
+            child = os.fork()
+            if child == 0:
+                os.execvp("true", ["true"])
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_threads_that_keep_the_process_are_known_until_they_end() -> None:
+    done = threading.Event()
+    thread, daemon = threading.Thread(target=done.wait), threading.Thread(target=done.wait, daemon=True)
+    earlier = threading.Thread(target=done.wait)
+    earlier.start()
+    try:
+        with contained():
+            thread.start()
+            daemon.start()
+        assert threads_left() == [thread]
+    finally:
+        done.set()
+        for one in (thread, daemon, earlier):
+            one.join()
+    assert threads_left() == []
 
 
 def test_the_working_folder_and_the_default_type_come_back(tmp_path: Path) -> None:
