@@ -18,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from gfpbench.assets.nested_weights import NESTS, FoundWeights, find_table, shown
-from gfpbench.assets.resource_limits import refuse_bombs
+from gfpbench.assets.resource_limits import MALFORMED, Steps, refuse_bombs
+from gfpbench.assets.scalars import NAMES as NUMBERS
+from gfpbench.assets.scalars import numbers_of_numpy
 from gfpbench.types import BadInput
 
 # What torch itself writes into a table of tensors.
@@ -117,11 +119,11 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 if not pickled:
                     with np.load(path, allow_pickle=False) as arrays:
                         return {name: arrays[name] for name in arrays.files}
-                found = _ArrayUnpickler(io.BytesIO(opened.read(pickled[0]))).load()
+                found = _unpickled(path, io.BytesIO(opened.read(pickled[0])))
         else:
             found = _legacy_object(path)
     except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ValueError, TypeError, AttributeError) as problem:
-        raise BadInput(f"{path} cannot be read as arrays: {problem}") from problem
+        raise BadInput(f"{path} cannot be read as arrays: {_first_line(problem)}") from problem
     except (LookupError, ArithmeticError, OSError, RuntimeError, MemoryError, zlib.error, struct.error) as problem:
         # What garbage makes of an unpickler, an archive and its compression.
         raise BadInput(f"{path} cannot be read as arrays: it is damaged") from problem
@@ -137,8 +139,22 @@ def _legacy_object(path: Path) -> Any:
         if file.read(len(_LEGACY)) != _LEGACY:
             raise BadInput(f"{path} is neither an npz file nor a torch file, or it is truncated")
         for _ in ("its version of the format", "the machine it was written on"):
-            _ArrayUnpickler(file).load()
-        return _ArrayUnpickler(file).load()
+            _unpickled(path, file)
+        return _unpickled(path, file)
+
+
+def _unpickled(path: Path, file: IO[bytes]) -> Any:
+    """The next pickle of a file. It is looked through first, because Python's reader does what it is told.
+
+    Told to make an array of a terabyte it fails, and prints an error of its own.
+    """
+    start = file.tell()
+    try:
+        Steps(path).look_through(file)
+    except MALFORMED as error:
+        raise pickle.UnpicklingError("it is damaged or truncated") from error
+    file.seek(start)
+    return _ArrayUnpickler(file).load()
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -146,33 +162,6 @@ class _ArrayUnpickler(pickle.Unpickler):
         if (module, name) not in _ARRAY_PARTS and module != "numpy.dtypes":
             raise pickle.UnpicklingError(f"it asks to run {module}.{name}: refused")
         return super().find_class(module.replace("numpy.core.", "numpy._core.") if _NEW_NUMPY else module, name)
-
-
-class _Nothing:
-    """Stands in for whatever a pickle names, so that reading the names runs nothing."""
-
-    def __init__(self, *_: Any, **__: Any) -> None: ...
-
-    def __setstate__(self, _: Any) -> None: ...
-
-    def __setitem__(self, *_: Any) -> None: ...
-
-    def append(self, _: Any) -> None: ...
-
-
-class _NameReader(pickle.Unpickler):
-    """Reads a pickle for the functions and classes it names, calling none of them."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(file)
-        self.names: list[str] = []
-
-    def find_class(self, module: str, name: str) -> Any:
-        self.names.append(f"{module}.{name}")
-        return _Nothing
-
-    def persistent_load(self, _: Any) -> Any:
-        return None
 
 
 _NEW_NUMPY = int(np.__version__.split(".")[0]) >= 2
@@ -211,7 +200,8 @@ def _read_checkpoint(path: Path) -> Any:
         with warnings.catch_warnings():
             # Checkpoints of old torch versions make torch warn about its own storage classes.
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with numbers_of_numpy():
+                return torch.load(path, map_location="cpu", weights_only=True)
     except (Exception, RecursionError) as problem:  # what garbage makes of an unpickler is of nearly any type
         raise BadInput(f"{path} {_why_not(path, problem)}") from problem
 
@@ -228,21 +218,17 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _names_in(path: Path) -> list[str]:
-    """What the pickle in a file of ``torch.save`` names, as far as it can be read."""
-    names: list[str] = []
-    # Unpickling garbage raises nearly anything, and here an error only means that there is no more to read.
+    """What the pickle in a file of ``torch.save`` names, as far as it can be read. Nothing is called."""
+    steps = Steps(path)
+    # Reading garbage raises nearly anything, and here an error only means that there is no more to read.
     with suppress(Exception), ExitStack() as open_files:
         file: IO[bytes] = open_files.enter_context(path.open("rb"))
         if zipfile.is_zipfile(path):
             inside = open_files.enter_context(zipfile.ZipFile(path))
             file = io.BytesIO(inside.read(next(name for name in inside.namelist() if name.endswith("data.pkl"))))
         while True:  # the old format is several pickles, one after the other
-            reader = _NameReader(file)
-            try:
-                reader.load()
-            finally:
-                names += reader.names
-    return names
+            steps.look_through(file)
+    return steps.names
 
 
 def _why_not(path: Path, problem: BaseException) -> str:
@@ -251,8 +237,10 @@ def _why_not(path: Path, problem: BaseException) -> str:
     code = [name for name in names if not _HARMLESS.fullmatch(name) and tuple(name.rsplit(".", 1)) not in _ARRAY_PARTS]
     if code:
         return f"holds code ({code[0]}), not only weights: refused, nothing was run"
-    if any(name.startswith("numpy.") for name in names):
+    if any(name.startswith("numpy.") and name not in NUMBERS for name in names):
         return "holds numpy arrays, not a table of weights"
+    if NUMBERS.intersection(names):
+        return f"holds values of numpy's that torch {torch.__version__} does not read: save them as plain numbers"
     detail = "" if "weights_only" in str(problem) else f" ({_first_line(problem)})"
     return f"is damaged, truncated or not weights at all{detail}"
 

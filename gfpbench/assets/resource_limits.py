@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickletools
 import struct
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -38,7 +39,7 @@ def refuse_bombs(path: Path) -> None:
 
     A pickle that makes no sense passes: what is wrong with it is said by who reads it.
     """
-    steps = _Steps(path)
+    steps = Steps(path)
     try:
         with path.open("rb") as file:
             zipped = file.read(4) == b"PK\x03\x04"  # as torch tells them; Python looks at the end of a file instead
@@ -48,10 +49,10 @@ def refuse_bombs(path: Path) -> None:
                 for info in archive.infolist():
                     if info.filename.endswith("data.pkl"):
                         with archive.open(info) as file:
-                            _refuse_long_work(steps, file, 1)
+                            _refuse_long_work_at_the_start(steps, file, 1)
         else:
             with path.open("rb") as file:
-                _refuse_long_work(steps, file, 5)
+                _refuse_long_work_at_the_start(steps, file, 5)
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -63,7 +64,12 @@ def refuse_bombs(path: Path) -> None:
         struct.error,
     ) as error:
         # An archive that cannot be looked through is not handed to another reader, which may see more in it.
-        raise BadInput(f"{path} is damaged, truncated or not weights at all ({error})") from error
+        raise BadInput(f"{path} is damaged, truncated or not weights at all ({_short(error)})") from error
+
+
+def _short(error: Exception) -> str:
+    """The first line of an error. Those of damaged archives hold what stands where a name should."""
+    return "".join(c if c.isprintable() else "?" for c in (str(error).strip().splitlines() or [""])[0][:160])
 
 
 def _refuse_inflation(path: Path, archive: zipfile.ZipFile) -> None:
@@ -76,14 +82,14 @@ def _refuse_inflation(path: Path, archive: zipfile.ZipFile) -> None:
         raise BadInput(f"{path} is refused: its parts overlap ({packed:,} bytes in a file of {size:,})")
 
 
-def _refuse_long_work(steps: _Steps, file: IO[bytes], pickles: int) -> None:
+def _refuse_long_work_at_the_start(steps: Steps, file: IO[bytes], pickles: int) -> None:
     """Look through the pickles that a file begins with, running none of them."""
     start = file.read(LARGEST_PICKLE_BYTES + 1)
     stream = io.BytesIO(start[:LARGEST_PICKLE_BYTES])
     try:
         for _ in range(pickles):
             steps.look_through(stream)
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except MALFORMED as error:
         cut = stream.tell() >= LARGEST_PICKLE_BYTES or "exhausted" in str(error)
         if cut and len(start) > LARGEST_PICKLE_BYTES and steps.taken > 0:
             raise BadInput(
@@ -92,15 +98,33 @@ def _refuse_long_work(steps: _Steps, file: IO[bytes], pickles: int) -> None:
             ) from error
 
 
-class _Steps:
-    """Follows what a pickle would put together, by size and depth alone."""
+MALFORMED = (ValueError, IndexError, KeyError, TypeError, AttributeError)
+"""What looking through bytes that are no pickle raises."""
+
+
+class Steps:
+    """Follows what pickles would put together, by size and depth alone.
+
+    Args:
+        path: of the file they are in, for messages.
+
+    Attributes:
+        taken: how many steps were looked at so far.
+        names: the functions and classes that they name, as ``module.name``, none of which is looked up.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.taken = 0
+        self.names: list[str] = []
 
     def look_through(self, stream: IO[bytes]) -> None:
-        """One pickle, to its end. Raises what pickletools raises where it is none."""
+        """One pickle, to its end. Raises BadInput where it is refused, one of MALFORMED where it is none."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in texts, which Python would complain of in source code
+            self._look_through(stream)
+
+    def _look_through(self, stream: IO[bytes]) -> None:
         stack: list[_Part | None] = []
         memo: dict[int, _Part | None] = {}
         for step, argument, _ in pickletools.genops(stream):
@@ -138,6 +162,8 @@ class _Steps:
     def _made(self, name: str, argument: object, taken: list[_Part]) -> _Part:
         if name in ("REDUCE", "NEWOBJ", "NEWOBJ_EX") and taken and taken[0][2].endswith(_ALLOCATING):
             raise BadInput(f"{self.path} is refused: it asks to call {taken[0][2][-60:]}, which only takes memory")
+        if name == "BYTEARRAY8":
+            raise BadInput(f"{self.path} is refused: it holds an array of bytes, and neither weights nor statistics do")
         size = 1 + sum(part[0] for part in taken)
         depth = 1 + max((part[1] for part in taken), default=0)
         if name.startswith("TUPLE") and (size > MOST_IN_A_TUPLE or depth > DEEPEST):
@@ -149,6 +175,8 @@ class _Steps:
             text = argument
         elif name == "STACK_GLOBAL":
             text = ".".join(part[2] for part in taken)
+        if name in ("GLOBAL", "INST", "STACK_GLOBAL"):
+            self.names.append(text.replace(" ", ".", 1))
         container = name in ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "BUILD", "ADDITEMS")
         # A container's own size does not count: it cannot be hashed, and whole files are one container.
         return (1, 1, text) if container else (size, depth, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from asset_laws import Code, law_code_never_runs
 from safetensors.torch import save_file
 
-from gfpbench.assets import load_arrays, load_weights
+from gfpbench.assets import load_arrays, load_weights, loading
 from gfpbench.types import BadInput
 
 WEIGHTS = OrderedDict({"a.weight": torch.arange(6.0).reshape(2, 3), "b.bias": torch.ones(4, dtype=torch.float16)})
@@ -59,6 +60,100 @@ def test_a_plain_pickle_with_code_is_refused(tmp_path: Path, protocol: int) -> N
         load_weights(tmp_path / "w.pth")
     assert not (tmp_path / "ran").exists()
     assert "\n" not in str(caught.value)
+
+
+HUGE = b"\x96" + (1 << 40).to_bytes(8, "little")
+"""An opcode that asks for an array of a terabyte. CPython fails to make it, and prints an error of its own."""
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("load", [load_weights, load_arrays])
+@pytest.mark.parametrize("program", [HUGE + b".", b"}" + HUGE + b"0.", b"\x96" + bytes(8) + b"."])
+def test_arrays_of_bytes_are_refused_without_a_word_from_python(
+    tmp_path: Path, load: Any, zipped: bool, program: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(WEIGHTS, tmp_path / "good.pth", _use_new_zipfile_serialization=zipped)
+    hostile = b"\x80\x02" + program
+    if zipped:
+        with zipfile.ZipFile(tmp_path / "good.pth") as good, zipfile.ZipFile(tmp_path / "w.pth", "w") as bad:
+            for name in good.namelist():
+                bad.writestr(name, hostile if name.endswith("data.pkl") else good.read(name))
+    else:
+        (tmp_path / "w.pth").write_bytes((tmp_path / "good.pth").read_bytes()[:14] + hostile * 4)
+    for path in (tmp_path / "w.pth", tmp_path / "bare.pth"):
+        if path.name == "bare.pth":
+            path.write_bytes(hostile)
+        with pytest.raises(BadInput) as caught:
+            load(path)
+        assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pythons_warnings_about_escapes_in_a_name_are_not_passed_on(tmp_path: Path) -> None:
+    (tmp_path / "w.pth").write_bytes(b"\x80\x02c\\\x00\n.")
+    for load in (load_weights, load_arrays):
+        with pytest.raises(BadInput):
+            load(tmp_path / "w.pth")
+
+
+NUMBERS: tuple[Any, ...] = (
+    np.float64(0.25), np.float32(-1.5), np.float16(2), np.int64(-7), np.uint8(255), np.bool_(True),
+    np.array(3.5, dtype=">f8")[()],
+)  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(torch.serialization, "safe_globals"), reason="torch before 2.5 cannot be told to")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_single_numbers_of_numpys_beside_the_weights_are_plain_numbers(tmp_path: Path, zipped: bool) -> None:
+    allowed = torch.serialization.get_safe_globals()
+    told = {"params_ema": WEIGHTS, "loss": NUMBERS[0], "best": {"psnr": NUMBERS[1]}, "all": list(NUMBERS)}
+    torch.save(told, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
+    assert same(load_weights(tmp_path / "w.pth"))
+    found = loading._read_checkpoint(tmp_path / "w.pth")
+    assert found["all"] == [0.25, -1.5, 2.0, -7, 255, True, 3.5]
+    assert {type(value) for value in found["all"]} == {float, int, bool}
+    assert torch.serialization.get_safe_globals() == allowed
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.ones(3), np.str_("x"), np.datetime64(0, "s"), np.zeros(1, "f8,i4")[0], np.complex128(1j), np.dtype("O")],
+)
+def test_other_things_of_numpys_are_refused(tmp_path: Path, value: Any) -> None:
+    torch.save({"params": WEIGHTS, "beside": value}, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match="numpy"):
+        load_weights(tmp_path / "w.pth")
+
+
+class Called:
+    """Pickled as a call of what stands for numpy, with something else than numpy would write."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+SCALAR = np.float64(0).__reduce__()[0]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Called(np.dtype, "O"),
+        Called(np.dtype, "(1000,1000,1000)f8"),
+        Called(np.dtype, ["f8", "f8"]),
+        Called(SCALAR, np.dtype("f8"), b"1234567"),
+        Called(SCALAR, "f8", b"12345678"),
+        Called(SCALAR, np.dtype("f8"), [1]),
+        Called(SCALAR),
+    ],
+)
+def test_no_call_of_numpys_is_made_for_a_file(tmp_path: Path, call: Called) -> None:
+    torch.save({"params": WEIGHTS, "beside": call}, tmp_path / "w.pth")
+    with pytest.raises(BadInput, match="numpy"):
+        load_weights(tmp_path / "w.pth")
 
 
 def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
@@ -128,8 +223,6 @@ def test_statistics_in_both_formats(tmp_path: Path) -> None:
 
 
 def test_statistics_pickled_by_another_numpy(tmp_path: Path) -> None:
-    import zipfile
-
     torch.save(STATISTICS, tmp_path / "s.pth")
     with zipfile.ZipFile(tmp_path / "s.pth") as here, zipfile.ZipFile(tmp_path / "old.pth", "w") as old:
         for name in here.namelist():
