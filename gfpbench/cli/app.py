@@ -26,18 +26,19 @@ app = typer.Typer(
 )
 out = Console(soft_wrap=True, highlight=False)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 MaxUnreadable = Annotated[
     float,
     typer.Option(
-        "--max-unreadable", min=0, max=1, metavar="SHARE", help="The share of faces that may be unreadable, 0 to 1."
+        "--max-unreadable", min=0, max=1, metavar="SHARE", help="Fraction of faces that may be unreadable, 0 to 1."
     ),
 ]
 
 Isolate = Annotated[
     bool,
     typer.Option(
-        "--isolate", help="Restorers in processes of their own: one that hangs or ends its process fails, and no more."
+        "--isolate",
+        help="Run each restorer in its own process: if it hangs or exits, its images fail and the run continues.",
     ),
 ]
 SecondsPerImage = Annotated[
@@ -46,7 +47,7 @@ SecondsPerImage = Annotated[
         "--seconds-per-image",
         min=0.001,
         metavar="SECONDS",
-        help="How long a restorer may take for an image.",
+        help="Time limit of a restorer per image.",
     ),
 ]
 

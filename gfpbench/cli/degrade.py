@@ -14,21 +14,21 @@ LISTED_AT_MOST = 20
 
 
 def degrade_(
-    to: Annotated[Path, typer.Option("--to", help="An empty folder for the degraded images and degraded.json.")],
-    faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
-    degradation: Annotated[str, typer.Option(help="How they are degraded.")] = "paper",
+    to: Annotated[Path, typer.Option("--to", help="Empty folder for the degraded images and degraded.json.")],
+    faces: Annotated[str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, or a folder.")] = "embedded",
+    degradation: Annotated[str, typer.Option(help="Degradation of the faces, `gfpbench list degradations`.")] = "paper",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Use the first N images only, the draws of a face counted each.")
+        int | None, typer.Option(min=1, help="Use the first N images only; each draw of a face counts as one.")
     ] = None,
-    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times with independent draws.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
-    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     truth_to: Annotated[
-        Path | None, typer.Option("--truth-to", help="Write the clean faces too, into another empty folder.")
+        Path | None, typer.Option("--truth-to", help="Also write the clean faces, into another empty folder.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write every degraded image as PNG with a manifest, to restore them elsewhere and measure `outputs:DIR`.
+    """Write every degraded image as PNG with a manifest, for another tool to restore; measure with `outputs:DIR`.
 
     The images are those of `gfpbench run` with the same options. Goes on where it was stopped. Exit code 1 where a face
     could not be read or degraded.

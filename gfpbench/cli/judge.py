@@ -29,7 +29,7 @@ def report_(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a summary as markdown instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a report of results measured before, together: other days, machines or checkpoints."""
+    """Write one report of several stored results: other days, machines or checkpoints."""
     from gfpbench import report as reports
     from gfpbench import results as stored
 
@@ -54,10 +54,10 @@ def compare(
     result: Annotated[Path, typer.Argument(help="A results.json, or a folder that holds one.")],
     baseline: Annotated[Path, typer.Argument(help="A baseline, another results.json, or a folder of either.")],
     report: Annotated[
-        Path | None, typer.Option(help="Leave a page with the verdicts and the worst images in this folder.")
+        Path | None, typer.Option(help="Folder for a page with the verdicts and the worst images.")
     ] = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="A case that only the baseline holds is named, and does not fail.")
+        bool, typer.Option("--allow-missing", help="A case that only the baseline holds is listed and does not fail.")
     ] = False,
     max_unreadable: MaxUnreadable = 0.0,
     another_file: Annotated[
@@ -69,7 +69,7 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare results with a baseline, another checkpoint's or another machine's. Exit code 1 where something is worse.
+    """Compare results with a baseline, or with another checkpoint or machine. Exit code 1 if something is worse.
 
     Cases are paired by name; where each side holds one other case (two checkpoints), these two are compared. A case
     of the baseline that the new results lack fails; one that only the new results hold is named.
@@ -123,7 +123,7 @@ def matrix_(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as markdown instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the same cases under several versions of torch, or on several devices, with the newest.
+    """Compare the same cases across torch versions or devices, relative to the newest version.
 
     Exit code 1 where a version is worse than the newest or measured something else.
     """
@@ -154,7 +154,7 @@ def claims_(
     to: Annotated[Path, typer.Option(help="Folder for claims.html.")] = Path("report"),
     as_json: AsJson = False,
 ) -> None:
-    """Hold published tables and claims against Results: held, failed, or open. Exit code 1 where one failed."""
+    """Check published tables and claims against stored results: held, failed or open. Exit code 1 if one failed."""
     from dataclasses import asdict
 
     from gfpbench import claims as published
@@ -178,17 +178,19 @@ def claims_(
 
 def explain(
     row: Annotated[str, typer.Argument(help="A row of `gfpbench list claims`, or figures: PSNR=14.4,SSIM=0.53")],
-    faces: Annotated[str, typer.Option(help="Clean faces like the published ones: a name or a folder.")] = "embedded",
+    faces: Annotated[
+        str, typer.Option(help="Clean faces like those of the publication: a name or a folder.")
+    ] = "embedded",
     size: Annotated[int | None, typer.Option(min=32, help="Side of the face crops in pixels.")] = None,
     limit: Annotated[int | None, typer.Option(min=5, help="Use the first N faces only.")] = None,
-    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     hypothesis: Annotated[
         list[str] | None, typer.Option(help="Try only these of `gfpbench list hypotheses`; repeatable.")
     ] = None,
-    report: Annotated[Path, typer.Option(help="Where explain.md, explain.json and images go.")] = Path("explanation"),
+    report: Annotated[Path, typer.Option(help="Folder for explain.md, explain.json and images.")] = Path("explanation"),
     as_json: AsJson = False,
 ) -> None:
-    """Rank what may have gone wrong by how near it brings a measured input row to a published one."""
+    """Rank hypotheses about a published number by how close they bring a measured input row to it."""
     from gfpbench.cli.explaining import explained
     from gfpbench.report.explanation import explanation_lines
     from gfpbench.run import refuse_inside_inputs

@@ -17,7 +17,7 @@ def list_(
     what: Annotated[str, typer.Argument(help="restorers, faces, degradations, metrics, protocols or assets")],
     as_json: AsJson = False,
 ) -> None:
-    """Show what there is to choose from."""
+    """List restorers, faces, degradations, metrics, protocols, assets and more."""
     from gfpbench.cli.catalogue import CATALOGUE, ON_A_SCREEN, readable
     from gfpbench.registry import unknown
     from gfpbench.report.formatting import printable
@@ -39,15 +39,15 @@ def list_(
 
 def fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Assets, as `gfpbench list assets` names them.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Everything in the table.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every asset of the table.")] = False,
     for_: Annotated[
-        list[str] | None, typer.Option("--for", help="What this restorer or metric needs; repeatable.")
+        list[str] | None, typer.Option("--for", help="The assets of this restorer or metric; repeatable.")
     ] = None,
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Agree to non-commercial licences without being asked.")
+        bool, typer.Option("--accept-licence", help="Accept non-commercial licences without a prompt.")
     ] = False,
 ) -> None:
-    """Download weights and statistics, checked by SHA-256, into GFPBENCH_HOME. Resumes where it was cut off."""
+    """Download weights and statistics, checked by SHA-256, into GFPBENCH_HOME. Resumes interrupted downloads."""
     from gfpbench.cli.fetching import fetch_with_bars
 
     fetched = fetch_with_bars(names or [], everything=all_, wanted_for=for_ or [], accept_licence=accept_licence)
@@ -61,7 +61,7 @@ def fetch(
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what this machine has, what is missing, and what that costs. Exit code 1 where something is broken."""
+    """Show packages, devices and assets, and what cannot be measured here. Exit code 1 if something is broken."""
     from gfpbench.cli.doctor import examine
 
     findings = examine()

@@ -13,42 +13,47 @@ from gfpbench.cli.app import AsJson, Isolate, MaxUnreadable, SecondsPerImage, co
 
 
 def run(
-    restorer: Annotated[list[str] | None, typer.Option(help="What to test; repeatable. [default: nano]")] = None,
-    faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
-    degradation: Annotated[str, typer.Option(help="How they are degraded.")] = "paper",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Use the first N images only, the draws of a face counted each.")
+    restorer: Annotated[
+        list[str] | None, typer.Option(help="Restorer to test, `gfpbench list restorers`; repeatable. [default: nano]")
     ] = None,
-    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
+    faces: Annotated[str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, or a folder.")] = "embedded",
+    degradation: Annotated[str, typer.Option(help="Degradation of the faces, `gfpbench list degradations`.")] = "paper",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Use the first N images only; each draw of a face counts as one.")
+    ] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times with independent draws.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
-    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
-    metric: Annotated[list[str] | None, typer.Option(help="Measure these; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Metric to compute, `gfpbench list metrics`; repeatable.")
+    ] = None,
     protocol: Annotated[
         list[str] | None,
-        typer.Option(help="Measure as a paper does, `gfpbench list protocols`; repeatable. [default: ours]"),
+        typer.Option(help="Evaluation protocol, `gfpbench list protocols`; repeatable. [default: ours]"),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Faces restored at once. [default: 8, or fewer, so that the last is smaller]"),
+        typer.Option(min=1, help="Faces per batch. [default: 8, or fewer, so that the last batch is smaller]"),
     ] = None,
     isolate: Isolate = False,
     seconds_per_image: SecondsPerImage = 120.0,
     whole_photo: Annotated[
-        bool, typer.Option("--whole-photo", help="--faces holds photos: find, restore and paste back their faces.")
+        bool,
+        typer.Option("--whole-photo", help="--faces holds whole photos: detect, restore and paste back their faces."),
     ] = False,
     max_unreadable: MaxUnreadable = 0.0,
     keep: Annotated[
         str,
         typer.Option(
             metavar="N|all",
-            help="Images kept as PNG, the first N and the worst; with `all` the degraded ones also as by `degrade`.",
+            help="Images to keep as PNG: the first N and the worst; `all` also keeps every degraded image.",
         ),
     ] = "24",
-    report: Annotated[Path, typer.Option(help="Where index.html, junit.xml and results.json go.")] = Path("report"),
+    report: Annotated[Path, typer.Option(help="Folder for index.html, junit.xml and results.json.")] = Path("report"),
     as_json: AsJson = False,
 ) -> None:
-    """Degrade, restore and measure, then write the report. Exit code 1 where a restoration failed or a face cannot be
+    """Degrade, restore and measure, then write the report. Exit code 1 if a restoration failed or a face cannot be
     read.
 
     Cases that an earlier run left in the report folder stay in it, and those measured again are replaced.
@@ -128,21 +133,21 @@ def run(
 
 def photos(
     paths: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
-    restorer: Annotated[str, typer.Option(help="What restores each face.")] = "nano",
+    restorer: Annotated[str, typer.Option(help="Restorer of the faces.")] = "nano",
     to: Annotated[Path, typer.Option("--out", help="Folder for the restored photos and photos.json.")] = Path("photos"),
     detector: Annotated[str, typer.Option(help="auto, retinaface, dlib or opencv.")] = "auto",
-    mask: Annotated[str, typer.Option(help="What is pasted: auto, square or parsed.")] = "auto",
+    mask: Annotated[str, typer.Option(help="Region to paste: auto, square or parsed.")] = "auto",
     face: Annotated[
-        str, typer.Option(help="Which faces: all, largest, centre, or the number of one in photos.json, from 0.")
+        str, typer.Option(help="Faces to restore: all, largest, centre, or an index of photos.json, from 0.")
     ] = "all",
-    upscale: Annotated[int, typer.Option(min=1, max=4, help="How many times larger the result is.")] = 1,
+    upscale: Annotated[int, typer.Option(min=1, max=4, help="Upscaling factor of the output.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces restored at once.")] = 8,
+    batch_size: Annotated[int, typer.Option(min=1, help="Faces per batch.")] = 8,
     isolate: Isolate = False,
     seconds_per_image: SecondsPerImage = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Restore whole photos: find each face, restore it, paste it back. Goes on where it was stopped.
+    """Restore whole photos: detect, restore and paste back each face. Resumes an interrupted run.
 
     Exit code 1 where a photo was not restored.
     """
@@ -176,33 +181,33 @@ def photos(
 
 
 def collapse(
-    restorer: Annotated[list[str] | None, typer.Option(help="What to test; repeatable. [default: nano]")] = None,
+    restorer: Annotated[
+        list[str] | None, typer.Option(help="Restorer to test, `gfpbench list restorers`; repeatable. [default: nano]")
+    ] = None,
     axis: Annotated[
         list[str] | None,
-        typer.Option(help="Along what; repeatable. `default` is a set of twelve; noise+none leaves out the base."),
+        typer.Option(help="Degradation axis; repeatable. `default`: a set of twelve; noise+none: without the base."),
     ] = None,
-    metric: Annotated[str, typer.Option(help="How quality is measured.")] = "ssim_rgb",
+    metric: Annotated[str, typer.Option(help="Metric of quality.")] = "ssim_rgb",
     criterion: Annotated[
         list[str] | None, typer.Option(help="input, face or identity; repeatable. [default: input and face]")
     ] = None,
-    faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
+    faces: Annotated[str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, or a folder.")] = "embedded",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Use the first N images only, the draws of a face counted each.")
+        int | None, typer.Option(min=1, help="Use the first N images only; each draw of a face counts as one.")
     ] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times. [default: embedded 4]")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
-    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
-    resolution: Annotated[int, typer.Option(help="The point is found to 1/N of the axis; a power of two.")] = 64,
-    at: Annotated[
-        float | None, typer.Option(help="Measure this one value of the axis instead, and show its faces.")
-    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
+    resolution: Annotated[int, typer.Option(help="Resolution of the search: 1/N of the axis; a power of two.")] = 64,
+    at: Annotated[float | None, typer.Option(help="Measure only this value of the axis, and show its faces.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     isolate: Isolate = False,
     seconds_per_image: SecondsPerImage = 120.0,
-    report: Annotated[Path, typer.Option(help="Where the report and everything measured go.")] = Path("report"),
+    report: Annotated[Path, typer.Option(help="Folder for the report and the measurements.")] = Path("report"),
     as_json: AsJson = False,
 ) -> None:
-    """Find where restorers collapse: pushed along an axis until they are of no use. Goes on where it was stopped.
+    """Find the severity at which restorers collapse along degradation axes. Resumes an interrupted run.
 
     Exit code 1 where restorations failed.
     """

@@ -12,28 +12,30 @@ from gfpbench.cli.app import AsJson, models_talk_to_stderr, say
 
 
 def speed_(
-    restorer: Annotated[list[str] | None, typer.Argument(help="What to measure. [default: nano]")] = None,
-    faces: Annotated[str, typer.Option(help="Clean faces: a name or a folder.")] = "embedded",
-    degradation: Annotated[str, typer.Option(help="How they are degraded.")] = "paper",
+    restorer: Annotated[list[str] | None, typer.Argument(help="Restorers to measure. [default: nano]")] = None,
+    faces: Annotated[str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, or a folder.")] = "embedded",
+    degradation: Annotated[str, typer.Option(help="Degradation of the faces, `gfpbench list degradations`.")] = "paper",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Use the first N images only, the draws of a face counted each.")
+        int | None, typer.Option(min=1, help="Use the first N images only; each draw of a face counts as one.")
     ] = None,
-    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times, differently.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times with independent draws.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
-    seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Faces restored at once. [default: the baseline's, else 8 of 128 px]")
+        int | None, typer.Option(min=1, help="Faces per batch. [default: the baseline's, else 8 of 128 px]")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    baselines: Annotated[Path, typer.Option(help="Where baselines of speed lie.")] = Path("baselines/speed"),
-    update: Annotated[bool, typer.Option("--baseline-update", help="Make the baselines of this device again.")] = False,
+    baselines: Annotated[Path, typer.Option(help="Folder of the speed baselines.")] = Path("baselines/speed"),
+    update: Annotated[
+        bool, typer.Option("--baseline-update", help="Rewrite the speed baselines of this device.")
+    ] = False,
     update_new: Annotated[
-        bool, typer.Option("--baseline-update-new", help="Make those that are missing on this device.")
+        bool, typer.Option("--baseline-update-new", help="Create the speed baselines that this device lacks.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict-speed", help="A missing baseline fails.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure time and memory of restorers, in turn with a reference workload, and compare with this device's baseline.
+    """Measure time and memory of restorers against a reference workload, and compare with this device's baseline.
 
     Nothing is scored. Exit code 1 where one is slower or larger by more than tolerance in each of three measurements.
     """

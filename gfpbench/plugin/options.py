@@ -71,7 +71,7 @@ SETTINGS: dict[str, Setting] = {
     for setting in (
         Setting(
             "restorer",
-            "what to test, repeatable: a name or form that `gfpbench list restorers` shows (default: nano)",
+            "restorer to test, repeatable: a name or form of `gfpbench list restorers` (default: nano)",
             "names",
             "NAME",
             ("nano",),
@@ -82,37 +82,39 @@ SETTINGS: dict[str, Setting] = {
         Setting("degradation", "a name of `gfpbench list degradations`", "text", "NAME", default="paper"),
         Setting(
             "protocol",
-            "measure as a paper does, repeatable: a name of `gfpbench list protocols` (default: ours)",
+            "evaluation protocol, repeatable: a name of `gfpbench list protocols` (default: ours)",
             "names",
             "NAME",
             (),
         ),
-        Setting("limit", "use the first N images only, the draws of a face counted each", "whole", "N"),
-        Setting("seed", "the seed every draw is keyed by (default: 0)", "whole", "N", default=0),
-        Setting("device", "where restorers run (default: auto)", "text", "auto|cpu|cuda", default="auto"),
-        Setting("size", "side of the face crops (default: as the faces are)", "whole", "PX"),
-        Setting("draws", "degrade each face N times, differently (default: 8 for embedded, else 1)", "whole", "N"),
+        Setting("limit", "use the first N images only; each draw of a face counts as one", "whole", "N"),
+        Setting("seed", "seed of all random draws (default: 0)", "whole", "N", default=0),
+        Setting("device", "device of the restorers (default: auto)", "text", "auto|cpu|cuda", default="auto"),
+        Setting("size", "side of the face crops in pixels (default: as the faces are)", "whole", "PX"),
+        Setting(
+            "draws", "degrade each face N times with independent draws (default: 8 for embedded, else 1)", "whole", "N"
+        ),
         Setting(
             "isolate",
-            "run each restorer in a process of its own: one that hangs or ends its process fails, and no more",
+            "run each restorer in its own process: if it hangs or exits, its images fail and the run continues",
             "flag",
         ),
         Setting(
             "seconds-per-image",
-            "with --isolate: how long a restorer may take for an image (default: 120)",
+            "with --isolate: time limit of a restorer per image (default: 120)",
             "seconds",
             "SECONDS",
         ),
-        Setting("report", "leave index.html, junit.xml and results.json in DIR", "path", "DIR"),
+        Setting("report", "write index.html, junit.xml and results.json to DIR", "path", "DIR"),
         Setting(
-            "baselines", "where baselines lie (default: baselines/quality in the folder of the project)", "path", "DIR"
+            "baselines", "folder of the baselines (default: baselines/quality in the project's folder)", "path", "DIR"
         ),
         Setting(
             "baseline-update", "rewrite the baseline of every case that a test compares", "flag", configurable=False
         ),
         Setting(
             "baseline-update-new",
-            "write baselines where there is none, and touch no other",
+            "write baselines for cases that have none, and change no other",
             "flag",
             configurable=False,
         ),
@@ -126,18 +128,18 @@ SETTINGS: dict[str, Setting] = {
         ),
         Setting(
             "max-unreadable",
-            "the share of faces that may be unreadable before a comparison fails, 0 to 1 (default: 0)",
+            "fraction of faces that may be unreadable before a comparison fails, 0 to 1 (default: 0)",
             "text",
             "SHARE",
             default="0",
         ),
         Setting(
             "speed-gate",
-            "run the tests that measure speed and memory (fixture `speed`); they are left out otherwise",
+            "run the tests that measure speed and memory (fixture `speed`); they are deselected otherwise",
             "flag",
         ),
-        Setting("strict-speed", "a device without a baseline of speed fails, where it would skip", "flag"),
-        Setting("strict-assets", "a test that would skip for want of an asset or a GPU fails", "flag"),
+        Setting("strict-speed", "a device without a speed baseline fails instead of skipping", "flag"),
+        Setting("strict-assets", "a test that would skip because an asset or a GPU is missing fails", "flag"),
     )
 }
 
