@@ -1,27 +1,24 @@
-"""The house has floors: a file imports what lies below it, never its siblings and never what lies above."""
+"""Imports follow the layers of ARCHITECTURE.md: a module imports lower layers only."""
 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
-FLOORS = (
-    {"types"},
-    {"disk", "codec"},
-    {"images", "assets", "registry", "results", "devices", "degraded", "completion"},
-    {"decode"},
-    {"faces", "degrade", "restorers", "metrics"},
-    {"photos"},
-    {"run"},
-    {"collapse", "claims", "baselines", "explain", "nano"},
-    {"speed"},
-    {"report"},
-    {"plugin", "cli"},
-    {"supervised"},
-    {"__main__"},
-)
-FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 PACKAGE = Path(__file__).parents[2] / "gfpbench"
+MAP = PACKAGE.parent / "ARCHITECTURE.md"
+
+
+def layers(text: str) -> tuple[frozenset[str], ...]:
+    """The table of layers in ARCHITECTURE.md, lowest first: rows of a number and names in backticks."""
+    rows = re.findall(r"^\| (\d+) \| ((?:`\w+`(?:, )?)+) \|", text, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, len(rows) + 1)), "the layers are not numbered in order"
+    return tuple(frozenset(re.findall(r"`(\w+)`", names)) for _, names in rows)
+
+
+FLOORS = layers(MAP.read_text(encoding="utf-8"))
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 
 def upward_imports(path: Path, package: Path = PACKAGE) -> list[str]:
@@ -43,7 +40,7 @@ def upward_imports(path: Path, package: Path = PACKAGE) -> list[str]:
 
 def test_imports_point_down() -> None:
     files = [path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py"]
-    assert {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in files} <= set(FLOOR)
+    assert {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in files} == set(FLOOR)
     assert [wrong for path in files for wrong in upward_imports(path)] == []
 
 
