@@ -55,7 +55,7 @@ class _SetScore:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The fingerprint of one image (``run.fingerprint``)."""
+    """The fingerprint of one image (``run.recorder``)."""
 
     sha256: str
     mean_levels: tuple[float, float, float]

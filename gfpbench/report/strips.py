@@ -18,7 +18,7 @@ from gfpbench.images import to_bgr
 from gfpbench.report.formatting import plural, printable, shown
 from gfpbench.report.model import Group, Line
 from gfpbench.report.summary import measured
-from gfpbench.run.kept_images import image_path
+from gfpbench.run.recorder import image_path
 from gfpbench.types import Json, UnreadableFace
 
 Kind: TypeAlias = Literal["degraded", "restored", "truth"]

@@ -19,9 +19,9 @@ from gfpbench.restorers.options import split_options
 from gfpbench.types import BadInput, Restorer
 
 RESTORERS: dict[str, str] = {
-    "input": "gfpbench.restorers.identity:Identity",
-    "bicubic": "gfpbench.restorers.bicubic:Bicubic",
-    "classical": "gfpbench.restorers.classical:Classical",
+    "input": "gfpbench.restorers.plain:Identity",
+    "bicubic": "gfpbench.restorers.plain:Bicubic",
+    "classical": "gfpbench.restorers.plain:Classical",
     "nano": "gfpbench.restorers.nano:nano",
     "gfpgan-1": "gfpbench.restorers.official:gfpgan_1",
     "gfpgan-1.2": "gfpbench.restorers.official:gfpgan_1_2",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
+import torch
+
 from gfpbench.restorers.gfpgan_clean import GfpganClean, clean_network
-from gfpbench.restorers.safetensors_file import read_safetensors
+from gfpbench.types import BadInput
 
 WEIGHTS = Path(__file__).parent / "weights" / "nano.safetensors"
 WEIGHTS_SHA256 = "76aca07827aaf159bb560cfebb06f3b12a33fbb3ab14b34ef604cf9a5c4b65d8"
@@ -32,3 +35,27 @@ def nano(*, device: str = "cpu") -> GfpganClean:
         "config": config,
     }
     return GfpganClean("nano", clean_network(config, weights), config["out_size"], device, identity)
+
+
+def read_safetensors(path: Path, sha256: str, remedy: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file, after its bytes have been checked.
+
+    Args:
+        path: the file.
+        sha256: what the bytes must hash to, in hexadecimal.
+        remedy: what a person can do where they do not.
+
+    Raises:
+        BadInput: where the file is absent, cannot be read or is not the one that was expected.
+    """
+    from safetensors.torch import load
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: cannot read the weights ({error.strerror}): {remedy}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise BadInput(f"{path}: sha256 is {found[:16]}..., not {sha256[:16]}...; the weights are damaged: {remedy}")
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return load(data), dict(header.get("__metadata__", {}))

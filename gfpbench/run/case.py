@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice, zip_longest
 from pathlib import Path
 
 from gfpbench import devices, results
 from gfpbench.disk import disk, write_whole
+from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
 from gfpbench.run import engine
@@ -19,10 +20,9 @@ from gfpbench.run.committed import Committed, changed, committed, differs, from_
 from gfpbench.run.finished import KEY, RESULT, finished, sign
 from gfpbench.run.inputs import refuse_inside_inputs
 from gfpbench.run.journal import CannotGoOn, Journal, locked
-from gfpbench.run.kept_images import Kept
 from gfpbench.run.key import files_of, key_of, read_by
 from gfpbench.run.parts import Parts, load, repeatable
-from gfpbench.run.sets import Features, score_sets
+from gfpbench.run.recorder import Features, Kept
 from gfpbench.types import BadInput, Case, GfpbenchError, Json, Problem, Progress, Result, Row
 
 TIMING = "timing.json"
@@ -199,7 +199,7 @@ class _Run:
                 if line is not None and differs(line, fresh):
                     raise CannotGoOn(f"the last batch, {fresh.names}, is measured differently now")
                 kept.add(measured.rows)
-                written = kept.write(measured)
+                written = kept.write(measured.rows, measured.images)
                 if line is None:
                     read = set(read_by(self.parts.restorer).items()) - files
                     files |= read
@@ -300,3 +300,30 @@ def _undefined(rows: Sequence[Row], metrics: Mapping[str, Mapping[str, Json]]) -
         elif restored and all(row.scores[name] is None for row in restored):
             reasons[name] = "could not score a single image; each is listed among the problems with the reason"
     return reasons
+
+
+def score_sets(
+    sets: Sequence[SetMeasure], features: Features, written: Sequence[tuple[int, str]], blank: Mapping[str, str]
+) -> tuple[dict[str, dict[str, Json]], dict[str, str]]:
+    """Every set metric's score with its record, and why the others have none.
+
+    Args:
+        written: start and sha256 of each batch's features.
+        blank: measures that some batch had no features for, with the reason: they get no score from the others.
+    """
+    scores: dict[str, dict[str, Json]] = {}
+    reasons: dict[str, str] = {}
+    for measure in sets:
+        if measure.name in blank:
+            continue
+        metric, name = measure.metric, measure.metric.features_name
+        try:
+            restored = metric.statistics(features.read(f"restored/{name}", written))
+            if measure.against_truth:
+                reference = metric.statistics(features.read(f"truth/{name}", written))
+            else:
+                reference = measure.reference.load(measure.name)
+            scores[measure.name] = {**measure.record(), **asdict(metric.score(restored, reference))}
+        except BadInput as error:
+            reasons[measure.name] = str(error)
+    return scores, reasons

@@ -12,8 +12,8 @@ from gfpbench import images
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import Batch
-from gfpbench.run.fingerprint import block_hashes, fingerprints
 from gfpbench.run.parts import Parts, plain
+from gfpbench.run.recorder import described
 from gfpbench.types import (
     AssetMissing,
     BadInput,
@@ -43,6 +43,11 @@ class Measured:
     restored: ImageBatch | None = None
     truth: ImageBatch | None = None
     features: Mapping[str, torch.Tensor] = field(default_factory=dict)  # "restored/inception_clean" -> (B, D)
+
+    @property
+    def images(self) -> dict[str, ImageBatch | None]:
+        """By kind: ``degraded``, ``restored``, ``truth``."""
+        return {"degraded": self.degraded, "restored": self.restored, "truth": self.truth}
 
 
 @dataclass(slots=True)
@@ -278,16 +283,6 @@ def _features(measure: SetMeasure, batch: ImageBatch) -> torch.Tensor:
     if not right or len(features) != len(batch) or not bool(torch.isfinite(features).all()):
         raise GfpbenchError(f"{what} must give finite float64 features, a row for each of {len(batch)} images")
     return features
-
-
-def described(batch: ImageBatch | None, *, blocks: bool = False) -> dict[str, Json]:
-    """The fingerprint of each image by name, with hashes of its blocks where asked; of none where there are none."""
-    if batch is None:
-        return {}
-    found = fingerprints(batch)
-    if blocks:
-        found = [{**one, "blocks": hashes} for one, hashes in zip(found, block_hashes(batch), strict=True)]
-    return dict(zip(batch.ids, found, strict=True))
 
 
 def only(batch: ImageBatch, ids: Sequence[str]) -> ImageBatch:

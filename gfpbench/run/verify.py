@@ -15,9 +15,8 @@ from gfpbench import devices, images
 from gfpbench.decode import KEPT_LIMITS, read_rgb
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.process_guard import contained
-from gfpbench.run.fingerprint import fingerprints
-from gfpbench.run.kept_images import image_path
 from gfpbench.run.parts import Parts, identity, load, plain, repeatable
+from gfpbench.run.recorder import fingerprints, image_path
 from gfpbench.types import (
     AssetMissing,
     BadInput,

@@ -15,7 +15,7 @@ import torch
 
 from gfpbench import images
 from gfpbench.restorers import outputs
-from gfpbench.run import batches, case, committed, engine, journal, kept_images, sets
+from gfpbench.run import batches, case, committed, engine, journal, recorder
 from gfpbench.types import GfpbenchError, ImageBatch, Row
 
 UNIT = Path(__file__).parents[1] / "unit" / "run"
@@ -129,10 +129,12 @@ ENGINE: dict[str, Bug] = {
     "failed images scored as degraded": _around(engine, "measure_batch", _failed_as_number),
     "failed images score zero": _around(engine, "measure_batch", _zero_for_failed),
     "restored and truth exchanged in the files": _around(
-        kept_images.Kept, "write", lambda f, kept, m: f(kept, replace(m, restored=m.truth))
+        recorder.Kept, "write", lambda f, kept, rows, shown: f(kept, rows, {**shown, "restored": shown["truth"]})
     ),
     "images of another image kept": _around(
-        kept_images.Kept, "write", lambda f, kept, m: f(kept, replace(m, restored=_rolled(m.restored)))
+        recorder.Kept,
+        "write",
+        lambda f, kept, rows, shown: f(kept, rows, {**shown, "restored": _rolled(shown["restored"])}),
     ),
     "the seed ignored": _around(
         engine, "measure_batch", lambda f, batch, parts, seed, *a: f(batch, parts, seed + 1, *a)
@@ -203,7 +205,7 @@ def test_ignoring_the_header_is_noticed(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_images_left_lying_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_images.Kept, "prune", lambda self: None)
+    monkeypatch.setattr(recorder.Kept, "prune", lambda self: None)
     later = replace(TOY, keep_images=1)  # fewer images are wanted after the stop than were kept before it
     with pytest.raises(AssertionError):
         laws.check_resuming_changes_nothing(replace(TOY, keep_images=18), tmp_path, 6, later=later)
@@ -230,11 +232,11 @@ def _lines_are_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _features_are_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sets.Features, "_content", lambda self, start, sha256: self._path(start).read_bytes())
+    patch.setattr(recorder.Features, "_content", lambda self, start, sha256: self._path(start).read_bytes())
 
 
 def _images_are_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(kept_images.Kept, "changed", lambda self, written: None)
+    patch.setattr(recorder.Kept, "changed", lambda self, written: None)
 
 
 BELIEVED: dict[str, tuple[str, Bug]] = {

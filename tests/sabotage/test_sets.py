@@ -16,7 +16,7 @@ import torch
 from gfpbench.report import attributes as attributes_file
 from gfpbench.report import protocols as protocols_file
 from gfpbench.report import summary
-from gfpbench.run import engine, sets
+from gfpbench.run import engine, recorder
 
 UNIT = Path(__file__).parents[1] / "unit"
 
@@ -36,7 +36,7 @@ _loaded("report_sample", UNIT / "report" / "sample.py")
 real = _loaded("sabotaged_run_sets", UNIT / "run" / "test_sets.py")
 told = _loaded("sabotaged_report_protocols", UNIT / "report" / "test_protocols.py")
 
-READ, FEATURES_OF = sets.Features.read, engine.features_of
+READ, FEATURES_OF = recorder.Features.read, engine.features_of
 
 
 def without_the_first_batch(self: Any, key: str, written: Any) -> Iterator[torch.Tensor]:
@@ -63,9 +63,9 @@ def exchanged(measures: Any, restored: Any, truth: Any, notes: Any) -> Any:
 
 
 BROKEN = [
-    (sets.Features, "read", without_the_first_batch),
-    (sets.Features, "read", only_the_last_batch),
-    (sets.Features, "read", the_first_batch_twice),
+    (recorder.Features, "read", without_the_first_batch),
+    (recorder.Features, "read", only_the_last_batch),
+    (recorder.Features, "read", the_first_batch_twice),
     (engine, "features_of", truth_for_restored),
     (engine, "features_of", exchanged),
 ]
@@ -83,8 +83,8 @@ def test_a_set_score_of_other_images_is_noticed(where: Any, what: str, broken: A
 def test_features_written_after_the_commit_are_missed(tmp_path: Path) -> None:
     """A kill between commit and features: the run must not go on as if they were there."""
     with (
-        patch.object(sets.Features, "has", lambda self, start: True),
-        patch.object(sets.Features, "write", lambda self, start, features: None),
+        patch.object(recorder.Features, "has", lambda self, start: True),
+        patch.object(recorder.Features, "write", lambda self, start, features: None),
         pytest.raises(real.laws.Stopped),
     ):
         real.ToyWithSets().measure(tmp_path, progress=real.laws.stop_after(4))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gfpbench.images import Bytes, batch_from_uint8, pixels_sha256
-from gfpbench.run.fingerprint import fingerprints
+from gfpbench.run.recorder import fingerprints
 from gfpbench.types import Case, Result, Row
 
 CASE = Case("some", "noise", "model")

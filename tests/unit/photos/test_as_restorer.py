@@ -13,7 +13,7 @@ from gfpbench import images, run
 from gfpbench.decode import read_rgb
 from gfpbench.photos import Pipeline, WholePhoto, is_whole_photo, load_whole_photo, of_photos
 from gfpbench.restorers import checked
-from gfpbench.restorers.identity import Identity
+from gfpbench.restorers.plain import Identity
 from gfpbench.types import BadInput, Case, RestorationFailed, Restorer
 
 laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))

@@ -16,7 +16,7 @@ import report_sample as sample
 
 from gfpbench.report.formatting import printable
 from gfpbench.report.model import Cell, Summary
-from gfpbench.run.kept_images import image_path
+from gfpbench.run.recorder import image_path
 from gfpbench.types import Result
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "hr"}

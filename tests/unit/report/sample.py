@@ -13,7 +13,7 @@ from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from gfpbench.images import Bytes, write_png
-from gfpbench.run.kept_images import image_path
+from gfpbench.run.recorder import image_path
 from gfpbench.types import Case, Problem, Result, Row
 
 HOSTILE = "<script>alert(1)</script>\"'`|*@all\u202egpj.exe\x1b[31m\n" + "very-long-name " * 20

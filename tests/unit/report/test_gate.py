@@ -16,7 +16,7 @@ import pytest
 
 from gfpbench import baselines, report, results
 from gfpbench.report.gate import FILE
-from gfpbench.run.kept_images import image_path
+from gfpbench.run.recorder import image_path
 from gfpbench.speed import SpeedComparison, compare_speed
 from gfpbench.types import BadInput, Result
 from tests.unit.speed.machines import LOADS, SOUND, Machine, Model, measured

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gfpbench.images import resized, select, to_rgb_arrays, to_uint8
-from gfpbench.restorers import classical, load
+from gfpbench.restorers import load, plain
 from gfpbench.types import ImageBatch, Restorer
 
 
@@ -61,7 +61,7 @@ def test_classical_is_opencvs_filters_at_the_scale_of_the_crop(degraded: ImageBa
     smooth = cv2.bilateralFilter(rgb.astype(np.float32) / 255, 9, 0.15, 3.0)  # 12 px at 512 are 3 px at 128
     sharp = smooth + 0.5 * (smooth - cv2.GaussianBlur(smooth, (0, 0), 3.0))
     expected = np.clip(sharp * 255, 0, 255).round().astype(int)
-    assert np.abs(classical.restore(rgb).astype(int) - expected).max() <= 1  # rounding edges only
+    assert np.abs(plain.restore(rgb).astype(int) - expected).max() <= 1  # rounding edges only
 
 
 def agreement_over_sizes_db(degraded: ImageBatch) -> float:
@@ -74,7 +74,7 @@ def test_classical_does_the_same_at_twice_the_size(degraded: ImageBatch, monkeyp
     scaled = agreement_over_sizes_db(degraded)
     assert scaled > 45
     once = load("classical")(degraded)
-    monkeypatch.setattr(classical, "CROP_PX", 1024)  # as if the lengths had stayed those of the small image
+    monkeypatch.setattr(plain, "CROP_PX", 1024)  # as if the lengths had stayed those of the small image
     fixed = resized(load("classical")(resized(degraded, (256, 256))), (128, 128))
     assert mean_psnr_db(fixed, once) < scaled - 5
 
@@ -85,7 +85,7 @@ def test_classical_without_sharpening_is_worse(truth: ImageBatch, degraded: Imag
     truths = [t.astype(float) for t in to_rgb_arrays(truth)]
 
     def error(amount: float) -> float:
-        restored = [classical.restore(p, sharpen_amount=amount) for p in images]
+        restored = [plain.restore(p, sharpen_amount=amount) for p in images]
         return float(np.mean([np.square(r - t).mean() for r, t in zip(restored, truths, strict=True)]))
 
-    assert error(classical.SHARPEN_AMOUNT) < error(0.0)
+    assert error(plain.SHARPEN_AMOUNT) < error(0.0)

@@ -1,0 +1,280 @@
+"""What a run keeps of its images: fingerprints in every row, PNG files of some, features for set metrics.
+
+Fingerprints let two Results be compared without their images. Features lie on the disk while a run is unfinished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import io
+import math
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from gfpbench import images
+from gfpbench.disk import write_whole
+from gfpbench.types import GfpbenchError, ImageBatch, Json, Row
+
+KINDS = ("degraded", "restored", "truth")
+
+THUMBNAIL_SIDE = 8
+BLOCKS = 16
+
+# Second differences: the first sums up how sharp an image is; the second is blind to straight edges, so that what it
+# finds is mostly noise (Immerkær 1996, "Fast Noise Variance Estimation", Computer Vision and Image Understanding 64).
+_LAPLACIAN = ((0, 1, 0), (1, -4, 1), (0, 1, 0))
+_NOISE = ((1, -2, 1), (-2, 4, -2), (1, -2, 1))
+
+
+def fingerprints(batch: ImageBatch) -> list[dict[str, Json]]:
+    """One record for each image, about 600 characters as JSON. Works on the 8-bit values, on the CPU.
+
+    Every sum is one of whole numbers, so equal images give equal records on every machine.
+
+    Returns:
+        B records: ``sha256`` (the first 16 digits of the hash that a Face carries), ``mean_levels``, ``std_levels``,
+        ``lowest_levels`` and ``highest_levels`` of R, G, B in grey levels 0..255, ``sharpness_levels`` (mean absolute
+        Laplacian of the grey image), ``noise_levels`` (Immerkær's estimate of the standard deviation of its noise)
+        and ``thumbnail_rgb`` (8 x 8 area means, R, G, B, row by row, two hexadecimal digits each).
+    """
+    levels = images.to_255(batch).cpu()
+    flat = levels.flatten(2)
+    mean = flat.sum(2) / flat.shape[2]
+    std = ((flat * flat).sum(2) / flat.shape[2] - mean * mean).clamp_min(0).sqrt()
+    grey = images.to_gray_255(batch).cpu()
+    sharpness = _mean_absolute(grey, _LAPLACIAN)
+    noise = _mean_absolute(grey, _NOISE) * math.sqrt(math.pi / 2) / 6
+    small = F.adaptive_avg_pool2d(levels, THUMBNAIL_SIDE).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    return [
+        {
+            "sha256": images.pixels_sha256(rgb)[:16],
+            "mean_levels": _rounded(mean[place]),
+            "std_levels": _rounded(std[place]),
+            "lowest_levels": [int(value) for value in flat[place].amin(1)],
+            "highest_levels": [int(value) for value in flat[place].amax(1)],
+            "sharpness_levels": round(float(sharpness[place]), 4),
+            "noise_levels": round(float(noise[place]), 4),
+            "thumbnail_rgb": small[place].numpy().tobytes().hex(),
+        }
+        for place, rgb in enumerate(images.to_rgb_arrays(batch))
+    ]
+
+
+def described(batch: ImageBatch | None, *, blocks: bool = False) -> dict[str, Json]:
+    """The fingerprint of each image by name, with hashes of its blocks where asked; of none where there are none."""
+    if batch is None:
+        return {}
+    found = fingerprints(batch)
+    if blocks:
+        found = [{**one, "blocks": hashes} for one, hashes in zip(found, block_hashes(batch), strict=True)]
+    return dict(zip(batch.ids, found, strict=True))
+
+
+def block_hashes(batch: ImageBatch) -> list[str]:
+    """Where images differ, without the images: a hash of 4 bits for each of 16 x 16 blocks of the 8-bit values.
+
+    Of two images that differ by a level in k values, about k blocks differ while k is small, so that rounding (a few
+    values of an image) can be told from a change of the arithmetic (thousands of them).
+
+    Returns:
+        B texts of hexadecimal digits, one for each block, row by row; fewer blocks for images under 16 px a side.
+    """
+    height, width = batch.size
+    rows, columns = (np.arange(min(BLOCKS, side)) * side // min(BLOCKS, side) for side in (height, width))
+    weights = _scrambled(np.arange(1, height * width * 3 + 1, dtype=np.uint64)).reshape(height, width, 3) | np.uint64(1)
+    found = []
+    for rgb in images.to_rgb_arrays(batch):
+        summed = np.add.reduceat(np.add.reduceat((rgb * weights).sum(2), rows, axis=0), columns, axis=1)
+        found.append("".join(f"{digit:x}" for digit in (_scrambled(summed) >> np.uint64(60)).ravel().tolist()))
+    return found
+
+
+def _scrambled(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's finaliser (Steele et al. 2014): every bit of the answer depends on every bit of the number."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _mean_absolute(grey: torch.Tensor, kernel: tuple[tuple[int, ...], ...]) -> torch.Tensor:
+    """(B,) mean absolute response of (B, 1, H, W) grey levels to a 3 x 3 kernel; the border is repeated."""
+    weight = torch.tensor(kernel, dtype=grey.dtype).view(1, 1, 3, 3)
+    response = F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), weight)
+    return response.abs().flatten(1).sum(1) / response[0].numel()
+
+
+def _rounded(values: torch.Tensor) -> list[float]:
+    return [round(float(value), 3) for value in values]
+
+
+def image_path(folder: Path, image_id: str, kind: str) -> Path:
+    """Where a kept image lies.
+
+    Args:
+        folder: of the case, ``store / case.id``.
+        image_id: any name; what a file system could mistake is replaced, and a hash keeps it apart from its likes.
+        kind: ``degraded``, ``restored`` or ``truth``.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", image_id).strip("._")[-60:] or "image"
+    if plain != image_id:
+        plain += "-" + hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return folder / "images" / f"{plain}.{kind}.png"
+
+
+class Kept:
+    """Which images are kept. Decided by the rows alone, so a resumed run keeps the same ones.
+
+    Args:
+        folder: of the case.
+        first: how many images from the start are kept.
+        worst: how many of the worst are kept besides; failed ones count as worse than any number.
+        metrics: their records by name; ``psnr_rgb`` ranks where it is measured, else the first by name.
+    """
+
+    def __init__(self, folder: Path, first: int, worst: int, metrics: Mapping[str, Mapping[str, Json]]) -> None:
+        self.folder, self.first, self.worst = folder, first, worst
+        self._metric = "psnr_rgb" if "psnr_rgb" in metrics else min(metrics, default=None)
+        self._sign = -1.0 if self._metric is None or metrics[self._metric]["better"] == "higher" else 1.0
+        self._heap: list[tuple[float, int, str]] = []  # the least bad of the worst on top
+        self._seen = 0
+        self._first: set[str] = set()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take note of the next rows, in the order of the run."""
+        for row in rows:
+            if self._seen < self.first:
+                self._first.add(row.id)
+            badness = self._badness(row)
+            if badness is not None and self.worst > 0:
+                # Of two that are equally bad the earlier one stays: -index makes it the larger entry.
+                heapq.heappush(self._heap, (badness, -self._seen, row.id))
+                if len(self._heap) > self.worst:
+                    heapq.heappop(self._heap)
+            self._seen += 1
+
+    @property
+    def ids(self) -> set[str]:
+        """The names of the images that are kept, as far as the run has come."""
+        return self._first | {image_id for _, _, image_id in self._heap}
+
+    def write(self, rows: Sequence[Row], shown: Mapping[str, ImageBatch | None]) -> dict[str, str]:
+        """Save those images of a batch that are kept now. Call it after ``add`` and before the rows are committed.
+
+        Args:
+            rows: of the batch.
+            shown: its images, by kind.
+
+        Returns:
+            the name and the sha256 of each file.
+        """
+        kept = self.ids
+        written: dict[str, str] = {}
+        for kind, batch in shown.items():
+            there = () if batch is None else batch.ids
+            for row in rows:
+                if row.id not in there:  # a failed one must not keep the image of an earlier try
+                    image_path(self.folder, row.id, kind).unlink(missing_ok=True)
+            chosen = [index for index, image_id in enumerate(there) if image_id in kept]
+            if batch is None or not chosen:
+                continue
+            (self.folder / "images").mkdir(parents=True, exist_ok=True)
+            chosen_batch = images.select(batch, chosen)
+            for image_id, rgb in zip(chosen_batch.ids, images.to_rgb_arrays(chosen_batch), strict=True):
+                path = image_path(self.folder, image_id, kind)
+                images.write_png(path, rgb)
+                written[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return written
+
+    def prune(self) -> None:
+        """Remove every other file among the images: those no longer among the worst, and leavings of a killed run."""
+        wanted = self._wanted()
+        for path in (self.folder / "images").glob("*"):
+            if path.name not in wanted:
+                path.unlink()
+
+    def changed(self, written: Mapping[str, str]) -> str | None:
+        """The first image that is kept now and is gone or not what was written; None where all are."""
+        for name in sorted(self._wanted() & set(written)):
+            path = self.folder / "images" / name
+            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != written[name]:
+                return name
+        return None
+
+    def _wanted(self) -> set[str]:
+        return {image_path(self.folder, image_id, kind).name for image_id in self.ids for kind in KINDS}
+
+    def _badness(self, row: Row) -> float | None:
+        if row.failure is not None:
+            return math.inf
+        score = row.scores.get(self._metric) if self._metric is not None else None
+        return None if score is None or math.isinf(score) else self._sign * score
+
+
+class Features:
+    """The features of a run's batches: one file for each, written before the batch is committed to the journal.
+
+    Args:
+        folder: of the case.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "features"
+
+    def write(self, start: int, features: Mapping[str, torch.Tensor]) -> str:
+        """Keep what one batch gave, whole or not at all; ``start`` is the batch's place in the run.
+
+        Returns:
+            the sha256 of the file.
+        """
+        held = io.BytesIO()
+        np.savez(held, **{key.replace("/", ":"): value.numpy() for key, value in features.items()})  # type: ignore[arg-type]
+        write_whole(self._path(start), held.getvalue())
+        return hashlib.sha256(held.getbuffer()).hexdigest()
+
+    def has(self, start: int, sha256: str) -> bool:
+        """Whether that batch's features are kept as they were written."""
+        return self._content(start, sha256) is not None
+
+    def read(self, key: str, written: Sequence[tuple[int, str]]) -> Iterator[torch.Tensor]:
+        """The features of one kind (``restored/inception_clean``), batch by batch, in the order of the run.
+
+        Args:
+            written: start and sha256 of each batch; no other file is looked at.
+
+        Raises:
+            GfpbenchError: where a file is not what was written.
+        """
+        for start, sha256 in written:
+            content = self._content(start, sha256)
+            if content is None:
+                raise GfpbenchError(f"{self._path(start)}: was changed while the run went on; run it again")
+            with np.load(io.BytesIO(content), allow_pickle=False) as held:
+                if key.replace("/", ":") in held:
+                    yield torch.from_numpy(held[key.replace("/", ":")])
+
+    def _content(self, start: int, sha256: str) -> bytes | None:
+        try:
+            content = self._path(start).read_bytes()
+        except OSError:
+            return None
+        return content if hashlib.sha256(content).hexdigest() == sha256 else None
+
+    def clear(self) -> None:
+        """Remove all of them."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Remove what a killed run left half written."""
+        for leaving in self.folder.glob(".*.part"):
+            leaving.unlink()
+
+    def _path(self, start: int) -> Path:
+        return self.folder / f"{start:09d}.npz"
