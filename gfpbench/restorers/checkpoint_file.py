@@ -16,11 +16,6 @@ from gfpbench.types import BadInput, Json
 Weights = dict[str, torch.Tensor]
 
 
-_WRAPPERS = ("module.", "_orig_mod.", "model.", "netG.", "net_g.", "generator.", "network.", "net.")
-"""What every name begins with where a network was saved from within something: several GPUs (DataParallel),
-torch.compile, a Lightning module. Nested, they come in any order."""
-
-
 def read_weights(path: Path) -> Weights:
     """Named tensors of a checkpoint in float32, averaged weights (``params_ema``) before plain ones.
 
@@ -34,7 +29,19 @@ def read_weights(path: Path) -> Weights:
 
 
 COUNTERS = frozenset(
-    {"n_averaged", "num_updates", "num_batches", "decay", "step", "steps", "global_step", "epoch", "iter", "iteration"}
+    {
+        "n_averaged",
+        "num_updates",
+        "num_batches",
+        "decay",
+        "step",
+        "steps",
+        "global_step",
+        "epoch",
+        "iter",
+        "iteration",
+        "initted",
+    }
 )
 """Single numbers that people save as tensors beside the weights, as ``torch.optim.swa_utils`` does (n_averaged), and as
 classes of moving averages do."""
@@ -105,14 +112,19 @@ def spellings(weights: Weights) -> list[Spelling]:
 
 
 def _unwrapped(first: Spelling) -> list[Spelling]:
+    """Without what every name begins with, one part after the other, as long as there is such a part.
+
+    It is there where a network was saved from within something, and may be called anything: ``module.`` (several GPUs),
+    ``_orig_mod.`` (torch.compile), ``model.`` (Lightning), ``ema_model.``, ``student.``.
+    """
     told = [first]
     while True:
         last = told[-1]
-        prefix = next((p for p in _WRAPPERS if all(name.startswith(p) for name in last.weights)), None)
-        shorter = {} if prefix is None else {name.removeprefix(prefix): t for name, t in last.weights.items()}
-        if prefix is None or "" in shorter:
+        heads = {name.partition(".")[0] for name in last.weights}
+        shorter = {name.partition(".")[2]: tensor for name, tensor in last.weights.items()}
+        if len(heads) != 1 or "" in shorter:
             return told
-        told.append(Spelling(shorter, last.prefix + prefix, last.left_out))
+        told.append(Spelling(shorter, f"{last.prefix}{heads.pop()}.", last.left_out))
 
 
 def recognised(weights: Mapping[str, torch.Tensor]) -> str:

@@ -16,7 +16,14 @@ import torch
 from gfpbench import assets
 from gfpbench.restorers.checkpoint_file import file_sha256
 from gfpbench.restorers.face_network import FaceNetwork
-from gfpbench.restorers.network_file import Signature, as_number, input_value, network_from_file, refuse_unknown_words
+from gfpbench.restorers.network_file import (
+    Signature,
+    as_number,
+    input_value,
+    network_from_file,
+    output_names,
+    refuse_unknown_words,
+)
 from gfpbench.restorers.options import Options
 from gfpbench.restorers.process_guard import contained
 from gfpbench.types import BadInput
@@ -67,7 +74,7 @@ def load_exported(argument: str, *, device: str = "cpu", **given: str) -> FaceNe
     return network_from_file(
         options,
         path,
-        Signature(taken.dtype, _sides(taken)),
+        Signature(taken.dtype, _sides(taken), outputs=_outputs(program)),
         call,
         device,
         {
@@ -129,6 +136,13 @@ def _inputs(program: Any) -> dict[str, Any]:
     held = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
     given = [spec.arg for spec in program.graph_signature.input_specs if spec.kind == InputKind.USER_INPUT]
     return {arg.name: arg.value if isinstance(arg, ConstantArgument) else held.get(arg.name) for arg in given}
+
+
+def _outputs(program: Any) -> tuple[str, ...]:
+    from torch.utils._pytree import tree_unflatten
+
+    leaves_of = program.call_spec.out_spec
+    return output_names({"": tree_unflatten(list(range(leaves_of.num_leaves)), leaves_of)})
 
 
 def _extra(name: str, value: Any, options: Options, path: Path) -> Any:

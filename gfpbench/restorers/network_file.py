@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -42,11 +42,13 @@ class Signature:
         dtype: number type of the images it takes.
         shape: their four sides, None where the file leaves one open.
         whole_numbers: it gives images of uint8, which are 0..255 whatever else is said.
+        outputs: their names, as ``output_names`` makes them; None where they are known after the first call only.
     """
 
     dtype: torch.dtype
     shape: tuple[int | None, ...] = (None, None, None, None)
     whole_numbers: bool = False
+    outputs: tuple[str, ...] | None = None
 
 
 def network_from_file(
@@ -69,6 +71,8 @@ def network_from_file(
     batch = options.whole("batch", batch_dim or 8, 1, 1024)
     wanted = options.text("output", "NAME of one output")
     options.finished()
+    if wanted and signature.outputs is not None:
+        refuse_unknown_output(wanted, signature.outputs, path)
     if batch_dim is not None and batch != batch_dim:
         raise BadInput(f"{path} takes exactly {batch_dim} images at a time: leave batch={batch} away")
     height, width = height or side, width or side
@@ -125,8 +129,8 @@ def picked(outputs: Mapping[str, Any], given: tuple[int, ...], wanted: str, path
         BadInput: where none of them is images, or the one that was asked for is not there.
     """
     flat = dict(_flat("", outputs))
-    if wanted and wanted not in flat:
-        raise BadInput(f"{path} has no output {wanted!r}; it has: {', '.join(flat)}")
+    if wanted:
+        refuse_unknown_output(wanted, flat, path)
     images = [
         value
         for name, value in flat.items()
@@ -140,6 +144,18 @@ def picked(outputs: Mapping[str, Any], given: tuple[int, ...], wanted: str, path
         got = ", ".join(f"{name} {_shape(value)}" for name, value in list(flat.items())[:6])
         raise BadInput(f"{path} returned {got}, and none of that is images like the {given} it was given")
     return next((image for image in images if fits(_sides(image), given[2:])), images[0])
+
+
+def output_names(answer: Any) -> tuple[str, ...]:
+    """What the outputs of a network are called that answers like this: by their keys and places in dicts and lists."""
+    return tuple(name for name, _ in _flat("", answer))
+
+
+def refuse_unknown_output(wanted: str, outputs: Iterable[str], path: Path) -> None:
+    """Raise BadInput where a network has no output of that name."""
+    there = list(outputs)
+    if wanted not in there:
+        raise BadInput(f"{path} has no output {wanted!r}; it has: {', '.join(there)}")
 
 
 def input_value(options: Options, name: str, kind: str) -> str:

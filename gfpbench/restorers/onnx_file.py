@@ -63,11 +63,13 @@ def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwor
         answers = session.run(None, {taken.name: images.cpu().numpy(), **feeds})
         return {name: _tensor(answer) for name, answer in zip(names, answers, strict=True)}
 
-    whole = [output.type == "tensor(uint8)" for output in session.get_outputs()]
+    kinds = [output.type for output in session.get_outputs()]
+    whole = all(kind == "tensor(uint8)" for kind in kinds)
+    known = tuple(names) if all(kind.startswith("tensor(") for kind in kinds) else None  # a sequence has any number
     return network_from_file(
         options,
         path,
-        Signature(_TYPES[taken.type], _sides(taken.shape), all(whole)),
+        Signature(_TYPES[taken.type], _sides(taken.shape), whole, known),
         call,
         device,
         {

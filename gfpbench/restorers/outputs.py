@@ -93,12 +93,8 @@ class Outputs:
 
     def unused(self, face_ids: Iterable[str]) -> tuple[str, ...]:
         """Files that belong to none of these images: misnamed, or left over from another run."""
-        used = set()
-        for face_id in face_ids:
-            try:
-                used.add(self.find(face_id))
-            except RestorationFailed:
-                continue  # reported where that image is restored
+        # Two files for one image belong to it; that they are two is reported where it is restored.
+        used = {file for face_id in face_ids for file in self._names.of(face_id)}
         return tuple(printable(file) for file in self.files if file not in used)
 
     def provenance(self) -> Mapping[str, Json]:

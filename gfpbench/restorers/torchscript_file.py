@@ -18,6 +18,7 @@ from gfpbench.restorers.network_file import (
     input_value,
     network_from_file,
     number_type,
+    output_names,
     refuse_unknown_words,
 )
 from gfpbench.restorers.options import Options
@@ -53,7 +54,7 @@ def load_torchscript(argument: str, *, device: str = "cpu", **given: str) -> Fac
     return network_from_file(
         options,
         path,
-        Signature(number_type(options, told)),
+        Signature(number_type(options, told), outputs=_outputs(module)),
         call,
         device,
         {
@@ -100,6 +101,21 @@ def _arguments(module: Any, options: Options, path: Path, device: str) -> tuple[
                 f"{options.restorer}?{one.name}=0.5"
             )
     return images, extras
+
+
+def _outputs(module: Any) -> tuple[str, ...] | None:
+    """The names of its outputs, where the type of what its forward returns says how many there are."""
+    returns = module.forward.schema.returns
+    answer = None if len(returns) != 1 else _like(returns[0].type)
+    return None if answer is None else output_names({"": answer})
+
+
+def _like(kind: Any) -> Any:
+    """A value in place of each part of a type; None where a part has no fixed number of its own, as lists and dicts."""
+    if kind.kind() == "TupleType":
+        parts = [_like(part) for part in kind.elements()]
+        return None if None in parts else parts
+    return 0 if kind.kind() in ("TensorType", "FloatType", "IntType", "BoolType") else None
 
 
 def _value(number: float, kind: str, name: str, options: Options, device: str) -> Any:

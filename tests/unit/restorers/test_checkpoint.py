@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -41,6 +42,7 @@ KEYS = (
     *("model_state_dict", "state_dict", "model", "net"),
 )
 PREFIXES = ("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "net_g.", "model.generator.")
+PREFIXES += ("student.", "ema_model.", "module.averaged.net.")
 
 
 @pytest.mark.parametrize("how", ["bare", "legacy", "safetensors", *KEYS, *PREFIXES])
@@ -99,6 +101,23 @@ def test_one_network_of_several_under_prefixes(
     assert torch.equal(to_uint8(restorer(face)), to_uint8(wanted))
     assert restorer.provenance()["prefix_of_names"] == prefix
     assert restorer.provenance()["weights_left_out"] == 3
+
+
+def test_of_two_networks_under_unknown_prefixes_none_is_guessed(network: torch.nn.Module, tmp_path: Path) -> None:
+    state = {f"{who}.{name}": value for who in ("student", "teacher") for name, value in network.state_dict().items()}
+    torch.save(state, tmp_path / "net.pth")
+    with pytest.raises(BadInput, match=r"weights of no architecture .*they begin with student\."):
+        load(f"checkpoint:{tmp_path / 'net.pth'}")
+
+
+@pytest.mark.skipif(not hasattr(torch.serialization, "safe_globals"), reason="torch before 2.5 cannot be told to")
+def test_a_number_of_numpys_beside_the_weights(network: torch.nn.Module, face: ImageBatch, tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    torch.save({"params_ema": network.state_dict(), "loss": np.float64(0.25)}, path)
+    wanted = upstream.by_functions(network, face, randomize_noise=False)
+    restorer = load(f"checkpoint:{path}")
+    assert torch.equal(to_uint8(restorer(face)), to_uint8(wanted))
+    assert restorer.provenance()["left_out_of_file"] == ["loss"]
 
 
 def test_what_lies_beside_the_tensors_is_left_out_and_named(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -261,3 +262,32 @@ def test_without_onnxruntime_it_says_what_to_install(tmp_path: Path, monkeypatch
 def test_it_gives_the_same_answer_twice(faces: ImageBatch, tmp_path: Path) -> None:
     restorer = load(f"onnx:{written(tmp_path / 'net.onnx', ['b', 3, 'h', 'w'])}")
     assert torch.equal(restorer(faces).pixels, restorer(faces).pixels)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "options", "said"),
+    [
+        (1, ["B", "H", "W"], "", "takes x0 tensor(float) ['B', 'H', 'W'], not a (B, 3, H, W) float tensor"),
+        (6, ["B", 3, "H", "W"], "", "takes x0 tensor(int32) ['B', 3, 'H', 'W'], not a (B, 3, H, W) float tensor"),
+        (1, None, "", "not a (B, 3, H, W) float tensor"),
+        (1, ["B", 3, "H", "W"], "?output=mask", "has no output 'mask'; it has: y, z"),
+    ],
+)
+def test_what_cannot_be_run_ends_the_command_before_anything_is_measured(
+    kind: int, shape: Any, options: str, said: str, tmp_path: Path
+) -> None:
+    from onnx import helper
+
+    nodes = [helper.make_node("Cast", ["x0"], ["f"], to=1)]
+    nodes += [helper.make_node("Identity", ["f"], [name]) for name in ("y", "z")]
+    ends = [helper.make_empty_tensor_value_info(name) for name in ("y", "z")]
+    graph = helper.make_graph(nodes, "net", [helper.make_tensor_value_info("x0", kind, shape)], ends)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    words = ("run", "--restorer", f"onnx:net.onnx{options}", "--limit", "1", "--metric", "psnr_rgb", "--device", "cpu")
+    command = (sys.executable, "-m", "gfpbench", *words)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+    assert not (tmp_path / "report" / "results.json").exists()

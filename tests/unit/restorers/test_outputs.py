@@ -50,6 +50,7 @@ def test_two_files_for_one_image_are_refused(folder: Path, degraded: ImageBatch)
     _, failures = checked(Outputs(str(folder)), degraded)
     assert list(failures) == ["astronaut~2"]
     assert "astronaut~2.JPG, astronaut~2.png; leave one" in failures["astronaut~2"]
+    assert Outputs(str(folder)).unused(degraded.ids) == ()  # both belong to that image
 
 
 def test_another_size_is_refused(folder: Path, degraded: ImageBatch) -> None:

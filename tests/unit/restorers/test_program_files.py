@@ -88,8 +88,33 @@ def test_torchscript_with_what_its_signature_does_not_say(faces: ImageBatch, tmp
     levels = (small.pixels[:, [2]] * 255).round().div(2).floor().expand(-1, 3, -1, -1)
     wanted = resized(ImageBatch(levels / 255, faces.ids), faces.size)
     assert (restorer(faces).pixels - wanted.pixels).abs().max() < 1e-6
-    with pytest.raises(BadInput, match=r"has no output '7'; it has: 0"):
-        load(f"torchscript:{path}?type=uint8&layout=nhwc&output=7")(faces)
+
+
+def test_an_output_of_an_unknown_name_is_refused_before_anything_is_restored(faces: ImageBatch, tmp_path: Path) -> None:
+    class Several(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+            return x.mean(), (x / 2 + 0.25, x / 4)
+
+    class Named(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"image": x / 2 + 0.25, "mask": x[:, :1]}
+
+    one = (torch.rand(2, 3, 16, 16),)
+    for kind, path in (
+        ("torchscript", scripted(Several(), tmp_path / "net.pt")),
+        ("pt2", exported(Several(), tmp_path / "net.pt2", *one)),
+    ):
+        with pytest.raises(BadInput, match=r"has no output '7'; it has: 0, 1\.0, 1\.1$"):
+            load(f"{kind}:{path}?output=7")
+        quarter = load(f"{kind}:{path}?range=unit&output=1.1")(faces)
+        assert (quarter.pixels - faces.pixels / 4).abs().max() < 1e-6
+    path = exported(Named(), tmp_path / "named.pt2", *one)
+    with pytest.raises(BadInput, match=r"has no output 'images'; it has: image, mask$"):
+        load(f"pt2:{path}?output=images")
+    # What a dict of TorchScript holds is known when it comes.
+    late = load(f"torchscript:{scripted(Named(), tmp_path / 'named.pt')}?output=images")
+    with pytest.raises(BadInput, match=r"has no output 'images'; it has: image, mask$"):
+        late(faces)
 
 
 def test_exported_runs_in_the_range_that_was_said(faces: ImageBatch, tmp_path: Path) -> None:
