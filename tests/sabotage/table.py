@@ -2,7 +2,7 @@
 
 Not collected by default, because it takes minutes: ``tox run -e sabotage``, or
 
-    pytest tests/sabotage/table.py && python tests/sabotage/written.py
+    pytest tests/sabotage/table.py && python -m tests.sabotage.written
 
 Each test leaves a line under report/sabotage/; ``written.py`` makes the table of them, and says whether all is well.
 """

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -17,16 +15,7 @@ import torch
 
 from gfpbench import assets
 from gfpbench.assets import archive, download, fetching, store
-
-if "asset_laws" not in sys.modules:
-    where = Path(__file__).parents[1] / "unit" / "assets" / "laws.py"
-    spec = importlib.util.spec_from_file_location("asset_laws", where)
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["asset_laws"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["asset_laws"])
-
-import asset_laws as laws
+from tests.unit.assets import laws
 
 
 @pytest.fixture

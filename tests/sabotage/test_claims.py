@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +15,10 @@ from gfpbench.claims.published import parse
 from gfpbench.faces import celeba, utkface, wider
 from gfpbench.run.parts import Parts
 from gfpbench.types import Case, ImageBatch, Json, Result
+from tests.reproduction.test_claims import settle
+from tests.unit.claims import test_published
+from tests.unit.faces import trees
 
-ROOT = Path(__file__).parents[1]
-trees = SimpleNamespace(**runpy.run_path(str(ROOT / "unit" / "faces" / "trees.py")))
 METRICS = ("psnr_rgb", "ssim_rgb", "gmsd")
 OWN = [claim for claim in claims.claims() if claim.id.startswith("nano/")]
 IMPROVEMENTS = [claim for claim in OWN if claim.says == "improves"]
@@ -139,7 +138,6 @@ def test_a_truth_that_is_not_the_truth_is_seen(
 
 def test_what_is_open_never_passes() -> None:
     """In pytest it is skipped with what it waits for, and fails where assets are demanded."""
-    settle = runpy.run_path(str(ROOT / "reproduction" / "test_claims.py"))["settle"]
 
     def told(status: claims.Status) -> claims.Outcome:
         return claims.Outcome("a/b", "somebody", "It is so", status, "waits for the dataset 'celeba-test'")
@@ -156,14 +154,13 @@ def test_what_is_open_never_passes() -> None:
 
 
 def test_a_number_copied_wrongly_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    checks = SimpleNamespace(**runpy.run_path(str(ROOT / "unit" / "claims" / "test_published.py")))
     text = (Path(claims.__file__).parent / "gfpgan-2021.toml").read_text()
     for old, new in (("PSNR = 25.08", "PSNR = 25.80"), ("NIQE = 13.440", "NIQE = 14.430"), ("0.6777", "0.6877")):
         wrong = parse("gfpgan-2021", text.replace(old, new))
         monkeypatch.setattr(claims, "tables", lambda wrong=wrong: wrong.tables)
         monkeypatch.setattr(claims, "claims", lambda wrong=wrong: wrong.claims)
         with pytest.raises(AssertionError):
-            checks.test_published_changes_are_the_difference_of_published_rows()
+            test_published.test_published_changes_are_the_difference_of_published_rows()
 
 
 def test_a_box_read_as_corners_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

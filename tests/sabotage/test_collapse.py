@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,19 +20,8 @@ from gfpbench.collapse.search import Found, find
 from gfpbench.restorers import python_object
 from gfpbench.run import case as run_case_module
 from gfpbench.types import ImageBatch
-
-UNIT = Path(__file__).parents[1] / "unit" / "collapse"
-for name in ("laws", "toys", "stale"):
-    if f"collapse_{name}" not in sys.modules:
-        spec = importlib.util.spec_from_file_location(f"collapse_{name}", UNIT / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[f"collapse_{name}"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[f"collapse_{name}"])
-
-import collapse_laws as laws  # noqa: E402  # just loaded by path, as the sabotage tests of other subjects do
-import collapse_stale as stale  # noqa: E402
-from collapse_toys import Constant, MeanFace, Smoother  # noqa: E402
+from tests.unit.collapse import laws, stale
+from tests.unit.collapse.toys import Constant, MeanFace, Smoother
 
 Patch = pytest.MonkeyPatch
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-if "degraded_laws" not in sys.modules:
-    path = Path(__file__).parents[1] / "unit" / "run" / "degraded_laws.py"
-    spec = importlib.util.spec_from_file_location("degraded_laws", path)
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["degraded_laws"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["degraded_laws"])
-
-import degraded_laws as laws
-
 from gfpbench import degraded, images
 from gfpbench.run import degraded_images, engine
+from tests.unit.run import degraded_laws as laws
 
 Bug = Callable[[pytest.MonkeyPatch], None]
 

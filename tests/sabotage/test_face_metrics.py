@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,21 +21,9 @@ from gfpbench.metrics import hallucination as detail_file
 from gfpbench.metrics import landmarks as landmark_file
 from gfpbench.metrics.identity import dlib_embedder
 from gfpbench.types import BadInput, ImageBatch
+from tests.unit.metrics import face_laws as laws
+from tests.unit.metrics import protocol_laws
 
-UNIT = Path(__file__).parents[1] / "unit" / "metrics"
-
-
-def _laws(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"sabotaged_{name}", UNIT / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = _laws("face_laws")
-protocol_laws = _laws("protocol_laws")
 Score = Callable[[ImageBatch, ImageBatch], torch.Tensor]
 REAL: dict[str, Any] = {name: load([name])[0] for name in laws.LAWS}
 

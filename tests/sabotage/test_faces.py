@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import runpy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,8 +19,8 @@ from gfpbench.faces.align import Square, crop, ffhq_square
 from gfpbench.faces.embedded import Embedded
 from gfpbench.faces.manifest import read_manifest
 from gfpbench.types import BadInput
+from tests.unit.faces import laws
 
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "unit" / "faces" / "laws.py")))
 ASTRONAUT = read_manifest()[0]
 IMAGE = decode.decode_rgb(embedded.file_bytes(ASTRONAUT), "astronaut")
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,26 +13,9 @@ from gfpbench import baselines
 from gfpbench.baselines import decide, pairing, scores
 from gfpbench.report import folder, strips
 from gfpbench.types import Result
-
-UNIT = Path(__file__).parents[1] / "unit"
-
-
-def module(name: str, path: Path) -> ModuleType:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-module("gate_sample", UNIT / "baselines" / "sample.py")
-module("report_sample", UNIT / "report" / "sample.py")
-module("report_laws", UNIT / "report" / "laws.py")
-use = module("sabotaged_use", UNIT / "baselines" / "test_use.py")
-decided = module("sabotaged_decide", UNIT / "baselines" / "test_decide.py")
-folders = module("sabotaged_folder", UNIT / "report" / "test_folder.py")
+from tests.unit.baselines import test_decide as decided
+from tests.unit.baselines import test_use as use
+from tests.unit.report import test_folder as folders
 
 
 def _last_wins(monkeypatch: pytest.MonkeyPatch) -> None:

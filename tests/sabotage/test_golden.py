@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +14,7 @@ from gfpbench import images
 from gfpbench.report import junit
 from gfpbench.restorers import outputs
 from gfpbench.run import engine
-
-if "golden_case" not in sys.modules:
-    spec = importlib.util.spec_from_file_location("golden_case", Path(__file__).parents[1] / "unit" / "test_golden.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["golden_case"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["golden_case"])
-
-import golden_case
+from tests.unit import test_golden as golden_case
 
 # The package's function `summary` hides the module of the same name.
 summary = sys.modules["gfpbench.report.summary"]

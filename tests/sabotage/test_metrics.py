@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -26,19 +24,8 @@ from gfpbench.metrics import psnr as psnr_file
 from gfpbench.metrics import ssim as ssim_file
 from gfpbench.metrics.per_image import PerImageMetric
 from gfpbench.types import ImageBatch, Metric
+from tests.unit.metrics import per_image_laws as laws
 
-
-def _laws() -> Any:
-    path = Path(__file__).parents[1] / "unit" / "metrics" / "per_image_laws.py"
-    spec = importlib.util.spec_from_file_location("per_image_laws", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = _laws()
 oracles = laws.oracles
 REAL: dict[str, Any] = {metric.name: metric for metric in load()}
 Pair = Callable[[Any, Any], float]

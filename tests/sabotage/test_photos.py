@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,13 +13,12 @@ import pytest
 from gfpbench.photos import align, batch, output, paste, photo
 from gfpbench.photos.canvas import Canvas
 from gfpbench.types import BadInput
+from tests.unit.photos import laws
+from tests.unit.photos import test_batch as many
+from tests.unit.photos import test_face_selection as choices
+from tests.unit.photos import test_output as carried
+from tests.unit.photos import test_photo as one
 
-UNIT = Path(__file__).parents[1] / "unit" / "photos"
-laws = SimpleNamespace(**runpy.run_path(str(UNIT / "laws.py")))
-many = SimpleNamespace(**runpy.run_path(str(UNIT / "test_batch.py")))
-carried = SimpleNamespace(**runpy.run_path(str(UNIT / "test_output.py")))
-one = SimpleNamespace(**runpy.run_path(str(UNIT / "test_photo.py")))
-choices = SimpleNamespace(**runpy.run_path(str(UNIT / "test_face_selection.py")))
 Patch = pytest.MonkeyPatch
 # Kept before anything is patched: saboteurs wrap them.
 similarity, crop_face, placed, paste_back = align.similarity, align.crop_face, paste.placed, paste.paste_back

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,18 +19,7 @@ from gfpbench.metrics.means import Mean
 from gfpbench.report import charts, formatting, junit, page, strips, template, text
 from gfpbench.report import summary as summarise
 from gfpbench.types import BadInput, Problem, Result
-
-if "report_laws" not in sys.modules:
-    for name in ("sample", "laws"):
-        path = Path(__file__).parents[1] / "unit" / "report" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(f"report_{name}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[f"report_{name}"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[f"report_{name}"])
-
-import report_laws as laws
-import report_sample as sample
+from tests.unit.report import laws, sample
 
 # The package's function `summary` hides the module of the same name.
 summary_module = sys.modules["gfpbench.report.summary"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -17,19 +16,8 @@ from gfpbench import images
 from gfpbench.restorers import outputs
 from gfpbench.run import batches, case, committed, engine, journal, recorder
 from gfpbench.types import GfpbenchError, ImageBatch, Row
-
-UNIT = Path(__file__).parents[1] / "unit" / "run"
-for module in ("laws", "damage"):
-    if f"run_{module}" not in sys.modules:
-        spec = importlib.util.spec_from_file_location(f"run_{module}", UNIT / f"{module}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[f"run_{module}"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[f"run_{module}"])
-
-import run_damage as damage  # noqa: E402  # just loaded by path
-import run_laws as laws  # noqa: E402
-from run_laws import Smooth, Toy, ToyFaces  # noqa: E402
+from tests.unit.run import damage, laws
+from tests.unit.run.laws import Smooth, Toy, ToyFaces
 
 Bug = Callable[[pytest.MonkeyPatch], None]
 

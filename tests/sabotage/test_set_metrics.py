@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,20 +26,10 @@ from gfpbench.metrics import (
     precision_recall,
 )
 from gfpbench.types import ImageBatch
+from tests.unit.metrics import identity_laws, interval_laws
+from tests.unit.metrics import network_oracles as networks
+from tests.unit.metrics import set_laws as sets
 
-
-def _laws(name: str) -> Any:
-    path = Path(__file__).parents[1] / "unit" / "metrics" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-sets, networks = _laws("set_laws"), _laws("network_oracles")
-interval_laws, identity_laws = _laws("interval_laws"), _laws("identity_laws")
 SEEN = (AssertionError, pytest.fail.Exception)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,24 +15,8 @@ from gfpbench.report import attributes as attributes_file
 from gfpbench.report import protocols as protocols_file
 from gfpbench.report import summary
 from gfpbench.run import engine, recorder
-
-UNIT = Path(__file__).parents[1] / "unit"
-
-
-def _loaded(name: str, path: Path) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-_loaded("run_laws", UNIT / "run" / "laws.py")
-_loaded("report_sample", UNIT / "report" / "sample.py")
-real = _loaded("sabotaged_run_sets", UNIT / "run" / "test_sets.py")
-told = _loaded("sabotaged_report_protocols", UNIT / "report" / "test_protocols.py")
+from tests.unit.report import test_protocols as told
+from tests.unit.run import test_sets as real
 
 READ, FEATURES_OF = recorder.Features.read, engine.features_of
 

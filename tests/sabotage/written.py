@@ -1,17 +1,18 @@
 """The table of saboteurs and innocent changes, made of the lines that ``table.py`` left.
 
-python tests/sabotage/written.py [FOLDER]      of report/sabotage unless told; writes report/sabotage.{md,json,html}
+python -m tests.sabotage.written [FOLDER]      of report/sabotage unless told; writes report/sabotage.{md,json,html}
 """
 
 from __future__ import annotations
 
 import html
 import json
-import runpy
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.sabotage.argued import ARGUED
 
 Line = Mapping[str, Any]
 
@@ -102,8 +103,7 @@ def main(folder: Path) -> int:
     if not any(tables.values()):
         print(f"{folder}: holds no lines; run pytest tests/sabotage/table.py first", file=sys.stderr)
         return 2
-    argued = runpy.run_path(str(Path(__file__).with_name("argued.py")))["ARGUED"]
-    found = sections(tables, argued)
+    found = sections(tables, ARGUED)
     text = "\n".join(["# What the suite catches, and what it lets pass", "", *(markdown(*one) for one in found)])
     tables_html = "\n".join(page(*one) for one in found)
     whole = (
@@ -117,7 +117,7 @@ def main(folder: Path) -> int:
         partial.replace(folder.with_suffix(suffix))
     print("\n".join(markdown(*one) for one in found[:2]))
     print(f"written: {folder.with_suffix('.md')}, .html and .json")
-    wrong = [line for line in tables["saboteurs"] if not (line["here"] or line["remade"] or line["name"] in argued)]
+    wrong = [line for line in tables["saboteurs"] if not (line["here"] or line["remade"] or line["name"] in ARGUED)]
     wrong += [line for line in tables["source"] if not line["noticed"]]
     wrong += [line for line in tables["innocent"] if line["here"] or line["elsewhere"]]
     for line in wrong:

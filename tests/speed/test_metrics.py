@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from gfpbench import images
 from gfpbench.metrics import DEFAULT, load
 from gfpbench.types import ImageBatch
+from tests.unit.metrics import oracles
 
 
 @cache
@@ -35,13 +35,7 @@ def pair() -> tuple[ImageBatch, ImageBatch]:
 
 @cache
 def basicsr() -> Any:
-    path = Path(__file__).parents[1] / "unit" / "metrics" / "oracles.py"
-    spec = importlib.util.spec_from_file_location("metric_oracles", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.basicsr()
+    return oracles.basicsr()
 
 
 @pytest.mark.parametrize("name", DEFAULT)

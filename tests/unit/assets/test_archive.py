@@ -10,10 +10,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from asset_laws import law_nothing_is_written_outside
 
 from gfpbench.assets import extract
 from gfpbench.types import BadInput
+from tests.unit.assets.laws import law_nothing_is_written_outside
 
 GOOD = {"faces/a.png": b"one", "faces/sub/b.png": b"two", "list.txt": b"three"}
 EVIL_NAMES = [

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,8 +14,7 @@ from gfpbench.faces.dataset import sampled
 from gfpbench.faces.utkface import attributes_of
 from gfpbench.faces.wider import MARGIN, read_boxes
 from gfpbench.types import AssetMissing, BadInput, FaceSet, ImageBatch, UnreadableFace
-
-trees = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("trees.py"))))
+from tests.unit.faces import laws, trees
 
 
 @pytest.mark.parametrize("name", faces.PLACED)
@@ -162,7 +159,6 @@ def test_celeba_without_its_lists_says_so(tmp_path: Path) -> None:
 
 def test_celeba_is_cut_by_its_landmarks(tmp_path: Path) -> None:
     """Against FFHQ's rule worked out in the complex plane."""
-    laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
     root = trees.celeba(tmp_path, landmarks=True)
     points = laws.landmarks_of(69 + 109j, 106 + 113j, 73 + 152j, 108 + 154j)
     image = cv2.imread(str(root / "img_align_celeba" / "000006.jpg"))[..., ::-1].copy()

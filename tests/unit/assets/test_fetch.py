@@ -6,13 +6,13 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import asset_laws as laws
 import pooch
 import pytest
-from asset_laws import CONTENT, ONCE, OTHER, Page, Server, final, part, toy
 
 from gfpbench import assets
 from gfpbench.assets import Patience, ResumingDownloader
+from tests.unit.assets import laws
+from tests.unit.assets.laws import CONTENT, ONCE, OTHER, Page, Server, final, part, toy
 
 SOON_STALLED = Patience(connect_seconds=20, stall_seconds=0.4, dropped_retries=0)
 SOON_SLOW = Patience(stall_seconds=20, slow_seconds=0.3, slow_bytes=4096)

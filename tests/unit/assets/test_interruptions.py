@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import asset_laws as laws
 import pytest
-from asset_laws import CONTENT, Page, Server, final, part, toy
 
 from gfpbench import assets
 from gfpbench.assets import download
 from gfpbench.assets.lock import Record
+from tests.unit.assets import laws
+from tests.unit.assets.laws import CONTENT, Page, Server, final, part, toy
 
 
 def full(*_: Any, **__: Any) -> Any:

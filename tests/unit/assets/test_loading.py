@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from asset_laws import Code, law_code_never_runs
 from safetensors.torch import save_file
 
 from gfpbench.assets import load_arrays, load_weights, loading
 from gfpbench.types import BadInput
+from tests.unit.assets.laws import Code, law_code_never_runs
 
 WEIGHTS = OrderedDict({"a.weight": torch.arange(6.0).reshape(2, 3), "b.bias": torch.ones(4, dtype=torch.float16)})
 STATISTICS = {"mean": np.arange(4.0), "cov": np.eye(4)}

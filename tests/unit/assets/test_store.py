@@ -9,11 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asset_laws import CONTENT, OTHER, Page, Server, final, law_a_pin_is_held, law_later_damage_is_seen, part, toy
 
 from gfpbench import assets
 from gfpbench.assets import licences, store
 from gfpbench.types import AssetMissing, BadInput
+from tests.unit.assets.laws import (
+    CONTENT,
+    OTHER,
+    Page,
+    Server,
+    final,
+    law_a_pin_is_held,
+    law_later_damage_is_seen,
+    part,
+    toy,
+)
 
 RIGHT = hashlib.sha256(CONTENT).hexdigest()
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 
-import gate_sample as sample
 import numpy as np
 import pytest
-from gate_sample import baseline, each, result, with_scores
 
 from gfpbench.baselines import Comparison, compare
 from gfpbench.baselines.scores import _fallen
 from gfpbench.report.verdicts import headline
 from gfpbench.types import BadInput, Problem, Result, Row
+from tests.unit.baselines import sample
+from tests.unit.baselines.sample import baseline, each, result, with_scores
 
 OTHER_WEIGHTS = {"restorer": "model", "weights_sha256": "def"}
 OTHER_TORCH = {**sample.ENVIRONMENT, "torch": "2.4.0"}

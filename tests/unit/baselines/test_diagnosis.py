@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import cv2
-import gate_sample as sample
 import numpy as np
 import pytest
 
@@ -13,6 +12,7 @@ from gfpbench.baselines.diagnosis import _tint, likely_change
 from gfpbench.baselines.image_statistics import ImageStatistics, image_statistics
 from gfpbench.images import Bytes
 from gfpbench.types import Row
+from tests.unit.baselines import sample
 
 COUNT, SIDE = 12, 128
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 
-import gate_sample as sample
 import numpy as np
 import pytest
-from gate_sample import baseline, result, with_scores
 
 from gfpbench.baselines import compare
 from gfpbench.baselines.image_statistics import FEATURES, ImageStatistics, image_statistics
 from gfpbench.baselines.moved_images import beyond
+from tests.unit.baselines import sample
+from tests.unit.baselines.sample import baseline, result, with_scores
 
 
 @pytest.mark.parametrize("feature", FEATURES)

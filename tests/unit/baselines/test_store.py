@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import gate_sample as sample
 import pytest
 
 from gfpbench import baselines, results, run
@@ -13,6 +12,7 @@ from gfpbench.baselines import store
 from gfpbench.baselines.inputs import ranges_changed
 from gfpbench.baselines.pairing import paired_cases
 from gfpbench.types import BadInput, Case, Problem, Result
+from tests.unit.baselines import sample
 
 
 @pytest.fixture(scope="module")

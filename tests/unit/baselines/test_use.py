@@ -6,15 +6,15 @@ import dataclasses
 import json
 from pathlib import Path
 
-import gate_sample as sample
 import pytest
-from gate_sample import with_scores
 from typer.testing import CliRunner
 
 from gfpbench import results
 from gfpbench.cli import app
 from gfpbench.report.gate import FILE
 from gfpbench.types import BadInput
+from tests.unit.baselines import sample
+from tests.unit.baselines.sample import with_scores
 
 pytest_plugins = ["pytester"]
 

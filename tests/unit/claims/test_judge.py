@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from gfpbench import claims
 from gfpbench.types import BadInput, Result
+from tests.unit.claims import results as made
+from tests.unit.faces import trees
 
-made = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("results.py"))))
 CLAIMS = {claim.id: claim for claim in claims.claims()}
 N = 40
 RNG = np.random.default_rng(3)
@@ -184,7 +183,6 @@ def test_absent_rows_say_what_they_wait_for(tmp_path: Path, monkeypatch: pytest.
     assert all(reason.startswith("waits for ") for reason in waits.values())
     assert "dataset 'celeba-test'" in waits["gfpgan-2021/celeba-test/GFP-GAN"]
     assert "a restorer that is VQFR" in waits["pmrf-2024/celeba-test/VQFR"]
-    trees = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "faces" / "trees.py")))
     trees.celeba_test(tmp_path / "faces" / "celeba-test")
     table, row = claims.row("gfpgan-2021/celeba-test/GFP-GAN")
     assert "waits for a GPU" in claims.waits_for(table, row, "cpu")

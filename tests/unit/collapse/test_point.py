@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,15 +13,7 @@ from gfpbench import collapse, faces, results, run
 from gfpbench.collapse import Collapse, Question, collapse_point
 from gfpbench.collapse.point import axis_name
 from gfpbench.types import BadInput
-
-if "collapse_toys" not in sys.modules:
-    spec = importlib.util.spec_from_file_location("collapse_toys", Path(__file__).parent / "toys.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["collapse_toys"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["collapse_toys"])
-
-from collapse_toys import Constant, MeanFace, Refusing, Smoother
+from tests.unit.collapse.toys import Constant, MeanFace, Refusing, Smoother
 
 SMALL = {"size_px": 64, "draws": 2}
 ASKED = Question("toy", "noise", resolution=16, **SMALL)

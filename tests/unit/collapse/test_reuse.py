@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +11,8 @@ import pytest
 from gfpbench import restorers
 from gfpbench.collapse import collapse_point
 from gfpbench.types import ImageBatch
-
-for name in ("toys", "stale"):
-    if f"collapse_{name}" not in sys.modules:
-        spec = importlib.util.spec_from_file_location(f"collapse_{name}", Path(__file__).parent / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[f"collapse_{name}"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[f"collapse_{name}"])
-
-import collapse_stale as stale  # noqa: E402  # just loaded by path
-from collapse_toys import Smoother  # noqa: E402
+from tests.unit.collapse import stale
+from tests.unit.collapse.toys import Smoother
 
 
 @pytest.fixture(autouse=True)

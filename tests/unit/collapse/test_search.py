@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,15 +9,7 @@ from hypothesis import strategies as st
 
 from gfpbench.collapse.search import find, most_evaluations, scan_steps
 from gfpbench.types import BadInput
-
-if "collapse_laws" not in sys.modules:
-    spec = importlib.util.spec_from_file_location("collapse_laws", Path(__file__).parent / "laws.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["collapse_laws"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["collapse_laws"])
-
-import collapse_laws as laws
+from tests.unit.collapse import laws
 
 steady = settings(derandomize=True, deadline=None, max_examples=40)
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Sequence
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,8 +15,7 @@ from gfpbench.faces.align import Square, crop, ffhq_square, in_crop
 from gfpbench.faces.embedded import file_bytes
 from gfpbench.faces.manifest import read_manifest
 from gfpbench.types import BadInput
-
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
+from tests.unit.faces import laws
 
 
 def crop_of(image: NDArray[np.uint8], landmarks: Sequence[Sequence[float]], size_px: int) -> NDArray[np.uint8]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import runpy
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +13,7 @@ from gfpbench import faces, images
 from gfpbench.faces.embedded import Embedded, check_decoded, file_bytes
 from gfpbench.faces.manifest import read_manifest
 from gfpbench.types import BadInput, FaceSet
-
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
+from tests.unit.faces import laws
 
 
 def test_the_crops_are_the_recorded_ones() -> None:

@@ -17,18 +17,8 @@ from skimage.measure import block_reduce
 
 from gfpbench.images import batch_from_uint8, select, to_rgb_arrays
 from gfpbench.types import BadInput, ImageBatch, Metric
+from tests.unit.metrics import identity_laws as faces
 
-
-def _beside(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"gfpbench_face_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-faces = _beside("identity_laws")
 Law = Callable[[Metric], None]
 SIDE = 160
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,19 +14,8 @@ from skimage import data
 
 from gfpbench import images
 from gfpbench.types import BadInput, ImageBatch, Metric
+from tests.unit.metrics import oracles
 
-
-def _neighbour(name: str) -> Any:
-    """Import a file beside this one, which pytest's importlib mode keeps off the path."""
-    spec = importlib.util.spec_from_file_location(f"gfpbench_tests_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-oracles = _neighbour("oracles")
 Law = Callable[[Metric], None]
 HEIGHT, WIDTH = 209, 197  # odd, not square, four NIQE blocks, large enough for every metric
 

@@ -5,7 +5,6 @@ Every script takes two (H, W, 3) uint8 RGB images, restored and truth, and a fol
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,20 +22,9 @@ from gfpbench import assets
 from gfpbench.metrics import load, protocols
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.types import BadInput, Metric
+from tests.unit.metrics import network_oracles as networks
+from tests.unit.metrics import per_image_laws as laws
 
-
-def _beside(name: str) -> Any:
-    """Import a file beside this one, which pytest's importlib mode keeps off the path."""
-    spec = importlib.util.spec_from_file_location(f"gfpbench_protocols_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = _beside("per_image_laws")
-networks = _beside("network_oracles")
 basicsr = laws.oracles.basicsr
 Script = Callable[[Any, Any, Path], float | None]
 

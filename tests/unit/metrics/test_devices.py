@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -14,18 +13,8 @@ from gfpbench import assets
 from gfpbench.images import moved, to_255, to_gray_255, to_luma_255, to_rounded_luma_255, to_uint8
 from gfpbench.metrics import inception, load, piqe, ssim
 from gfpbench.types import ImageBatch
-
-
-def _beside(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws, networks = _beside("per_image_laws"), _beside("network_oracles")
+from tests.unit.metrics import network_oracles as networks
+from tests.unit.metrics import per_image_laws as laws
 
 # What is summed exactly has the same bits; double precision differs in its last digits, single in its sixth.
 EXACT = ("psnr_rgb", "psnr_rgb_cap80", "niqe")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,18 +14,8 @@ from gfpbench.images import to_lab, to_rgb_arrays
 from gfpbench.metrics import colour_shift, dlib_faces, eye_mismatch, hallucination, load
 from gfpbench.metrics.identity import dlib_embedder
 from gfpbench.types import PackageMissing
+from tests.unit.metrics import face_laws as laws
 
-
-def _laws() -> Any:
-    spec = importlib.util.spec_from_file_location("face_laws", Path(__file__).with_name("face_laws.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = _laws()
 CASES = [(name, law) for name, all_of_them in laws.LAWS.items() for law in all_of_them]
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,18 +14,7 @@ from gfpbench.metrics.fid import frechet_from_features
 from gfpbench.metrics.frechet_dlib import BOX, frechet_dlib
 from gfpbench.metrics.identity import dlib_embedder
 from gfpbench.types import BadInput, ImageBatch, PackageMissing, SetMetric
-
-
-def _laws() -> Any:
-    spec = importlib.util.spec_from_file_location("faces_for_frechet", Path(__file__).with_name("identity_laws.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = _laws()
+from tests.unit.metrics import identity_laws as laws
 
 
 def test_features_are_those_of_dlib_by_hand() -> None:

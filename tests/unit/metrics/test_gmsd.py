@@ -10,6 +10,7 @@ import torch
 from gfpbench import images
 from gfpbench.metrics.gmsd import gmsd
 from gfpbench.types import ImageBatch
+from tests.unit.metrics import per_image_laws
 
 
 def even(faces: ImageBatch) -> ImageBatch:
@@ -17,13 +18,13 @@ def even(faces: ImageBatch) -> ImageBatch:
     return images.quantized(ImageBatch(faces.pixels[..., :208, :196], faces.ids))
 
 
-def test_pyiqa(per_image_laws: Any, pyiqa_metric: Any) -> None:
+def test_pyiqa(pyiqa_metric: Any) -> None:
     pair = (even(per_image_laws.restored()), even(per_image_laws.truth()))
     expected = pyiqa_metric("gmsd")(*(one.pixels for one in pair)).flatten().tolist()
     assert gmsd(*pair).tolist() == pytest.approx(expected, abs=2e-5)
 
 
-def test_piq(per_image_laws: Any) -> None:
+def test_piq() -> None:
     """piq divides by n where the paper's code divides by n - 1, and pads both sides where one is odd."""
     piq = pytest.importorskip("piq", reason="piq is not installed: it is one oracle of three")
     pair = (even(per_image_laws.restored()), even(per_image_laws.truth()))

@@ -18,23 +18,12 @@ from gfpbench.images import batch_from_uint8, select, to_rgb_arrays
 from gfpbench.metrics import identity
 from gfpbench.metrics.arcface import arcface
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, Metric, PackageMissing
-
-
-def _beside(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-oracles = _beside("network_oracles")
+from tests.unit.metrics import identity_laws as laws
+from tests.unit.metrics import network_oracles as oracles
 
 FACES = Path(__file__).parents[4] / "shared" / "faces" / "aligned-128" / "val"
 
 
-laws = _beside("identity_laws")
 portraits, changed, blurred = laws.portraits, laws.changed, laws.blurred
 
 

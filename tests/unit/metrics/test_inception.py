@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,18 +15,7 @@ from gfpbench import assets
 from gfpbench.images import batch_from_uint8, select, to_rgb_arrays
 from gfpbench.metrics import fid, inception
 from gfpbench.types import AssetMissing, BadInput, ImageBatch
-
-
-def _beside(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-oracles = _beside("network_oracles")
+from tests.unit.metrics import network_oracles as oracles
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,20 +10,9 @@ from scipy import stats
 
 from gfpbench.metrics.intervals import Interval, bootstrap_mean, holm, paired_difference
 from gfpbench.types import BadInput
+from tests.unit.metrics import interval_laws as laws
 
 INF = math.inf
-
-
-def _laws() -> Any:
-    spec = importlib.util.spec_from_file_location("interval_laws", Path(__file__).with_name("interval_laws.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = _laws()
 
 
 @pytest.mark.parametrize("n", [5, 20, 50, 100])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,8 @@ from gfpbench.metrics import kid
 from gfpbench.metrics.feature_sets import gather
 from gfpbench.metrics.intervals import bootstrap_mean
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, SetMetric
+from tests.unit.metrics import set_laws as laws
 
-
-def _laws() -> Any:
-    spec = importlib.util.spec_from_file_location("set_laws", Path(__file__).with_name("set_laws.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = _laws()
 normal = laws.normal
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,8 @@ from gfpbench.images import select, to_rgb_arrays
 from gfpbench.metrics import landmarks_awing as subject
 from gfpbench.metrics import protocols
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, PackageMissing
+from tests.unit.metrics import network_oracles as networks
 
-
-def _beside(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-networks = _beside("network_oracles")
 pytest.importorskip("facexlib", reason="facexlib is not installed: the network is its")
 
 

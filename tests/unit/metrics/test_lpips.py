@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,18 +12,7 @@ from gfpbench import assets
 from gfpbench.images import select
 from gfpbench.metrics import lpips
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, Metric, PackageMissing
-
-
-def _beside(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-oracles = _beside("network_oracles")
+from tests.unit.metrics import network_oracles as oracles
 
 
 @pytest.fixture(scope="module")

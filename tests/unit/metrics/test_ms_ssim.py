@@ -11,20 +11,21 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 from gfpbench import images
 from gfpbench.metrics.ms_ssim import ms_ssim
 from gfpbench.types import BadInput, ImageBatch
+from tests.unit.metrics import per_image_laws
 
 
 def cropped(images: ImageBatch, side: int) -> ImageBatch:
     return ImageBatch(images.pixels[..., :side, :side], images.ids)
 
 
-def test_pyiqa(per_image_laws: Any, pyiqa_metric: Any) -> None:
+def test_pyiqa(pyiqa_metric: Any) -> None:
     """pyiqa's default is the same luma; it keeps its weights in single precision."""
     pair = [images.quantized(cropped(per_image_laws.noisy(std), 192)) for std in (9, 0)]
     expected = pyiqa_metric("ms_ssim")(*(one.pixels for one in pair)).flatten().tolist()
     assert ms_ssim(*pair).tolist() == pytest.approx(expected, abs=1e-4)
 
 
-def test_torchmetrics(per_image_laws: Any) -> None:
+def test_torchmetrics() -> None:
     """torchmetrics counts a mirrored border at the coarsest scale, where 192 px have become 12."""
     pair = [cropped(per_image_laws.noisy(std), 192) for std in (9, 0)]
     views = (images.to_gray_255(one) for one in pair)
@@ -40,7 +41,7 @@ def test_opposed_patterns_count_as_nothing() -> None:
     assert ms_ssim(ImageBatch(pattern, ("one",)), ImageBatch(1 - pattern, ("one",))).item() == 0.0
 
 
-def test_161_px_is_the_least(per_image_laws: Any) -> None:
+def test_161_px_is_the_least() -> None:
     assert 0 < ms_ssim(cropped(per_image_laws.noisy(9), 161), cropped(per_image_laws.truth(), 161)).min() < 1
     with pytest.raises(BadInput, match=r"below 161 px .* 160 x 160 px"):
         ms_ssim(cropped(per_image_laws.noisy(9), 160), cropped(per_image_laws.truth(), 160))

@@ -17,6 +17,7 @@ from gfpbench import images
 from gfpbench.metrics import niqe as subject
 from gfpbench.metrics.niqe import niqe
 from gfpbench.types import BadInput, ImageBatch
+from tests.unit.metrics import per_image_laws
 
 
 def scored(faces: ImageBatch) -> list[float]:
@@ -28,7 +29,7 @@ def astronaut() -> ImageBatch:
     return images.batch_from_uint8([data.astronaut()], ("astronaut",))
 
 
-def test_basicsr_at_512_px(per_image_laws: Any, astronaut: ImageBatch) -> None:
+def test_basicsr_at_512_px(astronaut: ImageBatch) -> None:
     """A photograph with flat black parts, sharp and blurred: the hardest case for single precision."""
     blurred = images.quantized(images.resized(images.resized(astronaut, (128, 128)), (512, 512)))
     for faces in (astronaut, blurred):
@@ -46,7 +47,7 @@ def test_pyiqa_on_the_same_luma(pyiqa_metric: Any, tmp_path: Path) -> None:
     assert scored(faces) == pytest.approx([metric(faces.pixels).item()], abs=0.03)
 
 
-def test_luma_is_basicsrs(per_image_laws: Any) -> None:
+def test_luma_is_basicsrs() -> None:
     """The exact value rounded half up; basicsr's single precision decides a tie, one pixel in thousands, either way."""
     per_image_laws.oracles.basicsr()
     from basicsr.metrics.metric_util import to_y_channel
@@ -60,7 +61,7 @@ def test_luma_is_basicsrs(per_image_laws: Any) -> None:
     assert np.abs(got - theirs).max() <= 1
 
 
-def test_halving_is_matlabs(per_image_laws: Any) -> None:
+def test_halving_is_matlabs() -> None:
     """basicsr's imresize, which follows MATLAB's, to the last bits of single precision; borders too."""
     per_image_laws.oracles.basicsr()
     from basicsr.utils.matlab_functions import imresize
@@ -71,7 +72,7 @@ def test_halving_is_matlabs(per_image_laws: Any) -> None:
 
 
 @pytest.mark.parametrize("flat", [0, 192])
-def test_basicsr_given_the_same_luma_and_halving(per_image_laws: Any, flat: int) -> None:
+def test_basicsr_given_the_same_luma_and_halving(flat: int) -> None:
     """All but the halving is basicsr's arithmetic to six digits; half of the blocks flat, and undefined, too."""
     pixels = per_image_laws.truth().pixels.repeat(1, 1, 2, 2)[..., :384, :384].clone()
     pixels[..., :flat] = 0.25
@@ -90,13 +91,13 @@ def test_basicsr_given_the_same_luma_and_halving(per_image_laws: Any, flat: int)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_a_flat_image_is_refused_by_name(per_image_laws: Any, level: float) -> None:
+def test_a_flat_image_is_refused_by_name(level: float) -> None:
     pixels = torch.stack([per_image_laws.truth().pixels[0], torch.full((3, 209, 197), level)])
     with pytest.raises(BadInput, match="niqe is undefined for flat: 4 of its 4 blocks"):
         niqe(ImageBatch(pixels, ("face", "flat")), ImageBatch(pixels, ("face", "flat")))
 
 
-def test_192_px_is_the_least(per_image_laws: Any) -> None:
+def test_192_px_is_the_least() -> None:
     pixels = per_image_laws.truth().pixels
     with pytest.raises(BadInput, match=r"below 192 px .* 209 x 191 px"):
         scored(ImageBatch(pixels[..., :191], per_image_laws.truth().ids))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +11,9 @@ import torch
 from gfpbench.metrics import DEFAULT, METRICS, load
 from gfpbench.metrics.per_image import PerImageMetric
 from gfpbench.types import BadInput, ImageBatch, Metric
+from tests.unit.metrics import per_image_laws
 
-
-def _laws() -> Any:
-    spec = importlib.util.spec_from_file_location("per_image_laws", Path(__file__).with_name("per_image_laws.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-CASES = [(metric, law) for metric in load() for law in _laws().laws_for(metric)]
+CASES = [(metric, law) for metric in load() for law in per_image_laws.laws_for(metric)]
 
 
 @pytest.mark.parametrize(("metric", "law"), CASES, ids=[f"{metric.name}-{law.__name__}" for metric, law in CASES])

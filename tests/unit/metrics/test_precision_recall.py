@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,8 @@ from gfpbench.metrics import precision_recall
 from gfpbench.metrics.feature_sets import gather
 from gfpbench.metrics.precision_recall import PrecisionRecall, inside, precision_legacy, recall_legacy
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, SetMetric
+from tests.unit.metrics import set_laws as laws
 
-
-def _laws() -> Any:
-    spec = importlib.util.spec_from_file_location("set_laws", Path(__file__).with_name("set_laws.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = _laws()
 normal = laws.normal
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,7 @@ from gfpbench import assets
 from gfpbench.metrics import METRICS, load, protocols, set_measures
 from gfpbench.metrics.fid import Fid
 from gfpbench.types import AssetMissing, BadInput, PackageMissing
-
-
-def _laws() -> Any:
-    spec = importlib.util.spec_from_file_location("protocol_laws", Path(__file__).with_name("protocol_laws.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = _laws()
+from tests.unit.metrics import protocol_laws as laws
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -13,6 +11,7 @@ from gfpbench import images
 from gfpbench.metrics import ssim as subject
 from gfpbench.metrics.ssim import ssim_rgb, ssim_y
 from gfpbench.types import ImageBatch
+from tests.unit.metrics import per_image_laws
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 255), (100, 110), (1, 0)])
@@ -39,7 +38,7 @@ def test_an_image_of_one_window() -> None:
     assert ssim_rgb(*pair).item() == pytest.approx(expected, abs=1e-12)
 
 
-def test_basicsr(per_image_laws: Any) -> None:
+def test_basicsr() -> None:
     """Same numbers as basicsr on RGB, and on luma within its single-precision conversion."""
     calculate = per_image_laws.oracles.basicsr().calculate_ssim
     restored, truth = per_image_laws.restored(), per_image_laws.truth()
@@ -49,7 +48,7 @@ def test_basicsr(per_image_laws: Any) -> None:
         assert metric(restored, truth).tolist() == pytest.approx(expected, abs=bound)
 
 
-def test_torchmetrics(per_image_laws: Any) -> None:
+def test_torchmetrics() -> None:
     """torchmetrics crops its 5-px border too. It cuts variances at 0, which moves the twelfth digit."""
     restored, truth = per_image_laws.restored(), per_image_laws.truth()
     views = (images.to_255(restored), images.to_255(truth))

@@ -6,20 +6,18 @@ Forks, and so is a process of its own that has not computed anything before.
 from __future__ import annotations
 
 import os
-import runpy
 import signal
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 
 from gfpbench import images
 from gfpbench.photos import Pipeline, restore_paths
+from tests.unit.photos import laws, scenes
+from tests.unit.photos.scenes import Place
 
 torch.set_num_threads(1)
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
-scenes, Place = laws.scenes, laws.Place
 EVENTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "fsync"})
 
 
@@ -79,7 +77,3 @@ def main(root: Path) -> None:
     else:
         raise AssertionError("it never came to its end")
     print(kills)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

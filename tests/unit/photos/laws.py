@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import torch
 
 from gfpbench.photos import PhotoResult, Pipeline, restore_photo
+from tests.unit.photos import scenes
+from tests.unit.photos.scenes import Place
 
-scenes = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("scenes.py"))))
-Place = scenes.Place
 Restore = Callable[..., PhotoResult]
 
 CROWD = (

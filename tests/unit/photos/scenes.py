@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -129,8 +127,3 @@ def upstream_helper(upscale: int, bgr: Bytes, landmarks: Sequence[Points]) -> An
     helper.all_landmarks_5 = [points.copy() for points in landmarks]
     helper.det_faces = [None] * len(landmarks)
     return helper
-
-
-def load(name: str) -> SimpleNamespace:
-    """Another file of this folder."""
-    return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name(name))))

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,8 +9,7 @@ from hypothesis import strategies as st
 
 from gfpbench.photos.align import TEMPLATE, corners_of, crop_face, scale_of, similarity
 from gfpbench.types import BadInput
-
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
+from tests.unit.photos import laws
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

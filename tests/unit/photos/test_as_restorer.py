@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,9 +13,8 @@ from gfpbench.photos import Pipeline, WholePhoto, is_whole_photo, load_whole_pho
 from gfpbench.restorers import checked
 from gfpbench.restorers.plain import Identity
 from gfpbench.types import BadInput, Case, RestorationFailed, Restorer
-
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
-scenes, Place = laws.scenes, laws.Place
+from tests.unit.photos import laws, scenes
+from tests.unit.photos.scenes import Place
 
 
 def by_colour(scene_of):

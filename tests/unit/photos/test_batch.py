@@ -5,15 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-import runpy
 import struct
-import subprocess
 import sys
 import tracemalloc
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,9 +22,10 @@ from gfpbench.photos import Pipeline, restore_paths
 from gfpbench.photos.paths import MAXIMUM_NAME_BYTES, output_of, photos_in
 from gfpbench.photos.record import Record
 from gfpbench.types import BadInput, GfpbenchError, ImageBatch
+from tests import child
+from tests.unit.photos import laws, scenes
+from tests.unit.photos.scenes import Place
 
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
-scenes, Place = laws.scenes, laws.Place
 PHOTO, FOUND = scenes.scene(220, 300, [Place((130, 110), 160)])
 OTHER, _ = scenes.scene(220, 300, [Place((130, 110), 160, portrait=1)])
 HERE = {"machine": "this one"}
@@ -486,8 +484,5 @@ def test_a_torn_journal_holds_what_was_whole(tmp_path: Path) -> None:
 
 
 def test_killed_at_any_moment_it_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    script = Path(__file__).with_name("killed.py")
-    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    kills = int(done.stdout.split()[-1])
+    kills = int(child.run("tests.unit.photos.killed", "main", tmp_path, timeout=300).split()[-1])
     assert kills > 30, "there were not that many moments to be killed at"

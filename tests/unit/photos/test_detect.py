@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,9 +14,9 @@ from gfpbench import assets
 from gfpbench.photos import DETECTORS, detect, load_detector
 from gfpbench.photos.yunet import YuNet
 from gfpbench.types import AssetMissing, BadInput, PackageMissing
+from tests.unit.photos import scenes
+from tests.unit.photos.scenes import Place
 
-scenes = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("scenes.py"))))
-Place = scenes.Place
 PORTRAITS = Path(__file__).parents[3].parent / "shared" / "faces" / "portraits"
 
 

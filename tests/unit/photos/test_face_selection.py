@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from gfpbench.photos import Found, Pipeline, restore_photo
 from gfpbench.photos.face_selection import chosen
 from gfpbench.types import BadInput
-
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
-scenes, Place = laws.scenes, laws.Place
+from tests.unit.photos import laws, scenes
+from tests.unit.photos.scenes import Place
 
 
 def test_like_facexlib() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +11,8 @@ import torch
 
 from gfpbench.photos import Pipeline, masks, restore_photo
 from gfpbench.types import AssetMissing, BadInput
-
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
-scenes, Place = laws.scenes, laws.Place
+from tests.unit.photos import laws, scenes
+from tests.unit.photos.scenes import Place
 
 
 class Parser(torch.nn.Module):

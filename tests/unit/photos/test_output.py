@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import runpy
 import struct
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -18,9 +16,9 @@ from gfpbench import images
 from gfpbench.decode import read
 from gfpbench.photos import Pipeline, restore_paths
 from gfpbench.photos.output import upright_exif
+from tests.unit.photos import laws, scenes
+from tests.unit.photos.scenes import Place
 
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
-scenes, Place = laws.scenes, laws.Place
 PHOTO, FOUND = scenes.scene(220, 300, [Place((130, 110), 160)])
 TOUCHED = laws.touched(PHOTO, FOUND)
 INSIDE = tuple(slice(int(at) - 12, int(at) + 12) for at in FOUND[0].landmarks[2][::-1])

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from gfpbench.photos.align import similarity
 from gfpbench.photos.paste import enlarged, paste_back, placed, surroundings
 from gfpbench.types import BadInput
+from tests.unit.photos import scenes
+from tests.unit.photos.scenes import Place
 
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
-scenes, Place = laws.scenes, laws.Place
 WHITE = np.full((512, 512, 3), 255, np.uint8)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +13,9 @@ from gfpbench.decode import read_rgb
 from gfpbench.disk import DiskRefused, disk
 from gfpbench.photos import Pipeline, restore_paths
 from gfpbench.types import BadInput
+from tests.unit.photos import laws, scenes
+from tests.unit.photos.scenes import Place
 
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
-scenes, Place = laws.scenes, laws.Place
 PHOTO, FOUND = scenes.scene(220, 300, [Place((130, 110), 160)])
 
 

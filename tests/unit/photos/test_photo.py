@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import runpy
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +12,9 @@ import torch
 from gfpbench.photos import Pipeline, restore_photo
 from gfpbench.photos.photo import MINIMUM_EYE_DISTANCE_PX, TINY_BELOW_PX
 from gfpbench.types import BadInput, GfpbenchError, ImageBatch
+from tests.unit.photos import laws, scenes
+from tests.unit.photos.scenes import Place
 
-laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("laws.py"))))
-scenes, Place = laws.scenes, laws.Place
 FREE = [name for name in vars(laws) if name.startswith("check_") and name != "check_like_facexlib"]
 
 

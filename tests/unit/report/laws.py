@@ -12,12 +12,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
-import report_sample as sample
 
 from gfpbench.report.formatting import printable
 from gfpbench.report.model import Cell, Summary
 from gfpbench.run.recorder import image_path
 from gfpbench.types import Result
+from tests.unit.report import sample
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "hr"}
 SELF_CLOSING_SVG = {"path", "rect"}

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-import runpy
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
 from gfpbench import claims
 from gfpbench.report.claims import claim_lines, sheets, write_claims
 from gfpbench.types import Result
-
-made = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "claims" / "results.py")))
+from tests.unit.claims import results as made
 
 
 def measured(psnr: float = 25.1) -> tuple[Result, ...]:

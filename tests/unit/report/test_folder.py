@@ -7,14 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
-import report_laws as laws
-import report_sample as sample
-from report_sample import scored
 
 from gfpbench import report, results
 from gfpbench.baselines import compare
 from gfpbench.report import folder
 from gfpbench.types import BadInput, Result
+from tests.unit.report import laws, sample
+from tests.unit.report.sample import scored
 
 
 def one(name: str, value: float = 20.0, **changes: object) -> Result:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -19,16 +17,8 @@ from gfpbench.report.gate import FILE
 from gfpbench.run.recorder import image_path
 from gfpbench.speed import SpeedComparison, compare_speed
 from gfpbench.types import BadInput, Result
+from tests.unit.baselines import sample
 from tests.unit.speed.machines import LOADS, SOUND, Machine, Model, measured
-
-if "gate_sample" not in sys.modules:
-    spec = importlib.util.spec_from_file_location("gate_sample", Path(__file__).parents[1] / "baselines" / "sample.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["gate_sample"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["gate_sample"])
-
-import gate_sample as sample  # just loaded by path
 
 FALLS = [-3.0, -0.5, -2.0, *[-0.4] * 13]
 

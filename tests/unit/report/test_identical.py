@@ -8,8 +8,6 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-import report_laws as laws
-import report_sample as sample
 
 from gfpbench import report
 from gfpbench.baselines import compare, comparison_from_json
@@ -20,6 +18,7 @@ from gfpbench.report.junit_gate import verdict_properties
 from gfpbench.report.summary import best_lines, gain_over, summary
 from gfpbench.report.verdicts import comparison_lines, comparison_markdown, comparison_table
 from gfpbench.types import Result
+from tests.unit.report import laws, sample
 from tests.unit.report.test_matrix import measured, moved
 
 INF = math.inf

@@ -7,13 +7,12 @@ import tempfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import report_laws as laws
-import report_sample as sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gfpbench.report import junit_properties, summary, write_junit
 from gfpbench.types import Case, Problem, Result
+from tests.unit.report import laws, sample
 
 
 def results_with_everything() -> list[Result]:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import report_laws as laws
-import report_sample as sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +21,7 @@ from gfpbench.report.page import render, reproduce
 from gfpbench.report.strips import FIRST, WORST, data_uri, ranking
 from gfpbench.report.summary import summary
 from gfpbench.types import BadInput, Case, Problem, Result
+from tests.unit.report import laws, sample
 
 RESTORERS = {"strong": sample.sharpen(1.5), "mild": sample.sharpen(0.5)}
 FAILING = {("mild", "astronaut-02"): "RuntimeError: out of memory"}

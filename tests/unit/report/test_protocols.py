@@ -6,13 +6,13 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from report_sample import scored
 
 from gfpbench.metrics.protocols import find
 from gfpbench.report import markdown, summary, terminal_lines, write_report
 from gfpbench.report.attributes import categories, group_lines
 from gfpbench.report.protocols import gap, set_lines, side_by_side
 from gfpbench.types import Result, Row
+from tests.unit.report.sample import scored
 
 FID = {
     "value": 12.5,

@@ -6,13 +6,12 @@ import dataclasses
 import math
 
 import pytest
-import report_laws as laws
-import report_sample as sample
 
 from gfpbench.report import summary
 from gfpbench.report.formatting import decimals_for, printable, shown
 from gfpbench.report.summary import best_lines, gain_over
 from gfpbench.types import BadInput, Better, Case, Result
+from tests.unit.report import laws, sample
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,13 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-import report_laws as laws
-import report_sample as sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gfpbench.report import markdown, summary, terminal_lines
 from gfpbench.report.formatting import markdown_text, shown
 from gfpbench.types import Case, Problem, Result
+from tests.unit.report import laws, sample
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import run_laws as laws
 from PIL import Image
-from run_laws import CASE, Toy, ToyFaces, ToyWithSets
 
 from gfpbench import images, restorers, run
 from gfpbench.run.isolated import Isolated
 from gfpbench.types import ImageBatch
+from tests.unit.run import laws
+from tests.unit.run.laws import CASE, Toy, ToyFaces, ToyWithSets
 
 TOY = ToyWithSets(ToyFaces(18))
 

@@ -281,7 +281,7 @@ def check_sound(toy: Toy, store: Path, count: int | None = 6) -> None:
     assert found == [], found
 
 
-def killed_at_random(folder: Path, kills: int, seed: int) -> None:
+def killed_at_random(folder: Path, kills: int = 8, seed: int = 3) -> None:
     """For a process of its own: run in children, kill each at a random moment, then let one finish.
 
     A set metric is measured too, so that kills come while features are written. Prints how many were killed while they

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import resource
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-import run_laws as laws
 import torch
-from run_laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, ToyNoise, mae
 
 from gfpbench import images, results, run
 from gfpbench.run import journal
 from gfpbench.types import AssetMissing, BadInput, Face, GfpbenchError, ImageBatch, Json, Parameters
+from tests import child
+from tests.unit.run import laws
+from tests.unit.run.laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, ToyNoise, mae
 
 
 def test_scores_are_those_of_the_closed_form(tmp_path: Path) -> None:
@@ -482,13 +481,7 @@ def test_another_environment_starts_over(tmp_path: Path, caplog: pytest.LogCaptu
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    script = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import laws, pathlib; "
-        f"laws.killed_at_random(pathlib.Path({str(tmp_path)!r}), kills=8, seed=3)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    killed, left = map(int, done.stdout.split())
+    killed, left = map(int, child.run("tests.unit.run.laws", "killed_at_random", tmp_path, timeout=120).split())
     assert killed >= left >= 1, "no kill came while batches were committed, so nothing was proved"
     laws.check_same(tmp_path / "undisturbed" / CASE.id, tmp_path / "killed" / CASE.id)
 

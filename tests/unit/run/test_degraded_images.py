@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -12,19 +11,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-if "degraded_laws" not in sys.modules:
-    spec = importlib.util.spec_from_file_location("degraded_laws", Path(__file__).with_name("degraded_laws.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["degraded_laws"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["degraded_laws"])
-
-import degraded_laws as laws
-
 from gfpbench import cli, run
 from gfpbench.degrade import load
 from gfpbench.degraded import MANIFEST, UNFINISHED, file_of, find_manifest
 from gfpbench.types import BadInput, Case
+from tests.unit.run import degraded_laws as laws
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import run_laws as laws
-from run_laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, mae
 
 from gfpbench import completion, results
 from gfpbench.types import ImageBatch
+from tests.unit.run import laws
+from tests.unit.run.laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, mae
 
 
 class Counting(Smooth):

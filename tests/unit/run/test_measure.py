@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import run_laws as laws
 from skimage.metrics import peak_signal_noise_ratio
 
 from gfpbench import images, run
 from gfpbench.types import BadInput, Case
+from tests.unit.run import laws
 
 CASE = Case(faces="embedded", degradation="paper", restorer="classical", size_px=64, draws=3)
 

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-import run_laws as laws
 import torch
 
 from gfpbench import metrics as metric_table
 from gfpbench import run
 from gfpbench.types import AssetMissing, BadInput, Case, Metric
+from tests.unit.run import laws
 
 CASE = Case("embedded", "paper", "bicubic")
 

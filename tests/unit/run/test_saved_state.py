@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import run_damage as damage
-import run_laws as laws
-from run_damage import DAMAGE, TOY
-from run_laws import CASE, ToyFaces, ToyWithSets
 
 from gfpbench.types import BadInput
+from tests.unit.run import damage, laws
+from tests.unit.run.damage import DAMAGE, TOY
+from tests.unit.run.laws import CASE, ToyFaces, ToyWithSets
 
 
 @pytest.fixture(scope="module")

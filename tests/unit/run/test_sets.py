@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pytest
-import run_laws as laws
 import torch
-from run_laws import CASE, Smooth, Toy, ToyFaces, ToySet, ToyWithSets, measure_of
 
 from gfpbench import assets, images, results, run
 from gfpbench.metrics import fid, inception, protocols
 from gfpbench.types import AssetMissing, BadInput, Case, GfpbenchError, ImageBatch, Result
+from tests.unit.metrics import network_oracles
+from tests.unit.run import laws
+from tests.unit.run.laws import CASE, Smooth, Toy, ToyFaces, ToySet, ToyWithSets, measure_of
 
 
 def by_hand(toy: Toy) -> float:
@@ -134,19 +133,9 @@ def test_features_that_break_the_contract_end_the_run(tmp_path: Path, wrong: tor
         ToyWithSets(sets=(measure_of(Wrong()),)).measure(tmp_path)
 
 
-def _oracles() -> Any:
-    path = Path(__file__).parents[1] / "metrics" / "network_oracles.py"
-    spec = importlib.util.spec_from_file_location("network_oracles_for_sets", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_fid_of_a_real_run_with_random_weights(tmp_path: Path) -> None:
     """Real faces, the FID Inception with seeded weights: the number is that of the kept images."""
-    weights = _oracles().inception_weights(tmp_path)
+    weights = network_oracles.inception_weights(tmp_path)
     here = assets.path
 
     def path(name: str, needed_by: str = "") -> Path:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-import run_laws as laws
 import torch
-from run_laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, ToyNoise, mae
 
 from gfpbench import images, run
 from gfpbench.types import BadInput, GfpbenchError, ImageBatch, Parameters, Problem, Result
+from tests.unit.run import laws
+from tests.unit.run.laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, ToyNoise, mae
 
 
 def test_an_image_made_again_is_the_image_that_was_kept(tmp_path: Path) -> None:
