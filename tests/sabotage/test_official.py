@@ -16,13 +16,13 @@ from gfpbench.assets import loading
 from gfpbench.images import batch_from_uint8, select
 from gfpbench.restorers import (
     checkpoint_file,
-    equalised,
     face_network,
     gfpgan_files,
     gfpgan_shared,
     gfpgan_v1,
     modulated,
     precision,
+    stylegan2_layers,
 )
 from gfpbench.types import ImageBatch
 from tests.unit.restorers import gfpgan_laws as laws
@@ -174,31 +174,31 @@ def test_a_slip_in_our_own_layers_is_seen(
 
 def plain_activation(patch: Patch) -> None:
     plain = lambda x: F.leaky_relu(x, 0.2)  # noqa: E731
-    patch.setattr(equalised, "scaled_leaky_relu", plain)
+    patch.setattr(stylegan2_layers, "scaled_leaky_relu", plain)
 
 
 def filter_shifted(patch: Patch) -> None:
-    right = equalised.filtered
+    right = stylegan2_layers.filtered
     shifted = lambda x, before, after, gain=1.0, stride=1: right(x, before + 1, after - 1, gain, stride)  # noqa: E731
-    patch.setattr(equalised, "filtered", shifted)
+    patch.setattr(stylegan2_layers, "filtered", shifted)
 
 
 def gain_of_enlarging_forgotten(patch: Patch) -> None:
-    right = equalised.filtered
-    for module in (equalised, gfpgan_v1):
+    right = stylegan2_layers.filtered
+    for module in (stylegan2_layers, gfpgan_v1):
         patch.setattr(
             module, "filtered", lambda x, before, after, gain=1.0, stride=1: right(x, before, after, 1.0, stride)
         )
 
 
 def weights_not_equalised(patch: Patch) -> None:
-    init = equalised.Equalised.__init__
+    init = stylegan2_layers.Equalised.__init__
 
     def without_gain(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
         self.gain = 1.0
 
-    patch.setattr(equalised.Equalised, "__init__", without_gain)
+    patch.setattr(stylegan2_layers.Equalised, "__init__", without_gain)
 
 
 @pytest.mark.parametrize(
