@@ -145,7 +145,8 @@ class FaceSet(Protocol):
 class Degradation(Protocol):
     """Clean faces to degraded ones, in a way that can be repeated for any single image."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
         """Draw for one face of (height, width) pixels. Depends on its arguments and nothing else."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -99,7 +99,7 @@ class Mixture:
         self.parts: dict[str, Degradation] = {}
         for name in shares:
             part = LIGHT if name == "light" else degrade.load(name)
-            self.parts[name] = cast(Degradation, part.using("fast") if isinstance(part, Chain) else part)
+            self.parts[name] = part.using("fast") if isinstance(part, Chain) else part
         whole = sum(shares.values())
         self.shares = {name: share / whole for name, share in shares.items()}
 

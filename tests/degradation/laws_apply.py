@@ -160,7 +160,7 @@ def chain_is_the_equation(degradation: Degradation) -> None:
     """All steps together, as drawn: blur, then down, then noise, then JPEG, then back to size, then colour."""
     clean = _pairs(((96, 112),))[0]
     records = [degradation.draw(f"face {number}", 9, clean.size) for number in range(10)]
-    hard = {"downsample_ratio": 3.3, "noise_std_grey_levels": 12.0, "jpeg_quality": 62}
+    hard: dict[str, Any] = {"downsample_ratio": 3.3, "noise_std_grey_levels": 12.0, "jpeg_quality": 62}
     records += [record(degradation, clean.size, **anisotropic(0.5, 3.0, 0.6, 9), **hard)]
     records += [record(degradation, clean.size, **isotropic(1.2, 9), downsample_ratio=1.0, noise_std_grey_levels=10.0)]
     for drawn in records:

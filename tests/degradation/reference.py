@@ -33,12 +33,16 @@ def blurred(rgb: Floats, record: Mapping[str, Any]) -> Floats:
     return np.stack([scipy.ndimage.convolve(rgb[..., c], weights, mode="mirror") for c in range(3)], -1)
 
 
+def _interpolated(line: Floats, position: Floats) -> Floats:
+    return np.interp(position, np.arange(len(line)), line)
+
+
 def resized(rgb: Floats, height: int, width: int) -> Floats:
     """Linear interpolation between pixel centres, held constant beyond the outermost ones."""
     for axis, target in ((0, height), (1, width)):
         source = rgb.shape[axis]
         position = (np.arange(target) + 0.5) * source / target - 0.5
-        rgb = np.apply_along_axis(lambda line, p=position: np.interp(p, np.arange(len(line)), line), axis, rgb)
+        rgb = np.apply_along_axis(_interpolated, axis, rgb, position)
     return rgb
 
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from gfpbench.degrade import load
-from gfpbench.degrade.chain import Path
-from gfpbench.degrade.presets import PAPER, REPORT, UPSTREAM, Chain
+from gfpbench.degrade.chain import Chain, Path
+from gfpbench.degrade.presets import PAPER, REPORT, UPSTREAM
 from gfpbench.images import to_255, to_rgb_arrays
 from gfpbench.types import Degradation
 from tests.degradation import laws_apply
@@ -81,7 +81,8 @@ def test_most_images_are_equal_on_the_fast_path() -> None:
 @pytest.mark.parametrize("step", PREFIXES)
 def test_a_step_alone_equals_the_chain_with_the_others_off(step: str) -> None:
     """Same draws and same bytes, so that a test along one axis measures that step of the whole."""
-    alone = replace(UPSTREAM, **{name: None for name in PREFIXES if name != step})
+    off: dict[str, Any] = {name: None for name in PREFIXES if name != step}
+    alone = replace(UPSTREAM, **off)
     clean = batch(face(96, 96), pattern(96, 96))
     for seed in range(6):
         drawn = [UPSTREAM.draw(name, seed, clean.size) for name in clean.ids]

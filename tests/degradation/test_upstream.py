@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from gfpbench.degrade import load
+from gfpbench.degrade.chain import Chain
 from gfpbench.degrade.kernel import gaussian_2d
-from gfpbench.degrade.presets import PAPER, REPORT, UPSTREAM, Chain
+from gfpbench.degrade.presets import PAPER, REPORT, UPSTREAM
 from gfpbench.images import to_rgb_arrays
 from tests.degradation import upstream_oracle
 from tests.degradation.image_cases import batch, face, pattern

@@ -90,7 +90,7 @@ def by_functions(rgb: Bytes, record: Mapping[str, Any]) -> Bytes:
     """(H, W, 3) uint8 RGB, degraded by the authors' functions with a record's parameters, in their dataset's order."""
     degradations, dataset = modules()
     height, width = rgb.shape[:2]
-    img = np.ascontiguousarray(rgb[..., ::-1]).astype(np.float32) / 255.0
+    img: Any = np.ascontiguousarray(rgb[..., ::-1]).astype(np.float32) / 255.0
     kernel = degradations.bivariate_Gaussian(
         record["blur_kernel_size_px"],
         record["blur_sigma_x_px"],

@@ -54,7 +54,7 @@ def documents(draw: st.DrawFn, good: Sequence[Any]) -> Any:
         elif how == "new" and isinstance(parent, dict):
             name = draw(st.sampled_from(["new", "id", "kind", "\n", "", "schema"]))
             parent[name] = copy.deepcopy(draw(st.sampled_from(STRANGE)))
-        elif how == "again" and isinstance(parent, list):
+        elif how == "again" and isinstance(parent, list) and isinstance(key, int):
             parent.insert(draw(st.integers(0, len(parent))), copy.deepcopy(parent[key]))
         elif how == "another":
             parent[key] = copy.deepcopy(_at(document, draw(st.sampled_from(found))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +83,12 @@ def used_as_results(path: Path) -> None:
     ]
     for use in uses:
         outcome(use, Budget())
-    outcome(lambda: [printed(line) for line in report.terminal_lines(read, None, 100)], Budget())
+    outcome(lambda: all_printed(report.terminal_lines(read, None, 100)), Budget())
 
 
-def printed(line: str) -> None:
-    assert line.isprintable(), ascii(line)
+def all_printed(lines: Iterable[str]) -> None:
+    for line in lines:
+        assert line.isprintable(), ascii(line)
 
 
 def compared(path: Path, baseline: Path) -> None:

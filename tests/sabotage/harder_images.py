@@ -86,7 +86,8 @@ def saved_as_jpeg(quality: int, sampling: int) -> Images:
         batch = ImageBatch(x.clamp(0, 1), tuple(str(place) for place in range(len(x))))
         options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
         encoded = [cv2.imencode(".jpg", bgr, options)[1] for bgr in images.to_bgr_arrays(batch)]
-        return images.from_bgr_arrays([cv2.imdecode(data, cv2.IMREAD_COLOR) for data in encoded], batch.ids).pixels
+        decoded: list[Any] = [cv2.imdecode(data, cv2.IMREAD_COLOR) for data in encoded]
+        return images.from_bgr_arrays(decoded, batch.ids).pixels
 
     return save
 

@@ -113,7 +113,7 @@ def noise_drawn(module: torch.nn.Module) -> None:
     for name, weight in module.named_parameters():
         if name.endswith("weight") and weight.numel() == 1:  # strengths of StyleGAN's noise: zero until trained
             weight.fill_(0.05)
-    module.forward = call  # type: ignore[method-assign]
+    module.forward = call
 
 
 def in_training_mode(module: torch.nn.Module) -> None:
@@ -129,7 +129,7 @@ def autocast_bf16(module: torch.nn.Module) -> None:
             image, rest = forward(*given, **named)
         return image.float(), rest
 
-    module.forward = call  # type: ignore[method-assign]
+    module.forward = call
 
 
 def row(name: str, change: Change, kind: str = "model") -> Saboteur:

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from skimage.metrics import structural_similarity
 
 from gfpbench import baselines, faces, images, run
-from gfpbench.degrade import chain, jpeg, noise, rng
+from gfpbench.degrade import blur, chain, fast, jpeg, noise, rng
 from gfpbench.metrics import psnr, ssim
 from gfpbench.restorers import nano as nano_file
 from gfpbench.run import engine
@@ -104,7 +104,11 @@ def network(change: Callable[[torch.nn.Module], None]) -> Apply:
 
 def fed(change: Images) -> Apply:
     """Something done to what the network itself is fed, in [-1, 1]."""
-    return network(lambda module: module.register_forward_pre_hook(lambda _, given: (change(given[0]), *given[1:])))
+
+    def hooked(module: torch.nn.Module) -> None:
+        module.register_forward_pre_hook(lambda _, given: (change(given[0]), *given[1:]))
+
+    return network(hooked)
 
 
 def replaced(target: Any, name: str, make: Callable[[Any], Any]) -> Apply:
@@ -353,7 +357,7 @@ SABOTEURS: tuple[Saboteur, ...] = (
     Saboteur(
         "kernel not normalised",
         "degradation",
-        replaced(chain.blur, "blurred", lambda original: lambda bgr, record: original(bgr, record) * 1.02),
+        replaced(blur, "blurred", lambda original: lambda bgr, record: original(bgr, record) * 1.02),
     ),
     Saboteur("noise added after JPEG", "degradation", _noise_after_jpeg),
     Saboteur("degradation noise unseeded", "degradation", replaced(noise, "field", _noise_unseeded)),
@@ -377,9 +381,14 @@ SABOTEURS: tuple[Saboteur, ...] = (
 # --- innocent changes ------------------------------------------------------------------------------------------------
 
 
+def _moved_generator(_: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(123)
+
+
 def _through_png(restorer: Any, degraded: ImageBatch) -> ImageBatch:
     encoded = [cv2.imencode(".png", bgr)[1] for bgr in images.to_bgr_arrays(restorer(degraded))]
-    return images.from_bgr_arrays([cv2.imdecode(data, cv2.IMREAD_COLOR) for data in encoded], degraded.ids)
+    decoded: list[Any] = [cv2.imdecode(data, cv2.IMREAD_COLOR) for data in encoded]
+    return images.from_bgr_arrays(decoded, degraded.ids)
 
 
 def _threads(count: int) -> Apply:
@@ -439,11 +448,11 @@ INNOCENT: tuple[Saboteur, ...] = (
         ),
     ),
     Saboteur("the network copied", "model", around(lambda restorer, batch: copy.deepcopy(restorer)(batch))),
-    Saboteur("torch's global generator at another place", "run", lambda patch: torch.manual_seed(123) and None),
+    Saboteur("torch's global generator at another place", "run", _moved_generator),
     Saboteur(
         "fast path of the degradation",
         "degradation",
-        replaced(chain, "_blurred_then_downsampled", lambda original: chain.fast.blurred_and_downsampled),
+        replaced(chain, "_blurred_then_downsampled", lambda original: fast.blurred_and_downsampled),
     ),
 )
 """None may be caught."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -88,7 +89,7 @@ def test_torch_is_allowed_to_run_code(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_statistics_are_read_by_a_trusting_unpickler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assets.loading._ArrayUnpickler, "find_class", assets.loading.pickle.Unpickler.find_class)
+    monkeypatch.setattr(assets.loading._ArrayUnpickler, "find_class", pickle.Unpickler.find_class)
     caught(laws.law_code_never_runs, tmp_path, assets.load_arrays, {"mean": torch.ones(2).numpy()})
 
 

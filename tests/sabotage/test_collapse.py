@@ -18,6 +18,7 @@ from gfpbench.collapse.definition import CRITERIA, Evidence
 from gfpbench.collapse.other_face import AgainstOther, pair_with_others
 from gfpbench.collapse.search import Found, find
 from gfpbench.restorers import python_object
+from gfpbench.restorers.opened_files import Opened
 from gfpbench.run import case as run_case_module
 from gfpbench.types import ImageBatch
 from tests.unit.collapse import laws, stale
@@ -255,7 +256,7 @@ def test_a_store_that_believes_names_is_noticed(tmp_path: Path, monkeypatch: Pat
 
 def _nothing_is_asked(patch: Patch) -> None:
     patch.setattr(python_object.PythonRestorer, "opaque", False)
-    patch.setattr(python_object.Opened, "note", lambda self, path, flags: None)
+    patch.setattr(Opened, "note", lambda self, path, flags: None)
 
 
 def _neither_asked_nor_read(patch: Patch) -> None:

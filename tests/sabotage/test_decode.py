@@ -92,8 +92,8 @@ def test_the_honest_reader_passes(tmp_path: Path) -> None:
     for name, check in (("counts", check_counts), ("contents", check_contents)):
         (tmp_path / name).mkdir()
         check(tmp_path / name)
-    for check in (check_record, check_unlike, check_names, check_no_other_program):
-        check()
+    for honest in (check_record, check_unlike, check_names, check_no_other_program):
+        honest()
 
 
 def test_files_left_out_in_silence_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from gfpbench.degrade import blur, chain, colour, fast, jpeg, jpeg_tensor, noise, resample, rng, tensor
-from gfpbench.degrade.presets import PAPER, UPSTREAM, Chain
+from gfpbench.degrade.chain import Chain
+from gfpbench.degrade.presets import PAPER, UPSTREAM
 from gfpbench.types import Degradation
 from tests.degradation import laws_apply, laws_draw
 
@@ -663,7 +664,7 @@ def test_broken_colour_is_caught(name: str, monkeypatch: Patch) -> None:
 @pytest.mark.parametrize("name", BROKEN_PATHS)
 def test_a_broken_path_is_caught(name: str, monkeypatch: Patch) -> None:
     path, *case = BROKEN_PATHS[name]
-    _caught(PAPER.using(path), tuple(case), monkeypatch)  # type: ignore[arg-type]
+    _caught(PAPER.using(path), tuple(case), monkeypatch)
 
 
 @pytest.mark.parametrize(

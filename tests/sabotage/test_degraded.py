@@ -40,6 +40,7 @@ def named_by_position(patch: pytest.MonkeyPatch) -> None:
 
     def rolled(*arguments: Any) -> Any:
         batch, problems = real(*arguments)
+        assert batch is not None
         return replace(batch, pixels=batch.pixels.roll(1, 0)), problems
 
     patch.setattr(engine, "degrade_alone", rolled)

@@ -20,6 +20,7 @@ from gfpbench.metrics import eye_mismatch as eye_file
 from gfpbench.metrics import hallucination as detail_file
 from gfpbench.metrics import landmarks as landmark_file
 from gfpbench.metrics.identity import dlib_embedder
+from gfpbench.metrics.per_image import PerImageMetric
 from gfpbench.types import BadInput, ImageBatch
 from tests.unit.metrics import face_laws as laws
 from tests.unit.metrics import protocol_laws
@@ -214,15 +215,20 @@ def test_the_wrong_convention_is_noticed(what: str, protocol: str, figure: str, 
 
 def test_yiq_under_the_name_of_psnr_y_is_noticed() -> None:
     """The law of psnr_y meets pyiqa's luma."""
-    metric = replace(load(["psnr_y"])[0], score=load(["psnr_yiq_cap80"])[0].score)
+    right, wrong = load(["psnr_y", "psnr_yiq_cap80"])
+    assert isinstance(right, PerImageMetric)
+    assert isinstance(wrong, PerImageMetric)
+    metric = replace(right, score=wrong.score)
     with pytest.raises(AssertionError):
         protocol_laws.laws.agrees_with_oracle(metric)
 
 
 def test_radians_are_noticed_whatever_their_input(folder: Path) -> None:
     """The right angle in the wrong unit."""
-    real = load(["deg_arcface"])[0]
-    metric = replace(real, score=lambda restored, truth: torch.deg2rad(real.score(restored, truth)))
+    (real,) = load(["deg_arcface"])
+    assert isinstance(real, PerImageMetric)
+    score = real.score
+    metric = replace(real, score=lambda restored, truth: torch.deg2rad(score(restored, truth)))
     with pytest.raises(AssertionError, match="is not"):
         protocol_laws.same_as_the_script("gfpgan-paper", "Deg", folder, metric)
 

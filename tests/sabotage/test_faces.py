@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -197,7 +198,11 @@ def test_confused_orientations_are_seen(monkeypatch: pytest.MonkeyPatch, one: in
     check_orientations(decode.decode_rgb)
     honest = to_rgb.oriented
     confused = {one: other, other: one}
-    monkeypatch.setattr(to_rgb, "oriented", lambda values, number: honest(values, confused.get(number, number)))
+
+    def confusing(values: Any, number: int) -> Any:
+        return honest(values, confused.get(number, number))
+
+    monkeypatch.setattr(to_rgb, "oriented", confusing)
     assert caught(check_orientations, decode.decode_rgb)
 
 

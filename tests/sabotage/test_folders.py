@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gfpbench import baselines
-from gfpbench.baselines import decide, pairing, scores
+from gfpbench.baselines import inputs, pairing, scores
 from gfpbench.report import folder, strips
 from gfpbench.types import Result
 from tests.unit.baselines import test_decide as decided
@@ -39,7 +39,7 @@ def _of_the_first(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _unreadable_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decide.inputs, "too_many_unreadable", lambda result, at_most: "")
+    monkeypatch.setattr(inputs, "too_many_unreadable", lambda result, at_most: "")
 
 
 def _one_image_up_is_better(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,18 @@ def ssim_with_borders(restored: Any, truth: Any) -> float:
     return float(np.mean(maps))
 
 
+def changed(real: Score, change: Callable[[torch.Tensor], torch.Tensor]) -> Score:
+    return lambda restored, truth: change(real(restored, truth))
+
+
+def comparing_with_itself(real: Score) -> Score:
+    return lambda restored, _: real(restored, restored)
+
+
+def peeking(real: Score) -> Score:
+    return lambda restored, truth: real(restored, truth) + truth.pixels.mean().double()
+
+
 def skewed(real: Score) -> Score:
     """Normalised by the truth's brightness, which makes the two sides unequal."""
     return lambda restored, truth: real(restored, truth) * (1 + images.to_255(truth).mean((1, 2, 3)) * 1e-9)
@@ -129,7 +141,7 @@ def at_half_precision(real: Score) -> Score:
 
 def niqe_with(luma: Callable[[Any], Any]) -> Score:
     def score(restored: ImageBatch, _: ImageBatch) -> torch.Tensor:
-        planes = [np.float32(luma(image)) for image in images.to_rgb_arrays(restored)]
+        planes = [np.asarray(luma(image), np.float32) for image in images.to_rgb_arrays(restored)]
         return torch.tensor([niqe_file._distance("one", niqe_file._features(plane)) for plane in planes])
 
     return score
@@ -198,13 +210,13 @@ class Saboteur:
 
     def broken(self) -> Metric:
         if self.metric is not None:
-            return self.metric  # type: ignore[no-any-return]
+            return self.metric
         real = REAL[self.name]
-        return real if self.score is None else replace(real, score=self.score)  # type: ignore[no-any-return]
+        return real if self.score is None else replace(real, score=self.score)
 
 
 def real_score(name: str) -> Score:
-    return REAL[name].score  # type: ignore[no-any-return]
+    return REAL[name].score
 
 
 ORACLE = laws.agrees_with_oracle
@@ -397,7 +409,7 @@ SABOTEURS = (
         mistake
         for name, real in REAL.items()
         for mistake in (
-            Saboteur("values in the wrong order", name, ORACLE, lambda r, t, real=real: real.score(r, t).flip(0)),
+            Saboteur("values in the wrong order", name, ORACLE, changed(real.score, lambda score: score.flip(0))),
             Saboteur(
                 "half precision",
                 name,
@@ -409,7 +421,7 @@ SABOTEURS = (
                 for law in (laws.worse_with_more_blur, *(laws.SEE_NOISE if name not in laws.LIKE_GRAIN else ()))
                 for mistake in (
                     Saboteur("always the same value", name, law, lambda r, t: torch.full((len(r),), 0.5)),
-                    Saboteur("sign turned", name, law, lambda r, t, real=real: -real.score(r, t)),
+                    Saboteur("sign turned", name, law, changed(real.score, torch.neg)),
                 )
             ),
             Saboteur("drifts from call to call", name, laws.same_bits_for_any_thread_count, wobbling(real.score)),
@@ -424,13 +436,13 @@ SABOTEURS = (
         for name, real in REAL.items()
         if real.needs_truth
         for mistake in (
-            Saboteur("compares with itself", name, laws.looks_at_the_truth, lambda r, t, real=real: real.score(r, r)),
+            Saboteur("compares with itself", name, laws.looks_at_the_truth, comparing_with_itself(real.score)),
             Saboteur("leans towards the truth", name, laws.symmetric, skewed(real.score)),
             Saboteur(
                 "never reaches its best",
                 name,
                 laws.best_on_equal_images,
-                lambda r, t, real=real: real.score(r, t).nan_to_num(posinf=99.0) + 1e-9,
+                changed(real.score, lambda score: score.nan_to_num(posinf=99.0) + 1e-9),
             ),
         )
     ),
@@ -443,7 +455,7 @@ SABOTEURS = (
             "peeks at the truth",
             name,
             laws.never_looks_at_the_truth,
-            lambda r, t, name=name: REAL[name].score(r, t) + t.pixels.mean().double(),
+            peeking(REAL[name].score),
         )
         for name in ("niqe", "piqe")
     ),

@@ -74,7 +74,7 @@ def in_float64(net: Net) -> None:
 
 
 def folded(net: Net) -> None:
-    net.body = nn.ModuleList(fuse_conv_bn_eval(a, b) for a, b in zip(net.body, net.norms, strict=True))  # type: ignore[arg-type]
+    net.body = nn.ModuleList(fuse_conv_bn_eval(a, b) for a, b in zip(net.body, net.norms, strict=True))  # type: ignore[type-var, arg-type]
     net.norms = nn.ModuleList(nn.Identity() for _ in net.body)
 
 

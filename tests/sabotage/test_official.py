@@ -93,8 +93,9 @@ def test_a_wrong_range_or_order_is_seen(
     sabotage: Sabotage, version: str, made: Any, faces: ImageBatch, monkeypatch: Patch
 ) -> None:
     sabotage(monkeypatch)
+    path, network = made[version]
     with pytest.raises(AssertionError, match="levels apart"):
-        laws.makes_the_authors_image(*made[version], select(faces, [0]), options(version))
+        laws.makes_the_authors_image(path, network, select(faces, [0]), options(version))
 
 
 def no_demodulation(patch: Patch) -> None:
@@ -168,8 +169,9 @@ def test_a_slip_in_our_own_layers_is_seen(
     sabotage: Sabotage, version: str, made: Any, faces: ImageBatch, monkeypatch: Patch
 ) -> None:
     sabotage(monkeypatch)
+    path, network = made[version]
     with pytest.raises(AssertionError, match=r"levels apart|values differ"):
-        laws.makes_the_authors_image(*made[version], select(faces, [0, 1]), options(version))
+        laws.makes_the_authors_image(path, network, select(faces, [0, 1]), options(version))
 
 
 def plain_activation(patch: Patch) -> None:
@@ -210,8 +212,9 @@ def test_a_slip_in_the_layers_of_version_1_is_seen(
     sabotage: Sabotage, made: Any, faces: ImageBatch, monkeypatch: Patch
 ) -> None:
     sabotage(monkeypatch)
+    path, network = made["original"]
     with pytest.raises(AssertionError, match="levels apart"):
-        laws.makes_the_authors_image(*made["original"], select(faces, [0]))
+        laws.makes_the_authors_image(path, network, select(faces, [0]))
 
 
 def test_noise_drawn_anew_is_seen(made: Any, faces: ImageBatch, monkeypatch: Patch) -> None:
@@ -219,8 +222,9 @@ def test_noise_drawn_anew_is_seen(made: Any, faces: ImageBatch, monkeypatch: Pat
     monkeypatch.setattr(GFPGAN, "forward", lambda self, x, return_rgb=True, randomize_noise=True: forward(self, x))
     with pytest.raises(AssertionError, match="two images"):
         laws.repeats_itself(made["authors"][0], faces)
+    path, network = made["authors"]
     with pytest.raises(AssertionError, match="levels apart"):
-        laws.makes_the_authors_image(*made["authors"], select(faces, [0]), options("authors"))
+        laws.makes_the_authors_image(path, network, select(faces, [0]), options("authors"))
 
 
 @pytest.mark.parametrize("version", ["authors", "original"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ def unchecked(landmarks):
     return np.asarray(cv2.estimateAffinePartial2D(landmarks, align.TEMPLATE, method=cv2.LMEDS)[0])
 
 
-def shifted_by(pixels: float) -> Callable:
+def shifted_by(pixels: float) -> Callable[..., Any]:
     def wrong(matrix, upscale):
         back = placed(matrix, upscale)
         back[:, 2] += pixels

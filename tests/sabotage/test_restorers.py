@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,11 +20,13 @@ from gfpbench.restorers.gfpgan_clean import GfpganClean
 from gfpbench.types import ImageBatch, Json
 
 Function = Callable[[ImageBatch], object]
+Images = Callable[[torch.Tensor], torch.Tensor]
 
 
 def _images() -> tuple[ImageBatch, ImageBatch]:
     """Four crops of the astronaut (NASA, public domain) around the face, clean and degraded, 128 px."""
-    clean, rough = [], []
+    clean: list[Any] = []
+    rough: list[Any] = []
     for seed, (top, left, side) in enumerate([(0, 120, 200), (10, 130, 190), (5, 115, 210), (15, 130, 180)]):
         crop = np.ascontiguousarray(data.astronaut()[top : top + side, left : left + side])
         clean.append(cv2.resize(crop, (128, 128), interpolation=cv2.INTER_AREA))
@@ -112,7 +115,7 @@ SABOTEURS: dict[str, tuple[Function, str, set[str]]] = {
     # name: what it does, what is said of it, whom it costs
     "raises": (raises, r"^RuntimeError: CUDA error: .* \(sabotage/test_restorers.py:\d+\)$", ALL),
     "raises without a word": (lambda b: (_ for _ in ()).throw(ValueError()), "^ValueError: no message", ALL),
-    "asserts": (lambda b: {}["weights"], "^KeyError: 'weights'", ALL),
+    "asserts": (lambda b: dict[str, int]()["weights"], "^KeyError: 'weights'", ALL),
     "runs out of memory": (lambda b: (_ for _ in ()).throw(MemoryError()), "^MemoryError", ALL),
     "exits": (lambda b: exit(0), "^SystemExit: 0", ALL),
     "exits without a word": (lambda b: os._exit(0), r"^SystemExit: os._exit\(0\)", ALL),
@@ -342,16 +345,17 @@ def gain_db(restore: Function) -> float:
 class Altered(torch.nn.Module):
     """Nano's network with something done to its images before or after, or to its call."""
 
-    def __init__(self, before: Function | None = None, after: Function | None = None, **call: bool) -> None:
+    def __init__(self, before: Images | None = None, after: Images | None = None, **call: bool) -> None:
         super().__init__()
         self.network = load("nano").network  # type: ignore[attr-defined]
         self.before, self.after, self.call = before or (lambda x: x), after or (lambda x: x), call
 
     def forward(self, x: torch.Tensor, **options: bool) -> tuple[torch.Tensor, None]:
-        return self.after(self.network(self.before(x), **{**options, **self.call})[0]), None
+        restored = self.network(self.before(x), **{**options, **self.call})[0]
+        return self.after(restored), None
 
 
-def altered(before: Function | None = None, after: Function | None = None, **call: bool) -> GfpganClean:
+def altered(before: Images | None = None, after: Images | None = None, **call: bool) -> GfpganClean:
     return GfpganClean("altered", Altered(before, after, **call), 128, "cpu", {})
 
 
@@ -372,7 +376,7 @@ def test_nano_restores() -> None:
         (None, lambda x: x * 0.9),  # a little flat
     ],
 )
-def test_a_misused_nano_does_not_restore(before: Function | None, after: Function | None) -> None:
+def test_a_misused_nano_does_not_restore(before: Images | None, after: Images | None) -> None:
     assert gain_db(altered(before, after)) < 0.4
 
 

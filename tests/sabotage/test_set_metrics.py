@@ -52,7 +52,8 @@ def test_an_interval_of_one_standard_error_is_too_short() -> None:
 
 def test_an_interval_of_the_values_and_not_of_their_mean_is_too_long() -> None:
     def broken(values: Any, **_: Any) -> intervals.Interval:
-        return intervals.Interval(*np.percentile(values, [2.5, 97.5]).tolist(), float(np.mean(values)), len(values))
+        low, high = np.percentile(values, [2.5, 97.5]).tolist()
+        return intervals.Interval(low, high, float(np.mean(values)), len(values))
 
     caught(interval_laws.covers_as_often_as_promised, broken, 50)
 
@@ -73,9 +74,8 @@ def test_pairs_that_were_not_kept_together_are_seen() -> None:
 
 def test_a_one_sided_p_value_alarms_too_often() -> None:
     def broken(a: Any, b: Any, **settings: Any) -> intervals.PairedDifference:
-        smaller: Any = min(
-            "less", "greater", key=lambda side: intervals.paired_difference(a, b, alternative=side).p_value
-        )
+        sides: tuple[Any, Any] = ("less", "greater")
+        smaller = min(sides, key=lambda side: intervals.paired_difference(a, b, alternative=side).p_value)
         return intervals.paired_difference(a, b, alternative=smaller, **settings)
 
     caught(interval_laws.alarms_falsely_as_rarely_as_promised, broken)
@@ -243,7 +243,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _prepared(batch: ImageBatch, *, scale: float = 127.5, offset: float = 1.0, **how: Any) -> torch.Tensor:
     pixels = images.to_uint8(batch).to(torch.float32) / scale - offset
-    return F.interpolate(pixels, size=(299, 299), **({"mode": "bilinear", "align_corners": False} | how))
+    return F.interpolate(pixels, size=(299, 299), **{"mode": "bilinear", "align_corners": False, **how})
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_an_inception_without_an_oddity_is_seen(oddity: str, folder: Path) -> No
 
     def extract(batch: ImageBatch) -> torch.Tensor:
         with torch.no_grad():
-            return network(inception.prepare(batch, "legacy")).double()  # type: ignore[no-any-return]
+            return network(inception.prepare(batch, "legacy")).double()
 
     def with_padding(pixels: torch.Tensor, **how: Any) -> torch.Tensor:
         return F.avg_pool2d(pixels, **(how | {"count_include_pad": True}))

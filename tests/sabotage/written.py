@@ -34,7 +34,9 @@ def share(lines: Sequence[Line], *keys: str) -> str:
 
 def of_kinds(lines: Sequence[Line]) -> list[tuple[str, ...]]:
     """Caught / total of each kind and of all."""
-    rows = [("kind", "caught by the suite", "by the gate", "by the gate, baseline of another machine", "made again")]
+    rows: list[tuple[str, ...]] = [
+        ("kind", "caught by the suite", "by the gate", "by the gate, baseline of another machine", "made again")
+    ]
     for kind in (*sorted({line["kind"] for line in lines}), "all"):
         of_kind = [line for line in lines if kind in ("all", line["kind"])]
         counts = (share(of_kind, *keys) for keys in (("here", "remade"), ("here",), ("elsewhere",), ("remade",)))
@@ -44,7 +46,7 @@ def of_kinds(lines: Sequence[Line]) -> list[tuple[str, ...]]:
 
 def of_changes(lines: Sequence[Line]) -> list[tuple[str, ...]]:
     """False alarms / runs of each innocent change and of all."""
-    rows = [("change", "false alarms / runs", "on the baseline's machine", "on another")]
+    rows: list[tuple[str, ...]] = [("change", "false alarms / runs", "on the baseline's machine", "on another")]
     for name in (*sorted({line["name"] for line in lines}), "all"):
         of_name = [line for line in lines if name in ("all", line["name"])]
         here = [line for line in of_name if not line["elsewhere_only"]]
@@ -64,7 +66,7 @@ def sections(
     """Title and rows of each table; the first row is its head."""
     found = [("Saboteurs, by kind", of_kinds(tables["saboteurs"]))]
     found.append(("Innocent changes", of_changes(tables["innocent"])))
-    rows = [("bug", "kind", "file", "noticed by")]
+    rows: list[tuple[str, ...]] = [("bug", "kind", "file", "noticed by")]
     rows += [(line["name"], line["kind"], line["file"], line["noticed"] or "nothing") for line in tables["source"]]
     found.append((f"Bugs in the source: {share(tables['source'], 'noticed')} noticed", rows))
     rows = [("saboteur", "kind", "gate", "gate, another machine", "made again")]

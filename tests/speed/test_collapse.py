@@ -11,13 +11,14 @@ import pytest
 
 from gfpbench import restorers
 from gfpbench.collapse import DEFAULT_AXES, DEFAULT_DRAWS, Question, collapse_point, find
+from tests.unit.collapse.laws import below
 
 
 def test_restorations_saved_against_a_grid() -> None:
     """Over all places a collapse can have, with the default resolution: at worst and on average."""
     saved = []
     for place in range(65):
-        found = find(lambda s, point=place / 64 + 1 / 128: np.full((1, 4), point - s))
+        found = find(below(place / 64 + 1 / 128, images=4))
         saved.append(found.grid / found.evaluations)
     print(f"a grid of 65 takes {min(saved):.1f} times as many restorations at worst, {np.mean(saved):.1f} on average")
     assert min(saved) >= 5

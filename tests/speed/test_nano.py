@@ -52,7 +52,8 @@ def plainly_degraded(faces: Faces, source: np.random.Generator) -> torch.Tensor:
         small = cv2.resize(blurred, (max(1, int(side / source.uniform(1, 8))),) * 2, interpolation=cv2.INTER_LINEAR)
         noisy = np.clip(small + source.standard_normal(small.shape) * source.uniform(0, 15), 0, 255).round()
         _, code = cv2.imencode(".jpg", noisy.astype(np.uint8)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-        large = cv2.resize(cv2.imdecode(code, 1)[..., ::-1], (side, side), interpolation=cv2.INTER_LINEAR)
+        decoded: Any = cv2.imdecode(code, 1)
+        large = cv2.resize(decoded[..., ::-1], (side, side), interpolation=cv2.INTER_LINEAR)
         made.append(torch.from_numpy(np.ascontiguousarray(large)).permute(2, 0, 1).float() / 127.5 - 1)
     return torch.stack(made)
 
@@ -76,7 +77,7 @@ def _forward(way: str, network: Any) -> Callable[[torch.Tensor], torch.Tensor]:
         for module in network.modules():
             if isinstance(module, torch.nn.Conv2d):
                 module.to(memory_format=torch.contiguous_format)
-        return lambda images: network(images, randomize_noise=False)[0]  # type: ignore[no-any-return]
+        return lambda images: network(images, randomize_noise=False)[0]
     return lambda images: networks.restored(network, images)[0]
 
 

@@ -33,9 +33,7 @@ SIZES = [
 def pair(d: int, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(d)
     mix = torch.randn(d, d, generator=generator, dtype=torch.float64) / d**0.5
-    return tuple(  # type: ignore[return-value]
-        torch.randn(n, d, generator=generator, dtype=torch.float64) @ mix + shift for shift in (0, 0.1)
-    )
+    return tuple(torch.randn(n, d, generator=generator, dtype=torch.float64) @ mix + shift for shift in (0, 0.1))
 
 
 @cache

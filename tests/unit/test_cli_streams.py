@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,14 +18,12 @@ COMMON = ("--limit", "2", "--metric", "psnr_rgb", "--device", "cpu")
 FULL = Path("/dev/full")
 
 
-def gfpbench(
-    *arguments: str, cwd: Path, encoding: str = "utf-8", **options: object
-) -> subprocess.CompletedProcess[bytes]:
+def gfpbench(*arguments: str, cwd: Path, encoding: str = "utf-8", **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run the real command in a process of its own, whose standard streams have this encoding."""
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     words = [sys.executable, "-m", "gfpbench", *arguments]
     given = {"stdout": subprocess.PIPE, **options}
-    return subprocess.run(words, cwd=cwd, env=environment, stderr=subprocess.PIPE, timeout=300, check=False, **given)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(words, cwd=cwd, env=environment, stderr=subprocess.PIPE, timeout=300, check=False, **given)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,8 @@ def upward_imports(path: Path, package: Path = PACKAGE) -> list[str]:
     room = path.relative_to(package).parts[0].removesuffix(".py")
     wrong = []
     for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
             names = (

@@ -26,7 +26,7 @@ Workflow = dict[str, Any]
 
 
 def read(path: Path) -> Workflow:
-    workflow: Workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     workflow["on"] = workflow.pop(True)  # YAML 1.1 reads the word `on` as a truth value
     return workflow
 

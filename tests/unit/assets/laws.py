@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pooch
 import pytest
 import torch
 
@@ -224,13 +225,13 @@ def law_name_comes_last(server: Server, monkeypatch: pytest.MonkeyPatch, fetch: 
     """At no moment before the hash is known does the file have its final name."""
     toy(monkeypatch, server.url("/file", Page()))
     seen = []
-    real = store.pooch.file_hash
+    real = pooch.file_hash
 
     def watched(path: str, *rest: Any) -> Any:
         seen.append(final().exists())
         return real(path, *rest)
 
-    monkeypatch.setattr(store.pooch, "file_hash", watched)
+    monkeypatch.setattr(pooch, "file_hash", watched)
     assert fetch("toy", patience=ONCE, say=print).read_bytes() == CONTENT
     assert seen == [False], "the file had its final name before it was verified"
 

@@ -32,13 +32,13 @@ EVIL_NAMES = [
 def make(path: Path, members: dict[str, bytes], extra: tuple[str, ...] = ()) -> Path:
     """A zip or tar with these members; ``extra`` adds a link, a hard link or a device, at the end."""
     if path.suffix == ".zip":
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
             for name, content in members.items():
-                archive.writestr(zipfile.ZipInfo(name), content)
+                zipped.writestr(zipfile.ZipInfo(name), content)
             for kind in extra:
-                info = zipfile.ZipInfo(kind)
-                info.external_attr = (stat.S_IFLNK if kind == "symlink" else stat.S_IFCHR) << 16
-                archive.writestr(info, "/etc/passwd")
+                entry = zipfile.ZipInfo(kind)
+                entry.external_attr = (stat.S_IFLNK if kind == "symlink" else stat.S_IFCHR) << 16
+                zipped.writestr(entry, "/etc/passwd")
         return path
     with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
         for name, content in members.items():

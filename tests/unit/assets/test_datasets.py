@@ -83,12 +83,12 @@ def test_celeba_test_pairs_by_name(tmp_path: Path, truth: str) -> None:
     stored = degrade.load(f"stored:{root}")
     for face_id in opened.ids():
         face = opened.load(face_id)
-        size = tuple(face.pixels.shape[1:])
-        record = stored.draw(face_id, 0, size)
-        assert record == stored.draw(face_id, 7, size)
+        height, width = face.pixels.shape[1:]
+        record = stored.draw(face_id, 0, (height, width))
+        assert record == stored.draw(face_id, 7, (height, width))
         got = stored.apply(ImageBatch(face.pixels[None], (face_id,)), [record])
         lq = next(folder for folder in tmp_path.iterdir() if folder.name.endswith("lq")) / f"{face_id}.png"
-        expected = images.from_uint8(cv2.imread(str(lq))[..., ::-1].copy())
+        expected = images.from_uint8(trees.read_rgb(lq))
         assert torch.equal(got.pixels[0], expected)
 
 
@@ -114,8 +114,8 @@ def test_stored_images_are_resized_as_faces_are_and_refused_where_they_are_missi
     stored = degrade.load("stored")
     clean = ImageBatch(faces.load("celeba-test", size_px=32).load("00000001").pixels[None], ("00000001",))
     got = stored.apply(clean, [stored.draw("00000001", 0, (32, 32))])
-    bgr = cv2.imread(str(root / "celeba_512_validation_lq" / "00000001.png")).astype(float)
-    mean = bgr.reshape(32, 2, 32, 2, 3).mean((1, 3))[..., ::-1]
+    rgb = trees.read_rgb(root / "celeba_512_validation_lq" / "00000001.png").astype(float)
+    mean = rgb.reshape(32, 2, 32, 2, 3).mean((1, 3))
     assert np.abs(got.pixels[0].permute(1, 2, 0).numpy() * 255 - mean).max() <= 0.51
     for name, said in (("missing", "no degraded image named missing"), ("broken", "cannot be decoded")):
         (root / "celeba_512_validation_lq" / "broken.png").write_bytes(b"\x89PNG, and no more")
@@ -161,7 +161,7 @@ def test_celeba_is_cut_by_its_landmarks(tmp_path: Path) -> None:
     """Against FFHQ's rule worked out in the complex plane."""
     root = trees.celeba(tmp_path, landmarks=True)
     points = laws.landmarks_of(69 + 109j, 106 + 113j, 73 + 152j, 108 + 154j)
-    image = cv2.imread(str(root / "img_align_celeba" / "000006.jpg"))[..., ::-1].copy()
+    image = trees.read_rgb(root / "img_align_celeba" / "000006.jpg")
     opened = faces.load(f"celeba:{root}", size_px=64)
     ours = opened.load("000006").pixels.permute(1, 2, 0).numpy() * 255
     theirs = laws.skimage_crop(image, points, 64)

@@ -11,6 +11,7 @@ import pytest
 
 from gfpbench import assets
 from gfpbench.assets import Patience, ResumingDownloader
+from gfpbench.types import BadInput
 from tests.unit.assets import laws
 from tests.unit.assets.laws import CONTENT, ONCE, OTHER, Page, Server, final, part, toy
 
@@ -354,5 +355,5 @@ def test_several_at_once_one_failure_does_not_stop_the_others(server: Server, mo
     assert isinstance(gone.problem, assets.FetchFailed)
     assert isinstance(refused.problem, assets.LicenceNotAccepted)
     assert (got.path, got.problem) == (final(), None)
-    with pytest.raises(assets.store.BadInput, match="did you mean 'toy'"):
+    with pytest.raises(BadInput, match="did you mean 'toy'"):
         assets.fetch_many(["toy", "toyy"])

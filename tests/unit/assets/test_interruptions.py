@@ -77,7 +77,7 @@ def test_ctrl_c_leaves_a_part_to_go_on_with(server: Server, monkeypatch: pytest.
     toy(monkeypatch, server.url("/file", Page()))
     monkeypatch.setattr(download, "CHUNK_BYTES", 50_000)
 
-    def stop(done: int, *_: Any) -> None:
+    def stop(done: int, total: int, what: str) -> None:
         if done >= 50_000:
             raise KeyboardInterrupt
 
@@ -133,8 +133,8 @@ def test_two_processes_fetch_once_and_a_killed_one_frees_the_way(
             time.sleep(0.01)
         os.kill(victim, signal.SIGKILL)
         kept = part().stat().st_size
-        release = threading.Event()
-        server.pages["/file"] = Page(on_request=lambda page: release.wait(20) and None)
+        release, waited = threading.Event(), list[bool]()
+        server.pages["/file"] = Page(on_request=lambda page: waited.append(release.wait(20)))
         assert start().isdigit()
         assert start().isdigit()
         release.set()

@@ -18,7 +18,7 @@ from gfpbench.types import BadInput
 from tests.unit.assets.laws import Code, law_code_never_runs
 
 WEIGHTS = OrderedDict({"a.weight": torch.arange(6.0).reshape(2, 3), "b.bias": torch.ones(4, dtype=torch.float16)})
-STATISTICS = {"mean": np.arange(4.0), "cov": np.eye(4)}
+STATISTICS: dict[str, Any] = {"mean": np.arange(4.0), "cov": np.eye(4)}
 
 
 def same(found: dict[str, torch.Tensor]) -> bool:
@@ -135,7 +135,7 @@ class Called:
         return self.call
 
 
-SCALAR = np.float64(0).__reduce__()[0]  # type: ignore[misc]
+SCALAR = np.float64(0).__reduce__()[0]
 
 
 @pytest.mark.parametrize(

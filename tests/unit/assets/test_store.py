@@ -8,10 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pooch
 import pytest
 
 from gfpbench import assets
-from gfpbench.assets import licences, store
+from gfpbench.assets import licences
 from gfpbench.types import AssetMissing, BadInput
 from tests.unit.assets.laws import (
     CONTENT,
@@ -62,7 +63,7 @@ def test_a_file_put_there_by_hand_is_hashed_once(server: Server, monkeypatch: py
     placed()
     assert assets.status("toy").state == "unverified"
     assert assets.path("toy") == final()
-    monkeypatch.setattr(store.pooch, "file_hash", None)  # from here on reading it all would be a waste
+    monkeypatch.setattr(pooch, "file_hash", None)  # from here on reading it all would be a waste
     assert assets.path("toy") == final()
     assert assets.status("toy").state == "present"
     assert assets.status("toy").sha256 == RIGHT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def fingerprint(restored: Bytes, degraded: Bytes) -> dict[str, object]:
     return dict(zip(batch.ids, fingerprints(batch), strict=True))
 
 
-def result(count: int = 16, **changes: object) -> Result:
+def result(count: int = 16, **changes: Any) -> Result:
     """PSNR about 24 +- 2, the truth ``image(i)``, the restored image another one."""
     rng = np.random.default_rng(5)
     rows = tuple(
@@ -58,7 +59,7 @@ def result(count: int = 16, **changes: object) -> Result:
     return dataclasses.replace(made, **changes)
 
 
-def baseline(count: int = 16, **changes: object) -> Result:
+def baseline(count: int = 16, **changes: Any) -> Result:
     return result(count, envelope=ENVELOPE, **changes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -169,7 +170,7 @@ def test_images_out_of_line_are_rare_where_nothing_is_wrong(tails: str) -> None:
     assert sum(_fallen(draw(), scores, 0.002, False) is not None for _ in range(1000)) <= 20
 
 
-def changed(row: Row, **changes: object) -> Row:
+def changed(row: Row, **changes: Any) -> Row:
     return dataclasses.replace(row, **changes)
 
 
@@ -369,7 +370,7 @@ def test_a_change_of_part_of_the_images_is_a_finding() -> None:
     dark = [int(place) for place in np.argsort(levels)[:6]]
     now = dataclasses.replace(_repainted(dark, 3), restorer=OTHER_WEIGHTS)
     for how in ("fail", "judge"):
-        comparison = compare(now, baseline(24), another_file=how)  # type: ignore[arg-type]
+        comparison = compare(now, baseline(24), another_file=how)
         assert not comparison.passed
         (part,) = (verdict for verdict in comparison.failures if verdict.metric == "part")
         assert part.reason.startswith("6 of 24 images moved, and the others did not: the darkest ones by mean level")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,10 +40,11 @@ def _noisy(rgb: Bytes) -> Bytes:
 
 def _moved(rgb: Bytes) -> Bytes:
     matrix = np.array([[1, 0, 2.0], [0, 1, 0]])
-    return cv2.warpAffine(rgb, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    moved: Any = cv2.warpAffine(rgb, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return moved
 
 
-CHANGES: dict[str, tuple[Callable[[Bytes], Bytes], str]] = {
+CHANGES: dict[str, tuple[Callable[[Bytes], Any], str]] = {
     "mirror": (lambda rgb: rgb[:, ::-1], "geometry: mirrored"),
     "turned over": (lambda rgb: rgb[::-1], "geometry: upside down"),
     "channels": (lambda rgb: rgb[..., ::-1], "colour: channels exchanged, RGB is now BGR"),

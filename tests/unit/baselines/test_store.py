@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_leftovers_are_named(tmp_path: Path, measured: Result) -> None:
         results.write([result], path)
         return path
 
-    def cased(**changes: object) -> Result:
+    def cased(**changes: Any) -> Result:
         return dataclasses.replace(measured, case=dataclasses.replace(measured.case, **changes))
 
     put(measured)

@@ -75,9 +75,9 @@ def test_a_case_that_vanished_fails(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["report", str(tmp_path / "page"), "--markdown"]).stdout
     assert "not as the baselines" in told
     assert "b-some-noise-s0" in told
-    told = CliRunner().invoke(app, ["compare", new, old, "--json"])
-    assert told.exit_code == 1
-    assert [one["kind"] for one in json.loads(told.stdout)["cases"]] == ["same", "same", "missing"]
+    as_json = CliRunner().invoke(app, ["compare", new, old, "--json"])
+    assert as_json.exit_code == 1
+    assert [one["kind"] for one in json.loads(as_json.stdout)["cases"]] == ["same", "same", "missing"]
     allowed = CliRunner().invoke(app, ["compare", new, old, "--allow-missing"])
     assert allowed.exit_code == 0
     assert f"only in {old}: b-some-noise-s0" in "".join(allowed.stdout.splitlines())

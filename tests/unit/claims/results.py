@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gfpbench.types import Case, Result, Row
 
-METRICS = {
+METRICS: dict[str, dict[str, Any]] = {
     "psnr_rgb": {"better": "higher", "best": float("inf"), "unit": "dB"},
     "ssim_rgb": {"better": "higher", "best": 1.0, "unit": ""},
     "gmsd": {"better": "lower", "best": 0.0, "unit": ""},

@@ -27,6 +27,11 @@ class Counted:
         return np.atleast_2d(self.margin(severity))
 
 
+def below(point: float, images: int) -> Callable[[float], Floats]:
+    """Margins, the same for each image, that are used up at a point."""
+    return lambda severity: np.full((1, images), point - severity)
+
+
 def balanced(spread: float, images: int = 16, seed: int = 0) -> Floats:
     """Differences between images that add up to nothing, so that the mean curve is the closed form."""
     half = np.random.default_rng(seed).normal(0, spread, images // 2)
@@ -115,7 +120,7 @@ def flicker_is_no_recovery(find: Find) -> None:
 def few_restorations(find: Find) -> None:
     """At most a fifth of a grid, wherever the point lies, and never the same severity twice."""
     for number in range(0, 65):
-        counted = Counted(lambda s, point=number / 64 + 0.003: np.full((1, 3), point - s))
+        counted = Counted(below(number / 64 + 0.003, images=3))
         found = find(counted)
         assert len(counted.asked) == len(set(counted.asked)) == found.evaluations
         assert 5 * len(counted.asked) <= found.grid == 65

@@ -163,7 +163,8 @@ def test_words() -> None:
     assert options["--axis"] == "noise+middle"
     assert options["--report"] == "my report"
     assert options["--draws"] == "4"
-    known = {name for given in typer.main.get_command(app).commands["collapse"].params for name in given.opts}
+    group: Any = typer.main.get_command(app)
+    known = {name for given in group.commands["collapse"].params for name in given.opts}
     assert set(options) <= known
     assert {"--restorer", "--metric", "--faces"} < set(options)
     other = replace(FOUND, question=replace(FOUND.question, seed=3, limit=5, draws=None, size_px=256))

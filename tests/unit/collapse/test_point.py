@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from gfpbench.collapse.point import axis_name
 from gfpbench.types import BadInput
 from tests.unit.collapse.toys import Constant, MeanFace, Refusing, Smoother
 
-SMALL = {"size_px": 64, "draws": 2}
+SMALL: dict[str, Any] = {"size_px": 64, "draws": 2}
 ASKED = Question("toy", "noise", resolution=16, **SMALL)
 
 
@@ -61,7 +62,7 @@ def test_a_killed_search_goes_on_and_ends_in_the_same_bytes(
 ) -> None:
     original, calls = run.run_case, []
 
-    def dies(*arguments: object, **options: object) -> object:
+    def dies(*arguments: object, **options: Any) -> object:
         calls.append(1)
         if len(calls) == 6:
             raise KeyboardInterrupt

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,12 @@ def test_an_unchanged_python_restorer_is_not_measured_again(tmp_path: Path, monk
     stale.forget_models()
     given = restorers.load(asked.restorer)
     inside, calls = given._restore, []  # type: ignore[attr-defined]
-    monkeypatch.setattr(given, "_restore", lambda batch: calls.append(batch.ids) or inside(batch))
+
+    def counting(batch: ImageBatch) -> Any:
+        calls.append(batch.ids)
+        return inside(batch)
+
+    monkeypatch.setattr(given, "_restore", counting)
     assert collapse_point(asked, store=tmp_path / "store", restorer=given) == found
     assert len(calls) == 2
 

@@ -52,7 +52,7 @@ def test_the_search(law: laws.Callable[[laws.Find], object]) -> None:
 @pytest.mark.parametrize("resolution", [4, 8, 16, 32, 64, 128, 256, 1024])
 def test_what_a_search_costs(resolution: int) -> None:
     for point in (0.1, 0.5, 0.77):
-        found = find(lambda s, point=point: np.full((1, 2), point - s), resolution=resolution)
+        found = find(laws.below(point, images=2), resolution=resolution)
         assert found.evaluations <= most_evaluations(resolution)
         assert found.bracket is not None
         assert found.bracket[1] - found.bracket[0] == 1 / resolution

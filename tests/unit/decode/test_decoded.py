@@ -32,7 +32,7 @@ def test_a_plain_image_has_nothing_done_to_it() -> None:
     assert np.array_equal(got.rgb, RGB)
     assert np.array_equal(got.samples, RGB)
     assert (got.format, got.bits, got.treatment, got.frames, got.orientation) == ("PNG", 8, (), 1, 1)
-    assert got.alpha is got.icc_profile is got.exif is None
+    assert (got.alpha, got.icc_profile, got.exif) == (None, None, None)
     assert got.record() == {
         "format": "PNG",
         "bits": 8,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from gfpbench.decode.formats import FORMATS, NOT_READ, readable, why_left_out
 RANDOM = np.random.default_rng(5)
 RGB = RANDOM.integers(0, 256, (40, 50, 3), dtype=np.uint8)
 DEEP = RANDOM.integers(0, 65536, (40, 50, 3), dtype=np.uint16)
-EXACT = {
+EXACT: dict[str, dict[str, Any]] = {
     "PNG": {},
     "WEBP": {"lossless": True},
     "BMP": {},

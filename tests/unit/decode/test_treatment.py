@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def linear_profile() -> bytes:
     for place in range(count):
         at = 132 + 12 * place
         offset = int.from_bytes(data[at + 4 : at + 8], "big")
-        if data[at : at + 4] in (b"rTRC", b"gTRC", b"bTRC"):
+        if bytes(data[at : at + 4]) in (b"rTRC", b"gTRC", b"bTRC"):
             data[offset : offset + 16] = b"para" + bytes(4) + bytes(4) + (65536).to_bytes(4, "big")
     return bytes(data)
 
@@ -87,5 +88,12 @@ def test_what_was_done_to_one_and_not_to_the_other(truth: Decoded, output: Decod
 
 
 def test_somebodys_strange_records_say_nothing() -> None:
-    for strange in ({}, {"treatment": None}, {"treatment": "x"}, {"treatment": [1, None]}, {"treatment": {}}):
+    records: tuple[dict[str, Any], ...] = (
+        {},
+        {"treatment": None},
+        {"treatment": "x"},
+        {"treatment": [1, None]},
+        {"treatment": {}},
+    )
+    for strange in records:
         assert unlike(strange, strange) == ()

@@ -27,7 +27,7 @@ LEVEL = 1 / 255
 def test_one_step_is_two_steps_to_a_thousandth_of_a_level(
     size: tuple[int, int], window: int, sigmas: tuple[float, float], angle: float, ratio: float, isotropic: bool
 ) -> None:
-    bgr = pattern(*size).astype(np.float32) / 255
+    bgr = pattern(*size).astype(np.float32) / np.float32(255)
     record = {
         "blur_kernel_size_px": window,
         "blur_sigma_x_px": sigmas[0],

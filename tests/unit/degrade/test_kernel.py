@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,7 +33,7 @@ def test_kernels_sum_to_one_and_nothing_is_negative(size: int, x: float, y: floa
 @given(sizes, sigmas, sigmas, angles)
 def test_half_a_turn_and_exchanged_axes_give_the_same_kernel(size: int, x: float, y: float, angle: float) -> None:
     kernel = gaussian_2d(size, x, y, angle)
-    close = {"rtol": 1e-6, "atol": 1e-12}
+    close: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-12}
     np.testing.assert_allclose(gaussian_2d(size, x, y, angle + np.pi), kernel, **close)
     np.testing.assert_allclose(gaussian_2d(size, y, x, angle + np.pi / 2), kernel, **close)
     np.testing.assert_allclose(kernel[::-1, ::-1], kernel, **close)

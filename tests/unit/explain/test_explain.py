@@ -120,7 +120,7 @@ def test_one_image_for_each_and_text_that_a_machine_reads(written: tuple[Explana
     every = (told.described, *told.findings, *told.combined)
     for one in every:
         assert one.image is not None
-        assert cv2.imread(str(one.image)).shape == (48, 96, 3)
+        assert getattr(cv2.imread(str(one.image)), "shape", None) == (48, 96, 3)
         assert f"images/{one.image.name}" in page.read_text()
     data = json.loads((page.parent / "explain.json").read_text())
     assert data == explanation_json(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,12 @@ def test_impossible_landmarks_are_refused(landmarks, message) -> None:
 
 def test_other_images_are_refused() -> None:
     square = ffhq_square(laws.landmarks_of(100 + 100j, 140 + 100j, 110 + 150j, 130 + 150j))
-    for image in (np.zeros((50, 50), np.uint8), np.zeros((50, 50, 3), np.float32), np.zeros((1, 50, 3), np.uint8)):
+    wrong: tuple[Any, ...]
+    wrong = (
+        np.zeros((50, 50), np.uint8),
+        np.zeros((50, 50, 3), np.float32),
+        np.zeros((1, 50, 3), np.uint8),
+    )
+    for image in wrong:
         with pytest.raises(BadInput, match="uint8 image"):
             crop(image, square, 64)

@@ -12,7 +12,7 @@ import torch
 from gfpbench import faces, images
 from gfpbench.faces.embedded import Embedded, check_decoded, file_bytes
 from gfpbench.faces.manifest import read_manifest
-from gfpbench.types import BadInput, FaceSet
+from gfpbench.types import BadInput, FaceSet, ImageBatch
 from tests.unit.faces import laws
 
 
@@ -28,7 +28,7 @@ def test_it_is_a_face_set_of_128_px() -> None:
         face = faces_128.load(face_id)
         assert face.id == face_id
         assert face.pixels.shape == (3, 128, 128)
-        batch = images.ImageBatch(face.pixels[None], (face_id,))
+        batch = ImageBatch(face.pixels[None], (face_id,))
         assert torch.equal(images.quantized(batch).pixels, face.pixels[None])
         assert images.pixels_sha256(images.to_rgb_arrays(batch)[0]) == face.sha256
         assert faces_128.load(face_id) is face, "decoded once"

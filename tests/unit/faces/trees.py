@@ -52,7 +52,13 @@ def write(path: Path, size: tuple[int, int]) -> np.ndarray:
     coarse = RNG.integers(0, 256, (max(2, size[0] // 16), max(2, size[1] // 16), 3), dtype=np.uint8)
     bgr = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
     assert cv2.imwrite(str(path), bgr)
-    return cv2.imread(str(path))[..., ::-1].copy()
+    return read_rgb(path)
+
+
+def read_rgb(path: Path) -> Any:
+    """(H, W, 3) uint8 of a file, by OpenCV."""
+    bgr: Any = cv2.imread(str(path))
+    return bgr[..., ::-1].copy()
 
 
 def celeba_test(root: Path, count: int = 4, truth: str = "celeba_512_validation") -> Path:

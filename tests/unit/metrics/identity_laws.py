@@ -24,9 +24,9 @@ Score = Callable[[ImageBatch, ImageBatch], torch.Tensor]
 def portraits(side: int = 128) -> ImageBatch:
     """Two people, from scikit-image and matplotlib, roughly cropped."""
     collins = data.astronaut()[10:250, 100:340]
-    with cbook.get_sample_data("grace_hopper.jpg") as file:
-        hopper = np.asarray(Image.open(file).convert("RGB"))[20:340, 90:410]
-    small = [
+    with Image.open(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))) as file:
+        hopper = np.asarray(file.convert("RGB"))[20:340, 90:410]
+    small: list[Any] = [
         cv2.resize(np.ascontiguousarray(face), (side, side), interpolation=cv2.INTER_AREA) for face in (collins, hopper)
     ]
     return batch_from_uint8(small, ("collins", "hopper"))

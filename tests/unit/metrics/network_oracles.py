@@ -166,7 +166,7 @@ def lpips_network(backbone: str, folder: Path) -> nn.Module:
         warnings.simplefilter("ignore")
         import lpips
 
-        network: nn.Module = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
+        network: Any = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
     weights = torch.load(backbone_weights(backbone, folder), weights_only=True)
     layers = [layer for layer in network.net.modules() if isinstance(layer, nn.Conv2d)]
     assert len(weights) == 2 * len(layers)

@@ -96,7 +96,8 @@ def cos_dist(restored: Any, truth: Any, folder: Path) -> float:
     embedded = []
     for image in (restored, truth):
         _, file = cv2.imencode(".png", bgr(image))
-        grey = cv2.resize(cv2.imdecode(file, 0), (128, 128), interpolation=cv2.INTER_LINEAR)
+        decoded: Any = cv2.imdecode(file, 0)
+        grey = cv2.resize(decoded, (128, 128), interpolation=cv2.INTER_LINEAR)
         with torch.no_grad():
             embedded.append(arcface(folder)(torch.from_numpy((grey[None, None].astype(np.float32) - 127.5) / 127.5)))
     return _arccos(*(one.numpy()[0] for one in embedded)) / math.pi * 180

@@ -47,7 +47,7 @@ def test_published_colour_differences(first: Any, second: Any, expected: float) 
 def test_lab_of_known_colours() -> None:
     """White, mid grey and red as any converter gives them."""
     rgb = torch.tensor([[1.0, 1, 1], [0.5, 0.5, 0.5], [1, 0, 0]], dtype=torch.float64).T.reshape(3, 1, 3)
-    expected = [[100, 0, 0], [53.389, 0, 0], [53.241, 80.092, 67.203]]
+    expected: Any = [[100, 0, 0], [53.389, 0, 0], [53.241, 80.092, 67.203]]
     np.testing.assert_allclose(to_lab(rgb)[:, 0].T.numpy(), expected, atol=6e-3)
 
 

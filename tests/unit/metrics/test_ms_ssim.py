@@ -28,9 +28,9 @@ def test_pyiqa(pyiqa_metric: Any) -> None:
 def test_torchmetrics() -> None:
     """torchmetrics counts a mirrored border at the coarsest scale, where 192 px have become 12."""
     pair = [cropped(per_image_laws.noisy(std), 192) for std in (9, 0)]
-    views = (images.to_gray_255(one) for one in pair)
+    restored, truth = (images.to_gray_255(one) for one in pair)
     expected = multiscale_structural_similarity_index_measure(
-        *views, data_range=255.0, reduction="none", normalize="relu"
+        restored, truth, data_range=255.0, reduction="none", normalize="relu"
     )
     assert ms_ssim(*pair).tolist() == pytest.approx(expected.tolist(), abs=2e-3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,7 +71,7 @@ def test_the_program_writes_faces_and_a_record(
     (tmp_path / "tiny.toml").write_text(TINY)
     train("prior", data=str(data), out=prior, config=str(tmp_path / "tiny.toml"), steps=1, device="cpu")
     monkeypatch.setattr(screening.Known.__init__, "__defaults__", (embed_by_colour,))
-    options = {"prior": prior / "prior.safetensors", "data": str(data), "truncation": 0.9, "seed": 1}
+    options: dict[str, Any] = {"prior": prior / "prior.safetensors", "data": str(data), "truncation": 0.9, "seed": 1}
     screening.screen(**options, out=tmp_path / "out", count=2)
     record = json.loads((tmp_path / "out" / "screening.json").read_text())
     assert len(list((tmp_path / "out").glob("nobody-*.png"))) == len(record["kept"]) == 2

@@ -14,6 +14,7 @@ import torch
 
 from gfpbench import images
 from gfpbench.photos import Pipeline, restore_paths
+from gfpbench.photos.detect import Found
 from tests.unit.photos import laws, scenes
 from tests.unit.photos.scenes import Place
 
@@ -21,7 +22,7 @@ torch.set_num_threads(1)
 EVENTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "fsync"})
 
 
-def survives(folder: Path, out: Path, found: list, kill_at: int | None = None) -> bool:
+def survives(folder: Path, out: Path, found: list[Found], kill_at: int | None = None) -> bool:
     """Restore in a child process that kills itself before its disk event number ``kill_at``, if it comes so far."""
     child = os.fork()
     if child == 0:
@@ -41,7 +42,7 @@ def survives(folder: Path, out: Path, found: list, kill_at: int | None = None) -
             before("fsync", ())
             real(descriptor)
 
-        os.fsync = fsync
+        os.fsync = fsync  # type: ignore[assignment]
         sys.addaudithook(before)
         pipeline = Pipeline(scenes.Painter(laws.inverted), scenes.Known(found))
         restore_paths([folder], out, pipeline, surroundings={"machine": "this one"})

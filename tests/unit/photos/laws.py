@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -109,8 +110,8 @@ def template_faces():
         linear = side / 512 * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         shift = np.array(centre) - linear @ np.array([256.0, 256.0])
         landmarks = np.array(TEMPLATE) @ linear.T + shift
-        low, high = landmarks.min(0), landmarks.max(0)
-        found.append(scenes.Found((*map(float, low), *map(float, high)), landmarks, 0.9))
+        (left, top), (right, bottom) = landmarks.min(0).tolist(), landmarks.max(0).tolist()
+        found.append(scenes.Found((left, top, right, bottom), landmarks, 0.9))
         known.append((linear, shift))
     return photo, found, known
 
@@ -126,7 +127,7 @@ def check_marks_land_where_they_belong(restore: Restore = restore_photo) -> None
     columns, rows = np.meshgrid(np.arange(512.0), np.arange(512.0))
     for mark in marks:
         blob = torch.from_numpy(0.6 * np.exp(-((columns - mark[0]) ** 2 + (rows - mark[1]) ** 2) / (2 * 9**2))).float()
-        painter = scenes.Painter(lambda pixels, blob=blob: pixels + blob)
+        painter = scenes.Painter(partial(torch.add, blob))
         result = restore(photo, Pipeline(painter, scenes.Known(found)))
         assert result.restored is not None
         added = np.clip(result.restored[..., 1].astype(float) - 60, 0, None)

@@ -95,7 +95,8 @@ def scene(height: int, width: int, places: Sequence[Place], seed: int = 0) -> tu
         matrix = np.column_stack([linear, np.array(place.centre) - linear @ middle])
         if scale < 0.7:  # shrunk by areas first, so that small faces are not jagged
             small = max(2, round(PORTRAIT_PX * scale))
-            image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+            shrunk: Any = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+            image = shrunk
             own = np.column_stack([linear * PORTRAIT_PX / small, np.zeros(2)])
             own[:, 2] = np.array(place.centre) - own[:, :2] @ np.full(2, (small - 1) / 2)
         else:
@@ -105,8 +106,8 @@ def scene(height: int, width: int, places: Sequence[Place], seed: int = 0) -> tu
         shown = cv2.warpAffine(np.ones(image.shape[:2], np.float32), own, size) > 0.999
         photo = np.where(shown[..., None], turned, photo).astype(np.uint8)
         landmarks = five @ linear.T + matrix[:, 2]
-        low, high = landmarks.min(0), landmarks.max(0)
-        found.append(Found((*map(float, low), *map(float, high)), landmarks, 0.999 - number / 1000))
+        (left, top), (right, bottom) = landmarks.min(0).tolist(), landmarks.max(0).tolist()
+        found.append(Found((left, top, right, bottom), landmarks, 0.999 - number / 1000))
     return photo, found
 
 

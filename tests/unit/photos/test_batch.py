@@ -19,6 +19,8 @@ from gfpbench import images
 from gfpbench.decode import read_rgb
 from gfpbench.disk import DiskRefused, disk
 from gfpbench.photos import Pipeline, restore_paths
+from gfpbench.photos.canvas import canvas_of
+from gfpbench.photos.output import write_photo
 from gfpbench.photos.paths import MAXIMUM_NAME_BYTES, output_of, photos_in
 from gfpbench.photos.record import Record
 from gfpbench.types import BadInput, GfpbenchError, ImageBatch
@@ -43,6 +45,7 @@ def pipeline(**settings):
 
 
 def restored_by(run: Pipeline) -> list[str]:
+    assert isinstance(run.restorer, scenes.Painter)
     return [name for batch in run.restorer.seen for name in batch.ids]
 
 
@@ -139,7 +142,7 @@ def test_whatever_one_photo_raises_the_next_is_restored(
 ) -> None:
     from gfpbench.photos import batch
 
-    real = batch.canvas_of
+    real = canvas_of
 
     def fails_once(decoded):
         monkeypatch.setattr(batch, "canvas_of", real)
@@ -175,7 +178,7 @@ def test_a_full_disk_ends_the_batch_in_one_line_and_keeps_what_was_done(
 ) -> None:
     from gfpbench.photos import batch
 
-    real, calls = batch.write_photo, []
+    real, calls = write_photo, list[str]()
 
     def second_is_refused(path, *given):
         calls.append(path.name)

@@ -145,7 +145,7 @@ def stand_in(path: Path) -> Path:
         for stride in (8, 16, 32):
             values = np.zeros((1, (320 // stride) ** 2, width), np.float32)
             if stride == 32:
-                values[0, 5 * 10 + 7] = {"bbox": 0, "kps": np.arange(10) / 10}.get(kind, 1)
+                values[0, 5 * 10 + 7] = np.arange(10) / 10 if kind == "kps" else kind != "bbox"
             name = f"{kind}_{stride}"
             constants += [numpy_helper.from_array(values, f"{name}_values")]
             constants += [numpy_helper.from_array(np.zeros(1, np.float32), f"{name}_zero")]

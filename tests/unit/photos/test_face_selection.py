@@ -22,7 +22,9 @@ def test_like_facexlib() -> None:
         corners = rng.uniform(-100, 600, (int(rng.integers(1, 7)), 2, 2))
         corners.sort(axis=1)
         boxes = corners.reshape(-1, 4)
-        found = {n: Found((*map(float, box),), np.zeros((5, 2)), 0.9) for n, box in enumerate(boxes)}
+        found = {
+            n: Found((x, y, right, low), np.zeros((5, 2)), 0.9) for n, (x, y, right, low) in enumerate(boxes.tolist())
+        }
         assert chosen("largest", found, (height, width)) == {helper.get_largest_face(boxes, height, width)[1]}
         assert chosen("centre", found, (height, width)) == {helper.get_center_face(boxes, height, width)[1]}
 

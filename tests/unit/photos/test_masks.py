@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tests.unit.photos.scenes import Place
 class Parser(torch.nn.Module):
     """19 classes in coarse patches by a seeded convolution: ParseNet's interface without its 20 seconds a face."""
 
-    def __init__(self, **_: object) -> None:
+    def __init__(self, **_: Any) -> None:
         super().__init__()
         self.score = torch.nn.Conv2d(3, 19, 1)
 

@@ -127,6 +127,7 @@ def test_a_palette_with_a_transparent_colour(tmp_path: Path) -> None:
     image.save(tmp_path / "a.png", transparency=image.getpixel((2, 2)))
     given = read(tmp_path / "a.png")
     _, seen = restored(tmp_path / "a.png")
+    assert given.alpha is not None
     assert (given.alpha == 0).any()
     assert (seen.alpha == given.alpha).all()
 

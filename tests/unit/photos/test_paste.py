@@ -15,7 +15,8 @@ WHITE = np.full((512, 512, 3), 255, np.uint8)
 
 
 def matrix_of(place, size=(300, 400)):
-    return similarity(scenes.scene(*size, [place])[1][0].landmarks)
+    height, width = size
+    return similarity(scenes.scene(height, width, [place])[1][0].landmarks)
 
 
 @pytest.mark.parametrize("upscale", [1, 2, 3])

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from gfpbench.photos import Pipeline, restore_photo
-from gfpbench.photos.photo import MINIMUM_EYE_DISTANCE_PX, TINY_BELOW_PX
+from gfpbench.photos.photo import MINIMUM_EYE_DISTANCE_PX
+from gfpbench.photos.result import TINY_BELOW_PX
 from gfpbench.types import BadInput, GfpbenchError, ImageBatch
 from tests.unit.photos import laws, scenes
 from tests.unit.photos.scenes import Place

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -272,7 +273,7 @@ def gains_are_paired(summarise: Summarise) -> None:
         assert (gain.wins, gain.losses, gain.n) == (2, 1, 3)
 
 
-def _fields(result: Result) -> dict[str, object]:
+def _fields(result: Result) -> dict[str, Any]:
     return {name: getattr(result, name) for name in Result.__dataclass_fields__}
 
 

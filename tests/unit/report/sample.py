@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from gfpbench.types import Case, Problem, Result, Row
 
 HOSTILE = "<script>alert(1)</script>\"'`|*@all\u202egpj.exe\x1b[31m\n" + "very-long-name " * 20
 
-METRICS = {
+METRICS: dict[str, dict[str, Any]] = {
     "psnr_rgb": {
         "unit": "dB",
         "better": "higher",
@@ -84,13 +85,16 @@ def degraded(truth: Bytes, parameters: Mapping[str, object]) -> Bytes:
     blurred = cv2.GaussianBlur(truth, (0, 0), float(str(parameters["blur_sigma_px"])))
     small = cv2.resize(blurred, (int(side / float(str(parameters["downscale"]))),) * 2)
     _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(str(parameters["jpeg_quality"]))])
-    return cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), (side, side))
+    decoded: Any = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    enlarged: Any = cv2.resize(decoded, (side, side))
+    return enlarged
 
 
 def sharpen(amount: float) -> Restore:
     def restore(image: Bytes) -> Bytes:
         soft = cv2.GaussianBlur(image, (0, 0), 1.5)
-        return cv2.addWeighted(image, 1 + amount, soft, -amount, 0)
+        sharpened: Any = cv2.addWeighted(image, 1 + amount, soft, -amount, 0)
+        return sharpened
 
     return restore
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.unit.report import laws, sample
 from tests.unit.report.sample import scored
 
 
-def one(name: str, value: float = 20.0, **changes: object) -> Result:
+def one(name: str, value: float = 20.0, **changes: Any) -> Result:
     return dataclasses.replace(scored(name, {"psnr_rgb": [value, value + 1]}), **changes)
 
 

@@ -46,7 +46,9 @@ class Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.inside, self.text, self.images, self.ids = False, "", [], []
+        self.inside, self.text = False, ""
+        self.images: list[str | None] = []
+        self.ids: list[str | None] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

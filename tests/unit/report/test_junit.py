@@ -16,7 +16,12 @@ from tests.unit.report import laws, sample
 
 
 def results_with_everything() -> list[Result]:
-    scores = {"psnr_rgb": [20.0, 30.0, None], "mae_rgb": [1.0, None, None], "niqe": [None, None, None]}
+    scores: dict[str, list[float | None]]
+    scores = {
+        "psnr_rgb": [20.0, 30.0, None],
+        "mae_rgb": [1.0, None, None],
+        "niqe": [None, None, None],
+    }
     one = sample.scored("a", scores, failures={2: "raised"})
     problems = (Problem("faces", "broken.png", "truncated"), Problem("metric", "f1", "mae_rgb: undefined"))
     one = dataclasses.replace(one, problems=problems, not_measured={"niqe": "too small", "lpips": "needs lpips-vgg"})

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -228,7 +229,8 @@ def test_small_images_are_exact_and_large_ones_bounded(tmp_path: Path) -> None:
 
     small, large, broken = (tmp_path / f"{name}.png" for name in ("small", "large", "broken"))
     write_png(small, np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8))
-    write_png(large, cv2.resize(next(iter(sample.crops(1).values())), (1024, 768)))
+    enlarged: Any = cv2.resize(next(iter(sample.crops(1).values())), (1024, 768))
+    write_png(large, enlarged)
     broken.write_bytes(b"\x89PNG not an image")
     assert base64.b64decode(str(data_uri(small)).partition(",")[2]) == small.read_bytes()
     head, _, data = str(data_uri(large)).partition(",")

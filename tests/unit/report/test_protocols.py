@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +30,7 @@ FID = {
 }
 
 
-def measured(protocols: tuple[str, ...] = ("gfpgan-paper", "vqfr"), **changes: object) -> Result:
+def measured(protocols: tuple[str, ...] = ("gfpgan-paper", "vqfr"), **changes: Any) -> Result:
     values = {"psnr_rgb": [20.0, 22.0, 24.0, 26.0], "psnr_rgb_fitted": [19.0, 21.0, 23.0, 25.0]}
     result = dataclasses.replace(
         scored("nano", {"psnr_rgb": values["psnr_rgb"]}),
@@ -41,10 +43,10 @@ def measured(protocols: tuple[str, ...] = ("gfpgan-paper", "vqfr"), **changes: o
         dataclasses.replace(row, scores={name: column[place] for name, column in values.items()})
         for place, row in enumerate(result.rows)
     )
-    return dataclasses.replace(result, **{"rows": rows, **changes})  # type: ignore[arg-type]
+    return dataclasses.replace(result, **{"rows": rows, **changes})
 
 
-def with_attributes(result: Result, *attributes: dict[str, object]) -> Result:
+def with_attributes(result: Result, *attributes: Mapping[str, Any]) -> Result:
     rows = tuple(dataclasses.replace(row, attributes=one) for row, one in zip(result.rows, attributes, strict=True))
     return dataclasses.replace(result, rows=rows)
 

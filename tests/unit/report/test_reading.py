@@ -10,6 +10,7 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -121,7 +122,8 @@ def test_results_on_disk_keep_it_and_older_ones_are_read(
             record.pop("left_out", None)
     (tmp_path / "older.json").write_text(json.dumps(data))
     older = results.read(tmp_path / "older.json")
-    assert left_out(older) == readings(older) == ()
+    assert left_out(older) == ()
+    assert readings(older) == ()
     assert not any(line.startswith(("left out", "read", "warning")) for line in terminal_lines(older, None))
 
 
@@ -141,7 +143,16 @@ def test_a_file_beside_the_faces_changes_nothing_that_is_measured(
 
 def test_strange_records_say_nothing(measured: tuple[Path, tuple[Result, ...]]) -> None:
     _, found = measured
-    for strange in (None, [], "x", {"reason": None}, {"reason": {"count": "many"}}, {"reason": {"first": ["a"]}}):
+    records: tuple[Any, ...]
+    records = (
+        None,
+        [],
+        "x",
+        {"reason": None},
+        {"reason": {"count": "many"}},
+        {"reason": {"first": ["a"]}},
+    )
+    for strange in records:
         assert left_out([dataclasses.replace(found[0], faces={"left_out": strange})]) == ()
 
 

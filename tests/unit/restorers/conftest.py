@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ SIDE_PX = 128
 def face() -> NDArray[np.uint8]:
     """The astronaut's face (NASA, public domain), (128, 128, 3) uint8 RGB."""
     crop = np.ascontiguousarray(data.astronaut()[0:200, 120:320])
-    return cv2.resize(crop, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    small: Any = cv2.resize(crop, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    return small
 
 
 def noisy(image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
@@ -27,8 +30,10 @@ def noisy(image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     small = cv2.resize(blurred, (width // 4, height // 4), interpolation=cv2.INTER_LINEAR)
     rough = np.clip(small + 12 * np.random.default_rng(seed).standard_normal(small.shape), 0, 255).astype(np.uint8)
     _, encoded = cv2.imencode(".jpg", rough[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
-    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1]
-    return cv2.resize(np.ascontiguousarray(decoded), (width, height), interpolation=cv2.INTER_LINEAR)
+    decoded: Any = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    rgb = np.ascontiguousarray(decoded[..., ::-1])
+    enlarged: Any = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
+    return enlarged
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,7 @@ KEYS = (
     *("params_ema", "params-ema", "g_ema", "ema", "state_dict_ema", "params", "net_g", "netG", "generator"),
     *("model_state_dict", "state_dict", "model", "net"),
 )
+PREFIXES: tuple[str, ...]
 PREFIXES = ("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "net_g.", "model.generator.")
 PREFIXES += ("student.", "ema_model.", "module.averaged.net.")
 

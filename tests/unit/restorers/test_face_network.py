@@ -216,7 +216,7 @@ def test_bfloat16_is_nearly_the_same_image(
 
 def test_half_precision_fails_as_the_refusal_says() -> None:
     """One filter of small weights: finite in float32 and bfloat16's range, 0 / 0 in fp16, where 1e-8 is zero."""
-    network = upstream.clean(upstream.SMALL)
+    network: Any = upstream.clean(upstream.SMALL)
     with torch.no_grad():
         network.stylegan_decoder.style_conv1.modulated_conv.weight[0, 0] *= 1e-5
         x = torch.rand(1, 3, 64, 64) * 2 - 1

@@ -156,7 +156,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "a tensor without a file": (pickled(calling("torch", "FloatTensor", 1 << 36)), "asks to call torch FloatTensor"),
     "a storage without a file": (pickled(calling("torch.storage", "UntypedStorage", 1 << 36)), "asks to call torch"),
     "a table in itself": (
-        lambda path, weights: torch.save((lambda d: (d.update(params=d), d)[1])({}), path),
+        lambda path, weights: torch.save((lambda d: (d.update(params=d), d)[1])(dict[str, Any]()), path),
         "holds no table of weights",
     ),
     "a fake CodeFormer": (holding(codeformer()), "does not fit CodeFormer|needs the package"),

@@ -38,7 +38,7 @@ def written(folder: Path, external: Mapping[str, str] = NOWHERE, half: float = 0
         onnx.external_data_helper.set_external_data(tensors[name], location, length=len(tensors[name].raw_data))
         tensors[name].ClearField("raw_data")
         tensors[name].data_location = onnx.TensorProto.EXTERNAL
-    image = ["b", 3, "h", "w"]
+    image: list[str | int | None] = ["b", 3, "h", "w"]
     kind = onnx.TensorProto.FLOAT
     inner = helper.make_graph(
         [helper.make_node("Add", ["sum", "zero"], ["inner"])],

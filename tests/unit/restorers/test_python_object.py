@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,7 +173,7 @@ def test_modules_that_are_not_there(module: str, tmp_path: Path) -> None:
         (lambda rgb: None, "returned NoneType for 'astronaut~0', not a numpy array"),
     ],
 )
-def test_array_functions_that_return_something_else(function: object, message: str, degraded: ImageBatch) -> None:
+def test_array_functions_that_return_something_else(function: Any, message: str, degraded: ImageBatch) -> None:
     with pytest.raises(BadInput, match=message):
         from_array_function(function)(degraded)
 
@@ -209,6 +210,6 @@ def test_module_answers_that_are_no_images(answer: object, degraded: ImageBatch)
 
 def test_the_helpers_refuse_each_others_food() -> None:
     with pytest.raises(BadInput, match=r"wants a torch\.nn\.Module, not function"):
-        from_module(lambda x: x, signed=True)
+        from_module(lambda x: x, signed=True)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="wants a function, not ndarray"):
-        from_array_function(np.zeros(3))
+        from_array_function(np.zeros(3))  # type: ignore[arg-type]

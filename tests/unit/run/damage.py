@@ -48,7 +48,7 @@ def _features(folder: Path, change: Callable[[Path], object]) -> None:
 def _other_features(path: Path) -> None:
     with np.load(path) as held:
         altered = {key: held[key] + 0.25 for key in held.files}
-    np.savez(path, **altered)  # type: ignore[arg-type]
+    np.savez(path, **altered)
 
 
 def _two_swapped(folder: Path) -> None:

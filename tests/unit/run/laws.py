@@ -24,12 +24,14 @@ from gfpbench.metrics.feature_sets import FeatureSet, gather
 from gfpbench.metrics.set_measures import REFERENCES, SetMeasure
 from gfpbench.types import (
     BadInput,
+    Better,
     Case,
     Face,
     ImageBatch,
     Json,
     Metric,
     Parameters,
+    Progress,
     Result,
     SetScore,
     UnreadableFace,
@@ -118,7 +120,7 @@ class ToyMetric:
 
     name: str
     value: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-    better: str = "higher"
+    better: Better = "higher"
     best: float | None = math.inf
     minimum_side_px: int = 1
     refuses: frozenset[str] = frozenset()
@@ -144,7 +146,7 @@ def mae(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def toy_metrics() -> tuple[Metric, ...]:
-    return (ToyMetric("psnr_rgb", psnr), ToyMetric("mae_255", mae, better="lower", best=0.0))  # type: ignore[return-value]
+    return (ToyMetric("psnr_rgb", psnr), ToyMetric("mae_255", mae, better="lower", best=0.0))
 
 
 @dataclass
@@ -159,15 +161,15 @@ class Toy:
     batch_size: int = 3
     keep_images: int = 4
 
-    def but(self, **changes: object) -> Toy:
-        return replace(self, **changes)  # type: ignore[arg-type]
+    def but(self, **changes: Any) -> Toy:
+        return replace(self, **changes)
 
     def parts(self) -> run.Parts:
         return run.Parts(self.faces, self.degradation, self.restorer, self.metrics)
 
-    def measure(self, store: Path, **more: object) -> Result:
+    def measure(self, store: Path, **more: Any) -> Result:
         settings = {"batch_size": self.batch_size, "keep_images": self.keep_images, **more}
-        return run.run_case(self.case, self.parts(), store=store, **settings)  # type: ignore[arg-type]
+        return run.run_case(self.case, self.parts(), store=store, **settings)
 
     def problems(self, result: Result, store: Path | None, count: int | None = 4) -> list[str]:
         found = run.verify(result, parts=self.parts(), store=store, count=count)
@@ -241,7 +243,7 @@ class Stopped(BaseException):
     """A kill, as far as the engine can tell: not an Exception, so nothing may catch it."""
 
 
-def stop_after(batches: int) -> Callable[[int, int, str], None]:
+def stop_after(batches: int) -> Progress:
     """A progress that ends the run when so many batches are committed."""
     calls = 0
 

@@ -187,14 +187,14 @@ def test_an_image_that_cannot_be_degraded_costs_no_other(tmp_path: Path) -> None
 
 def test_too_small_an_image_leaves_a_blank_with_a_reason(tmp_path: Path) -> None:
     large = ToyMetric("mae_255", mae, better="lower", minimum_side_px=16)
-    result = Toy(ToyFaces(sizes=((16, 16), (24, 12))), metrics=(large,)).measure(tmp_path)  # type: ignore[arg-type]
+    result = Toy(ToyFaces(sizes=((16, 16), (24, 12))), metrics=(large,)).measure(tmp_path)
     assert [score is None for score in result.scores("mae_255")] == [index // 5 % 2 == 1 for index in range(20)]
     assert result.not_measured == {"mae_255": "undefined below 16 px on the shorter side; 10 of 20 images are smaller"}
 
 
 def test_an_image_that_a_metric_cannot_score_costs_no_other(tmp_path: Path) -> None:
     picky = ToyMetric("mae_255", mae, better="lower", refuses=frozenset({"face 0004"}))
-    result = Toy(metrics=(picky,)).measure(tmp_path)  # type: ignore[arg-type]
+    result = Toy(metrics=(picky,)).measure(tmp_path)
     assert [row.id for row in result.rows if row.scores["mae_255"] is None] == ["face 0004"]
     assert [(p.stage, p.subject, p.reason) for p in result.problems] == [
         ("metric", "face 0004", "mae_255: one of these is flat")
@@ -207,7 +207,7 @@ def test_a_metric_that_scores_nothing_is_not_measured(tmp_path: Path) -> None:
         raise AssetMissing("lpips-vgg", "lpips")
 
     refusing = ToyMetric("a", mae, refuses=frozenset(ToyFaces().ids()))
-    result = Toy(metrics=(refusing, ToyMetric("b", missing))).measure(tmp_path)  # type: ignore[arg-type]
+    result = Toy(metrics=(refusing, ToyMetric("b", missing))).measure(tmp_path)
     assert "could not score a single image" in result.not_measured["a"]
     assert "gfpbench fetch lpips-vgg" in result.not_measured["b"]
     assert set(result.scores("a")) == set(result.scores("b")) == {None}

@@ -82,7 +82,7 @@ def test_files_that_were_left_out_are_told_as_they_are_now(tmp_path: Path) -> No
     class Folder(ToyFaces):
         left_out = 0
 
-        def source(self) -> Mapping[str, object]:  # type: ignore[override]
+        def source(self) -> Mapping[str, object]:
             return {**super().source(), "left_out": {"no image": self.left_out}}
 
     faces = Folder(6)

@@ -20,7 +20,8 @@ from tests.unit.run.laws import CASE, Smooth, Toy, ToyFaces, ToySet, ToyWithSets
 
 def by_hand(toy: Toy) -> float:
     """From the images themselves, made without the engine."""
-    restored, truth = [], []
+    restored: list[torch.Tensor] = []
+    truth: list[torch.Tensor] = []
     for name in toy.faces.ids():
         face = toy.faces.load(name)
         clean = ImageBatch(face.pixels[None], (name,))
@@ -204,7 +205,7 @@ def test_a_metric_without_its_weights_verifies_as_blank(tmp_path: Path) -> None:
         def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
             raise AssetMissing("vgg16", "lpips_toy")
 
-    toy = Toy(metrics=(*laws.toy_metrics(), WithoutWeights("lpips_toy", laws.mae)))  # type: ignore[arg-type]
+    toy = Toy(metrics=(*laws.toy_metrics(), WithoutWeights("lpips_toy", laws.mae)))
     result = toy.measure(tmp_path)
     assert "vgg16" in result.not_measured["lpips_toy"]
     assert toy.problems(result, tmp_path) == []

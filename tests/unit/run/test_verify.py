@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,9 +48,9 @@ def test_an_image_whose_record_no_longer_holds_is_refused(tmp_path: Path) -> Non
         run.remake(other_seed, "face 0001", parts=Toy().parts())
 
 
-def _row(result: Result, index: int, **changes: object) -> Result:
+def _row(result: Result, index: int, **changes: Any) -> Result:
     rows = list(result.rows)
-    rows[index] = replace(rows[index], **changes)  # type: ignore[arg-type]
+    rows[index] = replace(rows[index], **changes)
     return replace(result, rows=tuple(rows))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from gfpbench.speed import Speed, SpeedComparison, compare, store
+from gfpbench.speed import Speed, SpeedComparison, compare, record, store
 from tests.unit.speed.machines import LOADS, SOUND, Machine, Model, measured
 
 RUNS = 25
@@ -23,7 +23,7 @@ def baseline(folder: Path, load: str = "idle", model: Model = SOUND) -> Speed:
     """A stored baseline, read back from its file."""
     seeds = count(1000)
     path, _ = store.create(folder, lambda: measured(model, Machine(LOADS[load], next(seeds))))
-    return store.read(path)
+    return record.read(path)
 
 
 def gated(model: Model, stored: Speed, load: str, seed: int) -> SpeedComparison:
@@ -112,7 +112,7 @@ def other_measurements_do_not_compare(folder: Path) -> None:
     """Another batch size, other images or another reference are said, not compared."""
     stored = baseline(folder)
     for changes in ({"batch_size": 4}, {"size_px": (256, 256)}, {"reference": "conv-0"}):
-        other = dataclasses.replace(stored, **changes)  # type: ignore[arg-type]
+        other = dataclasses.replace(stored, **changes)
         found = compare.gate_speed(lambda other=other: other, stored)  # type: ignore[misc]
         assert [(one.metric, one.kind) for one in found.failures] == [("speed", "changed")]
         assert found.measured == 1

@@ -7,6 +7,7 @@ import json
 import time
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,8 +35,8 @@ from gfpbench.types import BadInput, Case, RestorationFailed
 from tests.unit.speed.machines import CASE, LOADS, SOUND, Machine, measured
 
 
-def speed(**changes: object) -> Speed:
-    return dataclasses.replace(measured(SOUND, Machine(LOADS["idle"], 0)), **changes)  # type: ignore[arg-type]
+def speed(**changes: Any) -> Speed:
+    return dataclasses.replace(measured(SOUND, Machine(LOADS["idle"], 0)), **changes)
 
 
 @pytest.mark.parametrize("n", range(6, 40))
@@ -51,14 +52,9 @@ def test_a_record_survives_the_disk_in_lines_a_person_can_compare(tmp_path: Path
     made = speed()
     record.write(made, tmp_path / "a" / "speed.json")
     read = record.read(tmp_path / "a" / "speed.json")
-    assert read == dataclasses.replace(
-        made,
-        ratios=(),
-        **{
-            name: float(f"{getattr(made, name):.5g}")
-            for name in ("ratio", "low", "high", "seconds", "reference_seconds", "processor_ratio", "peak_mib")
-        },
-    )
+    numbers = ("ratio", "low", "high", "seconds", "reference_seconds", "processor_ratio", "peak_mib")
+    rounded: dict[str, Any] = {name: float(f"{getattr(made, name):.5g}") for name in numbers}
+    assert read == dataclasses.replace(made, ratios=(), **rounded)
     text = (tmp_path / "a" / "speed.json").read_text()
     assert sum(line.strip().startswith('"ratio"') for line in text.splitlines()) == 1
     assert list(tmp_path.rglob("*.part")) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     seeds = count(50)
     pytester.model = SOUND  # type: ignore[attr-defined]
 
-    def pretended(case: Case, **_: object) -> Speed:
+    def pretended(case: Case, **_: Any) -> Speed:
         made = measured(pytester.model, Machine(LOADS["idle"], next(seeds)))  # type: ignore[attr-defined]
         return dataclasses.replace(made, case=case)
 

@@ -11,7 +11,7 @@ from tests.degradation.image_cases import pattern
 
 
 def test_whole_places_give_the_pixels_and_borders_are_mirrored() -> None:
-    image = pattern(20, 30).astype(np.float32) / 255
+    image = pattern(20, 30).astype(np.float32) / np.float32(255)
     x, y = np.meshgrid(np.arange(-9.0, 39), np.arange(-5.0, 25))
     expected = np.pad(image, ((5, 5), (9, 9), (0, 0)), mode="reflect")
     assert (sampled(image, x, y) == expected).all()

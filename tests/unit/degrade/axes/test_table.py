@@ -70,7 +70,7 @@ def test_a_strip_shows_the_severities_in_order() -> None:
     assert (images[0] == rgb).all()
     assert images[0].mean() > images[1].mean() > images[2].mean()
     roll = load_axis("roll")
-    truth, degraded = (strip(roll, one, (1.0,), show=show)[0] for show in ("truth", "degraded"))  # type: ignore[arg-type]
+    truth, degraded = (strip(roll, one, (1.0,), show=show)[0] for show in ("truth", "degraded"))
     assert any((truth == np.rot90(rgb, turn)).all() for turn in (1, 3))
     assert (truth != degraded).any()
 
