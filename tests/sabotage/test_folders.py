@@ -13,8 +13,8 @@ from gfpbench import baselines
 from gfpbench.baselines import inputs, pairing, scores
 from gfpbench.report import folder, strips
 from gfpbench.types import Result
+from tests.unit.baselines import test_command_and_plugin as use
 from tests.unit.baselines import test_decide as decided
-from tests.unit.baselines import test_use as use
 from tests.unit.report import test_folder as folders
 
 

@@ -16,8 +16,6 @@ from gfpbench.types import BadInput
 from tests.unit.baselines import sample
 from tests.unit.baselines.sample import with_scores
 
-pytest_plugins = ["pytester"]
-
 TEST = """
 def test_nothing_changed(comparison, baseline):
     assert baseline.case == comparison.case
