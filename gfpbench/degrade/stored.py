@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -100,7 +101,9 @@ class Stored:
     def _read(self, folder: Path, record: Parameters, name: str, size: tuple[int, int]) -> images.Bytes:
         file = record.get("stored_file")
         if not isinstance(file, str):
-            raise BadInput(f"{folder}: has no degraded image named {without_suffix(name)} ({LOOKED_FOR})")
+            raise BadInput(
+                f"{folder}: has no degraded image named {without_suffix(name)}, with or without _lq ({LOOKED_FOR})"
+            )
         decoded = read(folder / file, LIMITS)
         if record.get("stored_sha256", decoded.sha256) != decoded.sha256:
             raise BadInput(f"{printable(str(folder / file))}: is another file than the record says")
@@ -123,12 +126,27 @@ class Stored:
 
 
 def _found(folder: Path, face_id: str) -> str | None:
-    """The file of a face, relative to the folder; None where there is none."""
+    """The file of a face, relative to the folder; None where there is none.
+
+    A file of the same name comes first. Where there is none, the marks of pairs count: ``a_lq`` belongs to ``a``, and
+    ``a_lq`` or ``a`` to ``a_gt`` and ``a_hq``, with any image suffix, in lower or upper case, behind ``_`` or ``-``.
+    """
     below = folder / PurePosixPath(face_id).parent
-    found = _names(below).of(PurePosixPath(face_id).name)
+    names, name = _names(below), PurePosixPath(face_id).name
+    found = names.of(name) or tuple(dict.fromkeys(file for each in _names_in_pairs(name) for file in names.of(each)))
     if len(found) > 1:
         raise BadInput(f"{below}: {len(found)} degraded images of {face_id}: {', '.join(found)}; leave one")
     return (PurePosixPath(face_id).parent / found[0]).as_posix() if found else None
+
+
+def _names_in_pairs(name: str) -> Iterator[str]:
+    """What the degraded half of a pair may be called, other than its truth."""
+    bare = without_suffix(name)
+    stem = re.sub(r"[_-](?:gt|hq)$", "", bare, flags=re.IGNORECASE)
+    for each in dict.fromkeys((bare, stem)):
+        yield from (f"{each}{mark}" for mark in ("_lq", "_LQ", "-lq", "-LQ"))
+    if stem != bare:
+        yield stem
 
 
 def _sha256(path: Path) -> str | None:
