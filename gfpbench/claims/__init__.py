@@ -3,13 +3,13 @@
 Adding a paper: one ``.toml`` file in this folder. See ``gfpgan-2021.toml`` for every field.
 """
 
-from gfpbench.claims.judge import Outcome, Status, judge, judge_all, judge_row
-from gfpbench.claims.prerequisites import open_outcome, waits_for
+from gfpbench.claims.judge import Outcome, Status, judge, judge_all, judge_row, open_outcome
 from gfpbench.claims.published import Claim, Paper, Row, Table, claims, papers, read, row, tables
-from gfpbench.claims.stored import judge_claims, judge_numbers
+from gfpbench.claims.stored import Judged, judge_claims, judge_numbers, judged, waits_for
 
 __all__ = [
     "Claim",
+    "Judged",
     "Outcome",
     "Paper",
     "Row",
@@ -21,6 +21,7 @@ __all__ = [
     "judge_claims",
     "judge_numbers",
     "judge_row",
+    "judged",
     "open_outcome",
     "papers",
     "read",

@@ -226,6 +226,20 @@ def not_measured(
     return f"waits for {metric}, which this run did not measure"
 
 
+def open_outcome(table: Table, row: Row, figure: str, reason: str) -> Outcome:
+    """The outcome of a published number that could not be measured."""
+    expected = row.figures[figure]
+    return Outcome(
+        f"{row.id}/{figure}",
+        table.source,
+        f"{row.method}: {figure} {expected:g} @ {table.protocol.name}",
+        "open",
+        reason,
+        expected,
+        restorer=row.restorer or "",
+    )
+
+
 def judge_all(claims: Sequence[Claim], restored: Result, degraded: Result, truth: Result) -> tuple[Outcome, ...]:
     """Every claim that the restorer makes, judged."""
     return tuple(

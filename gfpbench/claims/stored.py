@@ -1,14 +1,34 @@
-"""Judges every claim and published number against stored Results."""
+"""Published claims and numbers held against stored Results; what could not be measured names its prerequisites."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple, dataclass, replace
 
-from gfpbench.claims.judge import Outcome, judge, judge_row
-from gfpbench.claims.prerequisites import open_outcome, waits_for
+from gfpbench.claims.judge import Outcome, judge, judge_row, open_outcome
 from gfpbench.claims.published import Row, Table, claims, tables
-from gfpbench.types import Result
+from gfpbench.types import AssetMissing, Result
+
+SLOW_ABOVE_IMAGES = 200
+"""More faces of 512 px than this take a network hours on a CPU: seven for the 3,000 of CelebA-Test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Every claim and every published number, with what became of it."""
+
+    claims: tuple[Outcome, ...]
+    numbers: tuple[tuple[Table, Row, Outcome], ...]
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Of the claims, then of the numbers."""
+        return (*self.claims, *(outcome for _, _, outcome in self.numbers))
+
+
+def judged(results: Sequence[Result], *, elsewhere: bool = True) -> Judged:
+    """Everything published against the Results. ``elsewhere`` as in ``judge_numbers``."""
+    return Judged(judge_claims(results), judge_numbers(results, elsewhere=elsewhere))
 
 
 def judge_claims(results: Sequence[Result]) -> tuple[Outcome, ...]:
@@ -37,26 +57,53 @@ def judge_claims(results: Sequence[Result]) -> tuple[Outcome, ...]:
     return tuple(told)
 
 
-def judge_numbers(results: Sequence[Result]) -> tuple[tuple[Table, Row, Outcome], ...]:
-    """Each published number against the Result of the same thing; open with what it waits for where there is none."""
+def judge_numbers(results: Sequence[Result], *, elsewhere: bool = True) -> tuple[tuple[Table, Row, Outcome], ...]:
+    """Each published number against the Result of the same thing; open with what it waits for where there is none.
+
+    Args:
+        elsewhere: whether it is looked up what a number on face sets that are in no Result waits for (the dataset, its
+            weights); a run has no business with them.
+    """
     told = []
+    shown = {result.case.faces.partition(":")[0] for result in results}
     for table in tables():
         for row in table.rows:
             measured = next((result for result in results if _is(result, table, row)), None)
-            waiting = waits_for(table, row, "cpu") or "waits for a run: gfpbench run --restorer "
-            if waiting.endswith("--restorer "):
-                waiting += f"{row.restorer} --faces {table.faces} --degradation {table.degradation}"
+            looked_up = row.restorer is None or elsewhere or table.faces in shown
+            waiting = waits_for(table, row, "cpu") if looked_up else ""
+            waiting = waiting or (
+                f"waits for a run: gfpbench run --restorer {row.restorer} --faces {table.faces} "
+                f"--degradation {table.degradation}"
+            )
             for figure in row.figures:
-                told.append(
-                    (
-                        table,
-                        row,
-                        open_outcome(table, row, figure, waiting)
-                        if measured is None
-                        else judge_row(table, row, figure, measured),
-                    )
+                outcome = (
+                    open_outcome(table, row, figure, waiting)
+                    if measured is None
+                    else judge_row(table, row, figure, measured)
                 )
+                told.append((table, row, outcome))
     return tuple(told)
+
+
+def waits_for(table: Table, row: Row, device: str) -> str:
+    """Why a row cannot be measured here, in one line; empty where it can. Decodes no image."""
+    from gfpbench import faces, restorers
+
+    if row.restorer is None:
+        return f"waits for a restorer that is {row.method}: none is built in (files restored elsewhere: outputs:DIR)"
+    try:
+        faces.load(table.faces)
+    except AssetMissing as missing:
+        return f"waits for the dataset {table.faces!r}: {missing}"
+    if row.restorer in ("truth", "input"):
+        return ""
+    if device == "cpu" and table.images > SLOW_ABOVE_IMAGES:
+        return f"waits for a GPU: {table.images} images of 512 px take a CPU hours"
+    try:
+        restorers.load(row.restorer)
+    except AssetMissing as missing:
+        return f"waits for weights: {missing}"
+    return ""
 
 
 def _is(result: Result, table: Table, row: Row) -> bool:

@@ -30,6 +30,7 @@ def report_(
     as_json: AsJson = False,
 ) -> None:
     """Write one report of several stored results: other days, machines or checkpoints."""
+    from gfpbench import claims
     from gfpbench import report as reports
     from gfpbench import results as stored
 
@@ -45,7 +46,7 @@ def report_(
     _refuse_inside_inputs(read, to)
     reports.refuse_to_replace_a_run(read, to)
     stores = {label: file.parent / "cases" for label, file in labels.items()}
-    page = reports.write_report(read, to, store=stores, gate=gate)
+    page = reports.write_report(read, to, store=stores, gate=gate, claims=claims.judged(read))
     reports.write_junit(read, to / "junit.xml", gate=gate)
     say(*reports.terminal_lines(read, page))
 
@@ -74,7 +75,7 @@ def compare(
     Cases are paired by name; where each side holds one other case (two checkpoints), these two are compared. A case
     of the baseline that the new results lack fails; one that only the new results hold is named.
     """
-    from gfpbench import baselines
+    from gfpbench import baselines, claims
     from gfpbench import report as reports
 
     for path in (result, baseline):
@@ -97,7 +98,8 @@ def compare(
         reports.refuse_to_replace_a_run(measured, report)
         stores = [(path if path.is_dir() else path.parent) / "cases" for path in (result, baseline)]
         gate = reports.Gate(tuple(compared), before=(stores[1],))
-        page = reports.write_report(measured, report, store=stores[0], gate=gate)
+        outcomes = claims.judged(measured)
+        page = reports.write_report(measured, report, store=stores[0], gate=gate, claims=outcomes)
         reports.write_junit(measured, report / "junit.xml", gate=gate)
         if not as_json:
             say(f"report: {page}")
@@ -164,15 +166,15 @@ def claims_(
     files = [result_file(path) for path in results or ()]
     read = tuple(result for file in files for result in stored.read(file))
     _refuse_inside_inputs(read, to)
-    outcomes = [*published.judge_claims(read), *(told for _, _, told in published.judge_numbers(read))]
-    page = write_claims(read, to)
+    judged = published.judged(read)
+    page = write_claims(judged, to)
     if as_json:
         # Infinity is written as text, as in results.json.
-        told = [{k: str(v) if v == float("inf") else v for k, v in asdict(one).items()} for one in outcomes]
+        told = [{k: str(v) if v == float("inf") else v for k, v in asdict(one).items()} for one in judged.outcomes]
         print(json.dumps(told, indent=2, allow_nan=False))
     else:
-        say(*claim_lines(read), f"page: {page}")
-    if any(one.status == "failed" for one in outcomes):
+        say(*claim_lines(judged), f"page: {page}")
+    if any(one.status == "failed" for one in judged.outcomes):
         raise typer.Exit(1)
 
 

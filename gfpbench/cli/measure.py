@@ -59,12 +59,11 @@ def run(
     Cases that an earlier run left in the report folder stay in it, and those measured again are replaced.
     A run that was stopped goes on where it was; what it had measured is kept while all that it came from is unchanged.
     """
-    from gfpbench import baselines, completion, devices
+    from gfpbench import completion, devices
     from gfpbench import report as reports
     from gfpbench import results as stored
     from gfpbench import run as engine
     from gfpbench.metrics.protocols import DEFAULT
-    from gfpbench.photos import of_photos
     from gfpbench.report.progress import progress_bar
     from gfpbench.types import BadInput, Case
 
@@ -73,7 +72,11 @@ def run(
     reports.earlier(report)  # one that cannot be read is told now, not after an hour
     if whole_photo and size is not None:
         raise BadInput("--size makes square crops, and --whole-photo wants photos as they are: leave one of them away")
-    wanted = [of_photos(name) if whole_photo else name for name in restorer or ["nano"]]
+    wanted = restorer or ["nano"]
+    if whole_photo:
+        from gfpbench.photos import of_photos
+
+        wanted = [of_photos(name) for name in wanted]
     cases = [
         Case(faces, degradation, name, seed=seed, size_px=size, limit=limit, draws=draws)
         for name in dict.fromkeys(["input", *wanted, "truth"])
@@ -124,9 +127,11 @@ def run(
     else:
         *lines, last = reports.terminal_lines(results, written.page)
         say(*lines, *written.lines(), last)
-    unread = [line for result in results[:1] if (line := baselines.too_many_unreadable(result, max_unreadable))]
-    for line in unread:
-        complain(line)
+    unread = results[0].unreadable_share > max_unreadable
+    if unread:
+        from gfpbench import baselines
+
+        complain(baselines.too_many_unreadable(results[0], max_unreadable))
     if unread or any(row.failure for result in results for row in result.rows):
         raise typer.Exit(1)
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench import claims as published
-from gfpbench.claims import Outcome, Row, Table
+from gfpbench.claims import Judged, Outcome, Row, Table
 from gfpbench.report.formatting import decimals_for, printable
 from gfpbench.report.template import pages, write_page
-from gfpbench.types import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,9 @@ class Sheet:
         return tuple((", ".join(methods), reason) for reason, methods in reasons.items())
 
 
-def sheets(results: Sequence[Result]) -> tuple[Sheet, ...]:
+def sheets(judged: Judged) -> tuple[Sheet, ...]:
     """Every published table beside the Results that measure the same thing."""
-    cells = {(row.id, told.id.removeprefix(f"{row.id}/")): told for _, row, told in published.judge_numbers(results)}
+    cells = {(row.id, told.id.removeprefix(f"{row.id}/")): told for _, row, told in judged.numbers}
     return tuple(
         Sheet(
             table,
@@ -58,12 +57,11 @@ def counts(outcomes: Sequence[Outcome]) -> str:
     return ", ".join(f"{count} {status}" for status, count in tally.items())
 
 
-def claim_lines(results: Sequence[Result]) -> list[str]:
+def claim_lines(judged: Judged) -> list[str]:
     """Claims and published numbers as lines for a terminal; what is open is counted by what it waits for."""
-    relative = published.judge_claims(results)
-    numbers = [told for _, _, told in published.judge_numbers(results)]
-    lines = [f"claims: {counts(relative)}"]
-    for told in relative:
+    numbers = [told for _, _, told in judged.numbers]
+    lines = [f"claims: {counts(judged.claims)}"]
+    for told in judged.claims:
         who = f" ({printable(told.restorer, 40)})" if told.restorer else ""
         lines.append(f"  {told.status:<6} {told.id}{who}: {told.words}: {printable(told.reason, 200)}")
     lines.append(f"published numbers: {counts(numbers)}")
@@ -75,17 +73,16 @@ def claim_lines(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-def write_claims(results: Sequence[Result], directory: Path, title: str = "Published tables and claims") -> Path:
+def write_claims(judged: Judged, directory: Path, title: str = "Published tables and claims") -> Path:
     """Write ``claims.html`` into a folder, whole or not at all. Returns its path."""
-    relative = published.judge_claims(results)
-    tables = sheets(results)
+    tables = sheets(judged)
     html = (
         pages()
         .get_template("claims.html")
         .render(
             title=title,
-            claims=relative,
-            counted=counts(relative),
+            claims=judged.claims,
+            counted=counts(judged.claims),
             counted_numbers=counts([told for page in tables for told in page.cells.values()]),
             sheets=tables,
         )

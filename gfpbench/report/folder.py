@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gfpbench import claims
 from gfpbench import results as stored
 from gfpbench.disk import disk, held
 from gfpbench.report.formatting import plural, printable
@@ -87,7 +88,8 @@ def write_run(
             summary(whole)
             old, new = read_gate([folder]).of(kept), gate or Gate()
             judged = replace(new, comparisons=new.comparisons + old.comparisons, speeds=new.speeds or old.speeds)
-            page = write_report(whole, folder, store=store, gate=judged)
+            outcomes = claims.judged(whole, elsewhere=False)
+            page = write_report(whole, folder, store=store, gate=judged, claims=outcomes)
             if junit:
                 write_junit(whole, folder / "junit.xml", gate=judged)
     return Written(page, tuple(one for one in before if one.case in measured), kept)

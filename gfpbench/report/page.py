@@ -13,6 +13,7 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from gfpbench import results as stored
+from gfpbench.claims import Judged
 from gfpbench.collapse.point import axis_name
 from gfpbench.degrade.axes import AXES, load_axis
 from gfpbench.metrics.protocols import DEFAULT
@@ -54,10 +55,12 @@ def write_report(
     store: Stores | None,
     title: str = "Face restoration report",
     gate: Gate | None = None,
+    claims: Judged | None = None,
 ) -> Path:
-    """Write ``index.html``, ``claims.html`` and ``results.json`` into a folder, each whole or not at all.
+    """Write ``index.html`` and ``results.json`` into a folder, each whole or not at all.
 
-    Where something was compared with baselines, ``verdicts.json`` too.
+    Where something was compared with baselines, ``verdicts.json`` too; where published tables were held against the
+    Results, ``claims.html``.
 
     Args:
         results: rows in the order they shall appear; none at all gives a page that says so.
@@ -65,6 +68,7 @@ def write_report(
             the images of the Results with a label.
         title: the heading of the page.
         gate: what comparisons with baselines found.
+        claims: what became of published claims and numbers (``gfpbench.claims.judged``).
 
     Returns:
         The path of index.html. Equal results and images give equal bytes.
@@ -74,13 +78,16 @@ def write_report(
     """
     stores: Stores = [] if store is None else [store] if isinstance(store, Path) else store
     stored.write(results, directory / "results.json")
-    write_claims(results, directory)
+    if claims is not None:
+        write_claims(claims, directory)
     found = (gate or Gate()).of(results)
     write_gate(found, directory)
-    return write_page(render(results, stores, title, found), directory / "index.html")
+    return write_page(render(results, stores, title, found, claims is not None), directory / "index.html")
 
 
-def render(results: Sequence[Result], stores: Stores, title: str, gate: Gate | None = None) -> str:
+def render(
+    results: Sequence[Result], stores: Stores, title: str, gate: Gate | None = None, claims: bool = False
+) -> str:
     """The page as text. Reads kept images from ``stores``; writes nothing."""
     whole = summary(results)
     script = own("page.js")
@@ -104,6 +111,7 @@ def render(results: Sequence[Result], stores: Stores, title: str, gate: Gate | N
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sections=tuple(_section(group, stores) for group in whole.groups),
         gate=judged,
+        claims=claims,
         facts=_facts(whole.groups, [stage for stage, _, _ in found])
         + ([(judged.fact, "" if judged.passed else "bad")] if judged.changed or judged.same else []),
         problems=problems[:PROBLEMS_AT_MOST],

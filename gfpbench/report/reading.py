@@ -67,7 +67,7 @@ def readings(results: Sequence[Result]) -> tuple[Reading, ...]:
     for result in results:
         owners = {"truth": result.case.faces, "degraded": result.case.degradation, "restored": result.case.restorer}
         for row in result.rows:
-            for kind in KINDS:
+            for kind in KINDS if row.read else ():
                 for phrase in phrases_of(row.read.get(kind, {})):
                     of = f"{KINDS[kind]} of {owners[kind]}"
                     done.setdefault((of, phrase), {})[row.id] = None

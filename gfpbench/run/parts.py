@@ -110,7 +110,8 @@ def load(
     unavailable: dict[str, str] = {}
     if metrics is None and not protocols:
         loaded = list(metric_table.load(None))
-    for name in dict.fromkeys([*(metrics or ()), *protocol_table.metrics_of(protocols)]):
+    wanted = [*(metrics or ()), *(protocol_table.metrics_of(protocols) if protocols else ())]
+    for name in dict.fromkeys(wanted):
         try:
             if name not in {*metric_table.METRICS, *set_measures.SET_METRICS}:
                 raise unknown("metric", name, {*metric_table.METRICS, *set_measures.SET_METRICS})
@@ -164,10 +165,13 @@ def guarded(spec: str, device: str, *, isolate: bool = False, seconds_per_image:
 
 def load_restorer(spec: str, device: str) -> Restorer:
     """Load a restorer, of faces or of whole photos, into this process. Raises as ``restorers.load`` does."""
-    from gfpbench import photos, restorers
+    from gfpbench import restorers
 
-    if photos.is_whole_photo(spec):
-        return photos.load_whole_photo(spec, device=device)
+    if spec.startswith("photo"):
+        from gfpbench import photos
+
+        if photos.is_whole_photo(spec):
+            return photos.load_whole_photo(spec, device=device)
     return restorers.load(spec, device=device)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from gfpbench import assets, baselines, codec, collapse, degraded, report, results, speed
+from gfpbench import assets, baselines, claims, codec, collapse, degraded, report, results, speed
 from gfpbench.assets.lock import Record
 from gfpbench.claims import published
 from gfpbench.collapse import record as collapse_record
@@ -79,7 +79,7 @@ def used_as_results(path: Path) -> None:
         lambda: report.terminal_lines(read, None, 100),
         lambda: report.write_report(read, path.parent / "report", store=None),
         lambda: report.write_junit(read, path.parent / "junit.xml"),
-        lambda: claim_lines(read),
+        lambda: claim_lines(claims.judged(read)),
     ]
     for use in uses:
         outcome(use, Budget())

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from gfpbench import claims
+from gfpbench import claims, faces
 from gfpbench.report.claims import claim_lines, sheets, write_claims
 from gfpbench.types import Result
 from tests.unit.claims import results as made
@@ -38,9 +39,9 @@ def measured(psnr: float = 25.1) -> tuple[Result, ...]:
 
 
 def test_without_results_everything_is_open(tmp_path: Path) -> None:
-    lines = claim_lines(())
+    lines = claim_lines(claims.judged(()))
     assert lines[0] == f"claims: 0 held, 0 failed, {len(claims.claims())} open"
-    html = unescape(write_claims((), tmp_path).read_text())
+    html = unescape(write_claims(claims.judged(()), tmp_path).read_text())
     assert ">held<" not in html
     assert ">failed<" not in html
     for table in claims.tables():
@@ -50,13 +51,13 @@ def test_without_results_everything_is_open(tmp_path: Path) -> None:
 
 
 def test_ours_stands_beside_theirs_with_difference_and_interval(tmp_path: Path) -> None:
-    html = write_claims(measured(), tmp_path).read_text()
+    html = write_claims(claims.judged(measured()), tmp_path).read_text()
     cell = re.search(r"25\.08</span>.{0,200}", html, re.S)
     assert cell is not None
     assert "ours 25.10 (25.03 to 25.17)" in cell[0]
     assert "0.02 away, 0.1 allowed" in cell[0]
     assert "ours ∞" in html
-    sheet = next(sheet for sheet in sheets(measured()) if sheet.table.id == "gfpgan-2021/celeba-test")
+    sheet = next(sheet for sheet in sheets(claims.judged(measured())) if sheet.table.id == "gfpgan-2021/celeba-test")
     statuses = {key: told.status for key, told in sheet.cells.items()}
     assert statuses["gfpgan-2021/celeba-test/GFP-GAN", "PSNR"] == "held"
     assert statuses["gfpgan-2021/celeba-test/GFP-GAN", "LPIPS"] == "open"
@@ -65,9 +66,9 @@ def test_ours_stands_beside_theirs_with_difference_and_interval(tmp_path: Path) 
 
 def test_a_number_beyond_its_tolerance_is_shown_as_failed(tmp_path: Path) -> None:
     results = measured(24.0)
-    lines = claim_lines(results)
+    lines = claim_lines(claims.judged(results))
     assert any("failed gfpgan-2021/celeba-test/GFP-GAN/PSNR" in line for line in lines)
-    html = write_claims(results, tmp_path).read_text()
+    html = write_claims(claims.judged(results), tmp_path).read_text()
     assert re.search(r'class="bad">ours 24\.00', html)
 
 
@@ -86,7 +87,7 @@ def test_the_page_is_well_formed_and_names_stay_text(tmp_path: Path) -> None:
     hostile = "checkpoint:<script>alert('gfpgan')</script>\u202e"
     results = measured()
     renamed = replace(results[0], case=replace(results[0].case, restorer=hostile))
-    html = write_claims([renamed, *results[1:]], tmp_path).read_text()
+    html = write_claims(claims.judged([renamed, *results[1:]]), tmp_path).read_text()
     assert "<script" not in html
     assert "\u202e" not in html
     assert "alert" in html  # it is there, as text
@@ -105,3 +106,16 @@ def test_the_page_is_well_formed_and_names_stay_text(tmp_path: Path) -> None:
     Parser().feed(html)
     assert opened == []
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_run_opens_no_face_set_that_it_does_not_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    load = faces.load
+    monkeypatch.setattr(faces, "load", lambda name, **given: opened.append(name) or load(name, **given))
+    embedded = tuple(replace(one, case=replace(one.case, faces="embedded")) for one in measured())
+    told = [outcome for _, row, outcome in claims.judged(embedded, elsewhere=False).numbers if row.restorer]
+    assert opened == []
+    assert {outcome.status for outcome in told} == {"open"}
+    assert {outcome.reason.partition(" --")[0] for outcome in told} == {"waits for a run: gfpbench run"}
+    claims.judged(measured()[:1], elsewhere=False)  # of its own set it says what is missing
+    assert set(opened) == {"celeba-test"}

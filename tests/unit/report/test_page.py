@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gfpbench import claims
 from gfpbench import results as stored
 from gfpbench.images import write_png
 from gfpbench.report import write_report
@@ -36,7 +37,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Result,
 
 def test_the_page_tells_what_the_results_say(bench: tuple[Path, tuple[Result, ...]], tmp_path: Path) -> None:
     store, results = bench
-    path = write_report(results, tmp_path / "out", store=store)
+    path = write_report(results, tmp_path / "out", store=store, claims=claims.judged(results))
     assert path == tmp_path / "out" / "index.html"
     html = path.read_text(encoding="utf-8")
     laws.requests_nothing(html)
@@ -54,6 +55,14 @@ def test_the_page_tells_what_the_results_say(bench: tuple[Path, tuple[Result, ..
     assert "--restorer strong --restorer mild --faces astronaut --degradation sample --seed 0" in how
     assert stored.read(tmp_path / "out" / "results.json") == results
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["claims.html", "index.html", "results.json"]
+    assert 'href="claims.html"' in html
+
+
+def test_without_judged_claims_there_is_no_page_of_them(bench: tuple[Path, tuple[Result, ...]], tmp_path: Path) -> None:
+    store, results = bench
+    path = write_report(results, tmp_path, store=store)
+    assert "claims.html" not in path.read_text(encoding="utf-8")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["index.html", "results.json"]
 
 
 def test_every_id_is_unique_and_every_link_leads_somewhere(bench: tuple[Path, tuple[Result, ...]]) -> None:
