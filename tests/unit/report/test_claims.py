@@ -14,7 +14,7 @@ import pytest
 
 from gfpbench import claims, faces
 from gfpbench.report.claims import claim_lines, sheets, write_claims
-from gfpbench.types import Result
+from gfpbench.types import FaceSet, Result
 from tests.unit.claims import results as made
 
 
@@ -111,7 +111,12 @@ def test_the_page_is_well_formed_and_names_stay_text(tmp_path: Path) -> None:
 def test_a_run_opens_no_face_set_that_it_does_not_measure(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     load = faces.load
-    monkeypatch.setattr(faces, "load", lambda name, **given: opened.append(name) or load(name, **given))
+
+    def watched(name: str) -> FaceSet:
+        opened.append(name)
+        return load(name)
+
+    monkeypatch.setattr(faces, "load", watched)
     embedded = tuple(replace(one, case=replace(one.case, faces="embedded")) for one in measured())
     told = [outcome for _, row, outcome in claims.judged(embedded, elsewhere=False).numbers if row.restorer]
     assert opened == []
