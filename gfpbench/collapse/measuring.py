@@ -13,7 +13,7 @@ from gfpbench import faces, metrics, restorers, run
 from gfpbench.collapse.definition import Criterion, Evidence, Floats
 from gfpbench.collapse.other_face import PERFECT, RESTORED, AgainstOther, pair_with_others
 from gfpbench.collapse.record import Question
-from gfpbench.degrade.axes import Axis
+from gfpbench.degrade.axes import Axis, faces_to_restore
 from gfpbench.run.parts import Parts
 from gfpbench.types import BadInput, Case, FaceSet, Metric, Restorer, Result
 
@@ -75,7 +75,7 @@ class Bench:
 
     def parts(self, severity: float, restorer: Restorer | None, extra: Sequence[Metric] = ()) -> Parts:
         """What meets at one severity; the truth itself is scored where ``restorer`` is None."""
-        truths = self.axis.faces(self.clean, severity, self.question.seed)
+        truths = faces_to_restore(self.axis, self.clean, severity, self.question.seed)
         scored: list[Metric] = [self.metric]
         if self.needs_other:
             scored.append(cast(Metric, AgainstOther(self.metric, truths, self.others)))

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from gfpbench.degrade import load
-from gfpbench.degrade.axes import Axis, load_at
+from gfpbench.degrade.axes import Axis, faces_to_restore, load_at
 from gfpbench.images import pixels_sha256, to_rgb_arrays
 from gfpbench.types import Face, ImageBatch
 from tests.degradation.image_cases import batch, face, flat, pattern
@@ -295,7 +295,7 @@ def records_suffice(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size
     assert same(loaded.apply(truth, records), again), f"{degradation.name} is another degradation when loaded"
     rgb = face(*size)
     point = {"nose": [size[1] / 2, size[0] * 0.6]}
-    changed_face = axis.faces(OneFace(rgb, point), severity, seed).load("one")
+    changed_face = faces_to_restore(axis, OneFace(rgb, point), severity, seed).load("one")
     lone = ImageBatch(batch(rgb).pixels, ("one",))
     assert torch.equal(changed_face.pixels, axis.truth(lone, severity, seed).pixels[0]), "faces() and truth() disagree"
     levels = to_rgb_arrays(ImageBatch(changed_face.pixels[None], ("one",)))[0]

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from gfpbench.degrade import load
+from gfpbench.degrade.blur import gaussian_2d
 from gfpbench.degrade.chain import Chain
-from gfpbench.degrade.kernel import gaussian_2d
 from gfpbench.degrade.presets import PAPER, REPORT, UPSTREAM
 from gfpbench.images import to_rgb_arrays
 from tests.degradation import upstream_oracle

@@ -48,10 +48,10 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         "kernel not normalised",
         "degradation",
-        "degrade/kernel.py",
+        "degrade/blur.py",
         "np.asarray(weight / np.sum(weight))",
         "np.asarray(weight / (np.sum(weight) - 0.01))",
-        ("tests/unit/degrade/test_kernel.py",),
+        ("tests/unit/degrade/test_blur.py",),
     ),
     Patch(
         "noise after JPEG",

@@ -17,15 +17,13 @@ from gfpbench.degrade.axes import (
     Axis,
     asymmetry,
     axis,
-    exposure,
-    head_turn,
-    lighting,
-    linear_light,
+    light,
     load_axis,
     occluders,
     occlusion,
+    pose,
+    strength,
 )
-from gfpbench.degrade.axes import motion_blur as motion
 from tests.degradation.laws_axes import LAWS, plain, with_effect
 from tests.degradation.laws_axes_physics import PHYSICS
 
@@ -95,7 +93,7 @@ def first_image_for_all(original: Any, self: Any, batch: Any, parameters: Any) -
 
 
 effect_of, truth_of, draw_at = axis.Axis._effect, axis.Axis.truth, axis.AxisDegradation.draw
-grid_turned, line, exposed, occluder = head_turn.turned, motion.line_kernel, linear_light.exposed, occluders.OCCLUDERS
+grid_turned, line, exposed, occluder = pose.turned, strength.line_kernel, light.exposed, occluders.OCCLUDERS
 
 
 def noise_field_of_severity(self: Any, face_id: str, seed: int, size: Any) -> Any:
@@ -186,10 +184,10 @@ SABOTAGE: dict[str, Broken] = {
     "gamma of the square": effect("gamma-bright", apply=read_as(gamma=lambda gamma: gamma**1.2)),
     "a cast on BGR for RGB": effect("colour-warm", apply=swapped_channels),
     "a cast that is too strong": effect("colour-cool", apply=read_as(red_stops=lambda s: 2 * s)),
-    "exposure on encoded values": patched("overexposure", (exposure, "exposed", clipped_in_encoded)),
+    "exposure on encoded values": patched("overexposure", (light, "exposed", clipped_in_encoded)),
     "exposure the wrong way": effect("underexposure", apply=read_as(exposure_stops=lambda s: -s)),
     "a light that raises the other side": patched(
-        "side-light", (lighting, "exposed", lambda bgr, stops: exposed(bgr, stops - stops.min() / 2))
+        "side-light", (light, "exposed", lambda bgr, stops: exposed(bgr, stops - stops.min() / 2))
     ),
     "half of the stops": effect("asymmetry-light", apply=read_as(half_shadow_stops=lambda s: s / 2)),
     "the shadow on the other half": effect(
@@ -200,19 +198,19 @@ SABOTAGE: dict[str, Broken] = {
     "roll in the wrong unit": effect("roll", apply=read_as(roll_deg=lambda d: d * 0.9)),
     "landmarks that stay behind": effect("misalignment", moved=no_roll_of_landmarks),
     "a turn by less than was said": patched(
-        "yaw", (head_turn, "turned", lambda a, c, theta, axis: grid_turned(a, c, 0.8 * theta, axis))
+        "yaw", (pose, "turned", lambda a, c, theta, axis: grid_turned(a, c, 0.8 * theta, axis))
     ),
     "a turn that folds": patched(
-        "pitch", (head_turn, "turned", lambda a, c, theta, axis: grid_turned(a, c, 2.2 * theta, axis))
+        "pitch", (pose, "turned", lambda a, c, theta, axis: grid_turned(a, c, 2.2 * theta, axis))
     ),
     "a turn that moves the background": effect(
         "yaw", apply=lambda old, b, r: old(np.roll(b, int(abs(r["yaw_deg"])) // 9, 1), r)
     ),
     "a line half as long": patched(
-        "motion-blur", (motion, "line_kernel", lambda length, angle: line(length / 2, angle))
+        "motion-blur", (strength, "line_kernel", lambda length, angle: line(length / 2, angle))
     ),
     "a line off its middle": patched(
-        "motion-blur", (motion, "line_kernel", lambda length, angle: np.roll(line(length, angle), 1, axis=1))
+        "motion-blur", (strength, "line_kernel", lambda length, angle: np.roll(line(length, angle), 1, axis=1))
     ),
     "an unshifted second JPEG": effect(
         "double-jpeg", draw=drawn(double_jpeg_grid_shift_x=lambda s: 0, double_jpeg_grid_shift_y=lambda s: 0)
@@ -243,7 +241,7 @@ def other_ties(patch: Patch) -> Axis:
 HARMLESS: dict[str, Broken] = {
     "another summary": changed("noise", summary="noise"),
     "levels on another scale": other_ties,
-    "a finer line": patched("motion-blur", (motion, "_POINTS_PER_PX", 32)),
+    "a finer line": patched("motion-blur", (strength, "_POINTS_PER_PX", 32)),
     "a copy of the image": effect("gamma-dark", apply=lambda old, b, r: old(b.copy(), r)),
     "the other base": lambda patch: load_axis("occlusion-glasses+none"),
 }

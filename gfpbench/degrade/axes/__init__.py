@@ -1,6 +1,7 @@
 """Degradation axes: severity 0 is harmless, 1 is beyond any training range; values in physical units.
 
-To add one: write an ``Effect`` (``axis.py``) and an ``Axis`` in a file of its own, and add its row to the table below.
+To add one: write an ``Effect`` (``axis.py``) and an ``Axis`` in the file of its family, and add its row to
+the table below.
 
 Example:
     >>> axis = load_axis("noise")
@@ -15,25 +16,25 @@ from collections.abc import Mapping
 from typing import cast
 
 from gfpbench.degrade.axes.axis import Axis, severity_in
-from gfpbench.degrade.axes.strip import strip
+from gfpbench.degrade.axes.faces import faces_to_restore, strip
 from gfpbench.registry import resolve
 from gfpbench.types import BadInput, Degradation
 
-__all__ = ["AXES", "Axis", "describe", "load_at", "load_axis", "strip"]
+__all__ = ["AXES", "Axis", "describe", "faces_to_restore", "load_at", "load_axis", "strip"]
 
 AXES: Mapping[str, str] = {
-    "blur": "gfpbench.degrade.axes.blur:BLUR",
-    "noise": "gfpbench.degrade.axes.noise:NOISE",
-    "jpeg": "gfpbench.degrade.axes.jpeg:JPEG",
-    "downscale": "gfpbench.degrade.axes.downscale:DOWNSCALE",
-    "all": "gfpbench.degrade.axes.diagonal:ALL",
-    "motion-blur": "gfpbench.degrade.axes.motion_blur:MOTION_BLUR",
-    "double-jpeg": "gfpbench.degrade.axes.double_jpeg:DOUBLE_JPEG",
-    "face-scale": "gfpbench.degrade.axes.face_scale:FACE_SCALE",
-    "roll": "gfpbench.degrade.axes.roll:ROLL",
-    "yaw": "gfpbench.degrade.axes.head_turn:YAW",
-    "pitch": "gfpbench.degrade.axes.head_turn:PITCH",
-    "misalignment": "gfpbench.degrade.axes.misalignment:MISALIGNMENT",
+    "blur": "gfpbench.degrade.axes.strength:BLUR",
+    "noise": "gfpbench.degrade.axes.strength:NOISE",
+    "jpeg": "gfpbench.degrade.axes.strength:JPEG",
+    "downscale": "gfpbench.degrade.axes.strength:DOWNSCALE",
+    "all": "gfpbench.degrade.axes.strength:ALL",
+    "motion-blur": "gfpbench.degrade.axes.strength:MOTION_BLUR",
+    "double-jpeg": "gfpbench.degrade.axes.strength:DOUBLE_JPEG",
+    "face-scale": "gfpbench.degrade.axes.pose:FACE_SCALE",
+    "roll": "gfpbench.degrade.axes.pose:ROLL",
+    "yaw": "gfpbench.degrade.axes.pose:YAW",
+    "pitch": "gfpbench.degrade.axes.pose:PITCH",
+    "misalignment": "gfpbench.degrade.axes.pose:MISALIGNMENT",
     "occlusion-eyes": "gfpbench.degrade.axes.occlusion:EYES",
     "occlusion-nose": "gfpbench.degrade.axes.occlusion:NOSE",
     "occlusion-mouth": "gfpbench.degrade.axes.occlusion:MOUTH",
@@ -42,14 +43,14 @@ AXES: Mapping[str, str] = {
     "occlusion-glasses": "gfpbench.degrade.axes.occlusion:GLASSES",
     "occlusion-mask": "gfpbench.degrade.axes.occlusion:MASK",
     "occlusion-hand": "gfpbench.degrade.axes.occlusion:HAND",
-    "side-light": "gfpbench.degrade.axes.lighting:SIDE_LIGHT",
-    "overexposure": "gfpbench.degrade.axes.exposure:OVEREXPOSURE",
-    "underexposure": "gfpbench.degrade.axes.exposure:UNDEREXPOSURE",
-    "gamma-dark": "gfpbench.degrade.axes.exposure:GAMMA_DARK",
-    "gamma-bright": "gfpbench.degrade.axes.exposure:GAMMA_BRIGHT",
-    "colour-warm": "gfpbench.degrade.axes.exposure:COLOUR_WARM",
-    "colour-cool": "gfpbench.degrade.axes.exposure:COLOUR_COOL",
-    "asymmetry-light": "gfpbench.degrade.axes.lighting:ASYMMETRY_LIGHT",
+    "side-light": "gfpbench.degrade.axes.light:SIDE_LIGHT",
+    "overexposure": "gfpbench.degrade.axes.light:OVEREXPOSURE",
+    "underexposure": "gfpbench.degrade.axes.light:UNDEREXPOSURE",
+    "gamma-dark": "gfpbench.degrade.axes.light:GAMMA_DARK",
+    "gamma-bright": "gfpbench.degrade.axes.light:GAMMA_BRIGHT",
+    "colour-warm": "gfpbench.degrade.axes.light:COLOUR_WARM",
+    "colour-cool": "gfpbench.degrade.axes.light:COLOUR_COOL",
+    "asymmetry-light": "gfpbench.degrade.axes.light:ASYMMETRY_LIGHT",
     "asymmetry-detail": "gfpbench.degrade.axes.asymmetry:ASYMMETRY_DETAIL",
     "asymmetry-shape": "gfpbench.degrade.axes.asymmetry:ASYMMETRY_SHAPE",
 }
@@ -69,7 +70,7 @@ def load_axis(name: str) -> Axis:
 def load_at(name: str) -> Degradation:
     """The degradation that ``Axis.at`` names, such as ``noise@0.25``: what a stored Result says can be run again.
 
-    For axes that change the scene this is the half that a camera and a file do; ``Axis.faces`` is the other.
+    For axes that change the scene this is the half that a camera and a file do; ``faces_to_restore`` is the other.
     Raises BadInput for a name that is no axis, or a severity outside 0 to 1.
     """
     axis, at, severity = name.rpartition("@")

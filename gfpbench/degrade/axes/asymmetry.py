@@ -1,4 +1,4 @@
-"""Lack of symmetry: one half of the face blurred, or one half sagging. (One half in shadow: ``lighting.py``.)
+"""Lack of symmetry: one half of the face blurred, or one half sagging. (One half in shadow: ``light.py``.)
 
 StyleGAN's faces are nearly symmetric: a restorer that leans on them may mend the bad half after the good one, or make
 two eyes that do not match. Blur is a fault of the image, the shape of a face belongs to the scene; see ``axis.py``.
@@ -14,7 +14,7 @@ import numpy as np
 
 from gfpbench.degrade.axes.axis import Axis, Points
 from gfpbench.degrade.axes.geometry import Grid, fractions, sampled, smooth_step
-from gfpbench.degrade.axes.lighting import half
+from gfpbench.degrade.axes.light import half
 from gfpbench.degrade.blur import REFERENCE_SIDE_PX
 from gfpbench.images import Floats
 from gfpbench.types import Parameters

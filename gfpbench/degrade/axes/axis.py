@@ -22,11 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpbench.degrade import rng
-from gfpbench.degrade.axes.base import BASES, base_record, channel
-from gfpbench.degrade.axes.faces import AxisFaces
+from gfpbench.degrade.axes.steps import BASES, base_record, channel
 from gfpbench.images import Floats, from_bgr_floats, moved, quantized, to_bgr_floats
 from gfpbench.registry import unknown
-from gfpbench.types import BadInput, Degradation, FaceSet, ImageBatch, Json, Parameters
+from gfpbench.types import BadInput, Degradation, ImageBatch, Json, Parameters
 
 Points: TypeAlias = NDArray[np.float64]
 
@@ -137,17 +136,8 @@ class Axis:
         return self if base == self.base else replace(self, name=f"{self.name.partition('+')[0]}+{base}", base=base)
 
     def at(self, severity: float) -> Degradation:
-        """The degradation at one severity. A scene's own change is not in it; see ``faces`` and ``truth``."""
+        """The degradation at one severity. A scene's own change is not in it; see ``truth``."""
         return cast(Degradation, AxisDegradation(self, severity_in(severity)))
-
-    def faces(self, faces: FaceSet, severity: float, seed: int) -> FaceSet:
-        """The faces to restore towards: the same set for images, each face changed for scenes. Names stay.
-
-        ``seed`` must be that of the Case.
-        """
-        if self.acts_on == "image":
-            return faces
-        return AxisFaces(faces, self, severity_in(severity), seed)
 
     def truth(self, clean: ImageBatch, severity: float, seed: int) -> ImageBatch:
         """What the restorer should return for these clean faces: themselves for images, changed for scenes."""
@@ -220,7 +210,7 @@ class AxisDegradation:
         }
 
     def apply(self, batch: ImageBatch, parameters: Sequence[Parameters]) -> ImageBatch:
-        """Degrade each image by its own record. A scene is not changed here: ``Axis.faces`` has done it.
+        """Degrade each image by its own record. A scene is not changed here: ``faces.faces_to_restore`` has done it.
 
         Raises BadInput for a record missing, of another axis, drawn for another size, or holding impossible values.
         """

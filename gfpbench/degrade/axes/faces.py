@@ -1,17 +1,23 @@
-"""Face sets with a changed scene (head turned, face occluded, lit from a side): the ground truth of scene axes."""
+"""Faces along an axis: the set that a restorer should return at one severity, and one face at several severities."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
-from gfpbench.images import pixels_sha256, to_rgb_arrays
+from gfpbench.degrade.axes.axis import Axis, Geometry, severity_in
+from gfpbench.images import Bytes, pixels_sha256, to_rgb_arrays
 from gfpbench.types import Face, FaceSet, ImageBatch, Json
 
-if TYPE_CHECKING:
-    from gfpbench.degrade.axes.axis import Axis
+
+def faces_to_restore(axis: Axis, faces: FaceSet, severity: float, seed: int) -> FaceSet:
+    """What a restorer should return along an axis: the same set for images, each face changed for scenes. Names stay.
+
+    ``seed`` must be that of the Case.
+    """
+    return faces if axis.acts_on == "image" else AxisFaces(faces, axis, severity_in(severity), seed)
 
 
 class AxisFaces:
@@ -50,10 +56,30 @@ class AxisFaces:
         return {**self._faces.source(), "scene": scene}
 
     def _moved(self, landmarks: Mapping[str, Json], record: Mapping[str, Json], size: tuple[int, int]) -> Json:
-        from gfpbench.degrade.axes.axis import Geometry
-
         effect = self._axis.effect
         if not isinstance(effect, Geometry) or not landmarks:
             return dict(landmarks)
         places = effect.moved(np.array(list(landmarks.values()), dtype=np.float64), record, size)
         return {name: [round(float(v), 3) for v in place] for name, place in zip(landmarks, places, strict=True)}
+
+
+def strip(
+    axis: Axis,
+    face: Face,
+    severities: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
+    *,
+    seed: int = 0,
+    show: Literal["degraded", "truth"] = "degraded",
+) -> list[Bytes]:
+    """One clean face at several severities: (H, W, 3) uint8 RGB each, in their order.
+
+    Args:
+        axis: along which.
+        face: the clean face.
+        severities: each in [0, 1].
+        seed: as of a run; the same face and seed show what that run restores.
+        show: ``degraded`` for what a restorer is given, ``truth`` for what it should return.
+    """
+    clean = ImageBatch(face.pixels[None], (face.id,))
+    make = axis.degraded if show == "degraded" else axis.truth
+    return [to_rgb_arrays(make(clean, severity, seed))[0] for severity in severities]

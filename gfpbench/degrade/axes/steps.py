@@ -1,15 +1,64 @@
-"""The effect of the axes that vary steps of Eq. 6: a record for the chain, and nothing done before it."""
+"""The steps of Eq. 6 in an axis's records: what the axis varies, and what is the same at every severity."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gfpbench.degrade.blur import REFERENCE_SIDE_PX
+from gfpbench.degrade import rng
+from gfpbench.degrade.blur import REFERENCE_SIDE_PX, scaled_kernel_size
+from gfpbench.degrade.chain import Chain
+from gfpbench.degrade.record import OFF
 from gfpbench.images import Floats
-from gfpbench.types import Parameters
+from gfpbench.types import BadInput, ImageBatch, Json, Parameters
+
+BASES: Mapping[str, Mapping[str, Json]] = {
+    "none": {},
+    "middle": {
+        "blur_sigma_px_at_512": 5.1,
+        "blur_kernel_size_px_at_512": 41,
+        "downsample_ratio": 4.5,
+        "noise_std_grey_levels": 7.5,
+        "jpeg_quality": 80,
+    },
+}
+"""``none``, and ``middle``: sigma, ratio, delta and q halfway through the ranges of Eq. 7, with an isotropic blur.
+
+In the middle of what GFP-GAN and the like are trained on, so that any loss along an axis is the axis's doing. Fixed
+rather than drawn, so that a curve over severity is smooth and a few faces are enough.
+"""
+
+_CHAIN = Chain(name="axis", summary="the steps of Eq. 6 as an axis's records say", source="GFP-GAN, CVPR 2021, Eq. 6")
+
+
+def base_record(base: str, face_id: str, seed: int, size_px: tuple[int, int]) -> dict[str, Json]:
+    """The four steps of Eq. 6 for one image of (height, width) px; the noise field has a key of its own."""
+    if min(size_px) < 1:
+        raise BadInput(f"cannot draw a degradation for an image of {size_px[0]} x {size_px[1]} px")
+    record = {
+        "height_px": int(size_px[0]),
+        "width_px": int(size_px[1]),
+        **OFF,
+        "noise_key": rng.key(seed, face_id, "noise field"),
+    }
+    steps = BASES[base]
+    if not steps:
+        return record
+    scale = min(size_px) / REFERENCE_SIDE_PX
+    sigma = steps["blur_sigma_px_at_512"] * scale
+    return record | {
+        "blur_kernel_size_px": scaled_kernel_size(steps["blur_kernel_size_px_at_512"], scale),
+        "blur_sigma_x_px": sigma,
+        "blur_sigma_y_px": sigma,
+        **{name: steps[name] for name in ("downsample_ratio", "noise_std_grey_levels", "jpeg_quality")},
+    }
+
+
+def channel(batch: ImageBatch, records: Sequence[Parameters]) -> ImageBatch:
+    """Blur, downsampling, noise and JPEG as the records say, ending in 8-bit values."""
+    return _CHAIN.apply(batch, records)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench.degrade.axes import AXES, load_axis
+from gfpbench.degrade.axes import AXES, faces_to_restore, load_axis
 from gfpbench.faces import load as load_faces
 from gfpbench.run.batches import load_face
 from gfpbench.types import FaceSet
@@ -21,7 +21,7 @@ def faces() -> FaceSet:
 
 @pytest.mark.parametrize("name", SCENES)
 def test_faces_pass_the_engines_checks(name: str, faces: FaceSet) -> None:
-    changed = load_axis(name).faces(faces, 0.6, 0)
+    changed = faces_to_restore(load_axis(name), faces, 0.6, 0)
     assert isinstance(changed, FaceSet)
     assert changed.ids() == faces.ids()
     for face_id in changed.ids():
@@ -34,7 +34,7 @@ def test_faces_pass_the_engines_checks(name: str, faces: FaceSet) -> None:
 
 @pytest.mark.parametrize("name", SCENES)
 def test_severity_0_is_the_clean_face(name: str, faces: FaceSet) -> None:
-    changed = load_axis(name).faces(faces, 0.0, 3)
+    changed = faces_to_restore(load_axis(name), faces, 0.0, 3)
     for face_id in faces.ids():
         clean, one = faces.load(face_id), changed.load(face_id)
         assert torch.equal(one.pixels, clean.pixels)
@@ -44,13 +44,13 @@ def test_severity_0_is_the_clean_face(name: str, faces: FaceSet) -> None:
 
 
 def test_a_fault_of_the_image_leaves_the_faces_alone(faces: FaceSet) -> None:
-    assert load_axis("noise").faces(faces, 1.0, 0) is faces
+    assert faces_to_restore(load_axis("noise"), faces, 1.0, 0) is faces
 
 
 def test_landmarks_turn_with_the_head(faces: FaceSet) -> None:
     axis = load_axis("roll")
     face_id = faces.ids()[0]
-    clean, one = faces.load(face_id).attributes["landmarks_px"], axis.faces(faces, 1.0, 0).load(face_id)
+    clean, one = faces.load(face_id).attributes["landmarks_px"], faces_to_restore(axis, faces, 1.0, 0).load(face_id)
     turned = one.attributes["landmarks_px"]
     x, y = clean["eye_left"]
     clockwise = one.attributes["scene"]["roll_deg"] > 0
@@ -58,5 +58,5 @@ def test_landmarks_turn_with_the_head(faces: FaceSet) -> None:
 
 
 def test_copies_of_a_face_are_changed_differently(faces: FaceSet) -> None:
-    changed = load_axis("misalignment").faces(faces, 1.0, 0)
+    changed = faces_to_restore(load_axis("misalignment"), faces, 1.0, 0)
     assert not torch.equal(changed.load("astronaut~0").pixels, changed.load("astronaut~1").pixels)

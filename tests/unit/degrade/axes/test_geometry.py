@@ -6,7 +6,7 @@ import numpy as np
 import skimage.color
 
 from gfpbench.degrade.axes.geometry import fractions, sampled, smooth_step
-from gfpbench.degrade.axes.linear_light import to_encoded, to_linear
+from gfpbench.degrade.axes.light import to_encoded, to_linear
 from tests.degradation.image_cases import pattern
 
 

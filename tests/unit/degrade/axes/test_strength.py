@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gfpbench.degrade.axes.blur import blur_steps
+from gfpbench.degrade.axes.strength import blur_steps
 from gfpbench.degrade.blur import kernel_of
 
 

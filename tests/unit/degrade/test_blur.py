@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gfpbench.degrade.blur import Blur, scaled_kernel_size
-from gfpbench.degrade.kernel import gaussian_1d, gaussian_2d
+from gfpbench.degrade.blur import Blur, gaussian_1d, gaussian_2d, scaled_kernel_size
 from gfpbench.degrade.rng import step_generator
 
 fixed = settings(derandomize=True, deadline=None, max_examples=60)
