@@ -1,13 +1,16 @@
-"""The registry: tables that map a name to a "module:attribute" string, imported when it is used."""
+"""Registries: tables from names to rows or to "module:attribute" strings, which are imported only when asked for."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from gfpbench.types import BadInput
+
+Value = TypeVar("Value")
 
 
 def unknown(kind: str, name: str, known: Iterable[str], also: str = "") -> BadInput:
@@ -26,8 +29,50 @@ def unknown(kind: str, name: str, known: Iterable[str], also: str = "") -> BadIn
 
 
 def resolve(kind: str, table: Mapping[str, str], name: str, also: str = "") -> Any:
-    """The object a table names. Raises BadInput with near names for one it does not hold."""
+    """The object a table names.
+
+    Raises:
+        BadInput: with near names for one that the table does not hold; for a row whose file or attribute is missing,
+            saying which.
+    """
     if name not in table:
         raise unknown(kind, name, table, also)
-    module, _, attribute = table[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return attribute_of(kind, name, table[name])
+
+
+def attribute_of(kind: str, name: str, target: str) -> Any:
+    """The object that a row names as "module:attribute". Raises BadInput saying which file lacks it."""
+    module, _, attribute = target.partition(":")
+    file = f"{module.replace('.', '/')}.py"
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # the file is there, and something that it imports is not
+        raise BadInput(f"the row of {kind} {name!r} names {target}, and there is no {file}") from error
+    if not hasattr(found, attribute):
+        raise BadInput(f"the row of {kind} {name!r} names {target}, and {file} lacks {attribute!r}")
+    return getattr(found, attribute)
+
+
+def companion(rows: Mapping[str, Value], key: str, needed_by: str, table: str) -> Value:
+    """The row of another table that an entry needs.
+
+    Args:
+        rows: the other table.
+        key: the row's name.
+        needed_by: the entry, in words: ``set metric 'fid_clean_vs_truth'``.
+        table: where the other table stands: ``REFERENCES in gfpbench/metrics/set_measures.py``.
+
+    Raises:
+        BadInput: where there is no such row, saying which file lacks it.
+    """
+    if key not in rows:
+        raise BadInput(f"{needed_by} needs a row {key!r}, which {table} lacks")
+    return rows[key]
+
+
+def named_alike(kind: str, name: str, own: str, table: str) -> None:
+    """Refuse a row that holds an object with another name than its own. Raises BadInput naming both."""
+    if own != name:
+        raise BadInput(f"the row {name!r} of {table} holds the {kind} {own!r}: the two names must be equal")

@@ -10,11 +10,12 @@ from gfpbench.assets.licences import ask_on_terminal, is_accepted
 from gfpbench.assets.loading import existing_file, find_weights, load_arrays, load_weights, program_in
 from gfpbench.assets.nested_weights import FoundWeights
 from gfpbench.assets.store import Status, describe, home, path, status
-from gfpbench.assets.table import ASSETS, Asset, find, for_restorer, needed_for
+from gfpbench.assets.table import ASSETS, TABLE, Asset, find, for_restorer, needed_for
 
 __all__ = [
     # what there is
     "ASSETS",
+    "TABLE",
     "Asset",
     "find",
     "for_restorer",

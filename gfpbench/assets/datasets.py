@@ -1,31 +1,113 @@
-"""Where datasets that may not be redistributed are searched for, and how their unpacked folders are named."""
+"""The table of face sets: loader, where to get each, its layout, size and licence; and where its folder is looked for.
+
+One row adds one set: `gfpbench list faces`, `gfpbench doctor`, the message of a set that is not here, what a published
+table waits for and the tests of all sets read it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from gfpbench.registry import companion
 from gfpbench.types import AssetMissing, BadInput, GfpbenchError
+
+TABLE = "FACES in gfpbench/assets/datasets.py"
 
 TRUTH_FOLDERS = ("celeba_512_validation", "gt", "hq", "HQ")
 DEGRADED_FOLDERS = ("celeba_512_validation_lq", "lq", "LQ")
 """CelebA-Test as GFP-GAN's authors publish it (the first of each), and what people rename them to."""
 
-_WHERE_TO_GET = {
-    "celeba-test": "both archives named CelebA-Test on https://xinntao.github.io/projects/gfpgan",
-    "celeba": "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (img_align_celeba.zip and the lists beside it)",
-    "utkface": "https://susanqq.github.io/UTKFace (Aligned&Cropped Faces)",
-    "wider": "http://shuoyang1213.me/WIDERFACE (WIDER_val.zip and wider_face_split.zip)",
+
+@dataclass(frozen=True, slots=True)
+class FaceSetRow:
+    """One face set that is known by name.
+
+    Args:
+        loader: "module:attribute" of a callable ``(size_px: int | None = None) -> FaceSet``; of a set with
+            ``where_to_get`` it is ``(size_px: int | None = None, path: Path | None = None) -> FaceSet``.
+        what: one line for lists.
+        licence: SPDX identifier, or words.
+        images: how many its authors publish, None where they do not say one number.
+        where_to_get: the page and the archives on it; empty for a set that is not to be had from its authors only.
+            One that has it is looked for in GFPBENCH_HOME/faces/NAME, or in the folder of ``NAME:PATH``.
+        layout: what its folder holds once unpacked; empty where ``where_to_get`` is.
+    """
+
+    loader: str
+    what: str
+    licence: str
+    images: int | None = None
+    where_to_get: str = ""
+    layout: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.where_to_get) != bool(self.layout):
+            raise BadInput(f"{TABLE}: the row of {self.loader} needs where_to_get and layout, or neither")
+
+
+FACES: dict[str, FaceSetRow] = {
+    "embedded": FaceSetRow(
+        loader="gfpbench.faces.embedded:Embedded",
+        what="The embedded portraits at one size.",
+        licence="public domain",
+        images=2,
+    ),
+    "portraits": FaceSetRow(
+        loader="gfpbench.faces.portraits:portraits",
+        what="The portraits, wherever they are on this machine.",
+        licence="public domain (works of the US government)",
+        images=59,
+    ),
+    "celeba-test": FaceSetRow(
+        loader="gfpbench.faces.celeba_test:celeba_test",
+        what="3,000 aligned faces of CelebA-HQ, 512 px, with their published degraded images (degradation `stored`).",
+        licence="CelebA's: non-commercial research only",
+        images=3000,
+        where_to_get="both archives named CelebA-Test on https://xinntao.github.io/projects/gfpgan",
+        layout=f"{TRUTH_FOLDERS[0]}/*.png and {DEGRADED_FOLDERS[0]}/*.png, paired by name",
+    ),
+    "celeba": FaceSetRow(
+        loader="gfpbench.faces.celeba:celeba",
+        what="CelebA's aligned images (img_align_celeba), test partition, with their attributes as groups.",
+        licence="non-commercial research only",
+        images=202_599,
+        where_to_get="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (img_align_celeba.zip and the lists beside it)",
+        layout="img_align_celeba/*.jpg with list_eval_partition.txt, list_attr_celeba.txt and other lists beside it",
+    ),
+    "utkface": FaceSetRow(
+        loader="gfpbench.faces.utkface:utkface",
+        what="UTKFace's aligned and cropped faces, 200 px, with age, gender and group from their names.",
+        licence="non-commercial research only",
+        where_to_get="https://susanqq.github.io/UTKFace (Aligned&Cropped Faces)",
+        layout="UTKFace/AGE_GENDER_GROUP_DATE.jpg.chip.jpg",
+    ),
+    "wider": FaceSetRow(
+        loader="gfpbench.faces.wider:wider",
+        what="Faces of WIDER FACE's validation photographs, boxes of 64 px or more, with the annotators' labels as"
+        " groups.",
+        licence="non-commercial research only",
+        where_to_get="http://shuoyang1213.me/WIDERFACE (WIDER_val.zip and wider_face_split.zip)",
+        layout="WIDER_val/images/EVENT/*.jpg and wider_face_split/wider_face_val_bbx_gt.txt",
+    ),
 }
+"""Name -> row. Adding a face set is one row here, and a miniature of its folder in the tests."""
+
+
+def placed() -> tuple[str, ...]:
+    """Sets that each user gets from their authors: ``NAME`` is GFPBENCH_HOME/faces/NAME, ``NAME:PATH`` that folder."""
+    return tuple(name for name, row in FACES.items() if row.where_to_get)
 
 
 class DatasetMissing(AssetMissing):
     """A dataset that is not on this machine and that no command can fetch: its licence wants each user to get it."""
 
     def __init__(self, name: str, place: Path, needed_by: str) -> None:
+        row = companion(FACES, name, needed_by, TABLE)
         GfpbenchError.__init__(
             self,
-            f"{needed_by} needs the dataset {name!r}, which is not in {place}: get it from {_WHERE_TO_GET[name]}, "
-            f"unpack it there, or say where it is: {name}:PATH",
+            f"{needed_by} needs the dataset {name!r}, which is not in {place}: get it from {row.where_to_get}, "
+            f"unpack it there ({row.layout}), or say where it is: {name}:PATH",
         )
         self.asset = name
         self.needed_by = needed_by
@@ -35,15 +117,17 @@ def place_of(name: str, path: Path | None, home: Path, needed_by: str) -> Path:
     """The folder of a dataset.
 
     Args:
-        name: as in the table of faces.
+        name: as in ``FACES``.
         path: what the user wrote after the colon; None for ``faces/NAME`` in ``home``.
         home: GFPBENCH_HOME.
         needed_by: what cannot go on without it.
 
     Raises:
         DatasetMissing: where ``path`` is None and nothing is there.
-        BadInput: where a path was given and is no folder.
+        BadInput: where a path was given and is no folder, and where no row has that name.
     """
+    if not companion(FACES, name, needed_by, TABLE).where_to_get:
+        raise BadInput(f"{needed_by}: the row {name!r} of {TABLE} lacks where_to_get and layout")
     if path is not None:
         given = path.expanduser()
         if not given.is_dir():

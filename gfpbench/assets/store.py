@@ -150,6 +150,8 @@ def path(name: str, needed_by: str | None = None) -> Path:
         AssetMissing: it is not here.
         BadInput: it is here and is not what it should be, or nobody ever vouched for it.
     """
+    if needed_by is not None:
+        find(name, needed_by)
     found = status(name)
     if found.state == "unverified":
         found = status(name, full=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from gfpbench.types import BadInput
+from gfpbench.registry import companion, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,17 +243,24 @@ _ROWS = (
     ),
 )
 
+TABLE = "ASSETS in gfpbench/assets/table.py"
+
 ASSETS: dict[str, Asset] = {row.name: row for row in _ROWS}
 """The table. Adding a file from outside is one row here."""
 
 
-def find(name: str) -> Asset:
-    """The row of that name. Raises BadInput with near names for one that does not exist."""
-    if name in ASSETS:
-        return ASSETS[name]
-    near = difflib.get_close_matches(name, ASSETS, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are: {', '.join(sorted(ASSETS))}"
-    raise BadInput(f"no asset named {name!r}: {hint}")
+def find(name: str, needed_by: str | None = None) -> Asset:
+    """The row of that name.
+
+    Raises:
+        BadInput: for one that does not exist, with near names; where a row of another table needs it (``needed_by``),
+            saying that this table lacks it.
+    """
+    if needed_by is not None:
+        return companion(ASSETS, name, needed_by, TABLE)
+    if name not in ASSETS:
+        raise unknown("asset", name, ASSETS)
+    return ASSETS[name]
 
 
 def needed_for(subject: str) -> list[str]:

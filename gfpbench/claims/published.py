@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +9,13 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
-from gfpbench import codec
+from gfpbench.assets.datasets import FACES
+from gfpbench.assets.datasets import TABLE as FACES_TABLE
+from gfpbench.claims.fields import Fields, numbers
 from gfpbench.metrics.protocols import Protocol, find
-from gfpbench.registry import unknown
+from gfpbench.registry import companion, unknown
 from gfpbench.types import BadInput
 
 Says: TypeAlias = Literal["improves", "does-not-rise", "does-not-fall", "beats-truth", "truth-is-best"]
@@ -129,7 +130,23 @@ def papers() -> tuple[Paper, ...]:
     """Every data file of this folder, by name."""
     folder = resources.files("gfpbench.claims")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    return tuple(parse(file.name.removesuffix(".toml"), file.read_text(encoding="utf-8")) for file in files)
+    found = tuple(parse(file.name.removesuffix(".toml"), file.read_text(encoding="utf-8")) for file in files)
+    for paper in found:
+        for table in paper.tables:
+            _check_names(f"table {table.id!r} of gfpbench/claims/{paper.name}.toml", table)
+    return found
+
+
+def _check_names(subject: str, table: Table) -> None:
+    """Refuse a table whose face set, degradation or restorer has no row. Raises BadInput saying which file lacks it."""
+    from gfpbench.degrade import DEGRADATIONS
+    from gfpbench.restorers import RESTORERS
+
+    companion(FACES, table.faces, subject, FACES_TABLE)
+    companion(DEGRADATIONS, table.degradation, subject, "DEGRADATIONS in gfpbench/degrade/__init__.py")
+    for each in table.rows:
+        if each.restorer not in (None, "truth"):
+            companion(RESTORERS, str(each.restorer), subject, "RESTORERS in gfpbench/restorers/__init__.py")
 
 
 def tables() -> tuple[Table, ...]:
@@ -166,7 +183,7 @@ def parse(name: str, text: str) -> Paper:
         raise BadInput(f"{name}: is nested too deeply") from None
     except ValueError as error:  # a number of thousands of digits is one too
         raise BadInput(f"{name}: is not TOML: {' '.join(str(error).split())}") from error
-    top = _Fields(name, document)
+    top = Fields(name, document)
     source, protocol = top.text("source"), find(top.text("protocol"))
     disputed, undefined = (
         top.text("disputed", ""),
@@ -187,7 +204,7 @@ def parse(name: str, text: str) -> Paper:
 
 
 def _table(
-    table_id: str, fields: _Fields, source: str, protocol: Protocol, disputed: str, undefined: Mapping[str, str]
+    table_id: str, fields: Fields, source: str, protocol: Protocol, disputed: str, undefined: Mapping[str, str]
 ) -> Table:
     tolerance = dict(fields.value("tolerance", dict))
     reason = tolerance.pop("reason", "")
@@ -206,7 +223,7 @@ def _table(
         fields.text("degradation"),
         fields.value("images", int),
         fields.text("note"),
-        _numbers(table_id, tolerance),
+        numbers(table_id, tolerance),
         reason,
         tuple(rows),
         disputed,
@@ -223,7 +240,7 @@ def _table(
     return table
 
 
-def _claim(paper: str, fields: _Fields, source: str, protocol: Protocol, applies: tuple[str, ...]) -> Claim:
+def _claim(paper: str, fields: Fields, source: str, protocol: Protocol, applies: tuple[str, ...]) -> Claim:
     claim_id = f"{paper}/{fields.text('id')}"
     says = fields.text("says")
     if says not in get_args(Says):
@@ -251,56 +268,3 @@ def _claim(paper: str, fields: _Fields, source: str, protocol: Protocol, applies
 def _known(where: str, protocol: Protocol, figure: str) -> None:
     if figure not in protocol.figures and figure not in protocol.absent:
         raise BadInput(f"{where}: protocol {protocol.name!r} has no figure {figure!r}")
-
-
-def _numbers(where: str, values: Mapping[str, Any]) -> dict[str, float]:
-    for key, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-            raise BadInput(f"{where}: {codec.name_in_path(key)} must be a number, not {codec.shown(value)}")
-    return {key: float(value) for key, value in values.items()}
-
-
-class _Fields:
-    """A table of a data file, read field by field; ``done`` refuses what nobody asked for."""
-
-    def __init__(self, where: str, values: Mapping[str, Any]) -> None:
-        self.where, self._values, self._read = where, values, set[str]()
-
-    def value(self, key: str, kind: type) -> Any:
-        self._read.add(key)
-        found = self._values.get(key)
-        if not isinstance(found, kind) or isinstance(found, bool):
-            raise BadInput(f"{self.where}: {key} must be {kind.__name__}, not {codec.shown(found)}")
-        return found
-
-    def text(self, key: str, default: str | None = None) -> str:
-        self._read.add(key)
-        if default is not None and key not in self._values:
-            return default
-        found: str = self.value(key, str)
-        return found
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        found = self.value(key, list) if key in self._values else []
-        if not all(isinstance(item, str) for item in found):
-            raise BadInput(f"{self.where}: {key} must hold text, not {codec.shown(found)}")
-        return tuple(found)
-
-    def number(self, key: str) -> float | None:
-        self._read.add(key)
-        return _numbers(self.where, {key: self._values[key]})[key] if key in self._values else None
-
-    def numbers(self, key: str) -> dict[str, float]:
-        return _numbers(self.where, self.value(key, dict))
-
-    def each(self, key: str) -> list[_Fields]:
-        found = self.value(key, list) if key in self._values else []
-        for number, item in enumerate(found, 1):
-            if not isinstance(item, dict):
-                raise BadInput(f"{self.where}: {key} {number} must be a table, not {codec.shown(item)}")
-        return [_Fields(f"{self.where}: {key} {number}", item) for number, item in enumerate(found, 1)]
-
-    def done(self) -> None:
-        strange = sorted(map(codec.name_in_path, set(self._values) - self._read))
-        if strange:
-            raise BadInput(f"{self.where}: has unknown {', '.join(strange)}")

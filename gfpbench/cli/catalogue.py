@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -20,15 +19,21 @@ def restorers() -> Rows:
 
 def faces() -> Rows:
     """Face sets by name; any folder of images works too."""
-    from gfpbench.faces import FACES
-    from gfpbench.registry import resolve
+    from gfpbench.assets.datasets import FACES
 
-    named = [(name, inspect.getdoc(resolve("face set", FACES, name)) or "") for name in FACES]
-    rows: Rows = [{"name": name, "what": text.partition("\n")[0]} for name, text in named]
-    return [
-        *rows,
-        {"name": "PATH", "what": "Any folder of images, nested or not; aligned face crops are used as they are."},
+    folder = "Any folder of images, nested or not; aligned face crops are used as they are."
+    rows: Rows = [
+        {
+            "name": name,
+            "what": row.what,
+            "images": row.images,
+            "licence": row.licence,
+            "get_it_from": row.where_to_get,
+            "layout": row.layout,
+        }
+        for name, row in FACES.items()
     ]
+    return [*rows, {**dict.fromkeys(rows[0]), "name": "PATH", "what": folder}]
 
 
 def degradations() -> Rows:
@@ -151,6 +156,7 @@ CATALOGUE: dict[str, Callable[[], Rows]] = {
 
 ON_A_SCREEN: dict[str, tuple[str, ...]] = {
     "claims": ("name", "says", "protocol"),
+    "faces": ("name", "what"),
     "assets": ("name", "state", "bytes_expected", "licence", "needed_by"),
     "metrics": ("name", "unit", "better", "of", "from_px", "source"),
     "protocols": ("name", "what", "figures"),

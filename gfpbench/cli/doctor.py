@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal, TypedDict
 
 from gfpbench import __version__
@@ -76,6 +77,7 @@ def _opencv() -> Iterator[Finding]:
 
 def _faces() -> Iterator[Finding]:
     from gfpbench import faces
+    from gfpbench.assets.datasets import FACES
 
     def look(name: str) -> str:
         found = faces.load(name)
@@ -83,8 +85,8 @@ def _faces() -> Iterator[Finding]:
         found.load(ids[0])
         return f"{len(ids)} images, the first reads and matches its hash"
 
-    yield _tried("faces embedded", lambda: look("embedded"), "broken")
-    yield _tried("faces portraits", lambda: look("portraits"), "absent")
+    for name in FACES:
+        yield _tried(f"faces {name}", partial(look, name), "broken" if name == "embedded" else "absent")
 
 
 def _nano() -> Iterator[Finding]:

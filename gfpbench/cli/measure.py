@@ -226,7 +226,7 @@ def collapse(
     if report.exists() and not report.is_dir():
         raise BadInput(f"--report {report}: is a file; give a folder")
     names = dict.fromkeys(axis or ["noise"])
-    axes = [name for given in names for name in (search.DEFAULT_AXES if given == "default" else (given,))]
+    axes = [name for given in names for name in (search.default_axes() if given == "default" else (given,))]
     copies = search.DEFAULT_DRAWS if draws is None and faces == "embedded" else draws
     asked = [
         search.Question(

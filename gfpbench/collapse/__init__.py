@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from gfpbench.collapse.baseline import FOLDER, baseline_path, disagreements, find_baseline
-from gfpbench.collapse.definition import CRITERIA, DEFAULT, Criterion
+from gfpbench.collapse.definition import CRITERIA, DEFAULT, DEFAULT_AXES, Criterion, default_axes
 from gfpbench.collapse.groups import GroupDifference, group_difference
-from gfpbench.collapse.point import DEFAULT_AXES, DEFAULT_DRAWS, axis_of, collapse_point, loaded, margins_at
+from gfpbench.collapse.point import DEFAULT_DRAWS, axis_of, collapse_point, loaded, margins_at
 from gfpbench.collapse.record import Collapse, Question, Step, from_json, read, to_json, write
 from gfpbench.collapse.search import RESOLUTION, Found, find
 from gfpbench.collapse.text import collapse_lines, worst_faces_command
@@ -32,6 +32,7 @@ __all__ = [
     "baseline_path",
     "collapse_lines",
     "collapse_point",
+    "default_axes",
     "disagreements",
     "find",
     "find_baseline",

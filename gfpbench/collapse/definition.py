@@ -40,7 +40,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.registry import unknown
+from gfpbench.degrade.axes import AXES
+from gfpbench.degrade.axes import TABLE as AXES_TABLE
+from gfpbench.registry import companion, unknown
 from gfpbench.types import BadInput, Metric
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -121,6 +123,30 @@ DEFAULT = ("input", "face")
 """Useful means better than the input and still this face; see the module's text."""
 
 
+DEFAULT_AXES = (
+    "blur",
+    "noise",
+    "jpeg",
+    "downscale",
+    "all",
+    "motion-blur",
+    "face-scale",
+    "roll",
+    "yaw",
+    "occlusion-mask",
+    "side-light",
+    "underexposure",
+)
+"""What ``--axis default`` stands for: the paper's four steps and their diagonal, and one axis of each other kind."""
+
+
+def default_axes() -> tuple[str, ...]:
+    """``DEFAULT_AXES``. Raises BadInput for one that the table of axes lacks."""
+    for name in DEFAULT_AXES:
+        companion(AXES, name, "DEFAULT_AXES in gfpbench/collapse/definition.py", AXES_TABLE)
+    return DEFAULT_AXES
+
+
 def criteria_for(metric: Metric, names: Sequence[str] | None) -> tuple[tuple[Criterion, ...], str]:
     """The criteria of these names for a metric, and a note on any that had to be left out.
 
@@ -132,6 +158,8 @@ def criteria_for(metric: Metric, names: Sequence[str] | None) -> tuple[tuple[Cri
     """
     chosen, notes = [], []
     for name in dict.fromkeys(DEFAULT if names is None else names):
+        if names is None:
+            companion(CRITERIA, name, "DEFAULT in gfpbench/collapse/definition.py", "CRITERIA in the same file")
         if name not in CRITERIA:
             raise unknown("criterion", name, CRITERIA)
         why = CRITERIA[name].refuses(metric)

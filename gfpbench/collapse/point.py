@@ -19,22 +19,6 @@ from gfpbench.degrade.axes import Axis, load_axis
 from gfpbench.metrics.means import Mean, mean_of
 from gfpbench.types import BadInput, Metric, Progress, Restorer, Result
 
-DEFAULT_AXES = (
-    "blur",
-    "noise",
-    "jpeg",
-    "downscale",
-    "all",
-    "motion-blur",
-    "face-scale",
-    "roll",
-    "yaw",
-    "occlusion-mask",
-    "side-light",
-    "underexposure",
-)
-"""What ``--axis default`` stands for: the paper's four steps and their diagonal, and one axis of each other kind."""
-
 DEFAULT_DRAWS = 4
 """Of the embedded faces: eight images, so that all default axes of a small network take minutes on two cores."""
 

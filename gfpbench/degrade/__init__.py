@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from gfpbench.registry import resolve
+from gfpbench.registry import named_alike, resolve
 from gfpbench.types import BadInput, Degradation
 
 DEGRADATIONS: Mapping[str, str] = {
@@ -37,7 +37,9 @@ def load(name: str) -> Degradation:
         if load_axis(name.rpartition("@")[0]).acts_on == "scene":
             raise BadInput(f"{name!r} changes the scene and its truth, not the image: use `gfpbench collapse --axis`")
         return load_at(name)
-    return cast(Degradation, resolve("degradation", DEGRADATIONS, name, also="or an axis at a severity: noise@0.25"))
+    found = cast(Degradation, resolve("degradation", DEGRADATIONS, name, also="or an axis at a severity: noise@0.25"))
+    named_alike("degradation", name, found.name, "DEGRADATIONS in gfpbench/degrade/__init__.py")
+    return found
 
 
 def describe(name: str) -> str:

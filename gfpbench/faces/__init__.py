@@ -1,27 +1,16 @@
 """Clean faces to degrade: the sets known by name, and any folder of images.
 
 To add a set, write one file with a callable that takes ``size_px`` (None for the set's own) and returns a
-``types.FaceSet``, and add its row to ``FACES``.
+``types.FaceSet``, add its row to ``FACES`` (``gfpbench/assets/datasets.py``) and its miniature folder to the tests.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from gfpbench.registry import resolve, unknown
+from gfpbench.assets.datasets import FACES, placed
+from gfpbench.registry import attribute_of, unknown
 from gfpbench.types import BadInput, FaceSet
-
-FACES: dict[str, str] = {
-    "embedded": "gfpbench.faces.embedded:Embedded",
-    "portraits": "gfpbench.faces.portraits:portraits",
-    "celeba-test": "gfpbench.faces.celeba_test:celeba_test",
-    "celeba": "gfpbench.faces.celeba:celeba",
-    "utkface": "gfpbench.faces.utkface:utkface",
-    "wider": "gfpbench.faces.wider:wider",
-}
-
-PLACED = ("celeba-test", "celeba", "utkface", "wider")
-"""Sets to be had from their authors only: ``NAME`` looks in GFPBENCH_HOME/faces/NAME, ``NAME:PATH`` in that folder."""
 
 MINIMUM_SIZE_PX, MAXIMUM_SIZE_PX = 32, 2048
 MAXIMUM_DRAWS = 10_000
@@ -31,7 +20,7 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
     """Open a set of faces by its name or by a folder's path; nothing is decoded yet.
 
     Args:
-        name_or_path: a name in ``FACES``, one of ``PLACED`` with its folder (``celeba:PATH``), or an existing folder
+        name_or_path: a name in ``FACES``, one of ``placed()`` with its folder (``celeba:PATH``), or an existing folder
             (write ``./portraits`` for a folder named like a set).
         size_px: side in pixels, 32 to 2048. None: 128 for ``embedded``, images as they are elsewhere.
         draws: differently degraded copies of each face. More than 1 names them ``name~0``, ``name~1``, ...
@@ -55,13 +44,11 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
 
 
 def _open(name_or_path: str, size_px: int | None) -> FaceSet:
-    if name_or_path in FACES:
-        known: FaceSet = resolve("face set", FACES, name_or_path)(size_px)
-        return known
     name, colon, path = name_or_path.partition(":")
-    if colon and name in PLACED:
-        placed: FaceSet = resolve("face set", FACES, name)(size_px, Path(path))
-        return placed
+    if name_or_path in FACES or (colon and name in placed()):
+        loader = attribute_of("face set", name, FACES[name].loader)
+        known: FaceSet = loader(size_px, Path(path)) if colon else loader(size_px)
+        return known
     if not _exists(name_or_path):
         raise unknown("face set", name_or_path[:200], FACES, also="the path of an existing folder of images works too")
     from gfpbench.faces.folder import Folder

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfpbench.assets.datasets import place_of
+from gfpbench.assets.datasets import FACES, place_of
 from gfpbench.assets.store import home
 from gfpbench.faces.align import EYE_LEFT, EYE_RIGHT, MOUTH_LEFT, MOUTH_RIGHT, Square, ffhq_square
 from gfpbench.faces.dataset import Dataset, text_lines
@@ -79,7 +79,7 @@ def celeba(size_px: int | None = None, path: Path | None = None) -> Dataset:
         {
             "from": str(root),
             "what": "CelebA (Liu et al. 2015), aligned images",
-            "licence": "non-commercial research only",
+            "licence": FACES["celeba"].licence,
             "alignment": centre if points is None else "FFHQ's square from CelebA's five landmarks",
             "partition": "test" if parts is not None else "all: no list_eval_partition is here",
             **({} if parts is None else _left_out(len(parts.rows) - len(names))),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfpbench.assets.datasets import DEGRADED_FOLDERS, TRUTH_FOLDERS, folder_named, place_of
+from gfpbench.assets.datasets import DEGRADED_FOLDERS, FACES, TRUTH_FOLDERS, folder_named, place_of
 from gfpbench.assets.store import home
 from gfpbench.decode.files import list_images, named
 from gfpbench.faces.align import Square
 from gfpbench.faces.dataset import Dataset
 from gfpbench.types import BadInput, Json
 
-PAIRS = 3000
 SHOWN = 3  # names in an error line
 
 
@@ -58,9 +57,9 @@ def celeba_test(size_px: int | None = None, path: Path | None = None) -> Dataset
         {
             "from": str(root),
             "what": "CelebA-Test as published with GFP-GAN (Wang et al. 2021)",
-            "licence": "CelebA's: non-commercial research only",
+            "licence": FACES["celeba-test"].licence,
             "alignment": "by its authors at 512 px, used as it is",
-            "complete": len(files) == PAIRS,
+            "complete": len(files) == FACES["celeba-test"].images,
             **({"left_out": listing.record()} if listing.left_out else {}),
         },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import gfpbench
+from gfpbench.assets.datasets import FACES
 from gfpbench.assets.store import home
 from gfpbench.faces.folder import Folder
 from gfpbench.types import AssetMissing
@@ -28,7 +29,7 @@ def portraits(size_px: int | None = None) -> Folder:
     """
     for place in places():
         if place.is_dir():
-            return Folder(place, size_px, name="portraits", licence="public domain (works of the US government)")
+            return Folder(place, size_px, name="portraits", licence=FACES["portraits"].licence)
     missing = AssetMissing("portraits", "the face set 'portraits'")
     where = (
         f"{_FETCHED.as_posix()} in {home()}, and {_BESIDE.as_posix()} beside the working folder, the checkout or above"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfpbench.assets.datasets import place_of
+from gfpbench.assets.datasets import FACES, place_of
 from gfpbench.assets.store import home
 from gfpbench.decode.files import list_images, named, without_suffix
 from gfpbench.faces.align import Square
@@ -64,7 +64,7 @@ def utkface(size_px: int | None = None, path: Path | None = None) -> Dataset:
         {
             "from": str(folder),
             "what": "UTKFace (Zhang et al. 2017), aligned and cropped faces",
-            "licence": "non-commercial research only",
+            "licence": FACES["utkface"].licence,
             "alignment": "by its authors at 200 px, tighter than FFHQ's; used as it is",
             "names_without_attributes": malformed,
             **({"left_out": listing.record()} if listing.left_out else {}),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfpbench.assets.datasets import place_of
+from gfpbench.assets.datasets import FACES, place_of
 from gfpbench.assets.store import home
 from gfpbench.faces.align import Square
 from gfpbench.faces.dataset import Dataset, text_lines
@@ -94,7 +94,7 @@ def wider(size_px: int | None = None, path: Path | None = None) -> Dataset:
         {
             "from": str(root),
             "what": "WIDER FACE (Yang et al. 2016), validation set",
-            "licence": "non-commercial research only",
+            "licence": FACES["wider"].licence,
             "alignment": f"a square of {MARGIN} x the box's longer side around its middle, not turned",
             "boxes": len(every),
             "left_out_invalid": len(every) - len(valid),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gfpbench.registry import resolve
+from gfpbench.registry import companion, named_alike, resolve
 from gfpbench.types import BadInput, Metric
+
+_FILE = "gfpbench/metrics/__init__.py"
+TABLE = f"METRICS in {_FILE}"
 
 METRICS: dict[str, str] = {
     "psnr_rgb": "gfpbench.metrics.psnr:psnr_rgb",
@@ -52,4 +55,10 @@ def load(names: Sequence[str] | None = None) -> tuple[Metric, ...]:
     twice = sorted({name for name in wanted if wanted.count(name) > 1})
     if twice:
         raise BadInput(f"each metric is measured once; named more than once: {', '.join(twice)}")
-    return tuple(resolve("metric", METRICS, name) for name in wanted)
+    if names is None:
+        for name in DEFAULT:
+            companion(METRICS, name, f"DEFAULT in {_FILE}", TABLE)
+    found = tuple(resolve("metric", METRICS, name) for name in wanted)
+    for name, metric in zip(wanted, found, strict=True):
+        named_alike("metric", name, metric.name, TABLE)
+    return found

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gfpbench.metrics import METRICS
+from gfpbench.metrics import TABLE as _METRICS
 from gfpbench.metrics.set_measures import SET_METRICS
-from gfpbench.registry import unknown
+from gfpbench.metrics.set_measures import TABLE as _SET_METRICS
+from gfpbench.registry import companion, named_alike, unknown
 from gfpbench.types import BadInput
 
 
@@ -254,7 +256,12 @@ def find(name: str) -> Protocol:
     """The protocol of a name. Raises BadInput with near names for one that does not exist."""
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS)
-    return PROTOCOLS[name]
+    protocol = PROTOCOLS[name]
+    named_alike("protocol", name, protocol.name, "PROTOCOLS in gfpbench/metrics/protocols.py")
+    for figure, metric in protocol.figures.items():
+        if metric not in SET_METRICS:
+            companion(METRICS, metric, f"{figure} of protocol {name!r}", f"{_METRICS} (or {_SET_METRICS})")
+    return protocol
 
 
 def metrics_of(names: Sequence[str]) -> tuple[str, ...]:
@@ -272,9 +279,3 @@ def differences(a: str, b: str) -> dict[str, tuple[str, str]]:
     """The steps in which two metrics differ: what each does there. Empty for one metric, or where nothing is known."""
     first, second = CONVENTIONS.get(a, {}), CONVENTIONS.get(b, {})
     return {step: (first[step], second[step]) for step in first if step in second and first[step] != second[step]}
-
-
-def unknown_metrics() -> list[str]:
-    """Metrics that a protocol names and no table holds; there are none."""
-    known = {*METRICS, *SET_METRICS}
-    return sorted({name for protocol in PROTOCOLS.values() for name in protocol.metrics} - known)

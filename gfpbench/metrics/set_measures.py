@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gfpbench import assets
 from gfpbench.metrics.feature_sets import FeatureSet, load_reference
-from gfpbench.registry import resolve, unknown
+from gfpbench.registry import attribute_of, companion, unknown
 from gfpbench.types import BadInput, Json, SetMetric
 
 
@@ -76,6 +76,9 @@ class SetMeasure:
         }
 
 
+_FILE = "gfpbench/metrics/set_measures.py"
+TABLE = f"SET_METRICS in {_FILE}"
+
 SET_METRICS: dict[str, tuple[str, str]] = {
     "fid_legacy_vs_ffhq50k": ("gfpbench.metrics.fid:fid_legacy", "ffhq50k"),
     "fid_legacy_vs_truth": ("gfpbench.metrics.fid:fid_legacy", "truth"),
@@ -89,14 +92,19 @@ SET_METRICS: dict[str, tuple[str, str]] = {
 }
 """Name -> ("module:attribute" of the metric, name of the reference)."""
 
-NAMES: Mapping[str, str] = {name: row[0] for name, row in SET_METRICS.items()}
-
 
 def load(names: Sequence[str]) -> tuple[SetMeasure, ...]:
     """The set measures of these names, in this order. Raises BadInput for a name no measure has."""
     wrong = next((name for name in names if name not in SET_METRICS), None)
     if wrong is not None:
         raise unknown("set metric", wrong, SET_METRICS)
-    return tuple(
-        SetMeasure(name, resolve("set metric", NAMES, name), REFERENCES[SET_METRICS[name][1]]) for name in names
-    )
+    return tuple(_measure(name, *SET_METRICS[name]) for name in names)
+
+
+def _measure(name: str, target: str, reference: str) -> SetMeasure:
+    """A row as an object. Raises BadInput saying which file lacks what the row names."""
+    subject = f"set metric {name!r}"
+    against = companion(REFERENCES, reference, subject, f"REFERENCES in {_FILE}")
+    if against.asset is not None:
+        companion(assets.ASSETS, against.asset, f"{subject}, by its reference {reference!r},", assets.TABLE)
+    return SetMeasure(name, attribute_of("set metric", name, target), against)

@@ -6,13 +6,12 @@ row in ``RESTORERS``, and a unit test. A family with an argument (a path, a fold
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from typing import Any
 
 import torch
 
-from gfpbench.registry import unknown
+from gfpbench.registry import attribute_of, unknown
 from gfpbench.restorers.adapt import from_array_function, from_module
 from gfpbench.restorers.checked import Seen, checked, ignores_input, is_opaque, is_repeatable
 from gfpbench.restorers.options import split_options
@@ -76,7 +75,7 @@ def load(spec: str, *, device: str = "cpu") -> Restorer:
     if colon and scheme in forms:
         if not argument:
             raise BadInput(f"restorer {spec!r} lacks its argument: write {forms[scheme]}")
-        factory = _resolve(SCHEMES[forms[scheme]])
+        factory = attribute_of("restorer", forms[scheme], SCHEMES[forms[scheme]])
         # A folder may be called "what?a=b": only a factory that takes options has its argument taken apart.
         path, given = split_options(argument) if _takes_options(factory) else (argument, {})
         restorer: Restorer = factory(path, device=device, **given)
@@ -84,7 +83,7 @@ def load(spec: str, *, device: str = "cpu") -> Restorer:
     name, given = split_options(spec)
     if name not in RESTORERS:
         raise unknown("restorer", name, RESTORERS, also=f"or one of the forms {', '.join(SCHEMES)}")
-    factory = _resolve(RESTORERS[name])
+    factory = attribute_of("restorer", name, RESTORERS[name])
     if given and not _takes_options(factory):
         raise BadInput(f"restorer {name!r} takes no options, and {spec!r} gives it {', '.join(given)}")
     named: Restorer = factory(device=device, **given)
@@ -93,13 +92,15 @@ def load(spec: str, *, device: str = "cpu") -> Restorer:
 
 def describe() -> dict[str, str]:
     """One line about each restorer and each form, in the order of the tables. Loads no weights."""
-    rows = {**RESTORERS, **SCHEMES}
-    return {name: (inspect.getdoc(_resolve(target)) or "").partition("\n")[0] for name, target in rows.items()}
+    return {name: _first_line(name, target) for name, target in {**RESTORERS, **SCHEMES}.items()}
 
 
-def _resolve(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+def _first_line(name: str, target: str) -> str:
+    """Of the factory's docstring. Raises BadInput where it has none."""
+    line = (inspect.getdoc(attribute_of("restorer", name, target)) or "").partition("\n")[0]
+    if not line:
+        raise BadInput(f"restorer {name!r}: {target} lacks a docstring, whose first line `gfpbench list` shows")
+    return line
 
 
 def _takes_options(factory: Any) -> bool:

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gfpbench import assets
-from gfpbench.faces import FACES, PLACED
+from gfpbench.assets.datasets import FACES, placed
 from gfpbench.types import BadInput, Case
 
 
 def input_folders(case: Case) -> Iterator[tuple[str, Path]]:
     """What a case reads whole folders for (``faces``, ``restored images``, ``degraded images``), and those folders."""
     name, colon, path = case.faces.partition(":")
-    if colon and name in PLACED:
+    if colon and name in placed():
         yield "faces", Path(path)
-    elif name in PLACED:
+    elif name in placed():
         yield "faces", assets.home() / "faces" / name
     elif case.faces not in FACES:
         yield "faces", Path(case.faces)

@@ -17,10 +17,13 @@ from typing import cast
 
 from gfpbench.degrade.axes.axis import Axis, severity_in
 from gfpbench.degrade.axes.faces import faces_to_restore, strip
-from gfpbench.registry import resolve
+from gfpbench.degrade.axes.steps import BASES
+from gfpbench.registry import companion, named_alike, resolve
 from gfpbench.types import BadInput, Degradation
 
 __all__ = ["AXES", "Axis", "describe", "faces_to_restore", "load_at", "load_axis", "strip"]
+
+TABLE = "AXES in gfpbench/degrade/axes/__init__.py"
 
 AXES: Mapping[str, str] = {
     "blur": "gfpbench.degrade.axes.strength:BLUR",
@@ -64,6 +67,8 @@ def load_axis(name: str) -> Axis:
     """
     plain, plus, base = name.partition("+")
     axis = cast(Axis, resolve("axis", AXES, plain))
+    named_alike("axis", plain, axis.name, TABLE)
+    companion(BASES, axis.base, f"axis {plain!r}", "BASES in gfpbench/degrade/axes/steps.py")
     return axis.on(base) if plus else axis
 
 

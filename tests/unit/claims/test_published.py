@@ -96,8 +96,8 @@ def test_every_tolerance_covers_what_two_groups_measured() -> None:
 
 
 def test_restorers_and_faces_of_the_data_exist() -> None:
+    from gfpbench.assets.datasets import FACES
     from gfpbench.degrade import DEGRADATIONS
-    from gfpbench.faces import FACES
     from gfpbench.restorers import RESTORERS
 
     for table in claims.tables():

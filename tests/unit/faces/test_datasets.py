@@ -10,14 +10,59 @@ import pytest
 import torch
 
 from gfpbench import degrade, faces, images
+from gfpbench.assets.datasets import FACES, TABLE, FaceSetRow, placed
+from gfpbench.cli import catalogue, doctor
 from gfpbench.faces.dataset import sampled
-from gfpbench.faces.utkface import attributes_of
+from gfpbench.faces.utkface import attributes_of, utkface
 from gfpbench.faces.wider import MARGIN, read_boxes
 from gfpbench.types import AssetMissing, BadInput, FaceSet, ImageBatch, UnreadableFace
 from tests.unit.faces import laws, trees
 
+README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 
-@pytest.mark.parametrize("name", faces.PLACED)
+
+@pytest.mark.parametrize("name", FACES)
+def test_every_face_set_keeps_the_law(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
+    trees.check_row(name, tmp_path)
+
+
+def test_each_miniature_belongs_to_a_face_set() -> None:
+    assert set(trees.TREES) | {"embedded"} == set(FACES)
+
+
+def test_a_set_without_its_miniature_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FACES, "mine", FaceSetRow("gfpbench.faces.utkface:utkface", "Mine.", "mine", None, "a", "b"))
+    with pytest.raises(BadInput, match=r"face set 'mine' needs a row 'mine', which TREES in tests/unit/faces/trees"):
+        trees.check_row("mine", tmp_path)
+
+
+def test_a_set_whose_row_says_half_of_where_it_is_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match="needs where_to_get and layout, or neither"):
+        FaceSetRow("gfpbench.faces.utkface:utkface", "Mine.", "mine", where_to_get="https://example.org")
+    monkeypatch.delitem(FACES, "utkface")
+    with pytest.raises(BadInput, match=f"the face set 'utkface' needs a row 'utkface', which {TABLE} lacks"):
+        utkface()
+    monkeypatch.setitem(FACES, "utkface", FaceSetRow("gfpbench.faces.utkface:utkface", "Mine.", "mine"))
+    with pytest.raises(BadInput, match=f"the row 'utkface' of {TABLE} lacks where_to_get and layout"):
+        utkface()
+
+
+def test_lists_and_doctor_know_every_face_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
+    listed = {row["name"]: row for row in catalogue.faces()}
+    assert set(listed) == {*FACES, "PATH"}
+    examined = {row["subject"]: row for row in doctor._faces()}
+    assert set(examined) == {f"faces {name}" for name in FACES}
+    for name in placed():
+        assert listed[name]["get_it_from"] == FACES[name].where_to_get
+        assert examined[f"faces {name}"]["state"] == "absent"
+        assert FACES[name].where_to_get in examined[f"faces {name}"]["says"]
+        assert FACES[name].layout in examined[f"faces {name}"]["says"]
+        assert f"`{name}`" in README, f"the README's row of --faces lacks {name}"
+
+
+@pytest.mark.parametrize("name", placed())
 def test_each_is_opened_by_path_and_in_its_own_place(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,7 +81,7 @@ def test_each_is_opened_by_path_and_in_its_own_place(
     assert "licence" in sized.source()
 
 
-@pytest.mark.parametrize("name", faces.PLACED)
+@pytest.mark.parametrize("name", placed())
 def test_an_absent_one_says_where_it_was_looked_for_and_where_to_get_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,7 +99,7 @@ def test_an_absent_one_says_where_it_was_looked_for_and_where_to_get_it(
         faces.load(f"{name}:{tmp_path / 'file'}")
 
 
-@pytest.mark.parametrize("name", faces.PLACED)
+@pytest.mark.parametrize("name", placed())
 def test_an_empty_folder_is_refused_in_words(name: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=str(tmp_path)):
         faces.load(f"{name}:{tmp_path}")
@@ -287,7 +332,7 @@ def test_a_broken_list_of_wider_is_named_with_its_line(tmp_path: Path, change: o
         faces.load(f"wider:{root}")
 
 
-@pytest.mark.parametrize("name", faces.PLACED)
+@pytest.mark.parametrize("name", placed())
 def test_the_hash_sees_another_file_and_another_label(name: str, tmp_path: Path) -> None:
     root = trees.TREES[name](tmp_path)
 

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from gfpbench import faces
+from gfpbench.assets.datasets import FACES
 from gfpbench.faces.draws import KEPT_FACES, Draws
-from gfpbench.registry import resolve
+from gfpbench.registry import attribute_of
 from gfpbench.types import AssetMissing, BadInput, Face, FaceSet
 
 REPOSITORY = Path(__file__).parents[3]
@@ -38,8 +39,8 @@ class Counted:
 
 
 def test_every_row_of_the_table_resolves() -> None:
-    for name in faces.FACES:
-        assert callable(resolve("face set", faces.FACES, name))
+    for name, row in FACES.items():
+        assert callable(attribute_of("face set", name, row.loader))
 
 
 @pytest.mark.parametrize("name", ["embeded", "no/such/folder", "", "nul\0byte", "x" * 5000])

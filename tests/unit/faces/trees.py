@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+
+from gfpbench import faces
+from gfpbench.assets.datasets import FACES, TABLE
+from gfpbench.registry import companion
+from gfpbench.types import FaceSet
 
 RNG = np.random.default_rng(11)
 ATTRIBUTES = ("5_o_Clock_Shadow", "Eyeglasses", "Male", "Smiling", "Young")
@@ -122,12 +128,37 @@ def wider(root: Path) -> Path:
     return root
 
 
+def portraits(root: Path) -> Path:
+    for name in ("a", "b"):
+        write(root / f"{name}.png", (128, 128))
+    return root
+
+
 TREES: dict[str, Callable[[Path], Path]] = {
+    "portraits": portraits,
     "celeba-test": celeba_test,
     "celeba": celeba,
     "utkface": utkface,
     "wider": wider,
 }
+
+
+def check_row(name: str, home: Path) -> None:
+    """The law of a face set that is known by name: its row is true of what its loader opens in ``home``."""
+    row = companion(FACES, name, "this test", TABLE)
+    if name != "embedded":
+        companion(TREES, name, f"face set {name!r}", "TREES in tests/unit/faces/trees.py")(home / "faces" / name)
+    for given in (name, f"{name}:{home / 'faces' / name}") if row.where_to_get else (name,):
+        opened = faces.load(given, draws=1)
+        assert isinstance(opened, FaceSet)
+        assert opened.name == given
+        check_face_set(partial(faces.load, given, draws=1))
+        sized = faces.load(given, size_px=48, draws=1)
+        assert {tuple(sized.load(face_id).pixels.shape) for face_id in sized.ids()} == {(3, 48, 48)}
+        licence = opened.source().get("licence", row.licence)
+        assert licence == row.licence, f"{name}: source() says {licence!r} and {TABLE} {row.licence!r}"
+    assert row.what
+    assert "\n" not in row.what
 
 
 def check_face_set(open_set: Callable[[], Any]) -> None:

@@ -40,7 +40,7 @@ UNITS = {
 
 ALL = [
     *load(list(METRICS)),
-    *{one.metric.name: one.metric for one in set_measures.load(list(set_measures.NAMES))}.values(),
+    *{one.metric.name: one.metric for one in set_measures.load(list(set_measures.SET_METRICS))}.values(),
 ]
 
 
