@@ -5,7 +5,7 @@ from __future__ import annotations
 from gfpbench.assets.archive import extract
 from gfpbench.assets.download import Patience, ResumingDownloader
 from gfpbench.assets.errors import FetchFailed, LicenceNotAccepted, MirrorFailed
-from gfpbench.assets.fetching import Fetched, fetch, fetch_many, offline
+from gfpbench.assets.fetching import Fetched, Source, fetch, fetch_many, offline
 from gfpbench.assets.licences import ask_on_terminal, is_accepted
 from gfpbench.assets.loading import existing_file, find_weights, load_arrays, load_weights, program_in
 from gfpbench.assets.nested_weights import FoundWeights
@@ -30,6 +30,7 @@ __all__ = [
     "Fetched",
     "Patience",
     "ResumingDownloader",
+    "Source",
     "ask_on_terminal",
     "extract",
     "fetch",

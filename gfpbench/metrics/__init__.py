@@ -21,6 +21,7 @@ METRICS: dict[str, str] = {
     "piqe": "gfpbench.metrics.piqe:piqe",
     "lpips_alex": "gfpbench.metrics.lpips:lpips_alex",
     "lpips_vgg": "gfpbench.metrics.lpips:lpips_vgg",
+    "dists": "gfpbench.metrics.dists:dists",
     "deg_arcface": "gfpbench.metrics.identity:deg_arcface",
     "deg_dlib": "gfpbench.metrics.identity:deg_dlib",
     "lmd_awing": "gfpbench.metrics.landmarks_awing:lmd_awing",

