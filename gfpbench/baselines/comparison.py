@@ -37,7 +37,7 @@ class MetricComparison:
     Args:
         n: images that have a score in both.
         expected, got: means over them in the baseline and now, without those that equal their truth in either
-            (``gfpbench.metrics.means``); where no others are left, over all of them.
+            (``gfpbench.statistics.means``); where no others are left, over all of them.
         difference: got - expected, with the interval [low, high] over images.
         p_value: how often chance alone gives as much, corrected for the number of questions asked.
         slack: how far numerical noise may move one image.

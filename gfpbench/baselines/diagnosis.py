@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from gfpbench.baselines.image_statistics import ImageStatistics
-from gfpbench.metrics.intervals import Floats
+from gfpbench.statistics import Floats
 
 _EXPLAINED = 0.7
 """Share of the squared difference that an explanation has to account for before it is given."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.metrics.intervals import Floats
+from gfpbench.statistics import Floats
 from gfpbench.types import Row
 
 FEATURES: Mapping[str, float] = {

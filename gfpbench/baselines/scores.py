@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from gfpbench.baselines.comparison import ImageChange, MetricComparison
 from gfpbench.baselines.context import SAFETY, UNMEASURED, Context
-from gfpbench.baselines.evidence import paired_evidence
 from gfpbench.baselines.moved_images import same_images
-from gfpbench.metrics.intervals import Floats, holm
-from gfpbench.metrics.means import best_of, is_identical, mean_of
+from gfpbench.statistics import Floats, best_of, holm, is_identical, mean_of, paired_columns
 from gfpbench.types import Result, Row, Verdict, VerdictKind
 
 LEVEL = 0.05
@@ -52,7 +50,7 @@ def scores(
     bests = [best_of(result.metrics[name]) for name in names]
     equal_before, equal_now = _identical(before, bests), _identical(now, bests)
     unnumbered = _without_number(before, now, equal_before | equal_now)
-    evidence = paired_evidence(np.where(unnumbered, np.nan, now), np.where(unnumbered, np.nan, before))
+    evidence = paired_columns(np.where(unnumbered, np.nan, now), np.where(unnumbered, np.nan, before))
     # Holm's correction over the metrics of this case, Bonferroni's over the cases.
     p_values = [min(1.0, p * context.questions) for p in holm([float(p) for p in evidence.p_value])]
     same = same_images(context)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gfpbench.baselines.context import Context
 from gfpbench.baselines.image_statistics import FEATURES, ImageStatistics, apart
-from gfpbench.metrics.intervals import Floats
+from gfpbench.statistics import Floats
 from gfpbench.types import Result, Row, Verdict
 
 PART = "part"

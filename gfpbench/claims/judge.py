@@ -9,9 +9,8 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from gfpbench.claims.published import Claim, Row, Table
-from gfpbench.metrics.intervals import paired_difference
-from gfpbench.metrics.means import best_of, interval_of, is_identical, mean_of
 from gfpbench.metrics.protocols import Protocol
+from gfpbench.statistics import best_of, interval_of, is_identical, mean_of, paired_difference
 from gfpbench.types import BadInput, Json, Result
 
 Status: TypeAlias = Literal["held", "failed", "open"]

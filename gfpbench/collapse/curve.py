@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.metrics.intervals import expanded_percentiles
+from gfpbench.statistics import RESAMPLES, Floats, expanded_percentiles
 from gfpbench.types import BadInput
 
-Floats: TypeAlias = NDArray[np.float64]
-
-RESAMPLES = 2000
 BEYOND = math.inf
 """The collapse point of a curve that does not collapse up to severity 1."""
 
@@ -93,7 +89,7 @@ class Curve:
     def interval(self) -> tuple[float, float]:
         """Where the point would lie for other images of the same kind; ``BEYOND`` for an open end.
 
-        The percentile bootstrap with tails widened for few images (``metrics.intervals``). One image has no spread
+        The percentile bootstrap with tails widened for few images (``statistics.bootstrap``). One image has no spread
         to tell, and gives (0, ``BEYOND``).
         """
         if self.images < 2:

@@ -35,17 +35,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gfpbench.degrade.axes import AXES
 from gfpbench.degrade.axes import TABLE as AXES_TABLE
 from gfpbench.registry import companion, unknown
+from gfpbench.statistics import Floats
 from gfpbench.types import BadInput, Metric
-
-Floats: TypeAlias = NDArray[np.float64]
 
 QUARTER = 0.25
 STRANGER_DEGREES = 30.0

@@ -6,13 +6,9 @@ import math
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
-
-from gfpbench.metrics.intervals import expanded_percentiles
-from gfpbench.metrics.means import best_of, mean_of
+from gfpbench.statistics import best_of, independent_difference, mean_of
 from gfpbench.types import BadInput, Result
 
-RESAMPLES = 2000
 FEWEST = 2
 """Faces a group needs before it has a spread."""
 
@@ -22,7 +18,7 @@ class GroupDifference:
     """Mean of one group less mean of another, in the metric's own direction, with a bootstrap interval.
 
     ``counts`` are the faces in each mean, ``identical`` those whose restorations all equal their truth: they have no
-    finite score, and are counted instead of averaged (``metrics.means``).
+    finite score, and are counted instead of averaged (``statistics.means``).
     """
 
     attribute: str
@@ -46,8 +42,7 @@ def group_difference(
     """Every pair of groups of faces compared by the mean of a metric.
 
     Copies of one face (draws) count as one face with their mean: only different faces tell of a group. Groups are
-    independent samples, so each is resampled by itself; the interval is the percentile bootstrap of the difference
-    with tails widened for the smaller group (``metrics.intervals``).
+    independent samples, so each is resampled by itself (``statistics.independent_difference``).
 
     Args:
         result: rows with the attribute; a row without it or without a score is left out.
@@ -79,16 +74,10 @@ def group_difference(
             raise BadInput(f"{result.case.id}: {metric} is infinite for a face of {name!r}: take another metric")
         else:
             groups.setdefault(name, []).append(mean.value)
-    large = {name: np.sort(np.array(values)) for name, values in sorted(groups.items()) if len(values) >= FEWEST}
+    large = {name: values for name, values in sorted(groups.items()) if len(values) >= FEWEST}
     found = []
     for one, other in combinations(large, 2):
-        rng = np.random.default_rng(seed)
-        drawn = [
-            values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
-            for values in (large[one], large[other])
-        ]
-        smaller = min(len(large[one]), len(large[other]))
-        low, high = expanded_percentiles(drawn[0] - drawn[1], smaller, level)
+        interval = independent_difference(large[one], large[other], level=level, seed=seed)
         means = [math.fsum(large[name]) / len(large[name]) for name in (one, other)]
         equal = identical.get(one, 0), identical.get(other, 0)
         found.append(
@@ -97,9 +86,9 @@ def group_difference(
                 groups=(one, other),
                 means=(means[0], means[1]),
                 counts=(len(large[one]), len(large[other])),
-                difference=means[0] - means[1],
-                low=low,
-                high=high,
+                difference=interval.mean,
+                low=interval.low,
+                high=interval.high,
                 identical=equal,
             )
         )

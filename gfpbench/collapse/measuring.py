@@ -10,11 +10,12 @@ from typing import cast
 import numpy as np
 
 from gfpbench import faces, metrics, restorers, run
-from gfpbench.collapse.definition import Criterion, Evidence, Floats
+from gfpbench.collapse.definition import Criterion, Evidence
 from gfpbench.collapse.other_face import PERFECT, RESTORED, AgainstOther, pair_with_others
 from gfpbench.collapse.record import Question
 from gfpbench.degrade.axes import Axis, faces_to_restore
 from gfpbench.run.parts import Parts
+from gfpbench.statistics import Floats
 from gfpbench.types import BadInput, Case, FaceSet, Metric, Restorer, Result
 
 INPUT = "input"

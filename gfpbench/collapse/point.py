@@ -11,12 +11,12 @@ import numpy as np
 
 from gfpbench import devices, restorers, run
 from gfpbench.collapse.curve import Curve
-from gfpbench.collapse.definition import Criterion, Floats, criteria_for
+from gfpbench.collapse.definition import Criterion, criteria_for
 from gfpbench.collapse.measuring import Bench, evidence, load_metric, open_bench, without_score
 from gfpbench.collapse.record import Collapse, Question, Step
 from gfpbench.collapse.search import Found, find, most_evaluations
 from gfpbench.degrade.axes import Axis, load_axis
-from gfpbench.metrics.means import Mean, mean_of
+from gfpbench.statistics import Floats, Mean, mean_of
 from gfpbench.types import BadInput, Metric, Progress, Restorer, Result
 
 DEFAULT_DRAWS = 4

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gfpbench.collapse.curve import BEYOND, Curve
+from gfpbench.statistics import Floats
 from gfpbench.types import BadInput
 
-Floats: TypeAlias = NDArray[np.float64]
 Evaluate: TypeAlias = Callable[[float], Floats]
 """A severity to (criteria, images) margins, of the same images each time."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,18 +10,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Scores: TypeAlias = Mapping[str, list[float]]
+from gfpbench.statistics import draws, expanded_percentiles, predicted_mean
 
-RESAMPLES = 1000
-Z = 1.959963984540054  # of a normal distribution, 95 % two-sided
+Scores: TypeAlias = Mapping[str, list[float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A measured mean and where the published number would lie if this were how it came about.
 
-    The interval is for a mean of ``images`` images drawn from the same source as the faces at hand: mean +- 1.96 s
-    sqrt(1/n + 1/images). It does not cover that the faces are of another source.
+    The interval is for a mean of ``images`` images drawn from the same source as the faces at hand
+    (``statistics.predicted_mean``). It does not cover that the faces are of another source.
     """
 
     mean: float
@@ -58,13 +56,8 @@ class Finding:
 
 def figure_of(scores: list[float], images: int) -> Figure:
     """The mean with its interval for a row of so many images."""
-    values = np.asarray(scores, dtype=np.float64)
-    n = len(values)
-    mean = float(values.mean())
-    if not math.isfinite(mean):
-        return Figure(mean, mean, mean)
-    half = Z * float(values.std(ddof=1)) * math.sqrt(1 / n + 1 / images)
-    return Figure(mean, mean - half, mean + half)
+    interval = predicted_mean(scores, images)
+    return Figure(interval.mean, interval.low, interval.high)
 
 
 def scales_of(published: Mapping[str, float], described: Mapping[str, Figure]) -> dict[str, float]:
@@ -89,15 +82,15 @@ def finding(
     goal = np.array(list(published.values()))[:, None]
     scale = np.array([scales[name] for name in published])[:, None]
     # The same resamples for every hypothesis: they are compared on the same faces.
-    draws = np.random.default_rng(0).integers(0, table.shape[1], (RESAMPLES, table.shape[1]))
-    low, high = np.quantile(_distance(table[:, draws].mean(axis=2), goal, scale), (0.025, 0.975))
+    resampled = [_distance(table[:, drawn].mean(axis=2), goal, scale) for drawn in draws(table.shape[1], 0)]
+    low, high = expanded_percentiles(np.concatenate(resampled), table.shape[1])
     return Finding(
         names,
         words,
         figures,
         float(_distance(table.mean(axis=1, keepdims=True), goal, scale)[0]),
-        float(low),
-        float(high),
+        low,
+        high,
         all(value in figures[name] for name, value in published.items()),
     )
 

@@ -11,7 +11,7 @@ import torch
 
 from gfpbench.metrics import inception
 from gfpbench.metrics.feature_sets import FeatureSet, Moments, checked_features, gather
-from gfpbench.metrics.intervals import bootstrap_mean
+from gfpbench.statistics import bootstrap_mean
 from gfpbench.types import BadInput, Better, ImageBatch, SetScore
 
 Resize = Literal["legacy", "clean"]

@@ -10,7 +10,7 @@ import torch
 
 from gfpbench.metrics import inception
 from gfpbench.metrics.feature_sets import FeatureSet, checked_features, gather
-from gfpbench.metrics.intervals import bootstrap_mean
+from gfpbench.statistics import bootstrap_mean
 from gfpbench.types import BadInput, Better, ImageBatch, SetScore
 
 _ROWS_AT_ONCE = 2048  # kernel rows held together

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gfpbench.metrics.means import interval_of, mean_of
 from gfpbench.report.model import Column, Group, Line
 from gfpbench.report.summary import measured
+from gfpbench.statistics import interval_of, mean_of
 
 ATTRIBUTES_AT_MOST = 6
 VALUES = range(2, 9)

@@ -8,12 +8,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from gfpbench.disk import write_whole
-from gfpbench.metrics.means import best_of, interval_of, mean_of
 from gfpbench.report.formatting import plural, printable
 from gfpbench.report.gate import Gate
 from gfpbench.report.junit_gate import gate_suites
 from gfpbench.report.reading import left_out
 from gfpbench.report.summary import measured, problems_of
+from gfpbench.statistics import best_of, interval_of, mean_of
 from gfpbench.types import Problem, Result
 
 LISTED_AT_MOST = 100

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from gfpbench.metrics.means import Mean
 from gfpbench.report.formatting import plural
+from gfpbench.statistics import Mean
 from gfpbench.types import Better, Case, Json, Problem, Result
 
 Role: TypeAlias = Literal["input", "restorer", "truth"]
@@ -47,7 +47,7 @@ class Cell:
     """The mean of one metric for one restorer over the faces it was measured on, and nothing else.
 
     ``n`` faces have a value; ``blanks`` were restored but have none. ``identical`` of the ``n`` equal their truth, have
-    an infinite value for it, and are counted instead of averaged (``gfpbench.metrics.means``).
+    an infinite value for it, and are counted instead of averaged (``gfpbench.statistics.means``).
     ``interval`` is a bootstrap 95 % interval of the mean, None below two faces in it or where one is infinite.
     ``partial``: another row of the table was measured on faces that this one lacks, so the means do not compare.
     """

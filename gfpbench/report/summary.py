@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gfpbench.metrics.intervals import bootstrap_mean
-from gfpbench.metrics.means import best_of, interval_of, is_identical, mean_of
 from gfpbench.report.formatting import decimals_for, plural
 from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
+from gfpbench.statistics import best_of, bootstrap_mean, interval_of, is_identical, mean_of
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
 
 FAMILIES = ("psnr", "ssim", "ms_ssim", "lpips", "dists", "gmsd", "identity", "landmark", "niqe", "piqe", "fid", "kid")

@@ -14,9 +14,9 @@ from dataclasses import dataclass, fields, replace
 from gfpbench import codec
 from gfpbench.baselines import DERIVED, Judged, check_derived
 from gfpbench.speed import record
-from gfpbench.speed.interleaved import median_interval
 from gfpbench.speed.record import Speed
 from gfpbench.speed.store import command
+from gfpbench.statistics import median_interval
 from gfpbench.types import Case, Json, Verdict, VerdictKind
 
 TIME_TOLERANCE = 0.25

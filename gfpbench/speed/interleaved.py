@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gfpbench.speed.stopwatch import Lap, Stopwatch
+from gfpbench.statistics import median_interval
 
 WARM_UP = 3
 SHORTEST_SECONDS = 0.1
@@ -21,7 +21,6 @@ ENOUGH_SECONDS, FEWEST = 40.0, 6
 """A restorer that takes seconds for each call is called less often, never less than so many times."""
 STEADY = 1.3
 """Two references that differ by more were not measured under one load."""
-LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +82,6 @@ def interleaved(
         reference_seconds=statistics.median(lap.seconds for lap in references),
         processor_ratio=statistics.median(processor) if processor else None,
     )
-
-
-def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The interval of the median that holds it with 95 % or more, whatever the distribution: two of the sorted values.
-
-    Exact, where a bootstrap of few values is not: the number of values below the median is binomial(n, 1/2)
-    (Thompson 1936, Annals of Mathematical Statistics 7, 122-128). Below six values it is their whole range.
-    """
-    ordered, n = sorted(values), len(values)
-    outside, left_out = 2 / 2**n, 0
-    while (outside := outside + 2 * math.comb(n, left_out + 1) / 2**n) <= 1 - LEVEL:
-        left_out += 1
-    return ordered[left_out], ordered[n - 1 - left_out]
 
 
 def _times(seconds: float, wanted: float) -> int:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from gfpbench.baselines.store import options
 from gfpbench.run.environment import device_key
-from gfpbench.speed.interleaved import median_interval
 from gfpbench.speed.record import Speed, read, write
+from gfpbench.statistics import median_interval
 from gfpbench.types import BadInput, Case, GfpbenchError, Json
 
 FOLDER = Path("baselines") / "speed"

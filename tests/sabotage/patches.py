@@ -233,7 +233,7 @@ PATCHES: tuple[Patch, ...] = (
         "evidence without correction",
         "gate",
         "baselines/scores.py",
-        "[min(1.0, p * setting.questions) for p in holm([float(p) for p in evidence.p_value])]",
+        "[min(1.0, p * context.questions) for p in holm([float(p) for p in evidence.p_value])]",
         "[float(p) for p in evidence.p_value]",
         ("tests/unit/baselines/test_decide.py",),
     ),

@@ -15,9 +15,9 @@ from markupsafe import Markup
 
 from gfpbench import report
 from gfpbench.baselines import compare
-from gfpbench.metrics.means import Mean
 from gfpbench.report import charts, formatting, junit, page, strips, template, text
 from gfpbench.report import summary as summarise
+from gfpbench.statistics import Mean
 from gfpbench.types import BadInput, Problem, Result
 from tests.unit.report import laws, sample
 

@@ -13,22 +13,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gfpbench import assets, images
+from gfpbench import assets, images, statistics
 from gfpbench.metrics import (
     feature_sets,
     fid,
     identity,
     inception,
-    intervals,
     kid,
     landmarks_awing,
     lpips,
     precision_recall,
 )
 from gfpbench.types import ImageBatch
-from tests.unit.metrics import identity_laws, interval_laws
+from tests.unit.metrics import identity_laws
 from tests.unit.metrics import network_oracles as networks
 from tests.unit.metrics import set_laws as sets
+from tests.unit.statistics import interval_laws
 
 SEEN = (AssertionError, pytest.fail.Exception)
 
@@ -43,40 +43,55 @@ def caught(law: Callable[..., None], *arguments: Any) -> None:
 
 
 def test_an_interval_of_one_standard_error_is_too_short() -> None:
-    def broken(values: Any, **_: Any) -> intervals.Interval:
+    def broken(values: Any, **_: Any) -> statistics.Interval:
         mean, error = float(np.mean(values)), float(np.std(values) / len(values) ** 0.5)
-        return intervals.Interval(mean - error, mean + error, mean, len(values))
+        return statistics.Interval(mean - error, mean + error, mean, len(values))
 
     caught(interval_laws.covers_as_often_as_promised, broken, 50)
 
 
 def test_an_interval_of_the_values_and_not_of_their_mean_is_too_long() -> None:
-    def broken(values: Any, **_: Any) -> intervals.Interval:
+    def broken(values: Any, **_: Any) -> statistics.Interval:
         low, high = np.percentile(values, [2.5, 97.5]).tolist()
-        return intervals.Interval(low, high, float(np.mean(values)), len(values))
+        return statistics.Interval(low, high, float(np.mean(values)), len(values))
 
     caught(interval_laws.covers_as_often_as_promised, broken, 50)
 
 
 def test_a_level_taken_for_one_side_is_seen() -> None:
-    def broken(values: Any, **settings: Any) -> intervals.Interval:
-        return intervals.bootstrap_mean(values, level=0.8, **settings)
+    def broken(values: Any, **settings: Any) -> statistics.Interval:
+        return statistics.bootstrap_mean(values, level=0.8, **settings)
 
     caught(interval_laws.covers_as_often_as_promised, broken, 50)
 
 
+def test_groups_drawn_alike_are_seen() -> None:
+    def broken(a: Any, b: Any, **settings: Any) -> statistics.Interval:
+        return statistics.paired_difference(a, b, **settings).interval
+
+    caught(interval_laws.draws_groups_apart, broken)
+
+
+def test_a_prediction_by_the_normal_distribution_is_too_sure() -> None:
+    def broken(values: Any, others: int) -> statistics.Interval:
+        mean, half = np.mean(values), 1.96 * np.std(values, ddof=1) * (1 / len(values) + 1 / others) ** 0.5
+        return statistics.Interval(float(mean - half), float(mean + half), float(mean), len(values))
+
+    caught(interval_laws.predicts_as_often_as_promised, broken, 5)
+
+
 def test_pairs_that_were_not_kept_together_are_seen() -> None:
-    def broken(a: Any, b: Any, **settings: Any) -> intervals.PairedDifference:
-        return intervals.paired_difference(a, np.sort(b), **settings)
+    def broken(a: Any, b: Any, **settings: Any) -> statistics.PairedDifference:
+        return statistics.paired_difference(a, np.sort(b), **settings)
 
     caught(interval_laws.sees_a_small_steady_difference, broken)
 
 
 def test_a_one_sided_p_value_alarms_too_often() -> None:
-    def broken(a: Any, b: Any, **settings: Any) -> intervals.PairedDifference:
+    def broken(a: Any, b: Any, **settings: Any) -> statistics.PairedDifference:
         sides: tuple[Any, Any] = ("less", "greater")
-        smaller = min(sides, key=lambda side: intervals.paired_difference(a, b, alternative=side).p_value)
-        return intervals.paired_difference(a, b, alternative=smaller, **settings)
+        smaller = min(sides, key=lambda side: statistics.paired_difference(a, b, alternative=side).p_value)
+        return statistics.paired_difference(a, b, alternative=smaller, **settings)
 
     caught(interval_laws.alarms_falsely_as_rarely_as_promised, broken)
 

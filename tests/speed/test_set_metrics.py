@@ -19,7 +19,7 @@ from gfpbench.metrics.feature_sets import FeatureSet, Moments, gather
 from gfpbench.metrics.fid import frechet_distance, frechet_from_features, influence
 from gfpbench.metrics.identity import deg_dlib
 from gfpbench.metrics.inception import FidInception, extract
-from gfpbench.metrics.intervals import bootstrap_mean
+from gfpbench.statistics import bootstrap_mean
 
 SIZES = [
     pytest.param(512, 100, id="512d-100"),

@@ -13,7 +13,7 @@ from scipy import linalg
 
 from gfpbench.metrics import fid
 from gfpbench.metrics.feature_sets import FeatureSet, Moments, gather
-from gfpbench.metrics.intervals import bootstrap_mean
+from gfpbench.statistics import bootstrap_mean
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, SetMetric
 from tests.unit.metrics import set_laws as laws
 

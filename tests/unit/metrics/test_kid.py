@@ -12,7 +12,7 @@ import torch
 
 from gfpbench.metrics import kid
 from gfpbench.metrics.feature_sets import gather
-from gfpbench.metrics.intervals import bootstrap_mean
+from gfpbench.statistics import bootstrap_mean
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, SetMetric
 from tests.unit.metrics import set_laws as laws
 

@@ -1,4 +1,4 @@
-"""Records, intervals, baselines on disk, the reference workload, and memory measured for real."""
+"""Records, baselines on disk, the reference workload, and memory measured for real."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from scipy.stats import binom
 
 from gfpbench.speed import (
     Speed,
@@ -27,7 +25,6 @@ from gfpbench.speed import (
     stopwatch,
 )
 from gfpbench.speed.inputs import degraded_batch, ever_changing, load_restorer
-from gfpbench.speed.interleaved import median_interval
 from gfpbench.speed.memory import in_a_process
 from gfpbench.speed.reference import reference_workload
 from gfpbench.speed.stopwatch import one_thread, wall_clock
@@ -37,15 +34,6 @@ from tests.unit.speed.machines import CASE, LOADS, SOUND, Machine, measured
 
 def speed(**changes: Any) -> Speed:
     return dataclasses.replace(measured(SOUND, Machine(LOADS["idle"], 0)), **changes)
-
-
-@pytest.mark.parametrize("n", range(6, 40))
-def test_the_interval_of_the_median_holds_it_as_often_as_it_says(n: int) -> None:
-    """Against the binomial distribution: the shortest symmetric pair of sorted values with 95 % or more."""
-    low, high = median_interval(list(np.random.default_rng(n).permutation(n).astype(float)))
-    assert low == n - 1 - high
-    assert 1 - 2 * binom.cdf(low, n, 0.5) >= 0.95
-    assert 1 - 2 * binom.cdf(low + 1, n, 0.5) < 0.95
 
 
 def test_a_record_survives_the_disk_in_lines_a_person_can_compare(tmp_path: Path) -> None:

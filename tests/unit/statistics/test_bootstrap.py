@@ -1,17 +1,16 @@
-"""Intervals hold the truth as often as they promise, and the tests agree with scipy's."""
+"""Intervals hold the truth as often as they promise, and agree with scipy's and with closed forms."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from gfpbench.metrics.intervals import Interval, bootstrap_mean, holm, paired_difference
+from gfpbench.statistics import Interval, bootstrap_mean, independent_difference, median_interval, predicted_mean
 from gfpbench.types import BadInput
-from tests.unit.metrics import interval_laws as laws
+from tests.unit.statistics import interval_laws as laws
 
 INF = math.inf
 
@@ -58,7 +57,7 @@ def test_it_never_leaves_the_range_of_the_data() -> None:
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = np.arange(50.0)
     whole = bootstrap_mean(sample)
-    monkeypatch.setattr("gfpbench.metrics.intervals._CELLS", 50 * 64)
+    monkeypatch.setattr("gfpbench.statistics.bootstrap._CELLS", 50 * 64)
     parts = bootstrap_mean(sample)
     assert (parts.low, parts.high) == pytest.approx((whole.low, whole.high), abs=1.0)
 
@@ -108,76 +107,52 @@ def test_bad_settings_are_refused(level: float, resamples: int) -> None:
         bootstrap_mean([1.0, 2.0], level=level, resamples=resamples)
 
 
-@pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])
-@pytest.mark.parametrize("n", [2, 8, 12, 40])
-def test_p_values_agree_with_scipy(alternative: str, n: int) -> None:
-    rng = np.random.default_rng(n)
-    a = rng.normal(0, 1, n)
-    b = a + rng.normal(0.3, 1, n)
-    theirs = stats.permutation_test(
-        (a - b,),
-        lambda x, axis: x.mean(axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=1 << 15,
-        alternative=alternative,
-        rng=1,
-    ).pvalue
-    ours = paired_difference(a, b, alternative=alternative, resamples=1 << 15)  # type: ignore[arg-type]
-    assert ours.exact == (n <= 12)
-    assert ours.p_value == pytest.approx(theirs, abs=1e-12 if ours.exact else 0.015)
+def test_a_difference_of_groups_is_scipys_on_large_samples() -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.gamma(2.0, 3.0, 400), rng.normal(5.0, 1.0, 300)
+    theirs = stats.bootstrap(
+        (a, b), lambda x, y, axis: x.mean(axis) - y.mean(axis), method="percentile", n_resamples=20_000, rng=6
+    ).confidence_interval
+    ours = independent_difference(a, b)
+    assert ours.mean == pytest.approx(a.mean() - b.mean(), rel=1e-14)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.08 * (theirs.high - theirs.low))
+    assert independent_difference(a[::-1], b) == ours
 
 
-def test_pairs_share_what_is_hard() -> None:
-    laws.sees_a_small_steady_difference(paired_difference)
+def test_a_difference_of_small_groups_is_covered() -> None:
+    rng = np.random.default_rng(7)
+    pairs = [(rng.normal(27, 3, 8), rng.normal(25, 3, 12)) for _ in range(300)]
+    inside = sum(2.0 in independent_difference(a, b, seed=trial) for trial, (a, b) in enumerate(pairs))
+    assert 0.92 <= inside / 300 <= 0.995
 
 
-def test_false_alarms_are_as_rare_as_promised() -> None:
-    laws.alarms_falsely_as_rarely_as_promised(paired_difference)
+def test_groups_of_equal_size_are_not_drawn_alike() -> None:
+    laws.draws_groups_apart(independent_difference)
 
 
-def test_one_pair_proves_nothing() -> None:
-    assert paired_difference([2.0], [1.0]).p_value == 1.0
-    assert paired_difference([2.0], [1.0], alternative="greater").p_value == 0.5
+@pytest.mark.parametrize("bad", [[1.0], [1.0, INF], [1.0, math.nan]])
+def test_a_group_without_a_spread_is_refused(bad: list[float]) -> None:
+    with pytest.raises(BadInput):
+        independent_difference([1.0, 2.0], bad)
 
 
-def test_swapping_the_pair_mirrors_the_answer() -> None:
-    rng = np.random.default_rng(8)
-    a, b = rng.normal(size=(2, 9))
-    one, other = paired_difference(a, b, alternative="less"), paired_difference(b, a, alternative="greater")
-    assert one.p_value == other.p_value
-    assert one.mean == pytest.approx(-other.mean, rel=1e-14)
+def test_the_mean_of_other_images_is_predicted_as_student_does() -> None:
+    sample = np.random.default_rng(9).normal(25, 3, 12)
+    found = predicted_mean(sample.tolist(), 100)
+    scale = sample.std(ddof=1) * math.sqrt(1 / 12 + 1 / 100)
+    assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, 11, loc=sample.mean(), scale=scale))
+    assert predicted_mean([INF, 1.0], 100) == Interval(INF, INF, INF, 2)
 
 
-def test_equal_scores_differ_by_nothing_even_where_infinite() -> None:
-    got = paired_difference([INF, 30.0, 1.0], [INF, 30.0, 1.0])
-    assert (got.interval.low, got.mean, got.interval.high, got.p_value) == (0.0, 0.0, 0.0, 1.0)
+@pytest.mark.parametrize("n", [5, 30])
+def test_the_mean_of_other_images_is_inside_as_often_as_promised(n: int) -> None:
+    laws.predicts_as_often_as_promised(predicted_mean, n)
 
 
-def test_an_infinite_difference_is_ranked_highest() -> None:
-    got = paired_difference([INF, 31.0, 32.5], [30.0, 30.0, 30.0])
-    assert got.mean == INF
-    assert got.p_value == 0.25  # all three signs equal: 2 of 8 patterns
-
-
-def test_pairs_must_match() -> None:
-    with pytest.raises(BadInput, match="equal lengths, not 3 and 2"):
-        paired_difference([1.0, 2.0, 3.0], [1.0, 2.0])
-    with pytest.raises(BadInput, match="alternative"):
-        paired_difference([1.0], [1.0], alternative="worse")  # type: ignore[arg-type]
-
-
-def test_holm_on_a_worked_example() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
-    assert holm([0.9, 0.8]) == (1.0, 1.0)
-    assert holm([]) == ()
-
-
-def test_holm_rejects_what_the_step_down_rule_rejects() -> None:
-    laws.rejects_what_the_step_down_rule_rejects(holm)
-
-
-@pytest.mark.parametrize("p_values", [[1.2], [-0.1], [math.nan]])
-def test_holm_refuses_what_is_no_probability(p_values: list[float]) -> None:
-    with pytest.raises(BadInput, match="p-values"):
-        holm(p_values)
+@pytest.mark.parametrize("n", range(6, 40))
+def test_the_interval_of_the_median_holds_it_as_often_as_it_says(n: int) -> None:
+    """Against the binomial distribution: the shortest symmetric pair of sorted values with 95 % or more."""
+    low, high = median_interval(list(np.random.default_rng(n).permutation(n).astype(float)))
+    assert low == n - 1 - high
+    assert 1 - 2 * stats.binom.cdf(low, n, 0.5) >= 0.95
+    assert 1 - 2 * stats.binom.cdf(low + 1, n, 0.5) < 0.95

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfpbench.metrics.intervals import bootstrap_mean
-from gfpbench.metrics.means import Mean, best_of, interval_of, is_identical, mean_of
+from gfpbench.statistics import Mean, best_of, bootstrap_mean, interval_of, is_identical, mean_of
 
 INF = math.inf
 

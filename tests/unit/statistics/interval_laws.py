@@ -18,10 +18,28 @@ def covers_as_often_as_promised(interval: Callable[..., Any], n: int) -> None:
     assert 0.90 <= coverage(interval, n) <= 0.98
 
 
+def draws_groups_apart(difference: Callable[..., Any]) -> None:
+    """Drawn alike, the difference of a group from itself would have no width."""
+    sample = np.random.default_rng(8).normal(size=30)
+    interval = difference(sample, sample)
+    assert interval.mean == 0
+    assert interval.high - interval.low > 0.5
+
+
+def predicts_as_often_as_promised(predict: Callable[..., Any], n: int) -> None:
+    """Of means of 100 other images, about 95 in 100 lie inside the interval made from n."""
+    rng = np.random.default_rng(n)
+    inside = sum(
+        float(rng.normal(20, 3, 100).mean()) in predict(rng.normal(20, 3, n).tolist(), 100) for _ in range(400)
+    )
+    assert 0.92 <= inside / 400 <= 0.98
+
+
 def alarms_falsely_as_rarely_as_promised(paired: Callable[..., Any]) -> None:
     rng = np.random.default_rng(7)
     p_values = [
-        paired(rng.normal(size=25), rng.normal(size=25), seed=trial, resamples=400).p_value for trial in range(400)
+        paired(rng.normal(size=25), rng.normal(size=25), seed=trial, resamples=400, flips=400).p_value
+        for trial in range(400)
     ]
     assert 0.02 <= np.mean([p <= 0.05 for p in p_values]) <= 0.085
 

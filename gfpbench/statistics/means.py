@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gfpbench.metrics.intervals import bootstrap_mean
+from gfpbench.statistics.bootstrap import bootstrap_mean
 from gfpbench.types import Json
 
 

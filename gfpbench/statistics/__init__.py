@@ -1,0 +1,41 @@
+"""Statistics over images: means, confidence intervals, paired tests and correction for many questions, each once."""
+
+from __future__ import annotations
+
+from gfpbench.statistics.bootstrap import (
+    LEVEL,
+    RESAMPLES,
+    Floats,
+    Interval,
+    bootstrap_mean,
+    draws,
+    expanded_percentiles,
+    independent_difference,
+    median_interval,
+    predicted_mean,
+)
+from gfpbench.statistics.means import Mean, best_of, interval_of, is_identical, mean_of
+from gfpbench.statistics.paired import PairedColumns, PairedDifference, holm, paired_columns, paired_difference
+
+__all__ = [
+    "LEVEL",
+    "RESAMPLES",
+    "Floats",
+    "Interval",
+    "Mean",
+    "PairedColumns",
+    "PairedDifference",
+    "best_of",
+    "bootstrap_mean",
+    "draws",
+    "expanded_percentiles",
+    "holm",
+    "independent_difference",
+    "interval_of",
+    "is_identical",
+    "mean_of",
+    "median_interval",
+    "paired_columns",
+    "paired_difference",
+    "predicted_mean",
+]
