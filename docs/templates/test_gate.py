@@ -9,8 +9,8 @@ pytest test_gate.py --restorer python:mymodel:restorer --speed-gate             
 from __future__ import annotations
 
 from gfpbench.baselines import Comparison
+from gfpbench.baselines.speed import SpeedComparison
 from gfpbench.report import comparison_lines, speed_lines
-from gfpbench.speed import SpeedComparison
 from gfpbench.types import Result
 
 

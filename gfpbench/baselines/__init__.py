@@ -15,23 +15,27 @@ from gfpbench.baselines.decide import AnotherFile, compare
 from gfpbench.baselines.envelope import measure_envelope
 from gfpbench.baselines.inputs import too_many_unreadable
 from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
+from gfpbench.baselines.quality import QUALITY, create, find, leftovers
 from gfpbench.baselines.repeatability import restored_again
-from gfpbench.baselines.store import baseline_path, create, find, leftovers
+from gfpbench.baselines.store import Store, Update, is_due
 
 __all__ = [
     "DERIVED",
     "FAILING",
+    "QUALITY",
     "AnotherFile",
     "Comparison",
     "Judged",
     "MetricComparison",
     "Pairing",
-    "baseline_path",
+    "Store",
+    "Update",
     "check_derived",
     "compare",
     "comparison_from_json",
     "create",
     "find",
+    "is_due",
     "leftovers",
     "measure_envelope",
     "paired_cases",

@@ -1,12 +1,13 @@
-"""The outcome of comparing a Result with its baseline: one record per metric, and the verdicts."""
+"""The context and the outcome of comparing a Result with its baseline: one record per metric, and the verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from shlex import quote
 
 from gfpbench import codec
-from gfpbench.types import BadInput, Better, Case, Json, Verdict, VerdictKind
+from gfpbench.types import BadInput, Better, Case, Json, Row, Verdict, VerdictKind
 
 FAILING: tuple[VerdictKind, ...] = ("worse", "missing", "changed")
 """Verdicts that fail a test. ``better`` passes, and the baseline is named as stale."""
@@ -19,6 +20,48 @@ NOT_COMPARED = "not compared: "
 
 DERIVED = ("kind", "passed", "stale")
 """What the JSON of a comparison says beside its fields, for whoever does not want to read verdicts."""
+
+
+SAFETY = 2.0
+"""Noise of sixteen images and a few settings is measured; twice its largest move is allowed."""
+UNMEASURED = 10.0
+"""Between machines, without a measured envelope, so many tolerances are allowed (measured there: one to three)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Rows in pairs (baseline, now), the envelope that applies, and how many cases are judged together.
+
+    Between machines the envelope of other machines applies; on another model images may move, on the same one not.
+    ``another`` says that the model's file or name is another one; where its images may not move either (``same_model``
+    is then true), it is judged as the same. ``better`` holds the metrics in order, with their directions.
+    """
+
+    case: str
+    pairs: tuple[tuple[Row, Row], ...]
+    same_machine: bool
+    same_model: bool
+    envelope: Mapping[str, Json]
+    questions: int
+    another: str = ""
+    better: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(now.id for _, now in self.pairs)
+
+    def rows(self, side: int) -> list[Row]:
+        return [pair[side] for pair in self.pairs]
+
+    def verdict(
+        self,
+        subject: str,
+        kind: VerdictKind,
+        reason: str,
+        image: str | None = None,
+        numbers: tuple[float | None, float | None] = (None, None),
+    ) -> Verdict:
+        return Verdict(self.case, subject, image, *numbers, kind=kind, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +224,14 @@ def check_derived(found: Judged, record: Mapping[str, Json], where: str) -> None
         if record.get(name) != getattr(found, name):
             at = f"{where}.{name}" if where else name
             raise BadInput(f"{at}: is {codec.shown(record.get(name))}, and the verdicts say {getattr(found, name)}")
+
+
+def options(case: Case) -> str:
+    """A case as options of pytest and of ``gfpbench run``."""
+    words = [f"--restorer {quote(case.restorer)}", f"--faces {quote(case.faces)}"]
+    words += [f"--degradation {quote(case.degradation)}"]
+    words += [f"--seed {case.seed}"] if case.seed else []
+    words += [f"--size {case.size_px}"] if case.size_px is not None else []
+    words += [f"--limit {case.limit}"] if case.limit is not None else []
+    words += [f"--draws {case.draws}"] if case.draws is not None else []
+    return " ".join(words)

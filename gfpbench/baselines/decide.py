@@ -12,14 +12,11 @@ from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from gfpbench.baselines import inputs
-from gfpbench.baselines.comparison import NOT_COMPARED, Comparison, MetricComparison
-from gfpbench.baselines.context import Context
+from gfpbench.baselines.comparison import NOT_COMPARED, Comparison, Context, MetricComparison, options
 from gfpbench.baselines.image_statistics import image_statistics, same_bytes
 from gfpbench.baselines.moved_images import beyond, image_verdicts
 from gfpbench.baselines.repeatability import answers_differ
-from gfpbench.baselines.scores import scores
-from gfpbench.baselines.set_scores import set_scores
-from gfpbench.baselines.store import options
+from gfpbench.baselines.scores import scores, set_scores
 from gfpbench.baselines.subgroup import directions
 from gfpbench.types import BadInput, Result, Verdict
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.baselines.comparison import MetricComparison
-from gfpbench.baselines.context import SAFETY, Context
+from gfpbench.baselines.comparison import SAFETY, Context, MetricComparison
 from gfpbench.baselines.diagnosis import likely_change
 from gfpbench.baselines.image_statistics import (
     FEATURES,

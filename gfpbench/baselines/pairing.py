@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench import results
-from gfpbench.baselines.comparison import VANISHED, Comparison
-from gfpbench.baselines.store import options
+from gfpbench.baselines.comparison import VANISHED, Comparison, options
 from gfpbench.types import BadInput, Result, Verdict
 
 

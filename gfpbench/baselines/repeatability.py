@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gfpbench import run
-from gfpbench.baselines.context import SAFETY, Context
+from gfpbench.baselines.comparison import SAFETY, Context
 from gfpbench.baselines.image_statistics import FEATURES, apart, image_statistics, places_moved
 from gfpbench.baselines.moved_images import rate
 from gfpbench.types import Face, FaceSet, Json, Result, Verdict

@@ -1,18 +1,17 @@
-"""Verdicts per metric: the mean by effect size and evidence, single images by the noise envelope and as outliers."""
+"""Verdicts per metric: means by effect size and evidence, single images by noise and as outliers; set scores."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.baselines.comparison import ImageChange, MetricComparison
-from gfpbench.baselines.context import SAFETY, UNMEASURED, Context
+from gfpbench.baselines.comparison import SAFETY, UNMEASURED, Context, ImageChange, MetricComparison
 from gfpbench.baselines.moved_images import same_images
 from gfpbench.statistics import Floats, best_of, holm, is_identical, mean_of, paired_columns
-from gfpbench.types import Result, Row, Verdict, VerdictKind
+from gfpbench.types import Json, Result, Row, Verdict, VerdictKind
 
 LEVEL = 0.05
 EFFECT = 0.05
@@ -105,6 +104,54 @@ def scores(
         numbers = metrics[-1].expected, metrics[-1].got
         verdicts.append(context.verdict(name, kind, said, verdict_image, numbers))
     return tuple(metrics), verdicts
+
+
+def set_scores(context: Context, result: Result, baseline: Result) -> list[Verdict]:
+    """One verdict for each set metric that either holds.
+
+    On the same model a set score may not move beyond its tolerance, because its images may not. Between two models it
+    is worse or better where the two intervals are apart; that asks for more than a test of their difference would, and
+    nothing less can be asked of two numbers without their features.
+    """
+    found: list[Verdict] = []
+    planned = set(result.protocols) != set(baseline.protocols)  # then the two were asked for other metrics
+    for name in dict.fromkeys((*baseline.set_scores, *result.set_scores)):
+        before, now = baseline.set_scores.get(name), result.set_scores.get(name)
+        if before is None or now is None:
+            one, lacks = (baseline, result) if now is None else (result, baseline)
+            if not planned and name not in lacks.not_measured and len(one.rows) == len(lacks.rows):
+                found.append(context.verdict(name, "missing", f"{name} is in one of the two Results only"))
+            continue
+        if (before["n"], before["n_reference"]) != (now["n"], now["n_reference"]):
+            said = f"not compared: of {now['n']} images now and {before['n']} in the baseline"
+            found.append(context.verdict(name, "same", said))
+            continue
+        found.append(_judged_set(context, name, before, now))
+    return found
+
+
+def _judged_set(context: Context, name: str, before: Mapping[str, Json], now: Mapping[str, Json]) -> Verdict:
+    sign = 1.0 if now["better"] == "higher" else -1.0
+    numbers = float(before["value"]), float(now["value"])
+    gain = 0.0 if numbers[0] == numbers[1] else sign * (numbers[1] - numbers[0])
+    slack = float(now["tolerance"]) * (1.0 if context.same_machine else UNMEASURED)
+    if abs(gain) <= slack:
+        return context.verdict(name, "same", "within tolerance", None, numbers)
+    if _apart(before, now):
+        kind: VerdictKind = "better" if gain > 0 else "worse"
+        return context.verdict(name, kind, "by more than the intervals of both", None, numbers)
+    if context.same_model:
+        return context.verdict(name, "changed", f"moved by {gain:+.4g}, which the same images never do", None, numbers)
+    return context.verdict(name, "same", "within the intervals of both", None, numbers)
+
+
+def _apart(before: Mapping[str, Json], now: Mapping[str, Json]) -> bool:
+    """Whether the two intervals do not touch; False where one is unknown."""
+    known = [record[side] for record in (before, now) for side in ("low", "high") if record.get(side) is not None]
+    if len(known) < 4:
+        return False
+    low, high, now_low, now_high = map(float, known)
+    return high < now_low or now_high < low
 
 
 def _identical(scores: Floats, bests: Sequence[float | None]) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.baselines.context import Context
+from gfpbench.baselines.comparison import Context
 from gfpbench.baselines.image_statistics import FEATURES, ImageStatistics, apart
 from gfpbench.statistics import Floats
 from gfpbench.types import Result, Row, Verdict

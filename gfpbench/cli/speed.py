@@ -39,8 +39,10 @@ def speed_(
 
     Nothing is scored. Exit code 1 where one is slower or larger by more than tolerance in each of three measurements.
     """
+    from gfpbench import baselines as stored
     from gfpbench import devices, speed
     from gfpbench import report as reports
+    from gfpbench.baselines.speed import speed_of
     from gfpbench.types import Case
 
     where = devices.resolve(device)
@@ -48,11 +50,11 @@ def speed_(
         Case(faces, degradation, name, seed=seed, size_px=size, limit=limit, draws=draws)
         for name in dict.fromkeys(restorer or ["nano"])
     ]
-    asked: speed.Update = "always" if update else "new" if update_new else "never"
+    asked: stored.Update = "always" if update else "new" if update_new else "never"
     records, passed = [], True
     for case in cases:
         with models_talk_to_stderr(as_json):
-            found = speed.speed_of(case, baselines, device=where, batch_size=batch_size, update=asked)
+            found = speed_of(case, baselines, device=where, batch_size=batch_size, update=asked)
             alone = None if found.comparison else speed.measure_speed(case, device=where, batch_size=batch_size)
         if found.comparison is not None:
             passed &= found.comparison.passed

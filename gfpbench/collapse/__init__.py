@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from gfpbench.collapse.baseline import FOLDER, baseline_path, disagreements, find_baseline
 from gfpbench.collapse.definition import CRITERIA, DEFAULT, DEFAULT_AXES, Criterion, default_axes
 from gfpbench.collapse.groups import GroupDifference, group_difference
 from gfpbench.collapse.point import DEFAULT_DRAWS, axis_of, collapse_point, loaded, margins_at
@@ -19,7 +18,6 @@ __all__ = [
     "DEFAULT",
     "DEFAULT_AXES",
     "DEFAULT_DRAWS",
-    "FOLDER",
     "RESOLUTION",
     "Collapse",
     "Criterion",
@@ -29,13 +27,10 @@ __all__ = [
     "Step",
     "at_value",
     "axis_of",
-    "baseline_path",
     "collapse_lines",
     "collapse_point",
     "default_axes",
-    "disagreements",
     "find",
-    "find_baseline",
     "from_json",
     "group_difference",
     "loaded",

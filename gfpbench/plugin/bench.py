@@ -19,7 +19,7 @@ from gfpbench.plugin.workers import Shared
 
 if TYPE_CHECKING:
     from gfpbench.baselines import Comparison
-    from gfpbench.speed import SpeedOf
+    from gfpbench.baselines.speed import SpeedOf
     from gfpbench.types import Case, Result
 
 
@@ -133,9 +133,8 @@ class Bench(SessionSettings):
         """
         from gfpbench import baselines, run
 
-        path = baselines.baseline_path(self.baselines, result)
-        missing = self.setting("baseline-update-new") and not path.exists()
-        if (self.setting("baseline-update") or missing) and path not in self.written:
+        path = baselines.QUALITY.path_of(self.baselines, result)
+        if path not in self.written and baselines.is_due(self.update, path):
             with self.in_project():
                 run.refuse_inside_inputs(result.case, path)
             with self.once("baseline", str(path)) as mine, self.in_project():

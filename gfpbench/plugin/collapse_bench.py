@@ -48,17 +48,18 @@ class CollapseBench:
     def baseline(self, restorer: str, axis: str) -> Collapse:
         """The stored collapse point; searched for and written first where an option asks for that, else missing."""
         from gfpbench import collapse
+        from gfpbench.baselines import is_due
+        from gfpbench.baselines.collapse import COLLAPSE, case_of, find_baseline
 
-        root = self.bench.baselines.parent / collapse.FOLDER.name
+        root = self.bench.baselines.parent / COLLAPSE.name
         question = self.question(restorer, axis)
-        path = collapse.baseline_path(root, question)
-        missing = self.bench.setting("baseline-update-new") and not path.exists()
-        if (self.bench.setting("baseline-update") or missing) and path not in self.bench.written:
+        path = COLLAPSE.path(root, case_of(question), {})
+        if path not in self.bench.written and is_due(self.bench.update, path):
             self.bench.written.add(path)
             with self.bench.once("collapse baseline", str(path)) as mine:
                 if mine:
                     collapse.write([self(restorer, axis)], path)
-        found = collapse.find_baseline(root, question)
+        found = find_baseline(root, question)
         if found is None:
             pytest.fail(
                 f"missing: there is no collapse point stored for {restorer} on {axis} ({path}); to make it: "
@@ -69,7 +70,7 @@ class CollapseBench:
 
     def disagreements(self, restorer: str, axis: str) -> tuple[str, ...]:
         """Where a restorer does not collapse within the stored interval; empty where it does."""
-        from gfpbench.collapse import disagreements
+        from gfpbench.baselines.collapse import disagreements
 
         stored = self.baseline(restorer, axis)
         with self.bench.in_project():

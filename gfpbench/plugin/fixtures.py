@@ -17,7 +17,7 @@ from gfpbench.plugin.speed_bench import SpeedBench
 
 if TYPE_CHECKING:
     from gfpbench.baselines import Comparison
-    from gfpbench.speed import SpeedComparison
+    from gfpbench.baselines.speed_comparison import SpeedComparison
     from gfpbench.types import Result
 
 

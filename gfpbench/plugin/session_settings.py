@@ -16,7 +16,7 @@ from gfpbench.plugin.options import folder_of_settings, is_configured, value_of
 from gfpbench.plugin.workers import device_of
 
 if TYPE_CHECKING:
-    from gfpbench.baselines import AnotherFile
+    from gfpbench.baselines import AnotherFile, Update
     from gfpbench.types import Case
 
 CASE_SETTINGS = ("faces", "degradation", "restorer")
@@ -168,9 +168,15 @@ class SessionSettings:
         given = self.setting("baselines")
         if given:
             return Path(given).absolute()
-        from gfpbench.baselines.store import FOLDER
+        from gfpbench.baselines import QUALITY
 
-        return project_folder(self.config) / FOLDER
+        return project_folder(self.config) / QUALITY.folder
+
+    @property
+    def update(self) -> Update:
+        """Which baselines are made in this session."""
+        always, new = self.setting("baseline-update"), self.setting("baseline-update-new")
+        return "always" if always else "new" if new else "never"
 
     @property
     def max_unreadable(self) -> float:

@@ -14,9 +14,9 @@ import pytest
 
 if TYPE_CHECKING:
     from gfpbench.baselines import Comparison
+    from gfpbench.baselines.speed_comparison import SpeedComparison
     from gfpbench.plugin.bench import Bench
     from gfpbench.plugin.collapse_bench import CollapseBench
-    from gfpbench.speed import SpeedComparison
     from gfpbench.types import Result
 
 

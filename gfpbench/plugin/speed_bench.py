@@ -11,7 +11,8 @@ from gfpbench.plugin.options import value_of
 from gfpbench.plugin.ours import SPEED, fixtures_of
 
 if TYPE_CHECKING:
-    from gfpbench.speed import SpeedComparison, SpeedOf
+    from gfpbench.baselines.speed import SpeedOf
+    from gfpbench.baselines.speed_comparison import SpeedComparison
 
 QUALITY = {
     "gfpbench_baseline": "baseline",
@@ -46,17 +47,14 @@ class SpeedBench:
         return found.comparison
 
     def _found(self, restorer: str) -> SpeedOf:
-        from gfpbench import speed
+        from gfpbench.baselines.speed import SPEED, speed_of
 
-        setting, case = self.bench.setting, self.bench.case(restorer)
+        case = self.bench.case(restorer)
         if case.id not in self.bench.speeds:
-            update: speed.Update = (
-                "always" if setting("baseline-update") else "new" if setting("baseline-update-new") else "never"
-            )
-            root = self.bench.baselines.parent / speed.FOLDER.name
+            root = self.bench.baselines.parent / SPEED.name
             capture = self.bench.config.pluginmanager.getplugin("capturemanager")
             with self.bench.in_project(), capture.global_and_fixture_disabled():
-                found = speed.speed_of(case, root, device=self.bench.device, update=update)
+                found = speed_of(case, root, device=self.bench.device, update=self.bench.update)
             self.bench.speeds[case.id] = found
             if found.written is not None:
                 self.bench.written.add(found.written)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfpbench import codec, speed
+from gfpbench import codec
 from gfpbench.baselines import Comparison, comparison_from_json
+from gfpbench.baselines.speed_comparison import SpeedComparison, speed_comparison_from_json
 from gfpbench.disk import disk, write_whole
 from gfpbench.report.speed import speed_markdown
 from gfpbench.report.verdicts import comparison_markdown
@@ -26,7 +27,7 @@ class Gate:
     """
 
     comparisons: tuple[Comparison, ...] = ()
-    speeds: tuple[speed.SpeedComparison, ...] = ()
+    speeds: tuple[SpeedComparison, ...] = ()
     before: tuple[Path, ...] = ()
 
     def __bool__(self) -> bool:
@@ -84,7 +85,7 @@ def read_gate(folders: Sequence[Path]) -> Gate:
             comparisons = tuple(
                 comparison_from_json(one, f"comparisons[{number}]") for number, one in enumerate(file.comparisons)
             )
-            speeds = tuple(speed.comparison_from_json(one, f"speed[{number}]") for number, one in enumerate(file.speed))
+            speeds = tuple(speed_comparison_from_json(one, f"speed[{number}]") for number, one in enumerate(file.speed))
             if file.passed != Gate(comparisons, speeds).passed:
                 raise BadInput(f"passed: is {codec.shown(file.passed)}, and the verdicts say otherwise")
         except BadInput as error:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench.baselines import FAILING, Comparison, MetricComparison
+from gfpbench.baselines.speed_comparison import SpeedComparison
 from gfpbench.report.formatting import decimals_for, plural, shown, with_note
 from gfpbench.report.gate import Gate
 from gfpbench.report.speed import headline as speed_headline
 from gfpbench.report.strips import data_uri, images_of
 from gfpbench.report.verdicts import headline
-from gfpbench.speed import SpeedComparison
 from gfpbench.types import Verdict, VerdictKind
 
 WORST = 3

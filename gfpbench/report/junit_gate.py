@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from gfpbench.baselines import FAILING, Comparison
+from gfpbench.baselines.speed_comparison import SpeedComparison
 from gfpbench.report.formatting import printable
 from gfpbench.report.gate import Gate
 from gfpbench.report.speed import speed_lines
 from gfpbench.report.verdicts import comparison_lines
-from gfpbench.speed import SpeedComparison
 from gfpbench.types import Verdict
 
 

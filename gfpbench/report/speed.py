@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gfpbench.baselines.speed_comparison import SpeedComparison
 from gfpbench.report.formatting import markdown_text, printable
-from gfpbench.speed import Speed, SpeedComparison
+from gfpbench.speed import Speed
 
 _NOTED = 4
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from gfpbench import assets, baselines, claims, codec, collapse, degraded, report, results, speed
 from gfpbench.assets.lock import Record
+from gfpbench.baselines.collapse import COLLAPSE
+from gfpbench.baselines.speed import SPEED, compare_speed
 from gfpbench.claims import published
 from gfpbench.collapse import record as collapse_record
 from gfpbench.faces.manifest import manifest_path, read_manifest
@@ -59,7 +61,7 @@ def stored() -> list[Any]:
 def verdicts() -> list[Any]:
     now, before = (results.from_json(one["results"][0]) for one in stored())
     before_that = measured(SOUND, Machine(LOADS["idle"], 1))
-    slower = speed.compare_speed(measured(Model(computes=0.9, peak_mib=900.0), Machine(LOADS["idle"], 2)), before_that)
+    slower = compare_speed(measured(Model(computes=0.9, peak_mib=900.0), Machine(LOADS["idle"], 2)), before_that)
     gate = report.Gate((baselines.compare(now, before),), (slower,))
     record = {"schema": 1, "passed": gate.passed, "comparisons": [one.to_json() for one in gate.comparisons]}
     return [json.loads(json.dumps(record | {"speed": [one.to_json() for one in gate.speeds]}))]
@@ -150,6 +152,7 @@ def test_collapse_points(tmp_path: Path) -> None:
         for one in found:
             assert collapse_record.from_json(collapse_record.to_json(one)) == one
             collapse.collapse_lines(one)
+        COLLAPSE.leftovers(path.parent)
         report.write_collapse(found, path.parent / "page", store=path.parent / "none")
 
     fuzz_file(tmp_path / "collapse.json", mutations.texts(COLLAPSES), use)
@@ -158,10 +161,10 @@ def test_collapse_points(tmp_path: Path) -> None:
 def test_baselines_of_speed(tmp_path: Path) -> None:
     def use(path: Path) -> None:
         before = speed_record.read(path)
-        found = speed.compare_speed(measured(SOUND, Machine(LOADS["idle"], 2)), before)
+        found = compare_speed(measured(SOUND, Machine(LOADS["idle"], 2)), before)
         report.speed_lines(found)
         json.dumps(found.to_json(), allow_nan=False)
-        speed.leftovers(path.parent)
+        SPEED.leftovers(path.parent)
 
     good = json.loads(json.dumps(speed.to_json(measured(SOUND, Machine(LOADS["idle"], 1)))))
     fuzz_file(tmp_path / "speed.json", mutations.texts([good]), use)

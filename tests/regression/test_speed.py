@@ -5,9 +5,9 @@ To make the baselines, on a quiet machine, add --baseline-update-new.
 
 from __future__ import annotations
 
+from gfpbench.baselines.speed import SPEED, SpeedComparison
 from gfpbench.plugin import Bench
 from gfpbench.report import speed_lines
-from gfpbench.speed import FOLDER, SpeedComparison, leftovers
 
 
 def test_speed_is_as_its_baseline(speed: SpeedComparison) -> None:
@@ -15,4 +15,4 @@ def test_speed_is_as_its_baseline(speed: SpeedComparison) -> None:
 
 
 def test_no_baseline_of_speed_is_misplaced(bench: Bench) -> None:
-    assert leftovers(bench.baselines.parent / FOLDER.name) == ()
+    assert SPEED.leftovers(bench.baselines.parent / SPEED.name) == ()

@@ -12,7 +12,8 @@ from itertools import pairwise
 
 import pytest
 
-from gfpbench.collapse import DEFAULT_AXES, FOLDER, Collapse, axis_of, baseline_path
+from gfpbench.baselines.collapse import COLLAPSE, case_of
+from gfpbench.collapse import DEFAULT_AXES, Collapse, axis_of
 from gfpbench.plugin import CollapseBench
 
 RESTORERS = ("nano", "classical")
@@ -80,10 +81,11 @@ def harder_is_never_better(found: Collapse) -> None:
 
 
 def test_no_collapse_point_is_left_over(collapse_point: CollapseBench, pytestconfig: pytest.Config) -> None:
-    folder = pytestconfig.rootpath / FOLDER
+    folder = pytestconfig.rootpath / COLLAPSE.folder
     wanted = {
-        baseline_path(folder, collapse_point.question(restorer, axis))
+        COLLAPSE.path(folder, case_of(collapse_point.question(restorer, axis)), {})
         for restorer in RESTORERS
         for axis in DEFAULT_AXES
     }
     assert set(folder.glob("*.json")) == wanted
+    assert COLLAPSE.leftovers(folder) == ()

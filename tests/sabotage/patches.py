@@ -224,7 +224,7 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         "noise allowed fifty times over",
         "gate",
-        "baselines/context.py",
+        "baselines/comparison.py",
         "SAFETY = 2.0",
         "SAFETY = 50.0",
         ("tests/unit/baselines/test_decide.py",),

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench import collapse, faces, metrics, results, run
+from gfpbench import faces, metrics, results, run
+from gfpbench.baselines.collapse import disagreements
 from gfpbench.collapse import Question, collapse_point, curve, search
 from gfpbench.collapse.definition import CRITERIA, Evidence
 from gfpbench.collapse.other_face import AgainstOther, pair_with_others
@@ -291,14 +292,14 @@ def test_a_moved_collapse_point_is_noticed(tmp_path: Path) -> None:
     """Both directions: a restorer that collapses before its baseline, and one that outlives it, are named."""
     asked = replace(ASKED, criteria=("face",))
     found = collapse_point(asked, store=tmp_path, restorer=Smoother())
-    assert collapse.disagreements(found, store=tmp_path, restorer=Smoother()) == ()
+    assert disagreements(found, store=tmp_path, restorer=Smoother()) == ()
     assert found.interval[1] is not None
     later = replace(found, interval=(found.interval[1] + 0.05, 1.0), value_interval=(1.0, 2.0))
-    (line,) = collapse.disagreements(later, store=tmp_path, restorer=Smoother())
+    (line,) = disagreements(later, store=tmp_path, restorer=Smoother())
     assert "already" in line
     sooner = replace(found, interval=(0.0, found.interval[0] - 0.05))
-    (line,) = collapse.disagreements(sooner, store=tmp_path, restorer=Smoother())
+    (line,) = disagreements(sooner, store=tmp_path, restorer=Smoother())
     assert "better than stored" in line
     at_once = replace(found, kind="at once", severity=None, interval=(0.0, 0.0), onset=None)
-    (line,) = collapse.disagreements(at_once, store=tmp_path, restorer=Smoother())
+    (line,) = disagreements(at_once, store=tmp_path, restorer=Smoother())
     assert "still useful" in line

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gfpbench.speed import compare, compare_speed, gate_speed, interleaved, measure_speed
+from gfpbench.baselines import speed_comparison as compare
+from gfpbench.baselines.speed import compare_speed, gate_speed
+from gfpbench.speed import interleaved, measure_speed
 from gfpbench.speed import measure as measuring
 from gfpbench.speed.memory import Memory
 from gfpbench.speed.stopwatch import Lap

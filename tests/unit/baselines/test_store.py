@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gfpbench import baselines, results, run
-from gfpbench.baselines import store
+from gfpbench.baselines.comparison import options
 from gfpbench.baselines.inputs import ranges_changed
 from gfpbench.baselines.pairing import paired_cases
 from gfpbench.types import BadInput, Case, Problem, Result
@@ -42,7 +42,7 @@ def test_a_gpu_has_a_folder_of_its_own_and_falls_back_to_the_cpu(tmp_path: Path)
     gpu = {"device": "cuda", "device_name": "NVIDIA H100 80GB HBM3", "torch": "2.15.0+cu132"}
     result = sample.result(environment=gpu)
     own = tmp_path / "nvidia_h100_80gb_hbm3-torch2.15" / "model-some-noise-s0.json"
-    assert baselines.baseline_path(tmp_path, result) == own
+    assert baselines.QUALITY.path_of(tmp_path, result) == own
     assert baselines.find(tmp_path, result) is None
     results.write([sample.baseline()], tmp_path / "model-some-noise-s0.json")
     found = baselines.find(tmp_path, result)
@@ -69,12 +69,12 @@ def test_a_file_of_another_case_is_refused(tmp_path: Path) -> None:
         baselines.find(tmp_path, sample.result())
     results.write([sample.baseline()] * 2, tmp_path / "two.json")
     with pytest.raises(BadInput, match="holds one Result, not 2"):
-        store.read(tmp_path / "two.json")
+        baselines.QUALITY.at(tmp_path, tmp_path / "two.json")
 
 
 def test_the_options_name_the_whole_case() -> None:
     case = Case("my faces", "paper", "python:model:restore", seed=3, size_px=256, limit=9, draws=2)
-    assert store.options(case) == (
+    assert options(case) == (
         "--restorer python:model:restore --faces 'my faces' --degradation paper --seed 3 --size 256 --limit 9 --draws 2"
     )
 
@@ -151,9 +151,9 @@ def test_cases_of_two_files_are_paired(tmp_path: Path) -> None:
 def test_a_case_is_said_as_options_that_are_needed() -> None:
     case = Case("my faces", "paper", "python:restore.py:restore")
     bare = "--restorer python:restore.py:restore --faces 'my faces' --degradation paper"
-    assert store.options(case) == bare
+    assert options(case) == bare
     full = dataclasses.replace(case, seed=3, size_px=256, limit=0, draws=2)
-    assert store.options(full) == f"{bare} --seed 3 --size 256 --limit 0 --draws 2"
+    assert options(full) == f"{bare} --seed 3 --size 256 --limit 0 --draws 2"
 
 
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:

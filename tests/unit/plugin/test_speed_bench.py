@@ -37,7 +37,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
     here = {"device": "cpu", "device_name": "Pretended CPU", "torch": "2.15.0+cpu"}
     monkeypatch.setattr(measuring, "measure_speed", pretended)
-    monkeypatch.setattr("gfpbench.speed.gate.environment", lambda device: here)
+    monkeypatch.setattr("gfpbench.baselines.speed.environment", lambda device: here)
     pytester.makepyfile(GATE)
     return pytester
 

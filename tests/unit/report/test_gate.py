@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from gfpbench import baselines, report, results
+from gfpbench.baselines.speed import SpeedComparison, compare_speed
 from gfpbench.report.gate import FILE
 from gfpbench.run.recorder import image_path
-from gfpbench.speed import SpeedComparison, compare_speed
 from gfpbench.types import BadInput, Result
 from tests.unit.baselines import sample
 from tests.unit.speed.machines import LOADS, SOUND, Machine, Model, measured

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from gfpbench.speed import Speed, SpeedComparison, compare, record, store
+from gfpbench.baselines import speed_comparison as compare
+from gfpbench.baselines.speed import SpeedComparison, create
+from gfpbench.speed import Speed, record
 from tests.unit.speed.machines import LOADS, SOUND, Machine, Model, measured
 
 RUNS = 25
@@ -22,7 +24,7 @@ SLOWER = {
 def baseline(folder: Path, load: str = "idle", model: Model = SOUND) -> Speed:
     """A stored baseline, read back from its file."""
     seeds = count(1000)
-    path, _ = store.create(folder, lambda: measured(model, Machine(LOADS[load], next(seeds))))
+    path, _ = create(folder, lambda: measured(model, Machine(LOADS[load], next(seeds))))
     return record.read(path)
 
 

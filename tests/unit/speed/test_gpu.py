@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gfpbench.speed import compare_speed, device_key, measure_speed
+from gfpbench.baselines.speed import compare_speed
+from gfpbench.run.environment import device_key
+from gfpbench.speed import measure_speed
 from gfpbench.types import Case
 
 LARGER = """

@@ -12,18 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from gfpbench.speed import (
-    Speed,
-    create,
-    device_key,
-    find,
-    leftovers,
-    other_releases,
-    record,
-    speed_of,
-    speed_path,
-    stopwatch,
-)
+from gfpbench.baselines.speed import SPEED, create, other_releases, speed_of
+from gfpbench.run.environment import device_key
+from gfpbench.speed import Speed, record, stopwatch
 from gfpbench.speed.inputs import degraded_batch, ever_changing, load_restorer
 from gfpbench.speed.memory import in_a_process
 from gfpbench.speed.reference import reference_workload
@@ -61,15 +52,15 @@ def test_a_broken_record_is_named(tmp_path: Path, spoilt: str | dict[str, object
 def test_each_device_and_release_has_a_folder_of_its_own(tmp_path: Path) -> None:
     gpu = {"device": "cuda", "device_name": "NVIDIA H100 80GB HBM3", "torch": "2.15.0+cu132"}
     assert device_key(gpu) == "nvidia_h100_80gb_hbm3-torch2.15"
-    assert speed_path(tmp_path, CASE, gpu) == tmp_path / "nvidia_h100_80gb_hbm3-torch2.15" / f"{CASE.id}.json"
+    assert SPEED.path(tmp_path, CASE, gpu) == tmp_path / "nvidia_h100_80gb_hbm3-torch2.15" / f"{CASE.id}.json"
     path, made = create(tmp_path, lambda: speed(environment=gpu))
-    assert path == speed_path(tmp_path, CASE, gpu)
-    assert find(tmp_path, CASE, gpu) == dataclasses.replace(record.read(path))
+    assert path == SPEED.path(tmp_path, CASE, gpu)
+    assert SPEED.find(tmp_path, CASE, gpu) == (record.read(path), path)
     newer = gpu | {"torch": "2.16.1"}
-    assert find(tmp_path, CASE, newer) is None
+    assert SPEED.find(tmp_path, CASE, newer) is None
     assert [one.environment for one in other_releases(tmp_path, CASE, newer)] == [gpu]
     assert other_releases(tmp_path, CASE, newer | {"device_name": "NVIDIA H100"}) == ()
-    assert find(tmp_path, CASE, speed().environment) is None
+    assert SPEED.find(tmp_path, CASE, speed().environment) is None
     assert made.pairs > 21
 
 
@@ -82,12 +73,12 @@ def test_a_baseline_is_the_middle_of_three_and_says_how_far_they_lay_apart(tmp_p
 
 def test_a_misplaced_baseline_is_named(tmp_path: Path) -> None:
     path, _ = create(tmp_path, speed)
-    assert leftovers(tmp_path) == ()
+    assert SPEED.leftovers(tmp_path) == ()
     path.rename(path.with_name("renamed.json"))
     (tmp_path / "broken.json").write_text("{")
-    found = leftovers(tmp_path)
+    found = SPEED.leftovers(tmp_path)
     assert len(found) == 2
-    assert "whose place this is not" in found[1]
+    assert f"is not where the baseline of {CASE.id} on" in found[1]
 
 
 def test_a_missing_baseline_says_how_it_is_made_and_measures_nothing(

@@ -1,39 +1,39 @@
-"""Collapse baselines: where they are stored, and whether a restorer still collapses at the stored severity."""
+"""Baselines of collapse points: the stored ones, and whether a restorer still collapses where they say."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from gfpbench.baselines.store import Store
 from gfpbench.collapse.point import axis_name, axis_of, margins_at
 from gfpbench.collapse.record import Collapse, Question, read
 from gfpbench.types import BadInput, Case, Restorer
 
-FOLDER = Path("baselines") / "collapse"
-"""Where collapse points lie in a project, seen from pytest's root folder."""
 
-
-def baseline_path(root: Path, question: Question) -> Path:
-    """The file of one question: restorer, faces, axis, seed, as a Case is named."""
-    asked = question
-    case = Case(
-        asked.faces, axis_name(axis_of(asked.axis)), asked.restorer, asked.seed, asked.size_px, asked.limit, asked.draws
+def case_of(question: Question) -> Case:
+    """What a question is filed under: its axis takes the place of the degradation."""
+    axis = axis_name(axis_of(question.axis))
+    return Case(
+        question.faces, axis, question.restorer, question.seed, question.size_px, question.limit, question.draws
     )
-    return root / f"{case.id}.json"
+
+
+COLLAPSE: Store[Collapse] = Store(
+    "collapse",
+    "collapse point",
+    read,
+    lambda collapse: case_of(collapse.question),
+    lambda collapse: collapse.environment,
+    devices="none",
+)
 
 
 def find_baseline(root: Path, question: Question) -> Collapse | None:
     """The stored answer to a question; None where there is none. Raises BadInput for one to another question."""
-    path = baseline_path(root, question)
-    if not path.exists():
-        return None
-    found = read(path)
-    if len(found) != 1:
-        raise BadInput(f"{path}: a baseline holds one collapse point, not {len(found)}")
-    stored, axis = found[0].question, axis_name(axis_of(question.axis))
-    asked = (question.restorer, axis, question.metric, question.faces, question.seed, question.draws, question.limit)
-    if (stored.restorer, stored.axis, stored.metric, stored.faces, stored.seed, stored.draws, stored.limit) != asked:
-        raise BadInput(f"{path}: answers another question; make it again with --baseline-update")
-    return found[0]
+    found = COLLAPSE.find(root, case_of(question), {})
+    if found is not None and found[0].question.metric != question.metric:
+        raise BadInput(f"{found[1]}: answers another question; make it again with --baseline-update")
+    return None if found is None else found[0]
 
 
 def disagreements(

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 
 from gfpbench import codec
-from gfpbench.baselines import DERIVED, Judged, check_derived
+from gfpbench.baselines.comparison import DERIVED, Judged, check_derived, options
 from gfpbench.speed import record
 from gfpbench.speed.record import Speed
-from gfpbench.speed.store import command
 from gfpbench.statistics import median_interval
 from gfpbench.types import Case, Json, Verdict, VerdictKind
 
@@ -77,7 +76,7 @@ class _Rest:
     command: str
 
 
-def comparison_from_json(value: Json, where: str = "") -> SpeedComparison:
+def speed_comparison_from_json(value: Json, where: str = "") -> SpeedComparison:
     """The inverse of ``SpeedComparison.to_json``. Raises BadInput naming the field for anything else."""
     given = codec.decode(_Fields, {"record": value}, where).record
     at = f"{where}." if where else ""
@@ -126,6 +125,12 @@ def incomparable(speed: Speed, baseline: Speed) -> str:
 def time_tolerance(baseline: Speed) -> float:
     """How far the ratio may move, relative: twice what it moved by when nothing changed, within bounds."""
     return min(WIDEST_TIME_TOLERANCE, max(TIME_TOLERANCE, 2 * baseline.noise))
+
+
+def command(case: Case, batch_size: int | None = None) -> str:
+    """The command that measures a case and compares it."""
+    words = options(case).split(" ", 1)[1]  # the name without its option
+    return f"gfpbench speed {words}" + (f" --batch-size {batch_size}" if batch_size is not None else "")
 
 
 def _concluded(measured: list[Speed], baseline: Speed) -> SpeedComparison:
