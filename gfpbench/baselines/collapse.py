@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gfpbench.baselines.store import Store
-from gfpbench.collapse.point import axis_name, axis_of, margins_at
+from gfpbench.collapse.measuring import axis_name, axis_of
+from gfpbench.collapse.point import margins_at
 from gfpbench.collapse.record import Collapse, Question, read
 from gfpbench.types import BadInput, Case, Restorer
 

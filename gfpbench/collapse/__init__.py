@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from gfpbench.collapse.definition import CRITERIA, DEFAULT, DEFAULT_AXES, Criterion, default_axes
 from gfpbench.collapse.groups import GroupDifference, group_difference
-from gfpbench.collapse.point import DEFAULT_DRAWS, axis_of, collapse_point, loaded, margins_at
+from gfpbench.collapse.measuring import at_value, axis_of
+from gfpbench.collapse.point import DEFAULT_DRAWS, collapse_point, loaded, margins_at
 from gfpbench.collapse.record import Collapse, Question, Step, from_json, read, to_json, write
 from gfpbench.collapse.search import RESOLUTION, Found, find
 from gfpbench.collapse.text import collapse_lines, worst_faces_command
-from gfpbench.collapse.worst import at_value
 
 __all__ = [
     "CRITERIA",

@@ -9,11 +9,11 @@ from typing import cast
 
 import numpy as np
 
-from gfpbench import faces, metrics, restorers, run
+from gfpbench import devices, faces, metrics, restorers, run
 from gfpbench.collapse.definition import Criterion, Evidence
 from gfpbench.collapse.other_face import PERFECT, RESTORED, AgainstOther, pair_with_others
 from gfpbench.collapse.record import Question
-from gfpbench.degrade.axes import Axis, faces_to_restore
+from gfpbench.degrade.axes import Axis, faces_to_restore, load_axis
 from gfpbench.run.parts import Parts
 from gfpbench.statistics import Floats
 from gfpbench.types import BadInput, Case, FaceSet, Metric, Restorer, Result
@@ -137,6 +137,25 @@ def open_bench(
     )
 
 
+def axis_of(name: str) -> Axis:
+    """The axis a search runs on: one that acts on the image is put on the base ``middle`` unless a base is named.
+
+    Over clean faces there is nothing to restore at severity 0 and any restorer loses to its input there; over the
+    middle of the paper's ranges a restorer has something to do at every severity. ``noise+none`` asks for the bare
+    axis. ``all`` varies everything the base would fix, and stays as it is.
+    """
+    plain, plus, base = name.partition("+")
+    if plus and base == "none":
+        return load_axis(plain).on("none")
+    axis = load_axis(name)
+    return axis if plus or axis.base != "none" or plain == "all" else axis.on("middle")
+
+
+def axis_name(axis: Axis) -> str:
+    """The name by which ``axis_of`` gives this axis again."""
+    return f"{axis.name}+none" if axis_of(axis.name).base != axis.base else axis.name
+
+
 def load_metric(name: str) -> Metric:
     """The metric of that name. Raises BadInput for an unknown one, AssetMissing for one that lacks its network."""
     return metrics.load([name])[0]
@@ -175,3 +194,43 @@ def without_score(metric: Metric, result: Result, needs_other: bool) -> tuple[se
     failed = {row.id for row in result.rows if row.failure is not None}
     blank = {row.id for row in result.rows if any(row.scores.get(name) is None for name in names)}
     return failed, blank - failed
+
+
+def at_value(
+    question: Question,
+    value: float,
+    *,
+    store: Path,
+    device: str = "cpu",
+    metrics: Sequence[str] = (),
+    restorer: Restorer | None = None,
+) -> tuple[Result, Result, Result]:
+    """The degraded input, the restorer and the truth at one value of the axis, with images kept: what a report shows.
+
+    Args:
+        question: as for ``collapse_point``; its criteria are not looked at.
+        value: in the axis's unit.
+        metrics: measured besides the question's own.
+
+    Raises:
+        BadInput, AssetMissing: as ``collapse_point`` does; BadInput for a value that is not on the axis.
+    """
+    device = devices.resolve(device)
+    axis = axis_of(question.axis)
+    severity = axis.severity_of(value)
+    bench = open_bench(
+        question,
+        axis,
+        load_metric(question.metric),
+        (),
+        store=store,
+        device=device,
+        restorer=restorer,
+    )
+    extra = tuple(load_metric(name) for name in metrics if name != question.metric)
+    given = bench.result(severity, bench.given, INPUT, extra)
+    own = given if question.restorer == INPUT else bench.result(severity, bench.restorer, question.restorer, extra)
+    truth = run.run_case(
+        bench.case(severity, run.TRUTH), bench.parts(severity, None, extra), store=store, device=device
+    )
+    return given, own, truth

@@ -12,34 +12,22 @@ import numpy as np
 from gfpbench import devices, restorers, run
 from gfpbench.collapse.curve import Curve
 from gfpbench.collapse.definition import Criterion, criteria_for
-from gfpbench.collapse.measuring import Bench, evidence, load_metric, open_bench, without_score
+from gfpbench.collapse.measuring import (
+    Bench,
+    axis_name,
+    axis_of,
+    evidence,
+    load_metric,
+    open_bench,
+    without_score,
+)
 from gfpbench.collapse.record import Collapse, Question, Step
 from gfpbench.collapse.search import Found, find, most_evaluations
-from gfpbench.degrade.axes import Axis, load_axis
 from gfpbench.statistics import Floats, Mean, mean_of
 from gfpbench.types import BadInput, Metric, Progress, Restorer, Result
 
 DEFAULT_DRAWS = 4
 """Of the embedded faces: eight images, so that all default axes of a small network take minutes on two cores."""
-
-
-def axis_of(name: str) -> Axis:
-    """The axis a search runs on: one that acts on the image is put on the base ``middle`` unless a base is named.
-
-    Over clean faces there is nothing to restore at severity 0 and any restorer loses to its input there; over the
-    middle of the paper's ranges a restorer has something to do at every severity. ``noise+none`` asks for the bare
-    axis. ``all`` varies everything the base would fix, and stays as it is.
-    """
-    plain, plus, base = name.partition("+")
-    if plus and base == "none":
-        return load_axis(plain).on("none")
-    axis = load_axis(name)
-    return axis if plus or axis.base != "none" or plain == "all" else axis.on("middle")
-
-
-def axis_name(axis: Axis) -> str:
-    """The name by which ``axis_of`` gives this axis again."""
-    return f"{axis.name}+none" if axis_of(axis.name).base != axis.base else axis.name
 
 
 def collapse_point(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from gfpbench.collapse.definition import CRITERIA
-from gfpbench.collapse.point import axis_of
+from gfpbench.collapse.measuring import axis_of
 from gfpbench.collapse.record import Collapse
 
 

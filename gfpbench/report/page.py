@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from gfpbench import results as stored
 from gfpbench.claims import Judged
-from gfpbench.collapse.point import axis_name
+from gfpbench.collapse.measuring import axis_name
 from gfpbench.degrade.axes import AXES, load_axis
 from gfpbench.metrics.protocols import DEFAULT
 from gfpbench.report.attributes import GroupLine, group_lines

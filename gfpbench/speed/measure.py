@@ -7,12 +7,18 @@ from collections.abc import Callable
 from gfpbench import devices, images
 from gfpbench.run.environment import environment
 from gfpbench.run.parts import plain, repeatable
-from gfpbench.speed.inputs import degraded_batch, ever_changing, load_restorer, refuse_failures
 from gfpbench.speed.interleaved import interleaved
 from gfpbench.speed.memory import MemoryGauge, in_a_process, peak_on_gpu
 from gfpbench.speed.record import Speed
-from gfpbench.speed.reference import NAME, reference_workload
 from gfpbench.speed.stopwatch import Stopwatch, one_thread, stopwatch_of
+from gfpbench.speed.workload import (
+    REFERENCE,
+    degraded_batch,
+    ever_changing,
+    load_restorer,
+    reference_workload,
+    refuse_failures,
+)
 from gfpbench.types import BadInput, Case, ImageBatch, Restorer
 
 PAIRS = 15
@@ -92,7 +98,7 @@ def measure_speed(
         memory_note=took.note,
         batch_size=len(batch),
         size_px=batch.size,
-        reference=NAME,
+        reference=REFERENCE,
         restorer=plain(restorer.provenance(), "the restorer's provenance"),
         environment=here,
     )

@@ -12,7 +12,7 @@ import torch
 
 from gfpbench import collapse, faces, results, run
 from gfpbench.collapse import Collapse, Question, collapse_point
-from gfpbench.collapse.point import axis_name
+from gfpbench.collapse.measuring import axis_name
 from gfpbench.types import BadInput
 from tests.unit.collapse.toys import Constant, MeanFace, Refusing, Smoother
 

@@ -12,8 +12,8 @@ import numpy as np
 from gfpbench.speed import Speed
 from gfpbench.speed.interleaved import interleaved
 from gfpbench.speed.measure import PAIRS
-from gfpbench.speed.reference import NAME
 from gfpbench.speed.stopwatch import Lap
+from gfpbench.speed.workload import REFERENCE
 from gfpbench.types import Case
 
 CASE = Case("some", "noise", "model")
@@ -99,7 +99,7 @@ def measured(model: Model, machine: Machine, pairs: int = PAIRS) -> Speed:
         memory_note="pretended",
         batch_size=8,
         size_px=(128, 128),
-        reference=NAME,
+        reference=REFERENCE,
         restorer={"name": "model"},
         environment={"device": "cpu", "device_name": "Pretended CPU", "torch": "2.15.0+cpu", "torch_threads": 2},
     )

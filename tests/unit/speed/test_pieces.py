@@ -15,10 +15,9 @@ import torch
 from gfpbench.baselines.speed import SPEED, create, other_releases, speed_of
 from gfpbench.run.environment import device_key
 from gfpbench.speed import Speed, record, stopwatch
-from gfpbench.speed.inputs import degraded_batch, ever_changing, load_restorer
 from gfpbench.speed.memory import in_a_process
-from gfpbench.speed.reference import reference_workload
 from gfpbench.speed.stopwatch import one_thread, wall_clock
+from gfpbench.speed.workload import degraded_batch, ever_changing, load_restorer, reference_workload
 from gfpbench.types import BadInput, Case, RestorationFailed
 from tests.unit.speed.machines import CASE, LOADS, SOUND, Machine, measured
 

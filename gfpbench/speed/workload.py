@@ -1,9 +1,12 @@
-"""The inputs of a timed call: one batch of a case, and variations of it."""
+"""What is timed: a restorer on ever-changing copies of one batch of a case, and the fixed reference workload."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, islice
+
+import torch
+import torch.nn.functional as F
 
 from gfpbench import degrade, faces, run
 from gfpbench.restorers.checked import Seen, checked
@@ -11,6 +14,14 @@ from gfpbench.run.batches import batches
 from gfpbench.types import BadInput, Case, ImageBatch, RestorationFailed, Restorer
 
 COPIES = 4
+
+REFERENCE = "conv-1"
+"""Part of every record. Other work needs another name: ratios to two different workloads do not compare."""
+
+LAYERS = 6
+CHANNELS = 64
+CPU_SHAPE, GPU_SHAPE = (1, CHANNELS, 64, 64), (8, CHANNELS, 256, 256)
+"""1.8 and 232 GFLOP: some 20 ms of one processor core, some 6 ms of a large GPU; less would time the calls alone."""
 
 
 def degraded_batch(case: Case, batch_size: int) -> ImageBatch:
@@ -60,3 +71,31 @@ def refuse_failures(restorer: Restorer, batch: ImageBatch) -> None:
     if failures:
         name, reason = next(iter(failures.items()))
         raise RestorationFailed(f"{restorer.name}: {name!r} is not restored, so there is nothing to time: {reason}")
+
+
+def reference_workload(device: str) -> Callable[[], object]:
+    """Convolutions as restoration networks are made of: 3 x 3, 64 channels, float32, seeded, the same each time.
+
+    Args:
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns:
+        A function without arguments that does the work once. On a GPU it returns before the work is done.
+    """
+    seeded = torch.Generator().manual_seed(0)
+    fan_in = CHANNELS * 9
+    shape = GPU_SHAPE if device.startswith("cuda") else CPU_SHAPE
+    images = torch.randn(shape, generator=seeded).to(device)
+    weights = [
+        (torch.randn(CHANNELS, CHANNELS, 3, 3, generator=seeded) * (2 / fan_in) ** 0.5).to(device)
+        for _ in range(LAYERS)
+    ]
+
+    def work() -> object:
+        with torch.no_grad():
+            features = images
+            for weight in weights:
+                features = F.leaky_relu(F.conv2d(features, weight, padding=1), 0.2)
+            return features
+
+    return work
