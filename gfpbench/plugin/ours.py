@@ -13,7 +13,10 @@ RESULT = "gfpbench_result"
 SPEED = "gfpbench_speed"
 
 _FIXTURES = "gfpbench.plugin.fixtures"
-_COMPARISONS = (("gfpbench.baselines.comparison", "Comparison"), ("gfpbench.speed.compare", "SpeedComparison"))
+_COMPARISONS = (
+    ("gfpbench.baselines.comparison", "Comparison"),
+    ("gfpbench.baselines.speed_comparison", "SpeedComparison"),
+)
 
 
 def fixtures_of(item: Any) -> frozenset[str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gfpbench import baselines, results, run
+from gfpbench import baselines, collapse, results, run
+from gfpbench.baselines import QUALITY
+from gfpbench.baselines.collapse import COLLAPSE, find_baseline
 from gfpbench.baselines.comparison import options
 from gfpbench.baselines.inputs import ranges_changed
 from gfpbench.baselines.pairing import paired_cases
+from gfpbench.baselines.speed import SPEED
 from gfpbench.types import BadInput, Case, Problem, Result
 from tests.unit.baselines import sample
 
@@ -175,3 +179,47 @@ def test_another_range_is_said_with_the_one_before() -> None:
     assert changed is not None
     assert changed.line == "the degradation's description changed: blur.sigma [0.2, 5], baseline [0.2, 10]"
     assert ranges_changed(before, before) is None
+
+
+@pytest.mark.parametrize(("update", "missing", "there"), [("never", 0, 0), ("new", 1, 0), ("always", 1, 1)])
+def test_when_a_baseline_is_made(tmp_path: Path, update: baselines.Update, missing: bool, there: bool) -> None:
+    path = tmp_path / "baseline.json"
+    assert baselines.is_due(update, path) == missing
+    path.touch()
+    assert baselines.is_due(update, path) == there
+
+
+@pytest.mark.parametrize(
+    ("kind", "cpu", "gpu"), [(QUALITY, "", "nvidia_h100"), (SPEED, "cpu", "nvidia_h100"), (COLLAPSE, "", "")]
+)
+def test_which_devices_have_folders_of_their_own(kind: baselines.Store[Any], cpu: str, gpu: str) -> None:
+    for device, folder in ({"device": "cpu"}, cpu), ({"device": "cuda", "device_name": "NVIDIA H100"}, gpu):
+        path = kind.path(kind.folder, sample.CASE, device | {"torch": "2.15.0"})
+        named = [folder + "-torch2.15"] if folder else []
+        assert path.parts == ("baselines", kind.name, *named, "model-some-noise-s0.json")
+
+
+def test_a_collapse_point_is_found_by_its_question_alone(tmp_path: Path) -> None:
+    stored = next((Path(__file__).parents[3] / COLLAPSE.folder).glob("nano-*noise*.json"))
+    (point,) = collapse.read(stored)
+    path = COLLAPSE.path_of(tmp_path, point)
+    assert path.name == stored.name
+    assert find_baseline(tmp_path, point.question) is None
+    collapse.write([point], path)
+    assert find_baseline(tmp_path, point.question) == point
+    assert COLLAPSE.leftovers(tmp_path) == ()
+    with pytest.raises(BadInput, match="answers another question"):
+        find_baseline(tmp_path, dataclasses.replace(point.question, metric="psnr_rgb"))
+    other = dataclasses.replace(point, question=dataclasses.replace(point.question, seed=9))
+    collapse.write([other], path)
+    with pytest.raises(BadInput, match=r"holds the case nano-.*-s9-d4.*, not nano-.*-s0-d4.*renamed by hand"):
+        find_baseline(tmp_path, point.question)
+    unknown = dataclasses.replace(point, question=dataclasses.replace(point.question, axis="gone"))
+    collapse.write([unknown], path)
+    for line in COLLAPSE.leftovers(tmp_path):
+        assert line.startswith(f"{path}: no axis named 'gone'")
+    with pytest.raises(BadInput, match=rf"^{re.escape(str(path))}: no axis named 'gone'"):
+        find_baseline(tmp_path, point.question)
+    collapse.write([point, point], path)
+    with pytest.raises(BadInput, match="a baseline holds one collapse point, not 2"):
+        find_baseline(tmp_path, point.question)

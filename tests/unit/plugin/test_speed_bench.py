@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from itertools import count
 from typing import Any
 
 import pytest
 
+from gfpbench.plugin import ours
 from gfpbench.speed import Speed
 from gfpbench.speed import measure as measuring
 from gfpbench.types import Case
@@ -109,3 +111,9 @@ def test_a_fixture_of_that_name_in_another_project_is_its_own(pytester: pytest.P
         """
     )
     pytester.runpytest_inprocess(*OFF).assert_outcomes(passed=1)
+
+
+def test_comparisons_are_known_by_names_that_exist() -> None:
+    """The names stand as text, so that a session without us imports nothing."""
+    for module, name in ours._COMPARISONS:
+        assert getattr(importlib.import_module(module), name).__module__ == module
