@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -148,10 +148,26 @@ def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> No
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold a file as a lock, waiting for whoever holds it. The lock is the system's: it goes when the process goes."""
+def held(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a file as a lock, waiting for whoever holds it, in this process or another.
+
+    The lock is the system's: it goes when the process goes. The file stays: deleting it would let two processes hold
+    two files of one name.
+
+    Args:
+        path: in a folder that exists.
+        waiting: called once where somebody else holds it.
+
+    Raises:
+        OSError: where files cannot be locked there.
+    """
     with path.open("a") as file:
-        _wait_for(file)
+        told = False
+        while not _is_locked(file):
+            if not told:
+                waiting()
+                told = True
+            time.sleep(WAIT_SECONDS)
         yield
 
 
@@ -169,10 +185,8 @@ def alone(path: Path, otherwise: str, *, keep: bool = True) -> Iterator[None]:
     """
     while True:
         with path.open("a") as file:
-            try:
-                _lock(file)
-            except OSError as error:
-                raise GfpbenchError(f"{otherwise}; wait for it, or give this run a folder of its own") from error
+            if not _is_locked(file):
+                raise GfpbenchError(f"{otherwise}; wait for it, or give this run a folder of its own")
             if not _is_at(file, path):  # removed by the one who held it: somebody else may hold a new one
                 continue
             try:
@@ -191,28 +205,19 @@ def _is_at(file: IO[str], path: Path) -> bool:
         return False
 
 
-def _lock(file: IO[str]) -> None:
+def _is_locked(file: IO[str]) -> bool:
+    """Whether the lock is ours now; False where somebody else holds it. Raises OSError where there are no locks."""
     try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
+        if sys.platform == "win32":
+            import msvcrt
 
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
 
-
-def _wait_for(file: IO[str]) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        while True:
-            try:
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-                return
-            except OSError:
-                time.sleep(WAIT_SECONDS)
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            return False
+        raise
+    return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import lzma
-import os
 import shutil
 import stat
 import tarfile
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import IO
 
+from gfpbench.disk import partial_path
 from gfpbench.types import BadInput
 
 MAX_BYTES = 50 * 10**9
@@ -45,7 +45,7 @@ def extract(archive: Path, to: Path, max_bytes: int = MAX_BYTES) -> Path:
         raise BadInput(f"{archive}: there is no such file")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise BadInput(f"{to} is already there and not an empty folder: {archive.name} is not unpacked over it")
-    partial = to.with_name(f".{to.name}.{os.getpid()}.part")
+    partial = partial_path(to)
     shutil.rmtree(partial, ignore_errors=True)
     try:
         _unpack(archive, partial, max_bytes)

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from gfpbench import codec
 from gfpbench.assets.errors import FetchFailed
+from gfpbench.disk import held, write_whole
 from gfpbench.types import BadInput, Json
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _take(handle: IO[bytes]) -> None:
-        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
-
-    def _release(handle: IO[bytes]) -> None:
-        handle.seek(0)
-        msvcrt.locking(handle.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _take(handle: IO[bytes]) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _release(handle: IO[bytes]) -> None:
-        fcntl.flock(handle, fcntl.LOCK_UN)
-
-
-POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +28,14 @@ def exclusive(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterato
         waiting: called once if somebody else holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as handle:
-        told = False
-        while True:
-            try:
-                _take(handle)
-                break
-            except OSError as problem:
-                if problem.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                    raise FetchFailed(
-                        f"{path.parent}: cannot lock files there ({problem.strerror}): "
-                        "point GFPBENCH_HOME to a local disk"
-                    ) from problem
-            if not told:
-                waiting()
-                told = True
-            time.sleep(POLL_SECONDS)
+    with ExitStack() as stack:
         try:
-            yield
-        finally:
-            _release(handle)
+            stack.enter_context(held(path, waiting))
+        except OSError as problem:
+            raise FetchFailed(
+                f"{path.parent}: cannot lock files there ({problem.strerror}): point GFPBENCH_HOME to a local disk"
+            ) from problem
+        yield
 
 
 class Record:
@@ -109,6 +71,4 @@ class Record:
         """Add or replace one entry, leaving the others as they are on disk now."""
         with exclusive(self.path.parent / ".locks" / f"{self.path.name}.lock"):
             entries = self.read() | {name: entry}
-            partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-            partial.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-            partial.replace(self.path)
+            write_whole(self.path, json.dumps(entries, indent=2, sort_keys=True) + "\n")

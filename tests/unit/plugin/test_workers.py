@@ -139,7 +139,7 @@ def test_work_is_done_once_and_the_others_wait_for_it(tmp_path: Path) -> None:
 
 
 def test_without_a_lock_the_same_check_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gfpbench.disk._wait_for", lambda file: None)
+    monkeypatch.setattr("gfpbench.disk._is_locked", lambda file: True)
     assert once_in_each(tmp_path, Shared.once).count("did") > 1
 
 
