@@ -12,12 +12,12 @@ from typing import Any
 
 from gfpbench import codec
 from gfpbench.disk import replacing, sweep
-from gfpbench.types import BadInput, Better, Json, Problem, Result, Row
+from gfpbench.types import BadInput, Better, Json, Result, Row
 
 SCHEMA = 1
 """Raised whenever an older reader would misunderstand the file."""
 
-_LATER: Mapping[type, Collection[str]] = {
+LATER: Mapping[type, Collection[str]] = {
     Result: ("envelope", "label", "protocols", "set_scores"),
     Row: ("fingerprint", "read"),
 }
@@ -99,7 +99,7 @@ def to_json(result: Result) -> dict[str, Json]:
         "degradation": _plain(result.degradation, "degradation"),
         "faces": _plain(result.faces, "faces"),
         "environment": _plain(result.environment, "environment"),
-        "problems": [problem_to_json(problem) for problem in result.problems],
+        "problems": [asdict(problem) for problem in result.problems],
         "not_measured": _plain(result.not_measured, "not_measured"),
     }
     if result.envelope:
@@ -116,12 +116,12 @@ def to_json(result: Result) -> dict[str, Json]:
 
 def from_json(data: Json, where: str = "") -> Result:
     """The Result that ``to_json`` wrote. Raises BadInput naming the field for anything else."""
-    result = codec.decode(Result, data, where, infinite=True, optional=_LATER)
+    result = codec.decode(Result, data, where, infinite=True, optional=LATER)
     at = f"{where}." if where else ""
     if len(set(result.image_ids)) != len(result.rows):
         raise BadInput(f"{at}rows: an image is listed twice")
     for number, row in enumerate(result.rows):
-        _check_row(row, f"{at}rows[{number}]")
+        check_row(row, f"{at}rows[{number}]")
     for name, look in result.envelope.items():
         if name in ("repeat", "elsewhere"):
             _checked(_Extent, look, f"{at}envelope.{name}")
@@ -158,7 +158,8 @@ def _checked(kind: type[Any], record: Json, where: str) -> Any:
     return codec.decode(kind, there, where, infinite=True, optional={kind: may_be_missing})
 
 
-def _check_row(row: Row, where: str) -> None:
+def check_row(row: Row, where: str) -> None:
+    """What its annotations do not say of a row. Raises BadInput naming the field."""
     if row.failure is not None and any(score is not None for score in row.scores.values()):
         raise BadInput(f"{where}.scores: a failed image carries a number")
     for kind in ("degraded", "restored"):
@@ -191,19 +192,9 @@ def row_to_json(row: Row) -> dict[str, Json]:
 
 def row_from_json(data: Json, where: str = "row") -> Row:
     """One image of a Result. Raises BadInput naming the field."""
-    row = codec.decode(Row, data, where, infinite=True, optional=_LATER)
-    _check_row(row, where)
+    row = codec.decode(Row, data, where, infinite=True, optional=LATER)
+    check_row(row, where)
     return row
-
-
-def problem_to_json(problem: Problem) -> dict[str, Json]:
-    """A Problem as plain JSON values."""
-    return asdict(problem)
-
-
-def problem_from_json(data: Json, where: str = "problem") -> Problem:
-    """A Problem. Raises BadInput naming the field."""
-    return codec.decode(Problem, data, where)
 
 
 def write(results: Sequence[Result], path: Path) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 
-from gfpbench import results
+from gfpbench import codec, results
 from gfpbench.restorers.opened_files import changed_since
 from gfpbench.results import dumps
 from gfpbench.run import engine
 from gfpbench.run.batches import Batch
 from gfpbench.run.engine import Measured
 from gfpbench.run.parts import Parts, plain
-from gfpbench.types import BadInput, Json, Problem, Row
+from gfpbench.types import Json, Problem, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +45,16 @@ class Committed:
 
     def to_json(self) -> dict[str, Json]:
         """Plain JSON values, for the journal."""
-        return {
-            **{name: getattr(self, name) for name in ("start", "stop", "features_sha256")},
-            **{name: dict(getattr(self, name)) for name in ("blank", "images", "files")},
-            "rows": [results.row_to_json(row) for row in self.rows],
-            "problems": [results.problem_to_json(problem) for problem in self.problems],
-            "seen": {key: list(value) for key, value in self.seen.items()},
-        }
+        rest: dict[str, Json] = codec.encode(replace(self, rows=()))
+        return rest | {"rows": [results.row_to_json(row) for row in self.rows]}
 
 
 def from_json(data: Json) -> Committed:
-    """What ``to_json`` gave. Raises BadInput for anything else."""
-    names = {item.name for item in fields(Committed)}
-    try:
-        if set(data) != names:
-            raise BadInput(f"missing or unknown: {', '.join(sorted(names ^ set(data)))}")
-        return Committed(
-            start=int(data["start"]),
-            stop=int(data["stop"]),
-            rows=tuple(results.row_from_json(row) for row in data["rows"]),
-            problems=tuple(results.problem_from_json(problem) for problem in data["problems"]),
-            blank=dict(data["blank"]),
-            seen={key: (one, other) for key, (one, other) in data["seen"].items()},
-            features_sha256=data["features_sha256"],
-            images=dict(data["images"]),
-            files=dict(data["files"]),
-        )
-    except (TypeError, ValueError, AttributeError) as error:
-        raise BadInput(f"a batch has another shape: {error}") from error
+    """What ``to_json`` gave. Raises BadInput naming the field for anything else."""
+    found = codec.decode(Committed, data, infinite=True, optional=results.LATER)
+    for number, row in enumerate(found.rows):
+        results.check_row(row, f"rows[{number}]")
+    return found
 
 
 def differs(before: Committed, again: Committed) -> bool:
