@@ -104,17 +104,26 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
                 partial.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Path, *, locked: bool = False) -> None:
     """Remove what killed processes left in a folder between writing a file and renaming it.
 
     A partial file goes if the process that it names is dead and nobody has written to it for a minute: the process may
     be one of another machine, whose file is there for a moment only.
+
+    Args:
+        folder: may be missing.
+        locked: the caller holds the lock of the folder and writes nothing yet, so that every partial file in it, and in
+            the folders below, is a killed process's.
     """
     with suppress(OSError):
-        for path in folder.glob(".*.part"):
+        for path in folder.rglob(".*.part") if locked else folder.glob(".*.part"):
             process = _PARTIAL.fullmatch(path.name)
-            if process and not _is_alive(int(process[1])) and time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+            if process and (locked or _is_abandoned(path, int(process[1]))):
                 path.unlink(missing_ok=True)
+
+
+def _is_abandoned(path: Path, process: int) -> bool:
+    return not _is_alive(process) and time.time() - path.stat().st_mtime > ABANDONED_SECONDS
 
 
 def _is_alive(process: int) -> bool:

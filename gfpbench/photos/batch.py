@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from pathlib import Path
 import gfpbench
 from gfpbench.decode import Limits, read
 from gfpbench.decode.files import printable
-from gfpbench.disk import DiskRefused, alone, disk
+from gfpbench.disk import DiskRefused, alone, disk, sweep
 from gfpbench.photos.canvas import canvas_of
 from gfpbench.photos.output import write_photo
 from gfpbench.photos.paths import Source, photos_in
@@ -79,7 +78,7 @@ def restore_paths(
         with disk(out):
             out.mkdir(parents=True, exist_ok=True)
             stack.enter_context(alone(out / _LOCK, f"{out}: another run restores photos into it", keep=False))
-            _sweep(out)
+            sweep(out, locked=True)
             record = Record(out)
         if record.damaged and told is not None:
             told(RECORD, "is damaged: photos that it does not vouch for are restored again", False)
@@ -171,13 +170,6 @@ class _Batch:
         else:
             note = f"{source.output} lies there from elsewhere, is not this photo as restored now, and was left"
         return {**entry, "problems": [*entry["problems"], note], "line": f"{entry['line']}; {note}"}
-
-
-def _sweep(out: Path) -> None:
-    """Remove what killed runs left half-written; who holds the lock has none of its own yet."""
-    for partial in out.rglob(".*.part"):
-        if re.fullmatch(r"\..+\.[0-9]+\.part", partial.name):
-            partial.unlink()
 
 
 def _disk_is_gone(error: DiskRefused) -> bool:

@@ -10,7 +10,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 
 from gfpbench import devices, results
-from gfpbench.disk import disk, write_whole
+from gfpbench.disk import disk, sweep, write_whole
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
@@ -139,9 +139,7 @@ class _Run:
     def whole(self, header: Mapping[str, Json]) -> Result:
         """Go on with an unfinished run of the same thing, or start anew; then write the Result."""
         started, journal = time.monotonic(), Journal(self.folder)
-        self.features.tidy()
-        for leaving in self.folder.glob(".*.part"):  # of a run killed between writing a file and renaming it
-            leaving.unlink()
+        sweep(self.folder, locked=True)
         complete = None
         try:
             complete = journal.resume(header)

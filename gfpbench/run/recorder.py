@@ -271,10 +271,5 @@ class Features:
         """Remove all of them."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def tidy(self) -> None:
-        """Remove what a killed run left half written."""
-        for leaving in self.folder.glob(".*.part"):
-            leaving.unlink()
-
     def _path(self, start: int) -> Path:
         return self.folder / f"{start:09d}.npz"

@@ -180,3 +180,12 @@ def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
     disk.sweep(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {*alive, fresh}
     disk.sweep(tmp_path / "absent")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / alive[0]).write_text("half of it")
+    disk.sweep(tmp_path, locked=True)  # nobody else writes there
+    assert {path.name for path in tmp_path.iterdir()} == {
+        ".page.html.part",
+        f"page.html.{int(dead.stdout)}.part",
+        "below",
+    }
+    assert list((tmp_path / "below").iterdir()) == []
