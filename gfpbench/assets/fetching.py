@@ -22,7 +22,7 @@ from gfpbench.assets.loading import disguise
 from gfpbench.assets.lock import exclusive
 from gfpbench.assets.packages import address, converted
 from gfpbench.assets.table import Asset, find
-from gfpbench.disk import write_whole
+from gfpbench.disk import DiskRefused, write_whole
 from gfpbench.types import BadInput, GfpbenchError, Progress
 
 Say: TypeAlias = Callable[[str], None]
@@ -248,14 +248,16 @@ def _local_trouble(asset: Asset) -> Iterator[None]:
     """Trouble of this machine's own, which no other mirror would cure, as one line."""
     try:
         yield
-    except OSError as problem:
+    except (OSError, DiskRefused) as refused:
+        problem = refused.__cause__ if isinstance(refused, DiskRefused) else refused
+        assert isinstance(problem, OSError)
         where = problem.filename or store.home()
         if problem.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", -1)):
             wanted = f" of {asset.size_bytes / 1e6:.0f} MB" if asset.size_bytes else ""
             raise FetchFailed(
                 f"the disk with {store.home()} is full: {asset.name}{wanted} does not fit; make room and run "
                 f"`gfpbench fetch {asset.name}` again, or point GFPBENCH_HOME elsewhere"
-            ) from problem
+            ) from refused
         raise FetchFailed(
             f"cannot write {asset.name} to {where} ({problem.strerror or problem}): point GFPBENCH_HOME elsewhere"
-        ) from problem
+        ) from refused
