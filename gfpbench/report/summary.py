@@ -6,13 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from gfpbench.metrics import METRICS
 from gfpbench.report.formatting import decimals_for, plural
 from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
 from gfpbench.statistics import best_of, bootstrap_mean, interval_of, is_identical, mean_of
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
-
-FAMILIES = ("psnr", "ssim", "ms_ssim", "lpips", "dists", "gmsd", "identity", "landmark", "niqe", "piqe", "fid", "kid")
-"""Columns stand in the order of the field's tables, whatever the order of a file; others follow by name."""
 
 LABELS = {"input": "input (degraded)", "truth": "ground truth"}
 
@@ -89,7 +87,10 @@ def _definitions(results: Sequence[Result]) -> dict[str, Mapping[str, Json]]:
 
 
 def _place(metric: str) -> tuple[int, str]:
-    return next((place for place, family in enumerate(FAMILIES) if metric.startswith(family)), len(FAMILIES)), metric
+    """Columns stand in the order of the metric table, each family together; metrics from elsewhere follow by name."""
+    families = list(dict.fromkeys(name.split("_")[0] for name in METRICS))
+    family = metric.split("_")[0]
+    return families.index(family) if family in families else len(families), metric
 
 
 def _column(metric: str, definition: Mapping[str, Json], means: Sequence[float]) -> Column:

@@ -23,7 +23,6 @@ from tests.unit.report import laws, sample
 
 # The package's function `summary` hides the module of the same name.
 summary_module = sys.modules["gfpbench.report.summary"]
-MEASURED = summary_module.measured
 
 
 def everywhere(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> None:

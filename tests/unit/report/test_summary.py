@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from itertools import groupby
 
 import pytest
 
+from gfpbench.metrics import METRICS
 from gfpbench.report import summary
 from gfpbench.report.formatting import decimals_for, printable, shown
 from gfpbench.report.summary import best_lines, gain_over
@@ -41,6 +43,13 @@ def test_columns_stand_in_the_order_of_the_field() -> None:
     (group,) = summary([sample.scored("a", scores)]).groups
     assert [column.metric for column in group.columns] == ["psnr_rgb", "ssim_rgb", "niqe", "mae_rgb"]
     assert [column.arrow for column in group.columns] == ["↑", "↑", "↓", "↓"]
+
+
+def test_columns_stand_in_the_order_of_the_metric_table_each_family_together() -> None:
+    (group,) = summary(sample.wide()).groups
+    families = [column.metric.split("_")[0] for column in group.columns]
+    assert [family for family, _ in groupby(families)] == list(dict.fromkeys(name.split("_")[0] for name in METRICS))
+    assert len(families) == len(METRICS)
 
 
 def test_what_differs_in_more_than_the_restorer_is_another_table() -> None:
