@@ -223,7 +223,7 @@ def images_are_kept(degradation: Degradation) -> None:
         assert records == copies, "a record was written to"
 
 
-def company_does_not_matter(degradation: Degradation) -> None:
+def other_images_do_not_matter(degradation: Degradation) -> None:
     """The same bytes alone or in a batch, in any order, in any thread; no global random state is moved."""
     clean = batch(*[(face, pattern)[n % 2](48, 40) for n in range(5)])
     records = [degradation.draw(name, 2, clean.size) for name in clean.ids]
@@ -241,7 +241,7 @@ def company_does_not_matter(degradation: Degradation) -> None:
     turned = to_rgb_arrays(degradation.apply(backwards, records[::-1]))[::-1]
     for index in range(5):
         for other in (alone(index), threaded[index], turned[index]):
-            assert (together[index] == other).all(), "an image depends on the company it is degraded in"
+            assert (together[index] == other).all(), "an image depends on the images it is degraded with"
 
 
 def every_parameter_counts(degradation: Degradation) -> None:
@@ -294,7 +294,7 @@ def colour_is_the_formula(degradation: Degradation) -> None:
 LAWS = (
     nothing_changes_nothing,
     images_are_kept,
-    company_does_not_matter,
+    other_images_do_not_matter,
     blur_is_the_formula,
     downsampling_is_bilinear,
     noise_is_as_strong_as_said,

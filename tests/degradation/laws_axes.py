@@ -260,7 +260,7 @@ def images_are_kept(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size
         assert same(truth, clean), "the truth of a fault of the image is the clean face"
 
 
-def company_does_not_matter(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size = (40, 36)) -> None:
+def other_images_do_not_matter(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size = (40, 36)) -> None:
     """The same bytes alone, in a batch, in any order and thread."""
     clean = images(size)
     together = axis.degraded(clean, severity, seed)
@@ -274,7 +274,7 @@ def company_does_not_matter(axis: Axis, severity: float = 0.6, seed: int = 2, si
         threaded = list(pool.map(alone, range(len(clean))))
     for index in range(len(clean)):
         for other in (alone(index), threaded[index], backwards[index]):
-            assert torch.equal(other, together.pixels[index]), "an image depends on the company it is in"
+            assert torch.equal(other, together.pixels[index]), "an image depends on the images it is degraded with"
 
 
 def records_suffice(axis: Axis, severity: float = 0.6, seed: int = 2, size: Size = (48, 40)) -> None:
@@ -330,7 +330,7 @@ LAWS: tuple[Callable[[Axis], None], ...] = (
     draws_are_keyed,
     draws_are_consistent,
     images_are_kept,
-    company_does_not_matter,
+    other_images_do_not_matter,
     records_suffice,
     lengths_scale_with_the_crop,
 )

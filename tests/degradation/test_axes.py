@@ -48,7 +48,7 @@ def test_severity_0_is_identity(name: str, size: laws.Size, seed: int) -> None:
 def test_any_severity(name: str, severity: float, seed: int, size: laws.Size) -> None:
     axis = load_axis(name)
     laws.images_are_kept(axis, severity, seed, size)
-    laws.company_does_not_matter(axis, severity, seed, size)
+    laws.other_images_do_not_matter(axis, severity, seed, size)
     laws.records_suffice(axis, severity, seed, size)
 
 

@@ -22,7 +22,7 @@ from tests.degradation.image_cases import batch, face, pattern
 from tests.degradation.laws_apply import NOTHING
 
 # The tensor path's transforms may move a value by 1e-5 of a level with the size of the batch: bytes are no promise.
-LAWS_OF_ALL_PATHS = [law for law in laws_apply.LAWS if law is not laws_apply.company_does_not_matter]
+LAWS_OF_ALL_PATHS = [law for law in laws_apply.LAWS if law is not laws_apply.other_images_do_not_matter]
 
 PREFIXES: dict[str, str | tuple[str, ...]] = {
     "blur": "blur_",
@@ -39,8 +39,8 @@ def test_law(path: Path, law: Callable[[Degradation], None]) -> None:
     law(UPSTREAM.using(path))
 
 
-def test_company_does_not_matter_on_the_fast_path() -> None:
-    laws_apply.company_does_not_matter(UPSTREAM.using("fast"))
+def test_other_images_do_not_matter_on_the_fast_path() -> None:
+    laws_apply.other_images_do_not_matter(UPSTREAM.using("fast"))
 
 
 def _differences(chain: Chain, path: Path, seeds: range, side: int, **steps: Any) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The law that every door is held to: an answer, or one line; no traceback, no hang, and no more than asked for."""
+"""What is owed for any input: an answer, or one line; no traceback, no hang, and no more than asked for."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from gfpbench.types import GfpbenchError
 T = TypeVar("T")
 SECONDS_AT_MOST = 20.0
 SMOKE_INPUTS = 15
-"""Inputs for each door in the ordinary tests."""
+"""Inputs for each entry point in the ordinary tests."""
 ROUND = 100
 """Inputs between two looks at the clock."""
 
 
 def seconds() -> float:
-    """How long each door is tried: ``GFPBENCH_FUZZ_SECONDS``; 0 for the few fixed inputs of the ordinary tests."""
+    """Time for each entry point, ``GFPBENCH_FUZZ_SECONDS``; 0 for the few fixed inputs of the ordinary tests."""
     return float(os.environ.get("GFPBENCH_FUZZ_SECONDS", "0"))
 
 
 @dataclass
 class Budget:
-    """How many inputs a door had, and what became of them."""
+    """How many inputs an entry point had, and what became of them."""
 
     tried: int = 0
     answered: int = 0
@@ -45,7 +45,7 @@ def fuzz(inputs: st.SearchStrategy[T], use: Callable[[T, Budget], object]) -> Bu
     """Try one input after the other: for ``seconds()``, new ones each time, or the same few in the ordinary tests.
 
     Args:
-        inputs: what comes through the door.
+        inputs: what it is given.
         use: opens it with one input, by ``outcome``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Restorers of strangers: whatever a callable returns, raises or does, each image is restored as returned or failed."""
+"""Any callable as a restorer: whatever it returns, raises or does, each image is restored as returned or failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights from strangers: damaged, hostile or strange files give tensors or one line, and no code of theirs runs."""
+"""Weights from anywhere: damaged, hostile or strange files give tensors or one line, and no code of theirs runs."""
 
 from __future__ import annotations
 

@@ -307,7 +307,9 @@ IMAGES: tuple[Saboteur, ...] = (
     row("the last of each batch moved by a pixel", "partial", where(lambda name, at, n: at == n - 1, by_pixels(1.0))),
     row("smoothed only alone: batches of one", "partial", where(lambda name, at, n: n == 1, gaussian(0.5))),
     row(
-        "smoothed only in company: batches of two and more", "partial", where(lambda name, at, n: n > 1, gaussian(0.5))
+        "smoothed only in batches of two and more",
+        "partial",
+        where(lambda name, at, n: n > 1, gaussian(0.5)),
     ),
     row(
         "darker only in batches of an odd number", "partial", where(lambda name, at, n: n % 2 == 1, lambda x: x * 0.95)

@@ -324,10 +324,10 @@ BROKEN: dict[str, tuple[Any, str, Any, Law]] = {
         noise,
         "field",
         lambda k, s: np.random.default_rng().standard_normal((*s, 3)).astype(np.float32),
-        A.company_does_not_matter,
+        A.other_images_do_not_matter,
     ),
-    "noise from the global generator": (noise, "field", global_noise, A.company_does_not_matter),
-    "noise remembers earlier calls": (noise, "field", leaking_state(), A.company_does_not_matter),
+    "noise from the global generator": (noise, "field", global_noise, A.other_images_do_not_matter),
+    "noise remembers earlier calls": (noise, "field", leaking_state(), A.other_images_do_not_matter),
     "noise before blur": (
         chain,
         "_blurred_then_downsampled",
@@ -482,7 +482,7 @@ BROKEN: dict[str, tuple[Any, str, Any, Law]] = {
         chain.Chain,
         "apply",
         lambda self, batch, parameters: apply_chain(self, batch, [parameters[0]] * len(batch)),
-        A.company_does_not_matter,
+        A.other_images_do_not_matter,
     ),
     "images exchanged": (
         chain.Chain,

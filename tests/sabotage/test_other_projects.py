@@ -1,4 +1,4 @@
-"""A plugin that is a bad guest shows: each saboteur is loaded into a small project that passes without it."""
+"""A plugin that disturbs other projects is seen: each saboteur breaks a small project that passes without it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run_beside(pytester: pytest.Pytester, patch: str, files: dict[str, str], opt
 
 
 @pytest.mark.parametrize("saboteur", SABOTEURS)
-def test_a_bad_guest_shows(pytester: pytest.Pytester, saboteur: str) -> None:
+def test_a_plugin_that_disturbs_other_projects_is_seen(pytester: pytest.Pytester, saboteur: str) -> None:
     patch, files, options = SABOTEURS[saboteur]
     assert run_beside(pytester, "", files, options)
     assert not run_beside(pytester, patch, files, options)

@@ -1,4 +1,4 @@
-"""The workflows: least rights, pinned actions, no stranger's code on a machine of one's own, commands that exist."""
+"""The workflows: least rights, pinned actions, no code of others on self-hosted runners, commands that exist."""
 
 from __future__ import annotations
 

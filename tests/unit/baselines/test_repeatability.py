@@ -1,4 +1,4 @@
-"""Inputs restored once more: what depends on order, company, state or chance is seen; what does not passes."""
+"""Inputs restored once more: dependence on order, other images, state or chance is seen; what has none passes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def measured(change: Any, folder: Path) -> tuple[Result, run.Parts]:
     return run.run_case(CASE, parts, store=folder, keep_images=0, batch_size=3), parts
 
 
-@pytest.mark.parametrize("change", [flipped_at_will, mixed, Counting()], ids=["chance", "company", "state"])
+@pytest.mark.parametrize("change", [flipped_at_will, mixed, Counting()], ids=["chance", "other images", "state"])
 def test_answers_that_depend_on_more_than_the_input_are_seen(change: Any, tmp_path: Path) -> None:
     torch.manual_seed(3)
     result, parts = measured(change, tmp_path)

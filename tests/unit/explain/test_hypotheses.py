@@ -32,7 +32,7 @@ def arrays(name: str | None, number: int = 0) -> tuple[Bytes, Bytes]:
 DEGRADED, TRUTH = arrays(None)
 
 
-def test_the_road_as_described_is_the_papers() -> None:
+def test_the_pipeline_as_described_is_the_papers() -> None:
     face = FACES.faces[0]
     paper = degradation("paper")
     expected = paper.apply(face, [paper.draw(face.ids[0], 0, face.size)])

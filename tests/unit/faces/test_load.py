@@ -1,4 +1,4 @@
-"""The one door: names, folders, sizes and copies."""
+"""Loading face sets: by name or from a folder, sizes and copies."""
 
 from __future__ import annotations
 

@@ -208,7 +208,7 @@ def test_module_answers_that_are_no_images(answer: object, degraded: ImageBatch)
         from_module(Fixed(), signed=True)(degraded)
 
 
-def test_the_helpers_refuse_each_others_food() -> None:
+def test_each_helper_refuses_what_the_other_takes() -> None:
     with pytest.raises(BadInput, match=r"wants a torch\.nn\.Module, not function"):
         from_module(lambda x: x, signed=True)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="wants a function, not ndarray"):

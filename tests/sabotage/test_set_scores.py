@@ -16,7 +16,7 @@ from gfpbench.report import protocols as protocols_file
 from gfpbench.report import summary
 from gfpbench.run import engine, recorder
 from tests.unit.report import test_protocols as told
-from tests.unit.run import test_sets as real
+from tests.unit.run import test_set_scores as real
 
 READ, FEATURES_OF = recorder.Features.read, engine.features_of
 
