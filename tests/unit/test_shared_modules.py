@@ -31,9 +31,10 @@ def test_a_function_that_fails_in_its_own_interpreter_fails_the_test() -> None:
         child.run(__name__, "absent", timeout=60)
 
 
-@pytest.mark.parametrize(
-    "folder", sorted({path.parent for path in HERE.rglob("test_*.py")}), ids=lambda path: path.name
-)
+FOLDERS = sorted({path.parent for path in HERE.rglob("test_*.py")})
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=[path.name for path in FOLDERS])
 def test_folders_are_named_after_packages(folder: Path) -> None:
     package = Path(gfpbench.__file__).parent / folder.relative_to(HERE)
     assert (package / "__init__.py").exists()
