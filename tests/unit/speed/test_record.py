@@ -1,0 +1,36 @@
+"""Records of speed on disk: back as they were, or one line that names the file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gfpbench.speed import record
+from gfpbench.types import BadInput
+from tests.unit.speed.machines import speed
+
+
+def test_a_record_survives_the_disk_in_lines_a_person_can_compare(tmp_path: Path) -> None:
+    made = speed()
+    record.write(made, tmp_path / "a" / "speed.json")
+    read = record.read(tmp_path / "a" / "speed.json")
+    numbers = ("ratio", "low", "high", "seconds", "reference_seconds", "processor_ratio", "peak_mib")
+    rounded: dict[str, Any] = {name: float(f"{getattr(made, name):.5g}") for name in numbers}
+    assert read == dataclasses.replace(made, ratios=(), **rounded)
+    text = (tmp_path / "a" / "speed.json").read_text()
+    assert sum(line.strip().startswith('"ratio"') for line in text.splitlines()) == 1
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["{", "[]", '{"schema": 9}', {"ratio": 0}, {"ratio": None}, {"case": 3}, {"peak_mib": "x"}, {"odd": 1}]
+)
+def test_a_broken_record_is_named(tmp_path: Path, spoilt: str | dict[str, object]) -> None:
+    path = tmp_path / "speed.json"
+    path.write_text(spoilt if isinstance(spoilt, str) else json.dumps(record.to_json(speed()) | spoilt))
+    with pytest.raises(BadInput, match=r"speed\.json"):
+        record.read(path)
