@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,53 @@ def _features(tree: Mapping[str, Any], network: str, places: Sequence[int]) -> b
     except (KeyError, TypeError) as problem:
         raise BadInput(f"no {network} with kernels and biases in this file: {problem}") from problem
     return bytes(save(tensors))
+
+
+def rrdbnet_of_ncnn(param: bytes, weights: bytes) -> bytes:
+    """RRDBNet with 23 blocks (Real-ESRGAN x4plus) under the authors' names, out of ncnn's graph and weights.
+
+    ncnn keeps convolutions in the order of the graph, which is that of the network's forward pass: (out, in, 3, 3) in
+    half or single precision behind a tag of four bytes, then the bias in single precision.
+    """
+    from safetensors.numpy import save
+
+    names = ["conv_first"]
+    names += [f"body.{i}.rdb{j}.conv{k}" for i in range(23) for j in (1, 2, 3) for k in range(1, 6)]
+    names += ["conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"]
+    found = list(_ncnn_convolutions(param, weights))
+    if len(found) != len(names):
+        raise BadInput(f"ncnn's graph has {len(found)} convolutions, expected {len(names)}")
+    tensors = {}
+    for name, (kernel, bias) in zip(names, found, strict=True):
+        tensors[f"{name}.weight"], tensors[f"{name}.bias"] = kernel, bias
+    return bytes(save(tensors))
+
+
+NCNN_HALF, NCNN_SINGLE = 0x01306B47, 0
+
+
+def _ncnn_convolutions(param: bytes, weights: bytes) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """(kernel, bias) of each convolution, in the order of the graph. Raises BadInput for what does not add up."""
+    at = 0
+    try:
+        for line in param.decode("ascii").splitlines()[2:]:
+            kind, _, inputs, outputs, *rest = line.split()
+            if kind != "Convolution":
+                continue
+            numbers = dict(pair.split("=") for pair in rest[int(inputs) + int(outputs) :])
+            channels, side, size = (int(numbers[key]) for key in ("0", "1", "6"))
+            (tag,) = struct.unpack_from("<I", weights, at)
+            if tag not in (NCNN_HALF, NCNN_SINGLE) or int(numbers.get("5", 0)) != 1:
+                raise BadInput(f"ncnn's weights hold a layer of another kind (tag {tag:#x}, {line.split()[1]})")
+            kernel = np.frombuffer(weights, np.float16 if tag == NCNN_HALF else np.float32, size, at + 4)
+            at += 4 + (kernel.nbytes + 3) // 4 * 4
+            bias = np.frombuffer(weights, np.float32, channels, at)
+            at += bias.nbytes
+            yield kernel.astype(np.float32).reshape(channels, -1, side, side), bias.copy()
+    except (ValueError, KeyError, struct.error, UnicodeDecodeError) as problem:
+        raise BadInput(f"the files are no graph and weights of ncnn: {problem}") from problem
+    if at != len(weights):
+        raise BadInput(f"ncnn's weights have {len(weights)} bytes, the graph explains {at}")
 
 
 def _tree(content: bytes) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ RESTORERS: dict[str, str] = {
     "gfpgan-1.4": "gfpbench.restorers.official:gfpgan_1_4",
     "restoreformer": "gfpbench.restorers.official:restoreformer",
     "codeformer": "gfpbench.restorers.official:codeformer",
+    "realesrgan-x4plus": "gfpbench.restorers.official:realesrgan_x4plus",
 }
 """Name -> "module:attribute" of a factory ``(*, device: str) -> Restorer``; with ``**given: str`` it takes options."""
 

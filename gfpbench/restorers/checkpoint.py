@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -45,12 +45,22 @@ def load_checkpoint(argument: str, *, device: str = "cpu", **given: str) -> Face
     Raises:
         BadInput: for a file that is not there, holds no weights, or weights of no architecture that can be run.
     """
-    options = Options(f"checkpoint:{argument}", given)
+    return of_file(Path(argument).expanduser(), Options(f"checkpoint:{argument}", given), device, {})
+
+
+def of_file(path: Path, options: Options, device: str, source: Mapping[str, Json]) -> FaceNetwork:
+    """The restorer of a checkpoint file, under the name that the options are written behind.
+
+    Args:
+        source: what else belongs in the provenance: where the file came from, its licence.
+
+    Raises:
+        BadInput: as ``load_checkpoint``.
+    """
     settings = read_settings(options, device)
     key = options.text("key", "NAME of the table of weights in the file")
-    path = Path(argument).expanduser()
     found = find_weights(path, key)
-    identity: dict[str, Json] = {"weights": path.name, "weights_sha256": file_sha256(path), **found.record()}
+    identity: dict[str, Json] = {"weights": path.name, "weights_sha256": file_sha256(path), **source, **found.record()}
     told = spellings(found.weights)
     for spelling in told:
         family = FAMILIES.get(recognised(spelling.weights))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gfpbench import assets
 from gfpbench.restorers import gfpgan_files, vq_networks
+from gfpbench.restorers.checkpoint import of_file
 from gfpbench.restorers.checkpoint_file import Weights, file_sha256, read_weights
 from gfpbench.restorers.face_network import FaceNetwork, read_settings
 from gfpbench.restorers.options import Options
@@ -56,6 +57,19 @@ def codeformer(*, device: str = "cpu", **given: str) -> FaceNetwork:
     options = Options("codeformer", given)
     settings = read_settings(options, device)
     return vq_networks.codeformer(options, *_weights("codeformer"), settings, _identity("codeformer"))
+
+
+def realesrgan_x4plus(*, device: str = "cpu", **given: str) -> FaceNetwork:
+    """Real-ESRGAN x4plus: super-resolution of any image, enlarged fourfold and brought back to the size it was given.
+
+    As its authors' script with ``--outscale 1``. It knows no faces: what a background upsampler does to one. Options:
+    ``dtype``, ``layout``. Raises AssetMissing where its weights were not fetched.
+    """
+    name = "realesrgan-x4plus"
+    read_settings(Options(name, given), device)  # a bad option is told before weights are asked for
+    path = assets.path(name, needed_by=name)
+    found = assets.status(name).asset
+    return of_file(path, Options(name, given), device, {"licence": found.licence, "source": found.source})
 
 
 def _clean(name: str, device: str, given: dict[str, str]) -> FaceNetwork:

@@ -279,3 +279,44 @@ def test_every_row_with_a_package_names_what_exists(name: str) -> None:
     assert len(asset.package.sha256) == len(asset.package.converted_sha256) == 64
     assert made.filename != asset.filename
     assert made.key != asset.key
+
+
+def ncnn(layers: int = 351, half: bool = True, spare: bytes = b"") -> tuple[bytes, bytes]:
+    """A graph of convolutions of 2 x 3 channels, and its weights: layer i holds i everywhere, its bias -i."""
+    lines, weights = ["7767517", f"{layers} {layers}"], b""
+    for i in range(layers):
+        lines.append(f"Convolution conv_{i} 1 1 {i} {i + 1} 0=3 1=1 5=1 6=6")
+        kernel = np.full(6, i, np.float16 if half else np.float32).tobytes()
+        weights += (converters.NCNN_HALF if half else converters.NCNN_SINGLE).to_bytes(4, "little") + kernel
+        weights += np.full(3, -i, np.float32).tobytes()
+    lines.insert(3, "Split split 1 2 1 1_0 1_1")
+    return "\n".join(lines).encode(), weights + spare
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_convolutions_of_ncnn_get_the_authors_names(tmp_path: Path, half: bool) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(converters.rrdbnet_of_ncnn(*ncnn(half=half)))
+    found = assets.load_weights(path)
+    assert len(found) == 702
+    for name, value in (("conv_first", 0), ("body.0.rdb1.conv1", 1), ("body.22.rdb3.conv5", 345), ("conv_last", 350)):
+        assert found[f"{name}.weight"].shape == (3, 2, 1, 1)
+        assert found[f"{name}.weight"].unique().tolist() == [value]
+        assert found[f"{name}.bias"].tolist() == [-value] * 3
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (ncnn(350), "350 convolutions, expected 351"),
+        (ncnn(spare=b"1234"), "the graph explains"),
+        ((ncnn()[0], ncnn()[1][:-9]), "no graph and weights"),
+        ((ncnn()[0].replace(b"6=6", b"6=x", 1), ncnn()[1]), "no graph and weights"),
+        ((ncnn()[0], b"\1" * len(ncnn()[1])), "a layer of another kind"),
+        ((b"\xff\xfe", b""), "no graph and weights|0 convolutions"),
+        ((b"", b""), "0 convolutions"),
+    ],
+)
+def test_files_that_are_no_rrdbnet_of_ncnn_are_one_line(files: tuple[bytes, bytes], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        converters.rrdbnet_of_ncnn(*files)

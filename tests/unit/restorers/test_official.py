@@ -13,7 +13,7 @@ from gfpbench.restorers import RESTORERS, load
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, PackageMissing
 from tests.unit.restorers import upstream_gfpgan as upstream
 
-NAMES = ("gfpgan-1", "gfpgan-1.2", "gfpgan-1.3", "gfpgan-1.4", "restoreformer", "codeformer")
+NAMES = ("gfpgan-1", "gfpgan-1.2", "gfpgan-1.3", "gfpgan-1.4", "restoreformer", "codeformer", "realesrgan-x4plus")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,6 +51,29 @@ def test_a_name_runs_its_weights(
     apart = (to_uint8(restorer(face)).int() - to_uint8(wanted).int()).abs()
     assert apart.max() <= 1
     assert (apart > 0).float().mean() < 1e-3
+
+
+def test_real_esrgan_enlarges_and_is_brought_back(
+    degraded: ImageBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small seeded network: as spandrel calls it, then averaged down as every enlarged answer."""
+    from spandrel.architectures.ESRGAN import ESRGAN
+
+    torch.manual_seed(0)
+    network = ESRGAN(num_filters=8, num_blocks=1, scale=4).eval()
+    path = tmp_path / "weights.pth"
+    torch.save({"params_ema": network.state_dict()}, path)
+    monkeypatch.setattr(assets, "path", lambda asset, needed_by=None: path)
+    face = quantized(resized(select(degraded, [0]), (32, 32)))
+    restorer = load("realesrgan-x4plus")
+    with torch.no_grad():
+        large = network(face.pixels).clamp(0, 1)
+    assert large.shape[-2:] == (128, 128)
+    wanted = torch.nn.functional.avg_pool2d(large, 4)
+    assert (restorer(face).pixels - wanted).abs().max() < 1e-5
+    assert restorer.provenance()["source"] == "xinntao/Real-ESRGAN@v0.1.0"
+    with pytest.raises(BadInput, match="batch=none"):
+        load("realesrgan-x4plus?batch=none")
 
 
 @pytest.mark.needs_asset("gfpgan-1.4")
