@@ -91,6 +91,11 @@ def compare(
         verdicts, notes = verdicts + found, notes + more
         metrics, judged = scores(context, names, result, baseline)
         judged += set_scores(context, result, baseline)
+        notes += [
+            f"{NOT_COMPARED}{name}: the baseline lacks it; --baseline-update takes it in"
+            for name in result.set_scores
+            if name not in baseline.set_scores and name not in baseline.not_measured
+        ]
         verdicts += judged
         looked, guess = image_verdicts(context, judged, metrics)
         verdicts += looked
@@ -190,6 +195,6 @@ def _names(context: Context, result: Result, baseline: Result) -> tuple[list[str
                 notes.append(f"{NOT_COMPARED}{name}: not asked for in the baseline")
             elif blank[1]:
                 notes.append(f"{NOT_COMPARED}{name}: the baseline lacks it: {blank[1]}")
-            else:
-                verdicts.append(context.verdict(name, "missing", f"{name} was measured, and the baseline lacks it"))
+            else:  # a metric more takes nothing away from the comparison of the others
+                notes.append(f"{NOT_COMPARED}{name}: the baseline lacks it; --baseline-update takes it in")
     return names, verdicts, notes

@@ -107,7 +107,7 @@ def scores(
 
 
 def set_scores(context: Context, result: Result, baseline: Result) -> list[Verdict]:
-    """One verdict for each set metric that either holds.
+    """One verdict for each set metric that the baseline holds.
 
     On the same model a set score may not move beyond its tolerance, because its images may not. Between two models it
     is worse or better where the two intervals are apart; that asks for more than a test of their difference would, and
@@ -115,12 +115,11 @@ def set_scores(context: Context, result: Result, baseline: Result) -> list[Verdi
     """
     found: list[Verdict] = []
     planned = set(result.protocols) != set(baseline.protocols)  # then the two were asked for other metrics
-    for name in dict.fromkeys((*baseline.set_scores, *result.set_scores)):
-        before, now = baseline.set_scores.get(name), result.set_scores.get(name)
-        if before is None or now is None:
-            one, lacks = (baseline, result) if now is None else (result, baseline)
-            if not planned and name not in lacks.not_measured and len(one.rows) == len(lacks.rows):
-                found.append(context.verdict(name, "missing", f"{name} is in one of the two Results only"))
+    for name in baseline.set_scores:
+        before, now = baseline.set_scores[name], result.set_scores.get(name)
+        if now is None:
+            if not planned and name not in result.not_measured and len(baseline.rows) == len(result.rows):
+                found.append(context.verdict(name, "missing", f"{name} is in the baseline and was not measured"))
             continue
         if (before["n"], before["n_reference"]) != (now["n"], now["n_reference"]):
             said = f"not compared: of {now['n']} images now and {before['n']} in the baseline"

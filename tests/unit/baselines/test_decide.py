@@ -439,13 +439,15 @@ def test_a_lost_score_is_missing_and_an_absent_asset_is_a_note() -> None:
     assert "not compared: error: needs the asset 'x'" in comparison.notes
 
 
-def test_a_metric_that_only_one_has_is_missing() -> None:
+def test_a_metric_is_missing_where_it_was_and_a_note_where_it_is_new() -> None:
     less = dataclasses.replace(
         each(result(), lambda i, row: changed(row, scores={"psnr_rgb": row.scores["psnr_rgb"]})),
         metrics={"psnr_rgb": sample.METRICS["psnr_rgb"]},
     )
     assert kinds(compare(less, baseline())) == {"error": "missing"}
-    assert kinds(compare(result(), dataclasses.replace(less, envelope=sample.ENVELOPE))) == {"error": "missing"}
+    comparison = compare(result(), dataclasses.replace(less, envelope=sample.ENVELOPE))
+    assert (comparison.kind, kinds(comparison)) == ("same", {})
+    assert "not compared: error: the baseline lacks it; --baseline-update takes it in" in comparison.notes
 
 
 def test_a_metric_that_was_not_asked_for_is_a_note() -> None:
@@ -476,6 +478,9 @@ def test_set_scores_are_judged_by_tolerance_or_by_their_intervals() -> None:
     assert judged(result(set_scores=_fid(39), restorer=OTHER_WEIGHTS)) == {"fid": "better"}
     assert judged(result(set_scores=_fid(90, n=15))) == {}
     assert judged(result()) == {"fid": "missing"}
+    comparison = compare(result(set_scores=_fid(50)), baseline())
+    assert comparison.passed
+    assert "not compared: fid: the baseline lacks it; --baseline-update takes it in" in comparison.notes
     assert judged(result(not_measured={"fid": "needs the asset 'inception'"})) == {}
 
 
