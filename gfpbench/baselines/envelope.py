@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from gfpbench import images, run
-from gfpbench.baselines import arithmetic, inputs
+from gfpbench.baselines import inputs
 from gfpbench.baselines.image_statistics import FEATURES, apart, image_statistics, places_moved, same_bytes
+from gfpbench.restorers import arithmetic
 from gfpbench.types import Degradation, ImageBatch, Json, Parameters, Result
 
 IMAGES = 16
@@ -103,17 +104,14 @@ def measure_envelope(
 
 
 def _by_other_arithmetic(result: Result, again: Callable[[], Result]) -> list[tuple[str, Result]]:
-    """The same case by other arithmetic; nothing where the restorer computes without torch. A way that the restorer
-    does not survive (a failed restoration) tells nothing about noise and is left out, and so is one that gives other
-    images: what is allowed for noise must not hide a change."""
+    """The same case by other arithmetic: of torch, or of onnxruntime where that computes. A way that the restorer does
+    not survive (a failed restoration) tells nothing about noise and is left out, and so is one that gives other images:
+    what is allowed for noise must not hide a change."""
+    in_onnxruntime = str(result.restorer.get("implementation", "")).startswith("onnxruntime ")
     found = []
-    with arithmetic.in_float64() as mode:
-        found.append(("sums in float64", again()))
-    if not mode.count:
-        return []
-    for how, route in arithmetic.ROUTES.items():
-        with route():
-            found.append((how, again()))
+    for way in arithmetic.IN_ONNXRUNTIME if in_onnxruntime else arithmetic.IN_TORCH:
+        with arithmetic.computed(way):
+            found.append((way, again()))
     return [(how, one) for how, one in found if _is_rounding(result, one)]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from gfpbench import degrade, faces, restorers, results
+from gfpbench import degrade, faces, restorers, results, run
 from gfpbench.baselines.envelope import measure_envelope
 from gfpbench.baselines.inputs import too_many_unreadable
 from gfpbench.baselines.store import Store
@@ -37,8 +37,17 @@ def find(root: Path, result: Result) -> tuple[Result, str] | None:
     return found[0], "" if own else f"no baseline of {device}: compared with the CPU's"
 
 
-def create(root: Path, result: Result, *, device: str = "cpu", max_unreadable: float = 0.0) -> Path:
+def create(
+    root: Path, result: Result, *, device: str = "cpu", max_unreadable: float = 0.0, parts: run.Parts | None = None
+) -> Path:
     """Make the baseline of a Result: measure its envelope of numerical noise, and write both to the file it belongs in.
+
+    Args:
+        root: the folder of the baselines.
+        result: as measured.
+        device: where the restorer works.
+        max_unreadable: the share of the faces that may be unreadable, in [0, 1].
+        parts: already loaded (isolated, say); loaded by the names in the case where None.
 
     Raises:
         BadInput: where mere repetition gives other images, where a restoration failed, or where more than the share
@@ -55,7 +64,7 @@ def create(root: Path, result: Result, *, device: str = "cpu", max_unreadable: f
     if unread:
         raise BadInput(f"{result.case.id}: no baseline is made: {unread}")
     path = QUALITY.path_of(root, result)
-    envelope = measure_envelope(result, device=device)
+    envelope = measure_envelope(result, device=device, parts=parts)
     if envelope["repeat"]["once_more"] > REPEATS:
         raise BadInput(
             f"{result.case.id}: no baseline is made: the same images restored once more are others "

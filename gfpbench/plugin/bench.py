@@ -20,6 +20,7 @@ from gfpbench.plugin.workers import Shared
 if TYPE_CHECKING:
     from gfpbench.baselines import Comparison
     from gfpbench.baselines.speed import SpeedOf
+    from gfpbench.run import Parts
     from gfpbench.types import Case, Result
 
 
@@ -139,7 +140,13 @@ class Bench(SessionSettings):
                 run.refuse_inside_inputs(result.case, path)
             with self.once("baseline", str(path)) as mine, self.in_project():
                 if mine:
-                    baselines.create(self.baselines, result, device=self.device, max_unreadable=self.max_unreadable)
+                    baselines.create(
+                        self.baselines,
+                        result,
+                        device=self.device,
+                        max_unreadable=self.max_unreadable,
+                        parts=self._guarded_parts(result.case, tuple(result.metrics)),
+                    )
             self.written.add(path)  # not where the disk refused it
         found = baselines.find(self.baselines, result)
         if found is None:
@@ -150,17 +157,22 @@ class Bench(SessionSettings):
             )
         return found
 
+    def _guarded_parts(self, case: Case, metrics: tuple[str, ...]) -> Parts | None:
+        """A case's parts with its restorer kept apart; None where no option asks for that."""
+        from gfpbench import run
+
+        guarded = {name: value for name, value in self.guarded.items() if value}
+        return run.load(case, device=self.device, metrics=metrics, **guarded) if guarded else None
+
     def _again(self, result: Result) -> Result | None:
         """Some inputs restored once more, by the process that compares; whoever gathers reads what a worker got."""
-        from gfpbench import baselines, results, run
+        from gfpbench import baselines, results
 
         kept = None if self.shared is None else self.shared.folder / "again" / f"{result.case.id}.json"
         if kept is not None and (not self.worker or kept.exists()):
             return _read_or_none(kept)
         with self.in_project():
-            guarded = {name: value for name, value in self.guarded.items() if value}
-            parts = run.load(result.case, device=self.device, metrics=[], **guarded) if guarded else None
-            again = baselines.restored_again(result, device=self.device, parts=parts)
+            again = baselines.restored_again(result, device=self.device, parts=self._guarded_parts(result.case, ()))
         if kept is not None and again is not None:
             results.write([again], kept)
         return again

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from gfpbench.images import select
+from gfpbench.restorers import arithmetic
 from gfpbench.run.messages import BrokenMessage, attempt_of, receive, send, send_batch
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, Json, RestorationFailed
 
@@ -176,7 +177,8 @@ class _Process:
         self._written(lambda pipe: send(pipe, header))
 
     def send_batch(self, batch: ImageBatch) -> None:
-        self._written(lambda pipe: send_batch(pipe, batch))
+        threads, way = torch.get_num_threads(), arithmetic.way_now()
+        self._written(lambda pipe: send_batch(pipe, batch, threads=threads, way=way))
 
     def _written(self, write: Any) -> None:
         try:

@@ -14,6 +14,7 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
     import torch
 
     from gfpbench.images import moved
+    from gfpbench.restorers import arithmetic
     from gfpbench.restorers.checked import attempted, is_opaque
     from gfpbench.run.key import read_by
     from gfpbench.run.parts import load_restorer, plain, repeatable
@@ -39,7 +40,8 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
             provenance = plain(restorer.provenance(), "the restorer's provenance")
             send(outgoing, {"provenance": provenance, "files_read": dict(read_by(restorer))})
             continue
-        with repeatable():
+        torch.set_num_threads(asked["threads"])
+        with repeatable(), arithmetic.computed(asked["way"]):
             answer, reasons = attempted(restorer, moved(ImageBatch(pixels, tuple(asked["ids"])), told["device"]))
         sys.stdout.flush()  # what it printed is seen even if this process is killed
         send_attempt(outgoing, answer, reasons)

@@ -71,9 +71,9 @@ def _exactly(pipe: IO[bytes], count: int) -> bytes:
     return data
 
 
-def send_batch(pipe: IO[bytes], batch: ImageBatch) -> None:
-    """Ask for the restoration of a batch."""
-    send(pipe, {"ids": list(batch.ids)}, moved(batch, "cpu").pixels)
+def send_batch(pipe: IO[bytes], batch: ImageBatch, *, threads: int, way: str = "") -> None:
+    """Ask for the restoration of a batch, on so many threads and by a way of ``restorers.arithmetic``."""
+    send(pipe, {"ids": list(batch.ids), "threads": threads, "way": way}, moved(batch, "cpu").pixels)
 
 
 def send_attempt(pipe: IO[bytes], pixels: Mapping[str, torch.Tensor], reasons: Mapping[str, str]) -> None:

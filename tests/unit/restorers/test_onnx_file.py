@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from gfpbench import run
+from gfpbench.baselines import measure_envelope
 from gfpbench.images import resized, select
-from gfpbench.restorers import checked, load
-from gfpbench.types import BadInput, ImageBatch, PackageMissing
+from gfpbench.restorers import arithmetic, checked, load, onnx_file
+from gfpbench.restorers.onnx_file import load_onnx
+from gfpbench.types import BadInput, Case, ImageBatch, PackageMissing
 
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install gfpbench[onnx]")
 onnx = pytest.importorskip("onnx", reason="needs onnx: pip install gfpbench[test]")
@@ -291,3 +294,64 @@ def test_what_cannot_be_run_ends_the_command_before_anything_is_measured(
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
     assert not (tmp_path / "report" / "results.json").exists()
+
+
+def normalised(path: Path) -> Path:
+    """A convolution and a batch normalisation, which onnxruntime folds into one unless it is told not to."""
+    from onnx import helper, numpy_helper
+
+    rng = np.random.default_rng(3)
+    values = {
+        "w": rng.normal(0, 0.2, (3, 3, 3, 3)),
+        "scale": rng.uniform(0.5, 1, 3),
+        "b": rng.normal(0, 0.1, 3),
+        "mean": rng.normal(0, 0.1, 3),
+        "var": rng.uniform(0.5, 2, 3),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["c", "scale", "b", "mean", "var"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", 1, ["b", 3, "h", "w"])],
+        [helper.make_tensor_value_info("y", 1, ["b", 3, "h", "w"])],
+        [numpy_helper.from_array(value.astype("float32"), name) for name, value in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_other_ways_of_onnxruntime_are_rounding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graph as it is written adds up in another order than the one that onnxruntime makes of it."""
+    restorer = load_onnx(str(normalised(tmp_path / "net.onnx")))
+    x = torch.rand(2, 3, 40, 40, generator=torch.Generator().manual_seed(1))
+    usual = restorer._forward(x)
+    made: list[dict[str, Any]] = []
+    session = onnx_file._session
+
+    def listening(*given: Any, **named: Any) -> Any:
+        made.append(named)
+        return session(*given, **named)
+
+    monkeypatch.setattr(onnx_file, "_session", listening)
+    for way in arithmetic.IN_ONNXRUNTIME:
+        with arithmetic.computed(way):
+            other = restorer._forward(x)
+            assert torch.equal(restorer._forward(x), other)
+        torch.testing.assert_close(other, usual, atol=1e-5, rtol=0)
+        if "optimised" in arithmetic.IN_ONNXRUNTIME[way]:
+            assert not torch.equal(other, usual)
+    assert made == list(arithmetic.IN_ONNXRUNTIME.values())  # one session for each way, and none for the usual one
+    assert torch.equal(restorer._forward(x), usual)
+
+
+def test_its_noise_is_drawn_by_them(tmp_path: Path) -> None:
+    case = Case("embedded", "paper", f"onnx:{normalised(tmp_path / 'net.onnx')}", draws=1, size_px=64)
+    result = run.measure(case, store=tmp_path / "run", metrics=["psnr_rgb"], keep_images=0)
+    repeat = measure_envelope(result)["repeat"]
+    for way in arithmetic.IN_ONNXRUNTIME:
+        assert way in repeat["how"]
+    assert "float64" not in repeat["how"]  # torch computes nothing of it

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from gfpbench import restorers, run
+from gfpbench.restorers import arithmetic
 from gfpbench.restorers.checked import checked
 from gfpbench.run import isolated
 from gfpbench.run.isolated import LOSSES_AT_MOST, Isolated
@@ -23,8 +24,8 @@ from gfpbench.types import AssetMissing, BadInput, Case, ImageBatch, Result
 
 MODELS = """
     import ctypes, os, signal, subprocess, sys, threading, time
-    import cv2
-    from gfpbench.restorers import from_array_function
+    import cv2, torch
+    from gfpbench.restorers import arithmetic, from_array_function
 
     def blurred(rgb):
         return cv2.GaussianBlur(rgb, (5, 5), 1.5)
@@ -42,9 +43,17 @@ MODELS = """
         os.write(1, b"to the descriptor")
         assert sys.stdin.read() == ""
 
+    def told(rgb):
+        ways = ["", "sums in float64", "onnxruntime on one thread"]
+        rgb = rgb // 8
+        rgb[:, :, 0] = 50 + ways.index(arithmetic.way_now())
+        rgb[:, :, 1] = 100 + torch.get_num_threads()
+        return rgb
+
     def leave_a_thread():
         threading.Thread(target=time.sleep, args=(1000,)).start()
 
+    says_how = from_array_function(told)
     nice = at_dark(lambda: None)
     def run_another():
         # Compiled code: what Python itself offers for this is refused.
@@ -89,6 +98,22 @@ def test_the_bytes_are_those_of_one_process(tmp_path: Path, name: str) -> None:
     here, there = (measured(case, tmp_path / str(isolate), isolate=isolate) for isolate in (False, True))
     assert dataclasses.replace(here, environment={}) == dataclasses.replace(there, environment={})
     assert here.environment == there.environment
+
+
+def test_noise_is_drawn_there_too(batch: ImageBatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads and arithmetic are those of whoever asks, batch by batch."""
+    restorer, before = Isolated("python:models:says_how"), torch.get_num_threads()
+    try:
+        for number, way in enumerate(("", "sums in float64", "onnxruntime on one thread")):
+            torch.set_num_threads(number + 1)
+            with arithmetic.computed(way):
+                pixels, reasons = restorer.attempt(batch)
+            assert reasons == {}
+            assert {round(float(one[0, 0, 0] * 255)) for one in pixels.values()} == {50 + number}
+            assert {round(float(one[1, 0, 0] * 255)) for one in pixels.values()} == {101 + number}
+    finally:
+        torch.set_num_threads(before)
+        restorer.close()
 
 
 @pytest.mark.parametrize(

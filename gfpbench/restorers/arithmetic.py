@@ -1,10 +1,13 @@
-"""Samples a network's numerical noise by other arithmetic: float64, other convolutions, other memory layouts."""
+"""Samples a network's numerical noise by other arithmetic: float64, other convolutions, memory layouts, graph plans.
+
+What runs in a process of its own (``run.isolated``) is told the name of the way it shall compute.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -107,8 +110,37 @@ def in_float64() -> Otherwise:
     return Otherwise(_in_float64)
 
 
-ROUTES: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
+IN_TORCH: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
+    "sums in float64": in_float64,
     "convolutions channels last": lambda: Otherwise(_channels_last),
     "other convolutions": _without_tuned_convolutions,
 }
-"""Further ways to the same numbers, by name; of a restorer that computes without torch they change nothing."""
+"""Ways to the same numbers for what torch computes, by name."""
+IN_ONNXRUNTIME: Mapping[str, Mapping[str, int]] = {
+    "onnxruntime's graph as it is written": {"optimised": 0},
+    "onnxruntime on one thread": {"threads": 1},
+}
+"""The same for what onnxruntime computes out of torch's sight: whether it rewrites the graph (fused layers, another
+layout), and its threads."""
+_now = ""
+
+
+@contextmanager
+def computed(way: str) -> Iterator[None]:
+    """Compute everything in this block another way, also in the processes of isolated restorers.
+
+    Args:
+        way: a name in ``IN_TORCH`` or ``IN_ONNXRUNTIME``; empty for the usual way.
+    """
+    global _now
+    before, _now = _now, way
+    try:
+        with IN_TORCH.get(way, nullcontext)():
+            yield
+    finally:
+        _now = before
+
+
+def way_now() -> str:
+    """The way of the innermost ``computed`` block; empty outside of them."""
+    return _now
