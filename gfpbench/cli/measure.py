@@ -245,7 +245,8 @@ def collapse(
         say(*lines, *written.lines(), last)
         failed = any(row.failure for result in results for row in result.rows)
     else:
-        # A misspelt name is told now, not after an hour.
+        # A misspelt name, or a file that cannot be read, is told now, not after an hour.
+        reports.earlier_searches(report)
         loaded = search.loaded(
             asked, load=lambda name: engine.guarded(name, where, isolate=isolate, seconds_per_image=seconds_per_image)
         )
@@ -254,14 +255,13 @@ def collapse(
                 search.collapse_point(one, store=store, device=where, restorer=loaded[one.restorer], progress=progress)
                 for one in asked
             ]
-        search.write(found, report / "collapse.json")
-        page = reports.write_collapse(found, report, store=store)
+        searched = reports.write_searches(found, report, store=store)
         if as_json:
-            print((report / "collapse.json").read_text(encoding="utf-8"))
+            print(search.text_of(found), end="")
         else:
             for one in found:
                 say(*search.collapse_lines(one, report=str(report)))
-            say(f"report: {page}")
+            say(*searched.lines(), f"report: {searched.page}")
         failed = any(step.failed for one in found for step in one.steps)
     if failed:
         raise typer.Exit(1)

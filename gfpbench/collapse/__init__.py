@@ -9,7 +9,7 @@ from gfpbench.collapse.definition import CRITERIA, DEFAULT, DEFAULT_AXES, Criter
 from gfpbench.collapse.groups import GroupDifference, group_difference
 from gfpbench.collapse.measuring import at_value, axis_of
 from gfpbench.collapse.point import DEFAULT_DRAWS, collapse_point, loaded, margins_at
-from gfpbench.collapse.record import Collapse, Question, Step, from_json, read, to_json, write
+from gfpbench.collapse.record import Collapse, Question, Step, from_json, read, text_of, to_json, write
 from gfpbench.collapse.search import RESOLUTION, Found, find
 from gfpbench.collapse.text import collapse_lines, worst_faces_command
 
@@ -36,6 +36,7 @@ __all__ = [
     "loaded",
     "margins_at",
     "read",
+    "text_of",
     "to_json",
     "worst_faces_command",
     "write",

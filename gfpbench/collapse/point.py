@@ -23,6 +23,7 @@ from gfpbench.collapse.measuring import (
 )
 from gfpbench.collapse.record import Collapse, Question, Step
 from gfpbench.collapse.search import Found, find, most_evaluations
+from gfpbench.run.left_out import left_out
 from gfpbench.statistics import Floats, Mean, mean_of
 from gfpbench.types import BadInput, Metric, Progress, Restorer, Result
 
@@ -253,7 +254,13 @@ def _identical(search: _Search) -> tuple[str, ...]:
 
 
 def _notes(search: _Search, found: Found, faces: int) -> tuple[str, ...]:
-    notes = []
+    first = search.measured[0.0][0]  # what is left out of it is left out at every severity
+    notes = [f"left out of {one.line}" for one in left_out([first])]
+    unread = [problem for problem in first.problems if problem.stage == "faces"]
+    if unread:
+        more = f" (and {len(unread) - 1:,} more)" if len(unread) > 1 else ""
+        said = f"{unread[0].subject}: {unread[0].reason}{more}"
+        notes.append(f"{len(unread):,} face{'s' * (len(unread) > 1)} cannot be read: {said}")
     if search.dropped:
         notes.append(f"left out for want of a score somewhere on the axis: {', '.join(sorted(search.dropped))}")
     if search.lost:

@@ -130,10 +130,15 @@ def from_json(data: Json, where: str = "collapse") -> Collapse:
     return found
 
 
-def write(collapses: Sequence[Collapse], path: Path) -> None:
-    """Write records to one file, whole or not at all. Equal records give equal bytes."""
+def text_of(collapses: Sequence[Collapse]) -> str:
+    """Records as a file holds them. Equal records give equal text."""
     lines = ",\n".join(dumps(to_json(collapse)) for collapse in collapses)
-    write_whole(path, f'{{"collapses": [\n{lines}\n], "schema": {SCHEMA}}}\n')
+    return f'{{"collapses": [\n{lines}\n], "schema": {SCHEMA}}}\n'
+
+
+def write(collapses: Sequence[Collapse], path: Path) -> None:
+    """Write records to one file, whole or not at all."""
+    write_whole(path, text_of(collapses))
     sweep(path.parent)
 
 

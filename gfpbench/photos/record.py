@@ -8,8 +8,9 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from gfpbench import codec
 from gfpbench.disk import disk, write_whole
-from gfpbench.types import Json
+from gfpbench.types import BadInput, Json
 
 RECORD = "photos.json"
 JOURNAL = ".photos.jsonl"
@@ -122,8 +123,8 @@ def _encoded(record: Json, *, indent: int | None = None, sort_keys: bool = False
 
 def _decoded(data: bytes) -> Json:
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
+        return codec.plain(codec.parse(data))
+    except BadInput:
         return None
 
 

@@ -59,7 +59,9 @@ class Shared:
 
     def done(self, kind: str) -> tuple[str, ...]:
         """The names of all work of one kind that is done, sorted."""
-        records = [json.loads(path.read_text(encoding="utf-8")) for path in self.folder.glob("*.json")]
+        from gfpbench import codec  # imports torch, and the plugin imports this file
+
+        records = [codec.decode(tuple[str, str], codec.read(path), str(path)) for path in self.folder.glob("*.json")]
         return tuple(sorted(name for of_kind, name in records if of_kind == kind))
 
 

@@ -1,6 +1,6 @@
 """Reports of Results: an HTML page, JUnit XML, Markdown, and the summary on the terminal."""
 
-from gfpbench.report.collapse import write_collapse
+from gfpbench.report.collapse import earlier_searches, write_collapse, write_searches
 from gfpbench.report.folder import Written, earlier, refuse_to_replace_a_run, told_apart, write_run
 from gfpbench.report.gate import Gate, gate_markdown, read_gate, write_gate
 from gfpbench.report.junit import junit_properties, write_junit
@@ -22,6 +22,7 @@ __all__ = [
     "comparison_markdown",
     "comparison_table",
     "earlier",
+    "earlier_searches",
     "gate_markdown",
     "junit_properties",
     "verdict_properties",
@@ -43,4 +44,5 @@ __all__ = [
     "write_matrix",
     "write_report",
     "write_run",
+    "write_searches",
 ]

@@ -6,17 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gfpbench import collapse as searches
 from gfpbench import results as stored
 from gfpbench.collapse import Collapse, GroupDifference, Step, collapse_lines, group_difference, worst_faces_command
 from gfpbench.collapse.text import verdict
+from gfpbench.disk import disk, held
 from gfpbench.report.curves import HEIGHT, WIDTH, CurveChart, curve_chart
 from gfpbench.report.failures import failure_kinds
+from gfpbench.report.formatting import plural, printable
 from gfpbench.report.strips import data_uri, images_of
 from gfpbench.report.template import pages, write_page
 from gfpbench.types import BadInput, Result
 
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)
-__all__ = ["collapse_lines", "write_collapse"]
+RECORD = "collapse.json"
+LISTED_AT_MOST = 4
+__all__ = ["Searched", "collapse_lines", "earlier_searches", "write_collapse", "write_searches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,76 @@ class AxisSection:
     values: tuple[str, ...]
     rows: tuple[ImageRow, ...]
     groups: tuple[tuple[str, GroupDifference], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What searches left in their report folder.
+
+    Args:
+        page: the path of collapse.html.
+        replaced: how many of the questions an earlier search had answered.
+        kept: answers of earlier searches to other questions; they stay in the page and in collapse.json.
+    """
+
+    page: Path
+    replaced: int
+    kept: tuple[Collapse, ...]
+
+    def lines(self) -> list[str]:
+        """What a person is told of earlier searches; nothing where the folder was empty."""
+        folder = printable(self.page.parent)
+        lines = [f"{folder}: replaced {plural(self.replaced, 'answer')} of an earlier search"] if self.replaced else []
+        if self.kept:
+            asked = [one.question for one in self.kept[:LISTED_AT_MOST]]
+            names = ", ".join(printable(f"{one.restorer} on {one.axis} ({one.metric})", 80) for one in asked)
+            more = f" and {len(self.kept) - LISTED_AT_MOST:,} more" if len(self.kept) > LISTED_AT_MOST else ""
+            lines.append(
+                f"{folder}: also holds {plural(len(self.kept), 'answer')} of earlier searches: {names}{more}; "
+                "another --report keeps them apart"
+            )
+        return lines
+
+
+def earlier_searches(folder: Path) -> tuple[Collapse, ...]:
+    """What earlier searches found, of a report folder; nothing where there is no collapse.json.
+
+    Raises:
+        BadInput: where it cannot be read, so that a search could only destroy it.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        return ()
+    try:
+        return searches.read(path)
+    except BadInput as error:
+        raise BadInput(f"{error}; remove it, or give another --report folder") from error
+
+
+def write_searches(found: Sequence[Collapse], folder: Path, *, store: Path) -> Searched:
+    """Write what searches found into their report folder: the page and collapse.json.
+
+    Answers to other questions that earlier searches left there stay beside these; those to the same question are
+    replaced. Two searches that end at the same time wait for each other, so that neither loses the other's.
+
+    Args:
+        found: the searches, in the order they shall appear.
+        folder: of the report; made where it is missing.
+        store: the folder in which the searches kept their cases.
+
+    Raises:
+        BadInput: where the folder's collapse.json cannot be read; nothing is written.
+        DiskRefused: where the disk refuses.
+    """
+    asked = {one.question for one in found}
+    with disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with held(folder / ".lock"):
+            before = earlier_searches(folder)
+            kept = tuple(one for one in before if one.question not in asked)
+            searches.write((*found, *kept), folder / RECORD)
+            page = write_collapse((*found, *kept), folder, store=store)
+    return Searched(page, len(before) - len(kept), kept)
 
 
 def write_collapse(

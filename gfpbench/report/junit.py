@@ -11,8 +11,8 @@ from gfpbench.disk import write_whole
 from gfpbench.report.formatting import plural, printable
 from gfpbench.report.gate import Gate
 from gfpbench.report.junit_gate import gate_suites
-from gfpbench.report.reading import left_out
 from gfpbench.report.summary import measured, problems_of
+from gfpbench.run.left_out import left_out
 from gfpbench.statistics import best_of, interval_of, mean_of
 from gfpbench.types import Problem, Result
 

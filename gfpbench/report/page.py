@@ -25,11 +25,12 @@ from gfpbench.report.gate import Gate, write_gate
 from gfpbench.report.gate_view import gate_view
 from gfpbench.report.model import Group
 from gfpbench.report.protocols import SetLine, SideBySide, set_lines, side_by_side
-from gfpbench.report.reading import left_out, readings
+from gfpbench.report.reading import readings
 from gfpbench.report.strips import Stores, Strips, any_of, brief, strips_of
 from gfpbench.report.summary import summary
 from gfpbench.report.template import own, pages, write_page
 from gfpbench.report.text import counted
+from gfpbench.run.left_out import left_out
 from gfpbench.types import Json, Result
 
 PROBLEMS_AT_MOST = 200

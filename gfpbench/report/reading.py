@@ -1,33 +1,16 @@
-"""The list of files left out, with reasons, and of conversions applied while reading the others."""
+"""Conversions applied while files were read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gfpbench.decode.treatment import phrases_of, unlike
 from gfpbench.report.formatting import plural
-from gfpbench.types import Json, Result
+from gfpbench.types import Result
 
 KINDS = {"truth": "faces", "degraded": "degraded images", "restored": "outputs"}
 """What the files of a row are called, by the name under which it keeps how they were read."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Files of one folder (or faces of one dataset) left out for one reason, and the names of the first few."""
-
-    of: str
-    reason: str
-    count: int
-    first: tuple[str, ...] = ()
-    what: str = "file"
-
-    @property
-    def line(self) -> str:
-        """``FOLDER: 3 files: REASON (a, b, ...)``."""
-        names = ", ".join([*self.first, *(["..."] if self.count > len(self.first) else [])])
-        return f"{self.of}: {plural(self.count, self.what)}: {self.reason}" + (f" ({names})" if names else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +30,6 @@ class Reading:
     def line(self) -> str:
         """``faces of FOLDER: alpha composited on white for 2 images (first: a)``."""
         return f"{self.of}: {self.what} for {plural(self.count, 'image')} (first: {self.first})"
-
-
-def left_out(results: Sequence[Result]) -> tuple[LeftOut, ...]:
-    """Every reason of every folder once, whoever was measured on it; the largest number of a folder first."""
-    found: dict[LeftOut, None] = {}
-    for result in results:
-        case = result.case
-        records = {case.faces: result.faces, case.degradation: result.degradation, case.restorer: result.restorer}
-        for name, record in records.items():
-            found |= dict.fromkeys(sorted(_entries(name, record), key=lambda entry: (-entry.count, entry.reason)))
-    return tuple(found)
 
 
 def readings(results: Sequence[Result]) -> tuple[Reading, ...]:
@@ -80,18 +52,3 @@ def readings(results: Sequence[Result]) -> tuple[Reading, ...]:
         for warning, group in ((False, done), (True, differ))
         for (of, what), ids in group.items()
     )
-
-
-def _entries(name: str, record: Mapping[str, Json]) -> Iterator[LeftOut]:
-    """What a results file says of files left out; it is somebody's file, so what has another shape says nothing."""
-    entries = record.get("left_out")
-    for reason, entry in entries.items() if isinstance(entries, Mapping) else ():
-        if isinstance(entry, Mapping) and isinstance(entry.get("count"), int):
-            first = entry.get("first")
-            yield LeftOut(
-                name,
-                reason,
-                entry["count"],
-                tuple(map(str, first)) if isinstance(first, list) else (),
-                str(entry.get("what", "file")),
-            )

@@ -9,8 +9,9 @@ from pathlib import Path
 from gfpbench.report.formatting import BLANK, markdown_text, plural, printable, shown
 from gfpbench.report.model import Cell, Column, Group, Line, Summary
 from gfpbench.report.protocols import set_lines
-from gfpbench.report.reading import left_out, readings
+from gfpbench.report.reading import readings
 from gfpbench.report.summary import summary
+from gfpbench.run.left_out import left_out
 from gfpbench.types import Result
 
 LISTED_AT_MOST = 8

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
-from gfpbench import images
+from gfpbench import codec, images
 from gfpbench.degraded import (
     MANIFEST,
     SCHEMA,
@@ -113,6 +112,12 @@ def _degraded(faces: Sequence[Face], parts: Parts, seed: int) -> tuple[dict[str,
 
 
 @dataclass(frozen=True, slots=True)
+class _Header:
+    schema: str
+    made: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class _Folder:
     """The folder while it is filled."""
 
@@ -143,16 +148,17 @@ class _Folder:
                 return None
             self._refuse_other(manifest.made)
             return {image.id: image for image in manifest.images}
-        header, *lines = path.read_text(encoding="utf-8").split("\n")
+        header, *lines = path.read_bytes().split(b"\n")
         try:
-            self._refuse_other(json.loads(header)["made"])
-        except (ValueError, KeyError, TypeError) as error:
+            begun = codec.decode(_Header, codec.parse(header))
+        except BadInput as error:
             raise BadInput(f"{path}: is damaged; remove the folder and begin again") from error
+        self._refuse_other(begun.made)
         found = {}
         for line in lines:
             try:
-                image = image_from_json(json.loads(line), "image")
-            except (ValueError, BadInput):  # torn when the process was killed: made again
+                image = image_from_json(codec.parse(line), "image")
+            except BadInput:  # torn when the process was killed: made again
                 continue
             found[image.id] = image
         return found

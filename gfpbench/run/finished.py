@@ -6,22 +6,30 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from gfpbench import results
+from gfpbench import codec, results
 from gfpbench.disk import write_whole
 from gfpbench.restorers.opened_files import changed_since
 from gfpbench.results import dumps
 from gfpbench.run.journal import changed_fields
 from gfpbench.run.key import faces_sha256, is_told_apart, measured_faces_sha256
 from gfpbench.run.parts import Parts
-from gfpbench.types import Case, Json, Result
+from gfpbench.types import BadInput, Case, Json, Result
 
 RESULT = "result.json"
 KEY = "key.json"
 
 _log = logging.getLogger("gfpbench")
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    key: Mapping[str, Json]
+    faces_sha256: str
+    read: Mapping[str, str]
+    files: Mapping[str, str]
 
 
 def sign(
@@ -48,12 +56,13 @@ def finished(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json]) ->
         folder: of the case.
         key: what the case would come from now (``key_of``).
     """
-    try:
-        record = json.loads((folder / KEY).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not (folder / KEY).exists():
         return None
-    except (OSError, ValueError, RecursionError):
-        record = None
+    try:
+        record = codec.decode(_Key, codec.read(folder / KEY))
+    except BadInput:
+        _log.info("%s: measured again: %s is damaged", folder, KEY)
+        return None
     reason = _differs(folder, case, parts, key, record)
     if reason is not None:
         _log.info("%s: measured again: %s", folder, reason)
@@ -64,26 +73,23 @@ def finished(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json]) ->
     now = replace(result, faces=records["faces"], restorer=records["restorer"])
     if now != result:
         results.write([now], folder / RESULT)
-        write_whole(folder / KEY, dumps({**record, "files": _files(folder)}) + "\n")
+        write_whole(folder / KEY, dumps({**asdict(record), "files": _files(folder)}) + "\n")
     return now
 
 
-def _differs(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], record: Json) -> str | None:
-    if not isinstance(record, dict) or set(record) != {"key", "faces_sha256", "read", "files"}:
-        return f"{KEY} is damaged"
+def _differs(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], record: _Key) -> str | None:
     if "restorer's answers" in key and not is_told_apart(key["restorer's answers"]):
         return "its restorer gives no answer to tell it by"
     plain_key = json.loads(dumps(dict(key)))
-    if record["key"] != plain_key:
-        differs = changed_fields(record["key"], plain_key) if isinstance(record["key"], dict) else []
-        return f"another {', '.join(differs) or 'key'}"
-    if record["files"] != _files(folder):
+    if record.key != plain_key:
+        return f"another {', '.join(changed_fields(dict(record.key), plain_key)) or 'key'}"
+    if record.files != _files(folder):
         return "a file of it is gone or was changed"
-    path = changed_since(record["read"]) if isinstance(record["read"], dict) else "its list of files"
+    path = changed_since(record.read)
     if path is not None:
         return f"{path}, which the restorer read, has changed"
     faces = parts.clean_faces_sha256
-    if record["faces_sha256"] != (faces_sha256(parts.faces, parts.ids(case)) if faces is None else faces):
+    if record.faces_sha256 != (faces_sha256(parts.faces, parts.ids(case)) if faces is None else faces):
         return "the faces have changed"
     return None
 

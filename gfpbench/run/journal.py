@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from gfpbench import codec
 from gfpbench.disk import alone, write_whole
 from gfpbench.results import dumps
-from gfpbench.types import Json
+from gfpbench.types import BadInput, Json
 
 NAME = "rows.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    batch: Mapping[str, Json]
+    sha256: str
 
 
 class Journal:
@@ -100,13 +107,12 @@ class CannotGoOn(Exception):  # a finding, not an error: the run starts over
 def _checked(line: bytes, last: str, what: str) -> tuple[dict[str, Json], str]:
     """The batch in a line, and the line's hash. Raises CannotGoOn where its hash does not follow from it."""
     try:
-        found = json.loads(line)
-        batch, sha256 = found["batch"], found["sha256"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        found = codec.decode(_Line, codec.parse(line))
+    except BadInput as error:
         raise CannotGoOn(f"{what} is damaged") from error
-    if not isinstance(batch, dict) or sha256 != _sha256(last + dumps(batch)):
+    if found.sha256 != _sha256(last + dumps(found.batch)):
         raise CannotGoOn(f"{what} is not what was written there")
-    return batch, sha256
+    return dict(found.batch), found.sha256
 
 
 def _sha256(text: str) -> str:
@@ -115,8 +121,8 @@ def _sha256(text: str) -> str:
 
 def _difference(first: bytes, header: Json) -> str:
     try:
-        old = json.loads(first)
-    except (ValueError, RecursionError):
+        old = codec.plain(codec.parse(first))
+    except BadInput:
         return "its header is broken"
     if not isinstance(old, dict):
         return "its header is broken"

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gfpbench import codec
-from gfpbench.disk import write_whole
+from gfpbench.disk import sweep, write_whole
 from gfpbench.types import BadInput, Case, Json
 
 SCHEMA = 1
@@ -87,6 +87,7 @@ def from_json(record: Json, where: str = "") -> Speed:
 def write(speed: Speed, path: Path) -> None:
     """Write one record, whole or not at all; one line for each figure, so that differences can be read."""
     write_whole(path, json.dumps(to_json(speed), indent=1, allow_nan=False) + "\n")
+    sweep(path.parent)
 
 
 def read(path: Path) -> Speed:

@@ -21,7 +21,8 @@ from skimage.data import astronaut
 from gfpbench import results, run
 from gfpbench.faces import load as load_faces
 from gfpbench.report import markdown, terminal_lines, write_junit, write_report
-from gfpbench.report.reading import left_out, readings
+from gfpbench.report.reading import readings
+from gfpbench.run.left_out import left_out
 from gfpbench.types import BadInput, Case, Result
 
 FACE = cv2.resize(astronaut()[0:200, 120:320], (64, 64), interpolation=cv2.INTER_AREA)

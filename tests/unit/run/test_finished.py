@@ -78,6 +78,33 @@ def test_what_came_from_something_else_is_measured_again(tmp_path: Path, name: s
         laws.check_same(tmp_path / "undisturbed" / case.id, tmp_path / "stopped" / case.id)
 
 
+DAMAGED = {
+    "no JSON": lambda text: text[:-9],
+    "nothing": lambda text: "",
+    "a list": lambda text: f"[{text}]",
+    "too deep": lambda text: "[" * 100_000,
+    "a name twice": lambda text: text.replace('"read"', '"read": {}, "read"', 1),
+    "no number": lambda text: text.replace('"read": {', '"read": {"a": NaN', 1),
+    "a field of another type": lambda text: text.replace('"read": {', '"read": [{', 1).replace("}}", "}]}", 1),
+    "a field more": lambda text: text.replace('"read"', '"written": 1, "read"', 1),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_key_has_the_case_measured_again(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    toy = Toy(ToyFaces(4))
+    undisturbed = toy.measure(tmp_path)
+    path = tmp_path / CASE.id / "key.json"
+    sound = path.read_text(encoding="utf-8")
+    path.write_text(DAMAGED[name](sound), encoding="utf-8")
+    restorer = Counting()
+    with caplog.at_level("INFO", "gfpbench"):
+        assert toy.but(restorer=restorer).measure(tmp_path, reuse=True) == undisturbed
+    assert "measured again: key.json is damaged" in caplog.text
+    assert path.read_text(encoding="utf-8") == sound
+    assert restorer.images >= 4
+
+
 def test_files_that_were_left_out_are_told_as_they_are_now(tmp_path: Path) -> None:
     class Folder(ToyFaces):
         left_out = 0

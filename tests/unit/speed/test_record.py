@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,16 @@ def test_a_record_survives_the_disk_in_lines_a_person_can_compare(tmp_path: Path
     text = (tmp_path / "a" / "speed.json").read_text()
     assert sum(line.strip().startswith('"ratio"') for line in text.splitlines()) == 1
     assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    abandoned = tmp_path / f".speed.json.{child.pid}.part"
+    abandoned.write_text("{")
+    os.utime(abandoned, (0, 0))
+    record.write(speed(), tmp_path / "speed.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["speed.json"]
 
 
 @pytest.mark.parametrize(
