@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 
-from gfpbench.types import BadInput, Better, FaceSet, ImageBatch, Metric
+from gfpbench.types import BadInput, Better, FaceSet, ImageBatch, Metric, UnreadableFace
 
 RESTORED, PERFECT = "_other", "_truth_other"
 
@@ -15,14 +16,16 @@ RESTORED, PERFECT = "_other", "_truth_other"
 def pair_with_others(faces: FaceSet, ids: Sequence[str]) -> dict[str, str]:
     """Each image with one of another face: a permutation of the images wherever each face has as many of them.
 
-    Faces are told apart by their pixels, so copies of one face under several names are one face.
+    Faces are told apart by their pixels, so copies of one face under several names are one face. One that cannot be
+    read is in no pair.
 
     Raises:
         BadInput: where there is only one face.
     """
     groups: dict[str, list[str]] = {}
     for name in ids:
-        groups.setdefault(faces.load(name).sha256, []).append(name)
+        with suppress(UnreadableFace):  # it is measured nowhere, and counted by who measures
+            groups.setdefault(faces.load(name).sha256, []).append(name)
     people = list(groups.values())
     if len(people) < 2:
         raise BadInput(
