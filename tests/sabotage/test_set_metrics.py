@@ -20,7 +20,7 @@ from gfpbench.metrics import (
     identity,
     inception,
     kid,
-    landmarks_awing,
+    landmarks,
     lpips,
     precision_recall,
 )
@@ -406,7 +406,7 @@ true_arcface_input = identity.arcface_input
 
 # --- landmarks ---------------------------------------------------------------------------------------------------
 
-true_points_of = landmarks_awing.points_of
+true_points_of = landmarks.points_of
 
 
 def _cells_only(maps: Any) -> Any:

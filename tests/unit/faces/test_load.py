@@ -11,7 +11,7 @@ from PIL import Image
 
 from gfpbench import faces
 from gfpbench.assets.datasets import FACES
-from gfpbench.faces.draws import KEPT_FACES, Draws
+from gfpbench.faces import KEPT_FACES, Draws
 from gfpbench.registry import attribute_of
 from gfpbench.types import AssetMissing, BadInput, Face, FaceSet
 

@@ -12,7 +12,7 @@ import torch
 
 from gfpbench import assets
 from gfpbench.images import select, to_rgb_arrays
-from gfpbench.metrics import landmarks_awing as subject
+from gfpbench.metrics import landmarks as subject
 from gfpbench.metrics import protocols
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, PackageMissing
 from tests.unit.metrics import network_oracles as networks
