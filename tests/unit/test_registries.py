@@ -19,6 +19,9 @@ from gfpbench.degrade.axes import steps
 from gfpbench.metrics import protocols, set_measures
 from gfpbench.photos import detect
 from gfpbench.types import BadInput
+from tests.degradation import laws_axes, laws_axes_physics
+from tests.unit.faces import trees
+from tests.unit.metrics import every_metric, protocol_laws
 
 
 class Companion(NamedTuple):
@@ -191,6 +194,34 @@ def test_a_restorer_without_a_docstring_is_told(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(factory, "__doc__", None)
     with pytest.raises(BadInput, match=r"'nano': gfpbench\.restorers\.nano:nano lacks a docstring"):
         restorers.describe()
+
+
+TEST_ROWS: dict[str, tuple[Any, Any, str]] = {
+    "axis": (axes.AXES, laws_axes.PROMISED, "PROMISED in tests/degradation/laws_axes.py"),
+    "physics of axis": (axes.AXES, laws_axes_physics.PHYSICS, "PHYSICS in tests/degradation/laws_axes_physics.py"),
+    "metric": (metrics.METRICS, every_metric.ORACLES, every_metric.TABLE),
+    "set metric": (
+        {set_measures.load([name])[0].metric.name for name in set_measures.SET_METRICS},
+        every_metric.SET_ORACLES,
+        every_metric.SET_TABLE,
+    ),
+    "face set": (FACES.keys() - {"embedded"}, trees.TREES, "TREES in tests/unit/faces/trees.py"),
+    "figure": (
+        protocol_laws.per_image_figures(),
+        protocol_laws.SCRIPTS,
+        "SCRIPTS in tests/unit/metrics/protocol_laws.py",
+    ),
+}
+"""Every registry whose entries have a row in a table of the tests: entries, rows, and where the rows stand."""
+
+
+@pytest.mark.parametrize("kind", TEST_ROWS)
+def test_every_entry_has_its_row_in_the_tests(kind: str) -> None:
+    entries, rows, table = TEST_ROWS[kind]
+    for name in entries:
+        registry.companion(rows, name, f"{kind} {name!r}", table)
+    unused = [name for name in rows if name not in entries]
+    assert not unused, f"{table} has rows of nothing: {unused}"
 
 
 def test_every_registry_is_whole() -> None:

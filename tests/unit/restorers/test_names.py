@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from gfpbench import assets
 from gfpbench.restorers import RESTORERS, SCHEMES, describe, load
-from gfpbench.types import BadInput, Restorer
+from gfpbench.types import AssetMissing, BadInput, Restorer
 
-OFFLINE = ("input", "bicubic", "classical", "nano")
+OFFLINE = tuple(name for name in RESTORERS if not assets.for_restorer(name))
+"""Those that no row of the asset table names: they have to load here."""
 
 
 @pytest.mark.parametrize("name", OFFLINE)
@@ -20,7 +24,7 @@ def test_what_is_listed_loads_under_its_name(name: str) -> None:
 
 def test_every_row_is_described_in_one_line() -> None:
     lines = describe()
-    assert set(OFFLINE) <= set(RESTORERS)
+    assert {"input", "bicubic", "classical", "nano"} <= set(OFFLINE)
     assert set(lines) == {*RESTORERS, *SCHEMES}
     assert all(20 < len(line) < 120 and line.endswith(".") for line in lines.values()), lines
 
@@ -45,3 +49,13 @@ def test_other_names_are_answered_with_near_ones(spec: str, message: str) -> Non
 def test_a_device_that_is_not_there_is_refused(device: str) -> None:
     with pytest.raises(BadInput, match="device"):
         load("input", device=device)
+
+
+@pytest.mark.parametrize("name", [name for name in RESTORERS if name not in OFFLINE])
+def test_what_needs_weights_asks_for_its_row_of_the_assets(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
+    with pytest.raises(AssetMissing) as missing:
+        load(name)
+    assert missing.value.asset in assets.for_restorer(name)
