@@ -1,4 +1,8 @@
-"""Metrics by name: the metric table, and the function that loads a metric from it."""
+"""Metrics by name: the metric table, and the function that loads a metric from it.
+
+To add one: write a file with a ``PerImageMetric``, and add its row to ``METRICS`` and its oracle (somebody else's
+implementation or a closed form) to ``ORACLES`` in ``tests/unit/metrics/every_metric.py``.
+"""
 
 from __future__ import annotations
 

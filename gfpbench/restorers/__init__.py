@@ -1,7 +1,9 @@
 """Every restorer that gfpbench knows by name, and how to load one.
 
 To add one: a file here with a factory ``(*, device: str) -> Restorer`` whose docstring's first line says what it is, a
-row in ``RESTORERS``, and a unit test. A family with an argument (a path, a folder) gets a row in ``SCHEMES`` instead.
+row in ``RESTORERS``, a unit test, and its baselines (``pytest tests/regression --baseline-update-new``); of one that
+needs weights, in place of baselines, a row in ``ASSETS`` that names it in ``needed_by``. A family with an argument (a
+path, a folder) gets a row in ``SCHEMES`` instead.
 """
 
 from __future__ import annotations

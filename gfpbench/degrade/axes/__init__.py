@@ -1,7 +1,7 @@
 """Degradation axes: severity 0 is harmless, 1 is beyond any training range; values in physical units.
 
 To add one: write an ``Effect`` (``axis.py``) and an ``Axis`` in the file of its family, and add its row to
-the table below.
+the table below, to ``PROMISED`` (``tests/degradation/laws_axes.py``) and to ``PHYSICS`` (``laws_axes_physics.py``).
 
 Example:
     >>> axis = load_axis("noise")

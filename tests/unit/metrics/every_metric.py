@@ -141,8 +141,8 @@ ORACLES: dict[str, Oracle] = {
     "lmd_awing": Oracle(scripts.landmark_distance, 1e-9, one_small),
     "deg_dlib": Oracle(deg_dlib, 1e-4, _faces(lambda: face_laws.blurred(2.5))),
     "lmd_dlib": Oracle(lmd_dlib, 1e-9, _faces(lambda: face_laws.blurred(3.0))),
-    # OpenCV's warp looks at places rounded to 1/32 px.
-    "eye_mismatch": Oracle(eye_mismatch, 0.25, _faces(lambda: face_laws.painted_eyes((face_laws.LEFT,)))),
+    # OpenCV's warp is in single precision.
+    "eye_mismatch": Oracle(eye_mismatch, 1e-3, _faces(lambda: face_laws.painted_eyes((face_laws.LEFT,)))),
     "hallucination": Oracle(_plain(face_laws.hallucination_by_scipy), 1e-9, _faces(lambda: face_laws.textured(12.0))),
     "colour_shift": Oracle(_plain(face_laws.shift_by_skimage), 1e-6, _faces(lambda: face_laws.casts()[1])),
 }
