@@ -238,6 +238,18 @@ def peaks_are_where_facexlib_sees_them(points_of: Callable[[Any], Any], places: 
         np.testing.assert_array_equal(points_of(made), expected)
 
 
+@cache
+def dists_weights(folder: Path) -> Path:
+    """A file of alpha and beta for all 1,475 channels, as DISTS is published."""
+    from gfpbench.metrics.dists import CHANNELS
+
+    generator = torch.Generator().manual_seed(5)
+    path = folder / "dists.pth"
+    shape = (1, sum(CHANNELS), 1, 1)
+    torch.save({name: torch.rand(shape, generator=generator) for name in ("alpha", "beta")}, path)
+    return path
+
+
 def pyiqa_dists(vgg16: Path, learned: Path) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     """pyiqa's DISTS in double precision, its VGG-16 and its alpha and beta filled from these files."""
     import torchvision

@@ -211,6 +211,7 @@ def different_proofs() -> list[tuple[str, str]]:
 def seeded_weights(folder: Path) -> Iterator[None]:
     """Assets are files with random weights, the same that the scripts are given."""
     files = {
+        "dists": lambda: networks.dists_weights(folder),
         "vgg16": lambda: networks.backbone_weights("vgg", folder),
         "alexnet": lambda: networks.backbone_weights("alex", folder),
         "arcface-resnet18": lambda: networks.arcface_weights(folder),

@@ -9,7 +9,7 @@ import torch
 
 from gfpbench import assets
 from gfpbench.images import select
-from gfpbench.metrics.dists import CHANNELS, STAGES, _l2_pooled, dists, network
+from gfpbench.metrics.dists import STAGES, _l2_pooled, dists, network
 from gfpbench.types import AssetMissing, BadInput, Metric
 from tests.unit.metrics import network_oracles as oracles
 
@@ -19,24 +19,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("weights")
 
 
-def learned(folder: Path) -> Path:
-    generator = torch.Generator().manual_seed(5)
-    path = folder / "dists.pth"
-    shape = (1, sum(CHANNELS), 1, 1)
-    torch.save({name: torch.rand(shape, generator=generator) for name in ("alpha", "beta")}, path)
-    return path
-
-
 @pytest.fixture
 def _here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {"vgg16": oracles.backbone_weights("vgg", folder), "dists": learned(folder)}
+    files = {"vgg16": oracles.backbone_weights("vgg", folder), "dists": oracles.dists_weights(folder)}
     monkeypatch.setattr(assets, "path", lambda name, needed_by=None: files[name])
 
 
 @pytest.mark.usefixtures("_here")
 def test_it_equals_pyiqa(folder: Path) -> None:
     restored, truth = oracles.noisy(), oracles.photographs()
-    expected = oracles.pyiqa_dists(oracles.backbone_weights("vgg", folder), learned(folder))(
+    expected = oracles.pyiqa_dists(oracles.backbone_weights("vgg", folder), oracles.dists_weights(folder))(
         torch.round(restored.pixels * 255) / 255, torch.round(truth.pixels * 255) / 255
     )
     assert dists(restored, truth).tolist() == pytest.approx(expected.flatten().tolist(), abs=2e-6)
@@ -70,7 +62,7 @@ def test_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_weights_of_another_network_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="does not fit vgg16"):
-        network(oracles.backbone_weights("alex", folder), learned(folder))
+        network(oracles.backbone_weights("alex", folder), oracles.dists_weights(folder))
     short = tmp_path / "short.pth"
     torch.save({"alpha": torch.ones(3), "beta": torch.ones(3)}, short)
     with pytest.raises(BadInput, match="1475 channels"):
