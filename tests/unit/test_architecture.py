@@ -34,6 +34,17 @@ def test_every_path_exists() -> None:
     assert absent(text) == []
 
 
+def commands_paths(text: str) -> list[str]:
+    """Every path below tests/ that a command of the text names."""
+    return re.findall(r"\btests/[\w/]+\.py\b", text)
+
+
+def test_every_test_that_contributing_names_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert len(commands_paths(text)) > 10
+    assert [path for path in commands_paths(text) if not (ROOT / path).exists()] == []
+
+
 def test_every_package_is_described() -> None:
     assert undescribed(MAP.read_text(encoding="utf-8")) == []
 
