@@ -8,17 +8,18 @@ has not seen. It can be no better than the prior: a generator that makes no glas
 from __future__ import annotations
 
 import json
-import math
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
+from gfpbench import codec
+from gfpbench.disk import write_whole
 from gfpbench.images import from_signed, moved, resized, to_signed
 from gfpbench.nano import networks
 from gfpbench.restorers.checkpoint_file import fit, read_weights
@@ -71,18 +72,15 @@ class Direction:
 
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        partial.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, json.dumps(codec.encode(self), indent=1))
 
 
 def read_direction(path: Path) -> Direction:
     """A direction that was saved. Raises BadInput for another file."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return Direction(**{**record, "vector": tuple(float(x) for x in record["vector"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path} holds no direction: {' '.join(str(error).split())[:200]}") from error
+        return codec.decode(Direction, codec.read(path))
+    except BadInput as error:
+        raise BadInput(f"{path} holds no direction: {str(error).removeprefix(f'{path}: ')}") from error
 
 
 def found_direction(
@@ -119,7 +117,7 @@ def found_direction(
         tuple(float(value) for value in vector),
         float((x @ vector).std()),
         accuracy,
-        _wilson_low(accuracy, len(checked)),
+        float(binomtest(int(right.sum()), len(checked)).proportion_ci(method="wilson").low),
         max(share, 1 - share),
     )
 
@@ -196,11 +194,3 @@ def _logistic(x: NDArray[np.float64], y: NDArray[np.float64], ridge: float) -> N
         if np.abs(step).max() < 1e-9:
             break
     return weights
-
-
-def _wilson_low(share: float, count: int) -> float:
-    """Lower end of Wilson's 95 % interval of a share."""
-    z = 1.959963984540054
-    middle = share + z * z / (2 * count)
-    reach = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return (middle - reach) / (1 + z * z / count)
