@@ -490,7 +490,7 @@ def test_what_a_kill_leaves_between_writing_and_renaming_is_removed(tmp_path: Pa
     Toy().measure(tmp_path / "undisturbed")
     with pytest.raises(laws.Stopped):
         Toy().measure(tmp_path / "killed", progress=laws.stop_after(2))
-    for name in (".result.json.1.part", ".rows.jsonl.1.part", ".timing.json.part", "images/.a.truth.png.1.part"):
+    for name in (".result.json.1.part", ".rows.jsonl.1.part", ".timing.json.1.part", "images/.a.truth.png.1.part"):
         (tmp_path / "killed" / CASE.id / name).write_text("half of it")
     Toy().measure(tmp_path / "killed")
     laws.check_same(tmp_path / "undisturbed" / CASE.id, tmp_path / "killed" / CASE.id)
