@@ -59,6 +59,11 @@ FACES: dict[str, FaceSetRow] = {
         licence="public domain (works of the US government)",
         images=59,
     ),
+    "random-face": FaceSetRow(
+        loader="gfpbench.faces.random_face:random_face",
+        what="Generated faces of people who do not exist, 512 px: `random-face?count=100&truncation=0.6&seed=0`.",
+        licence="code Apache-2.0; weights: none stated (from StyleGAN2 on FFHQ, whose terms are non-commercial)",
+    ),
     "celeba-test": FaceSetRow(
         loader="gfpbench.faces.celeba_test:celeba_test",
         what="3,000 aligned faces of CelebA-HQ, 512 px, with their published degraded images (degradation `stored`).",

@@ -319,6 +319,34 @@ _ROWS = (
         ),
     ),
     Asset(
+        name="random-face",
+        filename="random-face.zip",
+        urls=(),  # its authors publish it as a package only
+        sha256="b6646ceeffdc5edd88d195d4014707aaf406a0c2e9911463bac393887054ef9a",
+        size_bytes=40_916_006,
+        licence="code Apache-2.0; none stated for the weights",
+        source="random-face 2021.7.21.1 (MobileStyleGAN, bes-dev/random_face)",
+        needed_by=("random-face",),
+        noncommercial=True,
+        note="made from StyleGAN2 on FFHQ, whose own terms are non-commercial; needs the package openvino",
+        package=Package(
+            name="random-face",
+            version="2021.7.21.1",
+            archive="random_face-2021.7.21.1-py3-none-any.whl",
+            sha256="e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
+            size_bytes=37_588_926,
+            members=tuple(
+                f"random_face/data/{network}Network.{end}"
+                for network in ("Mapping", "Synthesis")
+                for end in ("xml", "bin")
+            ),
+            converter="gfpbench.assets.converters:stored_zip",
+            filename="random-face-2021.7.21.1.zip",
+            converted_sha256="b6646ceeffdc5edd88d195d4014707aaf406a0c2e9911463bac393887054ef9a",
+            licence="code Apache-2.0; none stated for the weights",
+        ),
+    ),
+    Asset(
         name="ffhq-inception-stats-512",
         filename="inception_FFHQ_512-f7b384ab.pth",
         urls=(),  # a shared folder for people, no address a program could use

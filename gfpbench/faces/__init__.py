@@ -47,6 +47,11 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
 
 
 def _open(name_or_path: str, size_px: int | None) -> FaceSet:
+    name, question, options = name_or_path.partition("?")
+    if question and name == "random-face":
+        from gfpbench.faces.random_face import random_face
+
+        return random_face(size_px, options)
     name, colon, path = name_or_path.partition(":")
     if name_or_path in FACES or (colon and name in placed()):
         loader = attribute_of("face set", name, FACES[name].loader)
