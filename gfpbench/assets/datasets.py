@@ -61,8 +61,8 @@ FACES: dict[str, FaceSetRow] = {
     ),
     "random-face": FaceSetRow(
         loader="gfpbench.faces.random_face:random_face",
-        what="Generated faces of people who do not exist, 512 px: `random-face?count=100&truncation=0.6&seed=0`.",
-        licence="code Apache-2.0; weights: none stated (from StyleGAN2 on FFHQ, whose terms are non-commercial)",
+        what="Generated faces of people who do not exist, 512 px: `random-face?count=50&truncation=0.6&seed=0`.",
+        licence="code Apache-2.0; weights: none stated, presumably non-commercial like FFHQ and StyleGAN2",
     ),
     "celeba-test": FaceSetRow(
         loader="gfpbench.faces.celeba_test:celeba_test",

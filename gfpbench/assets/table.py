@@ -324,11 +324,11 @@ _ROWS = (
         urls=(),  # its authors publish it as a package only
         sha256="b6646ceeffdc5edd88d195d4014707aaf406a0c2e9911463bac393887054ef9a",
         size_bytes=40_916_006,
-        licence="code Apache-2.0; none stated for the weights",
+        licence="code Apache-2.0; weights: none stated, presumably non-commercial like FFHQ and StyleGAN2",
         source="random-face 2021.7.21.1 (MobileStyleGAN, bes-dev/random_face)",
         needed_by=("random-face",),
         noncommercial=True,
-        note="made from StyleGAN2 on FFHQ, whose own terms are non-commercial; needs the package openvino",
+        note="needs the package openvino",
         package=Package(
             name="random-face",
             version="2021.7.21.1",
@@ -343,7 +343,7 @@ _ROWS = (
             converter="gfpbench.assets.converters:stored_zip",
             filename="random-face-2021.7.21.1.zip",
             converted_sha256="b6646ceeffdc5edd88d195d4014707aaf406a0c2e9911463bac393887054ef9a",
-            licence="code Apache-2.0; none stated for the weights",
+            licence="code Apache-2.0; weights: none stated, presumably non-commercial like FFHQ and StyleGAN2",
         ),
     ),
     Asset(

@@ -42,24 +42,38 @@ class RandomFaces:
 
     Raises:
         BadInput: for values out of range.
+        AssetMissing: where some are not made yet and the generator is not here.
     """
 
     name = NAME
     default_draws = 1
+    DEFAULT_COUNT, DEFAULT_TRUNCATION = 50, 0.6
 
-    def __init__(self, size_px: int | None = None, *, count: int = 100, truncation: float = 0.6, seed: int = 0) -> None:
+    def __init__(
+        self,
+        size_px: int | None = None,
+        *,
+        count: int = DEFAULT_COUNT,
+        truncation: float = DEFAULT_TRUNCATION,
+        seed: int = 0,
+    ) -> None:
         if size_px is not None and size_px > SIDE_PX:
             raise BadInput(f"{NAME}: faces are made at {SIDE_PX} px and are not enlarged to {size_px}")
         if not 1 <= count <= MOST or not 0 < truncation <= 1 or not 0 <= seed < 2**63:
             raise BadInput(f"{NAME}: count is 1 to {MOST:,}, truncation over 0 and up to 1, seed a whole number from 0")
         self.size_px = SIDE_PX if size_px is None else size_px
         self.count, self.truncation, self.seed = count, truncation, seed
-        self.weights = assets.path(NAME, f"the face set {NAME!r}")
-        self._sha256 = hashlib.sha256(self.weights.read_bytes()).hexdigest()
+        if not all((self._folder() / f"{face_id}.png").is_file() for face_id in self.ids()):
+            assets.path(NAME, f"the face set {NAME!r}")
 
     def ids(self) -> tuple[str, ...]:
         """``face-00000`` and so on. A larger count adds to the end."""
-        return tuple(f"face-{number:05d}" for number in range(self.count))
+        return self.ids_of(self.count)
+
+    @staticmethod
+    def ids_of(count: int) -> tuple[str, ...]:
+        """The names of the first ``count`` faces."""
+        return tuple(f"face-{number:05d}" for number in range(count))
 
     def load(self, face_id: str) -> Face:
         """One face, made where the cache does not hold it (some seconds on a CPU).
@@ -93,16 +107,20 @@ class RandomFaces:
             "truncation": self.truncation,
             "seed": self.seed,
             "size_px": self.size_px,
-            "generator_sha256": self._sha256,
+            "generator_sha256": assets.find(NAME).sha256,
         }
 
     def _folder(self) -> Path:
-        """A folder of its own for each generator, seed and truncation: the cache never mixes two."""
-        made_by = json.dumps([self._sha256, self.seed, self.truncation, MEAN_OF])
+        return self.folder_of(self.seed, self.truncation)
+
+    @staticmethod
+    def folder_of(seed: int, truncation: float) -> Path:
+        """Where the faces are kept: a folder for each generator, seed and truncation, so that no two are mixed."""
+        made_by = json.dumps([assets.find(NAME).sha256, seed, truncation, MEAN_OF])
         return assets.home() / "faces" / NAME / hashlib.sha256(made_by.encode()).hexdigest()[:16]
 
     def _made(self, number: int) -> Bytes:
-        generator = _generator(self.weights)
+        generator = _generator(assets.path(NAME, f"the face set {NAME!r}"))
         latent = generator.mean + np.float32(self.truncation) * (generator.w(self.seed, number) - generator.mean)
         return to_square(generator.image(latent), SIDE_PX)
 
@@ -152,7 +170,7 @@ def _generator(path: Path) -> _Generator:
 
 
 def random_face(size_px: int | None = None, options: str = "") -> RandomFaces:
-    """Generated faces of FFHQ's kind (512 px): ``random-face?count=100&truncation=0.6&seed=0``.
+    """Generated faces of FFHQ's kind (512 px): ``random-face?count=50&truncation=0.6&seed=0``.
 
     Raises:
         BadInput: for other options, or values out of range.

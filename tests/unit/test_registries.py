@@ -231,7 +231,7 @@ def test_every_registry_is_whole() -> None:
     for name in protocols.PROTOCOLS:
         protocols.find(name)
     assert set(protocols.CONVENTIONS) <= {*metrics.METRICS, *set_measures.SET_METRICS}
-    subjects = {*metrics.METRICS, *set_measures.SET_METRICS, *restorers.RESTORERS, "whole-photo"}
+    subjects = {*metrics.METRICS, *set_measures.SET_METRICS, *restorers.RESTORERS, *FACES, "whole-photo"}
     for asset in assets.ASSETS.values():
         assert set(asset.needed_by) <= subjects, f"{asset.name} is needed by something that no table holds"
     _packaged_claims()

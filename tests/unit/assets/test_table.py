@@ -9,6 +9,7 @@ import pytest
 
 from gfpbench import assets
 from gfpbench.assets import ASSETS, Asset
+from gfpbench.assets.datasets import FACES
 from gfpbench.metrics import METRICS
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.restorers import RESTORERS as TABLE
@@ -24,7 +25,7 @@ ROWS = [pytest.param(asset, id=name) for name, asset in ASSETS.items()]
 def test_a_row_makes_sense(asset: Asset) -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*", asset.name)
     assert re.fullmatch(r"[A-Za-z0-9._-]+", asset.filename)
-    assert asset.filename.endswith((".pth", ".npz", ".safetensors", ".onnx"))
+    assert asset.filename.endswith((".pth", ".npz", ".safetensors", ".onnx", ".zip"))
     assert asset.sha256 is None or re.fullmatch(r"[0-9a-f]{8,63}|[0-9a-f]{64}", asset.sha256)
     assert asset.size_bytes is None or asset.size_bytes > 10_000
     assert asset.licence
@@ -66,7 +67,7 @@ def test_names_and_files_are_unique() -> None:
 
 @pytest.mark.parametrize("asset", ROWS)
 def test_what_needs_an_asset_exists_under_that_name(asset: Asset) -> None:
-    assert set(asset.needed_by) <= {*TABLE, *METRICS, *SET_METRICS, *OPTIONS}
+    assert set(asset.needed_by) <= {*TABLE, *METRICS, *SET_METRICS, *FACES, *OPTIONS}
     assert len(set(asset.needed_by)) == len(asset.needed_by)
 
 

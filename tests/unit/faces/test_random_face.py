@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -59,14 +60,13 @@ def test_a_face_is_made_once_and_read_after_that(generator: Painted) -> None:
 
 
 def test_the_cache_mixes_no_seeds_truncations_or_generators(
-    generator: Painted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    generator: Painted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert level(faces.load("random-face?seed=1&truncation=1"), "face-00004") == 105
     assert level(faces.load("random-face?seed=2&truncation=1"), "face-00004") == 205
     assert level(faces.load("random-face?seed=2&truncation=0.2"), "face-00004") == 41
-    other = tmp_path / "other.zip"
-    other.write_bytes(b"two other networks")
-    monkeypatch.setattr(assets, "path", lambda name, needed_by=None: other)
+    other = dataclasses.replace(assets.find("random-face"), sha256="0" * 64)
+    monkeypatch.setitem(assets.ASSETS, "random-face", other)
     level(faces.load("random-face?seed=2&truncation=1"), "face-00004")
     assert len(generator.made) == 4
     assert faces.load("random-face").source() != faces.load("random-face?seed=1").source()
@@ -105,8 +105,21 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
     with pytest.raises(AssetMissing, match="run `gfpbench fetch random-face`"):
         faces.load("random-face")
-    monkeypatch.setattr(assets, "path", lambda name, needed_by=None: __file__ and Path(__file__))
+    monkeypatch.setattr(assets, "path", lambda name, needed_by=None: Path(__file__))
     monkeypatch.setitem(sys.modules, "openvino", None)
     random_face._generator.cache_clear()
     with pytest.raises(PackageMissing, match=r"pip install 'gfpbench\[random-face\]'"):
         faces.load("random-face").load("face-00000")
+
+
+def test_faces_that_were_made_need_no_generator(generator: Painted, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("face-00000", "face-00001")
+    made = [level(faces.load("random-face?count=2&truncation=1"), name) for name in names]
+
+    def absent(name: str, needed_by: str | None = None) -> Path:
+        raise AssetMissing(name, needed_by or "")
+
+    monkeypatch.setattr(assets, "path", absent)
+    assert [level(faces.load("random-face?count=2&truncation=1"), name) for name in names] == made
+    with pytest.raises(AssetMissing):
+        faces.load("random-face?count=3&truncation=1")

@@ -13,6 +13,7 @@ import torch
 
 from gfpbench import faces
 from gfpbench.assets.datasets import FACES, TABLE
+from gfpbench.faces.random_face import RandomFaces
 from gfpbench.registry import companion
 from gfpbench.types import FaceSet
 
@@ -134,8 +135,16 @@ def portraits(root: Path) -> Path:
     return root
 
 
+def random_face(root: Path) -> Path:
+    """The cache of faces that were made before; the generator itself is a file of 41 MB."""
+    for face_id in RandomFaces.ids_of(RandomFaces.DEFAULT_COUNT):
+        write(RandomFaces.folder_of(0, RandomFaces.DEFAULT_TRUNCATION) / f"{face_id}.png", (512, 512))
+    return root
+
+
 TREES: dict[str, Callable[[Path], Path]] = {
     "portraits": portraits,
+    "random-face": random_face,
     "celeba-test": celeba_test,
     "celeba": celeba,
     "utkface": utkface,
