@@ -1,7 +1,12 @@
-"""Loads the plugin when the suite runs from a checkout; an installed gfpbench registers itself."""
+"""What the suite needs beyond an installed gfpbench: pytest's own tester, and the checkout's ``training``."""
+
+import sys
+from pathlib import Path
 
 import pytest
 
 pytest.register_assert_rewrite("tests")  # what tests share asserts too, in modules that are not named test_*.py
 
 pytest_plugins = ["pytester"]
+# Last, so that an installed gfpbench is the one that is tested.
+sys.path.append(str(Path(__file__).parent))

@@ -1,4 +1,4 @@
-"""Trains the small GFP-GAN that gfpbench embeds: the paper's objective, a StyleGAN2 prior, restoration on top of it.
+"""The networks of ``nano``, the small GFP-GAN that gfpbench embeds, and directions of their latents.
 
-``python -m gfpbench.nano.train`` is the program; docs/nano.md says how it is used and what came of it.
+The restorer of that name is ``gfpbench.restorers.nano``; what trained it is the checkout's ``training``.
 """

@@ -18,9 +18,9 @@ WEIGHTS_SHA256 = "76aca07827aaf159bb560cfebb06f3b12a33fbb3ab14b34ef604cf9a5c4b65
 def nano(*, device: str = "cpu") -> GfpganClean:
     """A small GFP-GAN (3.2 M weights, 128 px) that comes with gfpbench: clean faces, fairly sharp.
 
-    Trained on public-domain portraits by ``gfpbench.nano``, without a generative prior; the file's metadata says how.
-    It shows that the bench works and what a change does to a network; it is no match for a published model, and has
-    seen portraits of adults only.
+    Trained on public-domain portraits without a generative prior; the file's metadata and docs/nano.md say how. It
+    shows that the bench works and what a change does to a network; it is no match for a published model, and has seen
+    portraits of adults only.
 
     Raises:
         BadInput: where the weights are absent or are not those that gfpbench was published with.

@@ -17,6 +17,8 @@ import torch
 import gfpbench
 from gfpbench.types import Json
 
+PACKAGE = Path(gfpbench.__file__).parent
+
 
 def environment(device: str) -> dict[str, Json]:
     """A record without times, paths or names of people, equal on two runs of one machine.
@@ -63,9 +65,8 @@ def device_key(environment: Mapping[str, Json]) -> str:
 
 
 @functools.cache
-def code_sha256() -> str:
-    """Hash of gfpbench's own source files: two Results with the same hash were measured by the same code."""
-    package = Path(__file__).parents[1]
+def code_sha256(package: Path = PACKAGE) -> str:
+    """Hash of a package's source files, gfpbench's own unless told: the same hash means measured by the same code."""
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         content = path.read_bytes()

@@ -17,10 +17,10 @@ import torch
 
 from gfpbench.images import batch_from_uint8
 from gfpbench.nano import networks
-from gfpbench.nano.data import Faces, Mixture, Steps
 from gfpbench.restorers import load
 from gfpbench.restorers.gfpgan_sizes import Sizes
-from tests.unit.nano.blobs import blobs
+from tests.training.blobs import blobs
+from training.data import Faces, Mixture, Steps
 
 BATCH = 8
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

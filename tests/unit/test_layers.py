@@ -53,12 +53,31 @@ def test_an_upward_import_is_seen(tmp_path: Path) -> None:
     assert upward_imports(bad, tmp_path) == ["psnr.py:2 gfpbench.run", "psnr.py:3 gfpbench.faces.folder"]
 
 
+def imported(path: Path) -> set[str]:
+    """The top-level modules that a file imports, wherever in the file it does."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    whole = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    parts = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+    return {name.split(".")[0] for name in (*whole, *parts)}
+
+
+def test_the_package_imports_nothing_else_of_the_checkout() -> None:
+    """``training`` builds on gfpbench, which is installed without it."""
+    checkout = {path.name.removesuffix(".py") for path in PACKAGE.parent.iterdir()} - {"gfpbench"}
+    assert {"training", "tests"} <= checkout
+    assert {path.name: imported(path) & checkout for path in PACKAGE.rglob("*.py") if imported(path) & checkout} == {}
+
+
+def test_an_import_of_the_checkout_is_seen(tmp_path: Path) -> None:
+    for line in (
+        "import training.loop",
+        "from training import losses",
+        "def late():\n    from training.data import Faces",
+    ):
+        (tmp_path / "bad.py").write_text(line)
+        assert imported(tmp_path / "bad.py") == {"training"}
+
+
 def test_only_the_plugin_imports_pytest() -> None:
-    importing = [
-        path.relative_to(PACKAGE).parts[0]
-        for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "pytest" for alias in node.names))
-        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pytest")
-    ]
+    importing = [path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py") if "pytest" in imported(path)]
     assert set(importing) == {"plugin"}

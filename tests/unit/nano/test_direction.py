@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from gfpbench.images import batch_from_uint8
 from gfpbench.nano import networks
 from gfpbench.nano.direction import Direction, Steered, found_direction, moved_latents, read_direction
-from gfpbench.nano.export import write_weights
 from gfpbench.restorers.gfpgan_sizes import Sizes
 from gfpbench.types import BadInput
-from tests.unit.nano.blobs import blobs
+from tests.training.blobs import blobs
 from tests.unit.nano.laws_direction import LAWS
 
 LABELLED = 300
@@ -120,7 +120,8 @@ def test_a_face_is_restored_with_the_attribute_moved(tmp_path: Path, attribute: 
             nn.init.zeros_(shift[2].bias)
         for layer in (network.stylegan_decoder.to_rgbs[-1], network.stylegan_decoder.to_rgb1):
             layer.modulated_conv.weight.mul_(0.02)  # far from where an image is clamped
-    write_weights(tmp_path / "nano.safetensors", network.state_dict(), {"config": SIZES.config()})
+    halves = {name: tensor.contiguous().half() for name, tensor in network.state_dict().items()}
+    save_file(halves, tmp_path / "nano.safetensors")
     batch = batch_from_uint8(list(blobs(2).images), ("0", "1"))
     still, moved, twice = (
         Steered(tmp_path / "nano.safetensors", attribute, amount)(batch).pixels for amount in (0.0, 1.0, 2.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -17,14 +18,14 @@ import torch
 
 from gfpbench import restorers
 from gfpbench.images import batch_from_uint8, write_png
-from gfpbench.nano.config import read_config
-from gfpbench.nano.data import Mixture, Pairs, Steps, pairs_of
-from gfpbench.nano.prior import Prior
-from gfpbench.nano.restore import Restore
-from gfpbench.nano.start import read_start
-from gfpbench.nano.train import train
 from gfpbench.types import BadInput, GfpbenchError
-from tests.unit.nano.blobs import blobs
+from tests.training.blobs import blobs
+from training.config import read_config
+from training.data import Mixture, Pairs, Steps, pairs_of
+from training.prior import Prior
+from training.restore import Restore
+from training.start import read_start
+from training.train import train
 
 TINY = """
 [network]
@@ -50,11 +51,12 @@ checkpoint_seconds = 0
 look_seconds = 1000000
 """
 STEPS = 5
+ROOT = Path(__file__).parents[2]
 DEVICES = ("cpu", pytest.param("cuda", marks=pytest.mark.gpu))
 KILLER = """
 import os, signal, sys, torch
 from pathlib import Path
-from gfpbench.nano.train import train
+from training.train import train
 torch.set_num_threads({threads})
 save, saved = torch.save, []
 def half(state, file):
@@ -118,7 +120,7 @@ def test_killed_and_gone_on_with_is_the_same_bit_for_bit(
         train("restore", data=str(data), out=whole, config=config, steps=STEPS, device="cpu")
     threads = torch.get_num_threads()
     script = KILLER.format(stage=stage, data=str(data), out=str(out), config=config, steps=STEPS, threads=threads)
-    died = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    died = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert torch.load(out / "checkpoint.pt", weights_only=True)["step"] == 2
     assert not (out / name).exists()
@@ -159,6 +161,7 @@ def test_metadata_says_how_it_came_about(restored: Path, config: str, data: Path
     assert str(data) not in json.dumps(found)
     assert found["device"].startswith("CPU, torch ")
     assert found["code"].startswith("gfpbench ")
+    assert re.fullmatch("sha256 [0-9a-f]{16}", found["training_code"])
     assert json.loads(found["validation"]).keys() == {"psnr_rgb", "ssim_rgb", "gmsd"}
 
 
@@ -289,8 +292,8 @@ def test_mistakes_are_named(
 
 
 def test_the_program_ends_with_one_line_and_code_2(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "gfpbench.nano.train", "restore", "--data", str(tmp_path), "--out", str(tmp_path)]
-    done = subprocess.run([*command, "--steps", "1"], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "training.train", "restore", "--data", str(tmp_path), "--out", str(tmp_path)]
+    done = subprocess.run([*command, "--steps", "1"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "holds no images" in done.stderr

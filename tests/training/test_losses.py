@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from gfpbench.nano import losses
 from gfpbench.types import BadInput
-from tests.unit.nano.laws_losses import LAWS, seeded
+from tests.training.laws_losses import LAWS, seeded
 from tests.unit.restorers.upstream_gfpgan import upstream
+from training import losses
 
 
 @pytest.fixture(scope="module")

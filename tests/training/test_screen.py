@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from gfpbench import faces
 from gfpbench.images import to_rgb_arrays, write_png
-from gfpbench.nano import screen as screening
-from gfpbench.nano.data import Faces
-from gfpbench.nano.screen import Known, Limits, screened
 from gfpbench.types import BadInput, ImageBatch
-from tests.unit.nano.blobs import blobs
-from tests.unit.nano.laws_screen import LAWS, embed_by_colour
+from tests.training.blobs import blobs
+from tests.training.laws_screen import LAWS, embed_by_colour
+from training import screen as screening
+from training.data import Faces
+from training.screen import Known, Limits, screened
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
@@ -61,8 +61,8 @@ def test_the_program_writes_faces_and_a_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """From a prior's file; the detector is a stand-in, for a generator that has learnt nothing draws no faces."""
-    from gfpbench.nano.train import train
-    from tests.unit.nano.test_train import TINY
+    from tests.training.test_train import TINY
+    from training.train import train
 
     data, prior = tmp_path / "data", tmp_path / "prior"
     data.mkdir()

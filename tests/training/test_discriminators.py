@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gfpbench.nano.discriminators import COMPONENTS, Discriminator, LocalDiscriminator, component
+from training.discriminators import COMPONENTS, Discriminator, LocalDiscriminator, component
 
 
 def signed(batch: int, side: int) -> torch.Tensor:

@@ -15,16 +15,16 @@ from typing import Any
 import torch
 
 from gfpbench.images import from_signed
-from gfpbench.nano.config import Config
-from gfpbench.nano.data import Faces, Levels, Mixture, Pairs, Steps, pairs_of
-from gfpbench.nano.export import about_network, about_run, write_weights
-from gfpbench.nano.learning import read_whole, save_whole
-from gfpbench.nano.prior import TRUNCATION, Prior, mean_latent
-from gfpbench.nano.progress import Shown
-from gfpbench.nano.restore import Restore
-from gfpbench.nano.start import DISCRIMINATOR
-from gfpbench.nano.validation import COLUMNS, Validation, write_sheet
 from gfpbench.types import BadInput, GfpbenchError, Json
+from training.config import Config
+from training.data import Faces, Levels, Mixture, Pairs, Steps, pairs_of
+from training.export import about_network, about_run, write_weights
+from training.learning import read_whole, save_whole
+from training.prior import TRUNCATION, Prior, mean_latent
+from training.progress import Shown
+from training.restore import Restore
+from training.start import DISCRIMINATOR
+from training.validation import COLUMNS, Validation, write_sheet
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"

@@ -97,5 +97,5 @@ def read_whole(path: Path) -> dict[str, Any]:
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise BadInput(f"{path} is no checkpoint that can be gone on from: delete it to begin again") from error
     if not isinstance(state, dict) or "step" not in state:
-        raise BadInput(f"{path} is no checkpoint of gfpbench.nano: delete it to begin again")
+        raise BadInput(f"{path} is no checkpoint of this program: delete it to begin again")
     return state

@@ -17,11 +17,11 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from gfpbench.nano.config import Config, read_config
-from gfpbench.nano.data import Faces, Mixture, Steps, pairs_of
-from gfpbench.nano.prior import Prior
-from gfpbench.nano.restore import Restore
-from tests.unit.nano.blobs import blobs
+from tests.training.blobs import blobs
+from training.config import Config, read_config
+from training.data import Faces, Mixture, Steps, pairs_of
+from training.prior import Prior
+from training.restore import Restore
 
 CUDA = "cuda:0"
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")  # copy.deepcopy does

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gfpbench.nano.losses import Weights
 from gfpbench.registry import unknown
 from gfpbench.restorers.gfpgan_sizes import Sizes
 from gfpbench.types import BadInput
+from training.losses import Weights
 
 RECIPES = Path(__file__).parent / "recipes"
 MOST_LAYERS = 8

@@ -1,6 +1,6 @@
 """Generated training faces: sampled from a prior, rejected where no face is found or a person is copied.
 
-``python -m gfpbench.nano.screen`` samples with a seed and a truncation, keeps what a detector takes for a face and what
+``python -m training.screen`` samples with a seed and a truncation, keeps what a detector takes for a face and what
 is no nearer to any training face than those are to each other, and writes images with a record of all of it.
 """
 
@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from gfpbench.images import from_signed, pixels_sha256, quantized, to_rgb_arrays, write_png
 from gfpbench.metrics.identity import dlib_embedder
 from gfpbench.nano import networks
-from gfpbench.nano.data import Faces, read_faces
-from gfpbench.nano.prior import TRUNCATION, sampled
-from gfpbench.nano.start import fit_copied, read_start
 from gfpbench.restorers.gfpgan_sizes import Sizes
 from gfpbench.types import BadInput, GfpbenchError
+from training.data import Faces, read_faces
+from training.prior import TRUNCATION, sampled
+from training.start import fit_copied, read_start
 
 Bytes = NDArray[np.uint8]
 Embed = Callable[[Bytes], "NDArray[np.float64] | None"]
@@ -178,7 +178,7 @@ def _small(image: Bytes) -> NDArray[np.float64]:
 
 
 def samples(prior: Path, truncation: float, seed: int, most: int) -> Iterable[tuple[int, Bytes]]:
-    """Numbered faces of a prior that ``gfpbench.nano.train`` wrote, one after another. Raises BadInput for another."""
+    """Numbered faces of a prior that ``training.train`` wrote, one after another. Raises BadInput for another."""
     start = read_start(str(prior))
     if start.kind != "prior":
         raise BadInput(f"{prior} is no prior: faces are sampled from prior.safetensors")
@@ -200,7 +200,7 @@ def _sizes(weights: Mapping[str, torch.Tensor]) -> Sizes:
 
 
 def screen(
-    prior: Annotated[Path, typer.Option(help="prior.safetensors of gfpbench.nano.train.")],
+    prior: Annotated[Path, typer.Option(help="prior.safetensors of training.train.")],
     data: Annotated[str, typer.Option(help="The faces it was trained on, all of them.")],
     out: Annotated[Path, typer.Option(help="Where the kept faces and screening.json go.")],
     count: Annotated[int, typer.Option(min=1, help="How many faces to keep.")] = 64,
@@ -250,7 +250,7 @@ def main() -> None:
         with torch.inference_mode():
             app()
     except GfpbenchError as error:
-        print(f"gfpbench.nano.screen: {error}", file=sys.stderr)
+        print(f"training.screen: {error}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from gfpbench.nano import networks
-from gfpbench.nano.start import Start, read_start
-from gfpbench.nano.widen import widened
 from gfpbench.restorers.gfpgan_sizes import Sizes
 from gfpbench.types import BadInput
+from training.start import Start, read_start
+from training.widen import widened
 
 NARROW = Sizes.made(64, 16, 2, 0.0625, 1)
 

@@ -14,6 +14,8 @@ import gfpbench
 from gfpbench.run.environment import code_sha256
 from gfpbench.types import Json
 
+TRAINING = Path(__file__).parent
+
 
 def write_weights(path: Path, weights: Mapping[str, torch.Tensor], metadata: Mapping[str, Json]) -> None:
     """Write float16 tensors and metadata, whole or not at all; the same bytes for the same weights."""
@@ -34,6 +36,7 @@ def about_run(device: str, seed: int, steps: int) -> dict[str, Json]:
         "seed": str(seed),
         "device": f"{name}, torch {torch.__version__}",
         "code": f"gfpbench {gfpbench.__version__}, sha256 {code_sha256()[:16]}",
+        "training_code": f"sha256 {code_sha256(TRAINING)[:16]}",
     }
 
 

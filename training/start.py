@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from gfpbench.nano.networks import channels_last
-from gfpbench.nano.widen import widened
 from gfpbench.restorers.checkpoint_file import fit, read_weights
 from gfpbench.restorers.nano import WEIGHTS
 from gfpbench.types import BadInput
+from training.widen import widened
 
 DISCRIMINATOR = "discriminator."
 

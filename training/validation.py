@@ -10,8 +10,8 @@ import torch
 
 from gfpbench import degrade, metrics
 from gfpbench.images import from_signed, quantized, to_rgb_arrays, to_signed, write_png
-from gfpbench.nano.data import Faces
 from gfpbench.types import ImageBatch
+from training.data import Faces
 
 METRICS = ("psnr_rgb", "ssim_rgb", "gmsd")
 MOST = 64

@@ -1,4 +1,4 @@
-"""``python -m gfpbench.nano.train``: trains the prior or the restorer, and goes on where it was stopped."""
+"""``python -m training.train``: trains the prior or the restorer, and goes on where it was stopped."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Annotated
 import typer
 
 from gfpbench import devices
-from gfpbench.nano.config import read_config
-from gfpbench.nano.data import read_faces
-from gfpbench.nano.learning import prepare_device
-from gfpbench.nano.prior import Prior
-from gfpbench.nano.progress import Shown
-from gfpbench.nano.restore import Restore
-from gfpbench.nano.start import Start, read_start
-from gfpbench.nano.training import Training
-from gfpbench.nano.validation import Validation
 from gfpbench.types import BadInput, GfpbenchError
+from training.config import read_config
+from training.data import read_faces
+from training.learning import prepare_device
+from training.loop import Training
+from training.prior import Prior
+from training.progress import Shown
+from training.restore import Restore
+from training.start import Start, read_start
+from training.validation import Validation
 
 LEAST_FACES = 8
 
@@ -97,10 +97,10 @@ def main() -> None:
         app()
     except GfpbenchError as error:
         line = "".join(c if c.isprintable() else " " for c in str(error))
-        print(f"gfpbench.nano.train: {line}", file=sys.stderr)
+        print(f"training.train: {line}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("gfpbench.nano.train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("training.train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         sys.exit(130)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from gfpbench.nano.losses import Weights
 from gfpbench.types import BadInput
+from training.losses import Weights
 
 
 def seeded(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from gfpbench.nano import losses, networks
-from gfpbench.nano.augment import diffaugment
-from gfpbench.nano.config import Config
-from gfpbench.nano.data import Faces, Pairs, torch_generator
-from gfpbench.nano.discriminators import COMPONENTS, Discriminator, LocalDiscriminator, component
-from gfpbench.nano.learning import Average, Schedule, products
-from gfpbench.nano.start import Start
+from gfpbench.nano import networks
+from training import losses
+from training.augment import diffaugment
+from training.config import Config
+from training.data import Faces, Pairs, torch_generator
+from training.discriminators import COMPONENTS, Discriminator, LocalDiscriminator, component
+from training.learning import Average, Schedule, products
+from training.start import Start
 
 Tensor = torch.Tensor
 
@@ -77,7 +78,7 @@ class Restore:
     def _identity(self, faces: Faces) -> Any:
         if "dlib" not in (self.settings["features"], self.settings["identity"]):
             return None
-        from gfpbench.nano.dlib_network import AlignedDlib
+        from training.dlib_network import AlignedDlib
 
         return AlignedDlib(faces, self.device)
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 
-from gfpbench.nano import losses, networks
-from gfpbench.nano.augment import diffaugment
-from gfpbench.nano.config import Config
-from gfpbench.nano.data import Pairs, torch_generator
-from gfpbench.nano.discriminators import Discriminator
-from gfpbench.nano.learning import Average, products
-from gfpbench.nano.restore import penalty
+from gfpbench.nano import networks
+from training import losses
+from training.augment import diffaugment
+from training.config import Config
+from training.data import Pairs, torch_generator
+from training.discriminators import Discriminator
+from training.learning import Average, products
+from training.restore import penalty
 
 Tensor = torch.Tensor
 MEAN_OF = 4096

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gfpbench.nano.data import Faces
+from training.data import Faces
 
 
 def blobs(count: int, side: int = 32, seed: int = 0) -> Faces:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gfpbench.metrics.identity import DlibEmbedder, dlib_embedder
-from gfpbench.nano.data import Faces, Pairs
 from gfpbench.types import BadInput, PackageMissing
+from training.data import Faces, Pairs
 
 Tensor = torch.Tensor
 CHIP_PX = 150

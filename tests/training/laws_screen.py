@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.nano.screen import Limits
-from tests.unit.nano.blobs import blobs
+from tests.training.blobs import blobs
+from training.screen import Limits
 
 LIMITS = Limits(angle_degrees=2.0, pixels=5.0)
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from gfpbench.nano.learning import Average, Schedule, read_whole, save_whole
 from gfpbench.types import BadInput
-from tests.unit.nano.laws_learning import LAWS
+from tests.training.laws_learning import LAWS
+from training.learning import Average, Schedule, read_whole, save_whole
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)

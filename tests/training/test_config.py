@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gfpbench.nano.config import RECIPES, read_config
 from gfpbench.restorers.nano import nano
 from gfpbench.types import BadInput
+from training.config import RECIPES, read_config
 
 
 @pytest.mark.parametrize("recipe", sorted(path.stem for path in RECIPES.glob("*.toml")))

@@ -11,9 +11,9 @@ import torch
 from gfpbench import degrade
 from gfpbench.degrade.chain import Chain
 from gfpbench.images import from_signed, write_png
-from gfpbench.nano.data import LIGHT, Faces, Mixture, Steps, read_faces
 from gfpbench.types import BadInput
-from tests.unit.nano.blobs import blobs
+from tests.training.blobs import blobs
+from training.data import LIGHT, Faces, Mixture, Steps, read_faces
 
 MIXED = {"paper": 0.8, "light": 0.15, "none": 0.05}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gfpbench.nano.augment import _hidden, _shifted, diffaugment
+from training.augment import _hidden, _shifted, diffaugment
 
 
 def generator(seed: int = 0) -> torch.Generator:

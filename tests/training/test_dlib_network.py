@@ -12,9 +12,9 @@ import torch
 from gfpbench import faces
 from gfpbench.images import batch_from_uint8, to_rgb_arrays, to_signed
 from gfpbench.metrics.identity import dlib_embedder
-from gfpbench.nano import dlib_network
-from gfpbench.nano.data import Faces, Steps
 from gfpbench.types import BadInput, ImageBatch
+from training import dlib_network
+from training.data import Faces, Steps
 
 dlib = pytest.importorskip("dlib", reason="needs dlib: pip install gfpbench[identity]")
 
