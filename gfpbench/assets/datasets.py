@@ -55,9 +55,10 @@ FACES: dict[str, FaceSetRow] = {
     ),
     "portraits": FaceSetRow(
         loader="gfpbench.faces.portraits:portraits",
-        what="The portraits, wherever they are on this machine.",
+        what="Official portraits of members of the US Congress, aligned the FFHQ way.",
         licence="public domain (works of the US government)",
-        images=59,
+        where_to_get="https://github.com/unitedstates/images (congress/original, public domain), align the faces as FFHQ's",
+        layout="*.png or *.jpg, one aligned face each",
     ),
     "random-face": FaceSetRow(
         loader="gfpbench.faces.random_face:random_face",

@@ -15,8 +15,6 @@ from gfpbench.faces import KEPT_FACES, Draws
 from gfpbench.registry import attribute_of
 from gfpbench.types import AssetMissing, BadInput, Face, FaceSet
 
-REPOSITORY = Path(__file__).parents[3]
-
 
 class Counted:
     """Faces that count how often they are decoded."""
@@ -100,37 +98,20 @@ def test_copies_of_many_faces_keep_few_in_memory() -> None:
     assert len(many._kept) == KEPT_FACES
 
 
-def test_portraits_are_found_beside_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    beside = REPOSITORY.parent / "shared" / "faces" / "aligned-128" / "val"
-    if not beside.is_dir():
-        pytest.skip("../shared/faces is not beside this checkout")
-    monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    portraits = faces.load("portraits")
-    assert portraits.name == "portraits"
-    assert len(portraits.ids()) == 59
-    assert portraits.load(portraits.ids()[0]).pixels.shape == (3, 128, 128)
-    assert portraits.source()["licence"].startswith("public domain")
-
-
-def _portrait(folder: Path, name: str) -> None:
-    folder.mkdir(parents=True)
-    Image.fromarray(np.full((128, 128, 3), 90, np.uint8)).save(folder / f"{name}.png")
-
-
-def test_portraits_fetched_come_first_and_the_working_folder_counts(monkeypatch, tmp_path: Path) -> None:
-    import gfpbench
-
-    monkeypatch.setattr(gfpbench, "__file__", str(tmp_path / "away" / "gfpbench" / "__init__.py"))
+def test_portraits_are_looked_for_in_their_place_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not beside the working folder or the checkout, where they would be found on one machine only."""
     monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path / "home"))
-    (tmp_path / "work" / "deep" / "er").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "work" / "deep" / "er")
+    beside = tmp_path / "shared" / "faces" / "aligned-128" / "val"
+    place = tmp_path / "home" / "faces" / "portraits"
+    for folder, name in ((beside, "beside"), (place / "deep", "fetched")):
+        folder.mkdir(parents=True)
+        Image.fromarray(np.full((128, 128, 3), 90, np.uint8)).save(folder / f"{name}.png")
+    monkeypatch.chdir(tmp_path)
+    assert faces.load("portraits").ids() == ("deep/fetched",)
+    assert faces.load("portraits", draws=2, size_px=64).load("deep/fetched~1").pixels.shape == (3, 64, 64)
+    place.rename(tmp_path / "elsewhere")
+    assert faces.load(f"portraits:{tmp_path / 'elsewhere'}").ids() == ("deep/fetched",)
     with pytest.raises(
-        AssetMissing, match=r"'portraits' is not here: looked for faces/portraits in .*home, and shared/faces"
+        AssetMissing, match=r"home/faces/portraits: get it from .*unitedstates/images.*one aligned face"
     ):
         faces.load("portraits")
-    _portrait(tmp_path / "work" / "shared" / "faces" / "aligned-128" / "val", "beside")
-    assert faces.load("portraits").ids() == ("beside",)
-    _portrait(tmp_path / "home" / "faces" / "portraits", "fetched")
-    assert faces.load("portraits").ids() == ("fetched",)
-    assert faces.load("portraits", draws=2, size_px=64).load("fetched~1").pixels.shape == (3, 64, 64)
