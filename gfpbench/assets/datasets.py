@@ -57,7 +57,7 @@ FACES: dict[str, FaceSetRow] = {
         loader="gfpbench.faces.portraits:portraits",
         what="Official portraits of members of the US Congress, aligned the FFHQ way.",
         licence="public domain (works of the US government)",
-        where_to_get="https://github.com/unitedstates/images (congress/original, public domain), align the faces as FFHQ's",
+        where_to_get="https://github.com/unitedstates/images (congress/original; align the faces as FFHQ's are)",
         layout="*.png or *.jpg, one aligned face each",
     ),
     "random-face": FaceSetRow(
