@@ -3,7 +3,7 @@
 Adding a paper: one ``.toml`` file in this folder. See ``gfpgan-2021.toml`` for every field.
 """
 
-from gfpbench.claims.judge import Outcome, Status, judge, judge_all, judge_row, open_outcome
+from gfpbench.claims.judge import Outcome, Status, judge, judge_row, open_outcome
 from gfpbench.claims.published import Claim, Paper, Row, Table, claims, papers, read, row, tables
 from gfpbench.claims.stored import Judged, judge_claims, judge_numbers, judged, waits_for
 
@@ -17,7 +17,6 @@ __all__ = [
     "Table",
     "claims",
     "judge",
-    "judge_all",
     "judge_claims",
     "judge_numbers",
     "judge_row",

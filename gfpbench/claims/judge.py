@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -236,11 +236,4 @@ def open_outcome(table: Table, row: Row, figure: str, reason: str) -> Outcome:
         reason,
         expected,
         restorer=row.restorer or "",
-    )
-
-
-def judge_all(claims: Sequence[Claim], restored: Result, degraded: Result, truth: Result) -> tuple[Outcome, ...]:
-    """Every claim that the restorer makes, judged."""
-    return tuple(
-        judge(claim, restored, degraded, truth) for claim in claims if claim.is_made_by(restored.case.restorer)
     )

@@ -23,7 +23,6 @@ GROUPS = (
 
 IMAGES = ("img_align_celeba", "img_align_celeba/img_align_celeba", "Img/img_align_celeba")
 LISTS = ("", "Anno", "Eval")
-PARTITIONS = {0: "train", 1: "valid", 2: "test"}
 _POINTS = 10  # x and y of the eyes, the nose and the corners of the mouth
 
 

@@ -20,7 +20,6 @@ from gfpbench.types import BadInput, ImageBatch
 Resize: TypeAlias = Literal["legacy", "clean"]
 
 ASSET = "inception-fid"
-DIMENSION = 2048
 SIDE_PX = 299
 SOURCES: Mapping[Resize, str] = {
     "legacy": "Heusel et al. 2017, Eq. 6, as in basicsr/metrics/fid.py (BasicSR@8d56e3a) and mseitzer/pytorch-fid",

@@ -15,7 +15,7 @@ import torch
 
 from gfpbench.registry import attribute_of, unknown
 from gfpbench.restorers.adapt import from_array_function, from_module
-from gfpbench.restorers.checked import Seen, checked, ignores_input, is_opaque, is_repeatable
+from gfpbench.restorers.checked import Seen, checked, ignores_input, is_opaque
 from gfpbench.restorers.options import split_options
 from gfpbench.types import BadInput, Restorer
 
@@ -54,7 +54,6 @@ __all__ = [
     "from_module",
     "ignores_input",
     "is_opaque",
-    "is_repeatable",
     "load",
 ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -50,10 +49,6 @@ class Speed:
     environment: Mapping[str, Json] = field(default_factory=dict)
     noise: float = 0.0
     ratios: tuple[float, ...] = ()
-
-    @property
-    def images_per_second(self) -> float:
-        return self.batch_size / self.seconds if self.seconds else math.inf
 
 
 def to_json(speed: Speed) -> dict[str, Json]:

@@ -15,9 +15,10 @@ import torch
 from skimage import data
 
 from gfpbench.images import batch_from_uint8, select
-from gfpbench.restorers import Seen, checked, ignores_input, is_repeatable, load
+from gfpbench.restorers import Seen, checked, ignores_input, load
 from gfpbench.restorers.gfpgan_clean import GfpganClean
 from gfpbench.types import ImageBatch, Json
+from tests.unit.restorers.repeatable import is_repeatable
 
 Function = Callable[[ImageBatch], object]
 Images = Callable[[torch.Tensor], torch.Tensor]

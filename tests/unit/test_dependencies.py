@@ -53,7 +53,7 @@ BY_OTHERS = {
 
 def imported(*folders: str) -> dict[str, str]:
     """Top-level modules that files below these folders import, each with one place where."""
-    found = {}
+    found: dict[str, str] = {}
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -65,7 +65,7 @@ def imported(*folders: str) -> dict[str, str]:
                 if called in ("import_module", "importorskip") and isinstance(first, ast.Constant):
                     names = [str(first.value)]
             for name in names:
-                found[name.split(".")[0]] = f"{path.relative_to(ROOT)}:{node.lineno}"
+                found[name.split(".")[0]] = str(path.relative_to(ROOT))
     return found
 
 
@@ -74,7 +74,7 @@ def declared(*extras: str) -> dict[str, str]:
     lines = [*PROJECT["dependencies"]]
     for extra in extras:
         lines += PROJECT["optional-dependencies"][extra]
-    found = {}
+    found: dict[str, str] = {}
     for requirement in map(Requirement, lines):
         if requirement.name == "gfpbench":
             found |= declared(*requirement.extras)

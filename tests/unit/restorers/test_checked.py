@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from gfpbench.images import select
-from gfpbench.restorers import Seen, checked, ignores_input, is_repeatable, load
+from gfpbench.restorers import Seen, checked, ignores_input, load
 from gfpbench.types import ImageBatch, Json
+from tests.unit.restorers.repeatable import is_repeatable
 
 
 class Made:
