@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from gfpbench import degrade, faces, images
 from gfpbench.assets.datasets import FACES, TABLE, FaceSetRow, placed
 from gfpbench.cli import catalogue, doctor
 from gfpbench.faces.dataset import sampled
+from gfpbench.faces.folder import Folder
 from gfpbench.faces.utkface import attributes_of, utkface
 from gfpbench.faces.wider import MARGIN, read_boxes
 from gfpbench.types import AssetMissing, BadInput, FaceSet, ImageBatch, UnreadableFace
@@ -340,8 +342,9 @@ def test_the_hash_sees_another_file_and_another_label(name: str, tmp_path: Path)
         return str(faces.load(f"{name}:{root}").source()["files_sha256"])
 
     before = hashed()
-    used = faces.load(f"{name}:{root}")._members  # type: ignore[attr-defined]
-    file = next(iter(used.values())).file
+    opened: Any = faces.load(f"{name}:{root}")
+    file = next(iter(opened._files.values() if isinstance(opened, Folder) else opened._members.values()))
+    file = getattr(file, "file", file)
     file.write_bytes(file.read_bytes() + b"\0")
     changed = hashed()
     assert changed != before
