@@ -146,6 +146,9 @@ def photos(
         str, typer.Option(help="Faces to restore: all, largest, centre, or an index of photos.json, from 0.")
     ] = "all",
     upscale: Annotated[int, typer.Option(min=1, max=4, help="Upscaling factor of the output.")] = 1,
+    background: Annotated[
+        str, typer.Option(help="Network that enlarges the background, such as realesrgan-x4plus. [default: Lanczos]")
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces per batch.")] = 8,
     isolate: Isolate = False,
@@ -165,7 +168,14 @@ def photos(
         check_choice(face)  # before anything is loaded
         loaded = guarded(restorer, device, isolate=isolate, seconds_per_image=seconds_per_image)
         pipeline = load_pipeline(
-            loaded, detector=detector, mask=mask, device=device, upscale=upscale, batch_size=batch_size, face=face
+            loaded,
+            detector=detector,
+            mask=mask,
+            device=device,
+            upscale=upscale,
+            batch_size=batch_size,
+            face=face,
+            background=background,
         )
 
     def told(name: str, line: str, ok: bool) -> None:

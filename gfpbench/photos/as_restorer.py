@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from gfpbench import devices
 from gfpbench.images import batch_from_uint8, moved, to_rgb_arrays
+from gfpbench.photos.background import load_background
 from gfpbench.photos.detect import AUTO
 from gfpbench.photos.detect import load as load_detector
 from gfpbench.photos.face_selection import ALL, check_choice
@@ -98,6 +99,7 @@ def load_pipeline(
     upscale: int = 1,
     batch_size: int = 8,
     face: str = ALL,
+    background: str = "",
 ) -> Pipeline:
     """Everything a photo goes through, by name; the restorer may be one that is loaded already.
 
@@ -109,7 +111,8 @@ def load_pipeline(
     where = devices.resolve(device)
     loaded = load_restorer(restorer, device=where) if isinstance(restorer, str) else restorer
     found_by, shown = load_detector(detector, device=where), load_mask(mask, device=where)
-    return Pipeline(loaded, found_by, shown, upscale, where, batch_size, face)
+    enlarger = load_background(background, device=where) if background else None
+    return Pipeline(loaded, found_by, shown, upscale, where, batch_size, face, enlarger)
 
 
 def whole_photo(

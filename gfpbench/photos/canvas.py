@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gfpbench.decode import Decoded
 from gfpbench.images import Bytes
 from gfpbench.photos.align import CROP_PX, Matrix
+from gfpbench.photos.background import Background
 from gfpbench.photos.paste import Levels, enlarged
 
 _ROWS_AT_ONCE = 256
@@ -29,11 +30,11 @@ class Canvas:
     colour: Levels
     alpha: Levels | None = None
 
-    def enlarged(self, upscale: int) -> Canvas:
-        """``upscale`` times larger; the same memory where that is 1."""
+    def enlarged(self, upscale: int, background: Background | None = None) -> Canvas:
+        """``upscale`` times larger; the same memory where that is 1 and no network makes the background."""
         return replace(
             self,
-            colour=enlarged(self.colour, upscale),
+            colour=enlarged(self.colour, upscale) if background is None else background.enlarged(self.colour, upscale),
             alpha=None if self.alpha is None else enlarged(self.alpha, upscale),
         )
 

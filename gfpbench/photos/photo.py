@@ -9,6 +9,7 @@ import numpy as np
 
 from gfpbench.images import Bytes, batch_from_uint8, moved, to_rgb_arrays
 from gfpbench.photos.align import CROP_PX, Matrix, crop_face, scale_of, share_beyond, similarity
+from gfpbench.photos.background import Background
 from gfpbench.photos.canvas import Canvas
 from gfpbench.photos.detect import Detector, Found
 from gfpbench.photos.face_selection import ALL, check_choice, chosen
@@ -38,6 +39,7 @@ class Pipeline:
         device: where the restorer is given its crops.
         batch_size: faces restored at once.
         face: which faces are restored: ``all``, ``largest``, ``centre`` or a number, counted from 0, the surest first.
+        background: enlarges what is no face; Lanczos unless told.
     """
 
     restorer: Restorer
@@ -47,6 +49,7 @@ class Pipeline:
     device: str = "cpu"
     batch_size: int = 8
     face: str = ALL
+    background: Background | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.upscale <= 4:
@@ -66,6 +69,7 @@ class Pipeline:
             "minimum_eye_distance_px": MINIMUM_EYE_DISTANCE_PX,
             "tiny_below_px": TINY_BELOW_PX,
             **({} if self.face == ALL else {"face": self.face}),
+            **({} if self.background is None else self.background.provenance()),
         }
 
 
@@ -167,7 +171,7 @@ def _pasted(
     canvas: Canvas, restored: Mapping[int, Bytes], matrices: Mapping[int, Matrix], pipeline: Pipeline
 ) -> Canvas:
     order = sorted(restored)
-    larger = canvas.enlarged(pipeline.upscale)
+    larger = canvas.enlarged(pipeline.upscale, pipeline.background)
     pasted = paste_back(
         larger.colour,
         [canvas.below_white(restored[number], matrices[number]) for number in order],

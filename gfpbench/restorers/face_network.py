@@ -114,6 +114,20 @@ class FaceNetwork:
         refuse_other_range(answer, self.gives, fitted, self.name, self.remedy)
         return moved(resized(restored, degraded.size), degraded.pixels.device)
 
+    def enlarged(self, batch: ImageBatch) -> ImageBatch:
+        """The network's own answer, ``scale`` times as large as (B, 3, H, W); for super-resolution of any image.
+
+        Raises:
+            BadInput, RestorationFailed: as a call.
+        """
+        given = moved(batch, self.settings.device)
+        pixels = to_signed(given) if self.takes == "signed" else in_range(given, self.takes)
+        with arithmetic(self.settings.precision, self.settings.device, self.autocast):
+            answer, self.batch_that_fits = in_parts(pixels, self._answer, self.batch_that_fits)
+        answer = answer.float()
+        refuse_other_range(answer, self.gives, given, self.name, self.remedy)
+        return from_signed(answer, batch.ids) if self.gives == "signed" else from_range(answer, self.gives, batch.ids)
+
     def provenance(self) -> Mapping[str, Json]:
         """JSON: name, weights, arithmetic, sizes. The same for every call."""
         height, width = self.size_px or (0, 0)
