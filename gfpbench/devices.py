@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 
 def resolve(device: str) -> str:

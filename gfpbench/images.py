@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from gfpbench.disk import write_whole
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, ImageBatch
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+else:
+    torch, F = LazyModule("torch"), LazyModule("torch.nn.functional")
 
 BT601_LUMA = (65.481, 128.553, 24.966)
 """MATLAB's rgb2ycbcr weights for R, G, B in [0, 1]: luma = 16 + w . rgb (ITU-R BT.601)."""
@@ -38,7 +43,7 @@ class Form:
         order: of the colours, of its input and of its output.
     """
 
-    dtype: torch.dtype = torch.float32
+    dtype: torch.dtype = field(default_factory=lambda: torch.float32)
     layout: Literal["nchw", "nhwc"] = "nchw"
     order: Literal["rgb", "bgr"] = "rgb"
 
@@ -64,6 +69,28 @@ def from_uint8(rgb: Bytes) -> torch.Tensor:
 def batch_from_uint8(rgb: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
     """Several (H, W, 3) uint8 RGB images of one size to a batch."""
     return ImageBatch(torch.stack([from_uint8(image) for image in rgb]), ids)
+
+
+def as_batch(given: object, what: str = "images", ids: Sequence[str] | None = None) -> ImageBatch:
+    """What a script has as a batch: an ImageBatch as it is, (H, W, 3) or (B, H, W, 3) uint8 RGB arrays.
+
+    Args:
+        what: they are, for the message.
+        ids: names of the arrays; "0", "1", ... where None.
+
+    Raises:
+        BadInput: for anything else. Of floats nobody can tell the range, and a wrong one gives a plausible number.
+    """
+    if isinstance(given, ImageBatch):
+        return given
+    dtype, shape = getattr(given, "dtype", type(given).__name__), tuple(getattr(given, "shape", ()))
+    if not isinstance(given, np.ndarray) or dtype != np.uint8 or len(shape) not in (3, 4) or shape[-1] != 3:
+        raise BadInput(
+            f"{what}: expected (H, W, 3) or (B, H, W, 3) uint8 RGB arrays or an ImageBatch, not {shape or ''} {dtype}"
+            + ("; of floats the range is not known: round them to 0..255" if "float" in str(dtype) else "")
+        )
+    arrays = [given] if len(shape) == 3 else list(given)
+    return batch_from_uint8(arrays, tuple(map(str, range(len(arrays)))) if ids is None else tuple(ids))
 
 
 def to_uint8(batch: ImageBatch) -> torch.Tensor:
@@ -154,7 +181,12 @@ def quantized(batch: ImageBatch) -> ImageBatch:
 
 def to_rgb_arrays(batch: ImageBatch) -> list[Bytes]:
     """B arrays (H, W, 3) uint8 RGB."""
-    return list(np.ascontiguousarray(to_uint8(batch).permute(0, 2, 3, 1).cpu().numpy()))
+    return list(to_rgb_stack(batch))
+
+
+def to_rgb_stack(batch: ImageBatch) -> Bytes:
+    """One (B, H, W, 3) uint8 RGB array."""
+    return np.ascontiguousarray(to_uint8(batch).permute(0, 2, 3, 1).cpu().numpy())
 
 
 def to_bgr_arrays(batch: ImageBatch) -> list[Bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 import importlib.util
@@ -53,6 +54,29 @@ def attribute_of(kind: str, name: str, target: str) -> Any:
     if not hasattr(found, attribute):
         raise BadInput(f"the row of {kind} {name!r} names {target}, and {file} lacks {attribute!r}")
     return getattr(found, attribute)
+
+
+def first_line(kind: str, name: str, target: str) -> str:
+    """The first line of the docstring of the class or function that a row names, read from its source.
+
+    Nothing is imported: a list of names must not load torch, nor the code of every network.
+
+    Raises:
+        BadInput: as ``attribute_of``, and where there is no docstring.
+    """
+    module, _, attribute = target.partition(":")
+    file = f"{module.replace('.', '/')}.py"
+    spec = importlib.util.find_spec(module)
+    read = getattr(spec.loader, "get_data", None) if spec is not None else None
+    if spec is None or spec.origin is None or read is None:
+        raise BadInput(f"the row of {kind} {name!r} names {target}, and there is no {file}")
+    for node in ast.parse(read(spec.origin)).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+            line = (ast.get_docstring(node) or "").partition("\n")[0]
+            if not line:
+                raise BadInput(f"{kind} {name!r}: {target} lacks a docstring, whose first line `gfpbench list` shows")
+            return line
+    raise BadInput(f"the row of {kind} {name!r} names {target}, and {file} lacks {attribute!r}")
 
 
 def companion(rows: Mapping[str, Value], key: str, needed_by: str, table: str) -> Value:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 Json: TypeAlias = Any
 """A value that ``json.dumps(..., allow_nan=False)`` accepts."""
@@ -70,6 +71,8 @@ class ImageBatch:
     ids: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        import torch  # takes seconds to load; whoever has pixels has loaded it
+
         pixels, ids = self.pixels, self.ids
         if not isinstance(pixels, torch.Tensor) or pixels.dtype != torch.float32:
             raise BadInput(f"an ImageBatch holds float32 tensors, not {getattr(pixels, 'dtype', type(pixels))}")

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gfpbench import degrade, faces
+import gfpbench.degrade as degrade
+from gfpbench import faces
 from gfpbench.degrade.blur import Blur
 from gfpbench.degrade.chain import Chain
 from gfpbench.degrade.jpeg import Jpeg

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gfpbench import degrade, metrics
+import gfpbench.degrade as degrade
+from gfpbench import metrics
 from gfpbench.images import from_signed, quantized, to_rgb_arrays, to_signed, write_png
 from gfpbench.types import ImageBatch
 from training.data import Faces

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from gfpbench.assets.archive import extract
-from gfpbench.assets.download import Patience, ResumingDownloader
-from gfpbench.assets.errors import FetchFailed, LicenceNotAccepted, MirrorFailed
-from gfpbench.assets.fetching import Fetched, Source, fetch, fetch_many, offline
-from gfpbench.assets.licences import ask_on_terminal, is_accepted
-from gfpbench.assets.loading import existing_file, find_weights, load_arrays, load_weights, program_in
-from gfpbench.assets.nested_weights import FoundWeights
-from gfpbench.assets.store import Status, describe, home, path, status
-from gfpbench.assets.table import ASSETS, TABLE, Asset, find, for_restorer, needed_for
+from typing import TYPE_CHECKING
+
+from gfpbench.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from gfpbench.assets.archive import extract
+    from gfpbench.assets.download import Patience, ResumingDownloader
+    from gfpbench.assets.errors import FetchFailed, LicenceNotAccepted, MirrorFailed
+    from gfpbench.assets.fetching import Fetched, Source, fetch, fetch_many, offline
+    from gfpbench.assets.licences import ask_on_terminal, is_accepted
+    from gfpbench.assets.loading import existing_file, find_weights, load_arrays, load_weights, program_in
+    from gfpbench.assets.nested_weights import FoundWeights
+    from gfpbench.assets.store import Status, describe, home, path, status
+    from gfpbench.assets.table import ASSETS, TABLE, Asset, find, for_restorer, needed_for
 
 __all__ = [
     # what there is
@@ -49,3 +54,5 @@ __all__ = [
     "LicenceNotAccepted",
     "MirrorFailed",
 ]
+
+lazy_package(__name__)

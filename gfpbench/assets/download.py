@@ -8,15 +8,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import requests
-import urllib3
 
 from gfpbench import codec
 from gfpbench.assets.errors import MAX_REDIRECTS, Dropped, MirrorFailed, plain_words
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, Json, Progress
+
+if TYPE_CHECKING:
+    import requests
+    import urllib3
+else:
+    requests, urllib3 = LazyModule("requests"), LazyModule("urllib3")
 
 CHUNK_BYTES = 1 << 20
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import requests
-import urllib3
-
+from gfpbench.lazy import LazyModule
 from gfpbench.types import GfpbenchError
+
+if TYPE_CHECKING:
+    import requests
+    import urllib3
+else:
+    requests, urllib3 = LazyModule("requests"), LazyModule("urllib3")
 
 MAX_REDIRECTS = 10
 

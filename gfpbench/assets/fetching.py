@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
-
-import pooch
 
 from gfpbench.assets import store
 from gfpbench.assets.download import Patience, ResumingDownloader
@@ -23,7 +21,13 @@ from gfpbench.assets.lock import exclusive
 from gfpbench.assets.packages import address, converted
 from gfpbench.assets.table import Asset, find
 from gfpbench.disk import DiskRefused, write_whole
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, GfpbenchError, Progress
+
+if TYPE_CHECKING:
+    import pooch
+else:
+    pooch = LazyModule("pooch")
 
 Say: TypeAlias = Callable[[str], None]
 Source: TypeAlias = Literal["any", "publisher", "package"]

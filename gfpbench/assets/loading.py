@@ -11,17 +11,22 @@ import zipfile
 import zlib
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gfpbench.assets.nested_weights import NESTS, FoundWeights, find_table, shown
 from gfpbench.assets.resource_limits import MALFORMED, Steps, refuse_bombs
 from gfpbench.assets.scalars import NAMES as NUMBERS
 from gfpbench.assets.scalars import numbers_of_numpy
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 # What torch itself writes into a table of tensors.
 _HARMLESS = re.compile(

@@ -15,13 +15,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin
 
-import requests
-
 from gfpbench.assets.errors import FetchFailed, MirrorFailed, plain_words
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
+
+if TYPE_CHECKING:
+    import requests
+else:
+    requests = LazyModule("requests")
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 """The JSON form of a package index (PEP 691)."""

@@ -7,13 +7,17 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
-
-import pooch
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from gfpbench.assets.lock import Record
 from gfpbench.assets.table import ASSETS, Asset, find
+from gfpbench.lazy import LazyModule
 from gfpbench.types import AssetMissing, BadInput, Json
+
+if TYPE_CHECKING:
+    import pooch
+else:
+    pooch = LazyModule("pooch")
 
 State: TypeAlias = Literal["present", "unverified", "damaged", "partial", "missing"]
 """``unverified`` is a file of the right size that was put there by hand and not hashed yet."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from gfpbench.baselines.comparison import (
-    DERIVED,
-    FAILING,
-    Comparison,
-    Judged,
-    MetricComparison,
-    check_derived,
-    comparison_from_json,
-)
-from gfpbench.baselines.decide import AnotherFile, compare
-from gfpbench.baselines.envelope import measure_envelope
-from gfpbench.baselines.inputs import too_many_unreadable
-from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
-from gfpbench.baselines.quality import QUALITY, create, find, leftovers
-from gfpbench.baselines.repeatability import restored_again
-from gfpbench.baselines.store import Store, Update, is_due
+from typing import TYPE_CHECKING
+
+from gfpbench.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from gfpbench.baselines.comparison import (
+        DERIVED,
+        FAILING,
+        Comparison,
+        Judged,
+        MetricComparison,
+        check_derived,
+        comparison_from_json,
+    )
+    from gfpbench.baselines.decide import AnotherFile, compare
+    from gfpbench.baselines.envelope import measure_envelope
+    from gfpbench.baselines.inputs import too_many_unreadable
+    from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
+    from gfpbench.baselines.quality import QUALITY, create, find, leftovers
+    from gfpbench.baselines.repeatability import restored_again
+    from gfpbench.baselines.store import Store, Update, is_due
 
 __all__ = [
     "DERIVED",
@@ -43,3 +48,5 @@ __all__ = [
     "too_many_unreadable",
     "vanished",
 ]
+
+lazy_package(__name__)

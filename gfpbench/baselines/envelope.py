@@ -8,15 +8,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from gfpbench import images, run
 from gfpbench.baselines import inputs
 from gfpbench.baselines.image_statistics import FEATURES, apart, image_statistics, places_moved, same_bytes
+from gfpbench.lazy import LazyModule
 from gfpbench.restorers import arithmetic
 from gfpbench.types import Degradation, ImageBatch, Json, Parameters, Result
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 IMAGES = 16
 DITHERED_SHARE = 0.1

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from gfpbench import degrade, faces, restorers, results, run
+import gfpbench.degrade as degrade
+from gfpbench import faces, restorers, results, run
 from gfpbench.baselines.envelope import measure_envelope
 from gfpbench.baselines.inputs import too_many_unreadable
 from gfpbench.baselines.store import Store

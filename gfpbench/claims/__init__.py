@@ -3,9 +3,14 @@
 Adding a paper: one ``.toml`` file in this folder. See ``gfpgan-2021.toml`` for every field.
 """
 
-from gfpbench.claims.judge import Outcome, Status, judge, judge_row, open_outcome
-from gfpbench.claims.published import Claim, Paper, Row, Table, claims, papers, read, row, tables
-from gfpbench.claims.stored import Judged, judge_claims, judge_numbers, judged, waits_for
+from typing import TYPE_CHECKING
+
+from gfpbench.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from gfpbench.claims.judge import Outcome, Status, judge, judge_row, open_outcome
+    from gfpbench.claims.published import Claim, Paper, Row, Table, claims, papers, read, row, tables
+    from gfpbench.claims.stored import Judged, judge_claims, judge_numbers, judged, waits_for
 
 __all__ = [
     "Claim",
@@ -28,3 +33,5 @@ __all__ = [
     "tables",
     "waits_for",
 ]
+
+lazy_package(__name__)

@@ -22,9 +22,10 @@ class Finding(TypedDict):
     says: str
 
 
-def examine() -> list[Finding]:
-    """Look at everything a run depends on. Nothing is changed or downloaded."""
-    return [finding for part in (_machine, _torch, _opencv, _faces, _nano, _optional, _assets) for finding in part()]
+def examine() -> Iterator[Finding]:
+    """Look at everything a run depends on, one thing after the other. Nothing is changed or downloaded."""
+    for part in (_machine, _torch, _opencv, _faces, _nano, _optional, _assets):
+        yield from part()
 
 
 def _machine() -> Iterator[Finding]:

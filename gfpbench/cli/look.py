@@ -77,15 +77,15 @@ def fetch(
 def doctor(as_json: AsJson = False) -> None:
     """Show packages, devices and assets, and what cannot be measured here. Exit code 1 if something is broken."""
     from gfpbench.cli.doctor import examine
+    from gfpbench.report.formatting import printable
 
-    findings = examine()
+    mark: dict[Any, str] = {"fine": "[green]ok[/]", "absent": "[yellow]--[/]", "broken": "[red]!![/]"}
+    findings = []
+    for finding in examine():  # each is shown as soon as it is known: to load torch alone takes seconds
+        findings.append(finding)
+        if not as_json:
+            out.print(f"{mark[finding['state']]}  {finding['subject']:<24} {escape(printable(finding['says']))}")
     if as_json:
         print(json.dumps(findings, indent=2, allow_nan=False))
-    else:
-        from gfpbench.report.formatting import printable
-
-        mark: dict[Any, str] = {"fine": "[green]ok[/]", "absent": "[yellow]--[/]", "broken": "[red]!![/]"}
-        for finding in findings:
-            out.print(f"{mark[finding['state']]}  {finding['subject']:<24} {escape(printable(finding['says']))}")
     if any(finding["state"] == "broken" for finding in findings):
         raise typer.Exit(1)

@@ -226,7 +226,7 @@ def collapse(
 
     Exit code 1 where restorations failed.
     """
-    from gfpbench import collapse as search
+    import gfpbench.collapse as search
     from gfpbench import devices
     from gfpbench import report as reports
     from gfpbench import run as engine

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, Better, FaceSet, ImageBatch, Metric, UnreadableFace
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 RESTORED, PERFECT = "_other", "_truth_other"
 

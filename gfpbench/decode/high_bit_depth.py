@@ -9,12 +9,18 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+
+from gfpbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = LazyModule("cv2")
 
 
 class UndecodableError(Exception):

@@ -6,11 +6,17 @@ To add one: write an object with ``draw``, ``apply`` and ``describe`` (``gfpbenc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, cast, overload
 
 from gfpbench.registry import named_alike, resolve
-from gfpbench.types import BadInput, Degradation
+from gfpbench.types import BadInput, Degradation, ImageBatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DEGRADATIONS: Mapping[str, str] = {
     "paper": "gfpbench.degrade.presets:PAPER",
@@ -45,3 +51,63 @@ def load(name: str) -> Degradation:
 def describe(name: str) -> str:
     """One line about a degradation, for lists. Raises BadInput for an unknown name."""
     return str(load(name).describe()["summary"])
+
+
+class DegradePackage(ModuleType):
+    """This package, which can be called: ``gfpbench.degrade(images)`` beside ``from gfpbench.degrade import load``."""
+
+    @overload
+    def __call__(
+        self, images: ImageBatch, degradation: Degradation | str = "paper", *, seed: int = 0
+    ) -> ImageBatch: ...
+    @overload
+    def __call__(
+        self,
+        images: NDArray[np.uint8],
+        degradation: Degradation | str = "paper",
+        *,
+        seed: int = 0,
+        ids: Sequence[str] | None = None,
+    ) -> NDArray[np.uint8]: ...
+    def __call__(
+        self,
+        images: ImageBatch | NDArray[np.uint8],
+        degradation: Degradation | str = "paper",
+        *,
+        seed: int = 0,
+        ids: Sequence[str] | None = None,
+    ) -> ImageBatch | NDArray[np.uint8]:
+        """Degrade clean images as a run does.
+
+        Args:
+            images: an ImageBatch, or (H, W, 3) or (B, H, W, 3) uint8 RGB arrays.
+            degradation: a name (``gfpbench list degradations``, ``noise@0.25``) or a Degradation.
+            seed: what is drawn depends on it and on the image's name, and on nothing else.
+            ids: names of the arrays; "0", "1", ... where None. An ImageBatch has its own.
+
+        Returns:
+            What was given, degraded: the same type, shape and names; 8-bit values.
+
+        Raises:
+            BadInput: for an unknown name, float arrays, and images that cannot be degraded so.
+
+        Example:
+            >>> import numpy as np
+            >>> import gfpbench
+            >>> clean = np.full((64, 64, 3), 128, np.uint8)
+            >>> degraded = gfpbench.degrade(clean, "noise@0.25", seed=0)
+            >>> degraded.shape, degraded.dtype, bool((degraded == clean).all())
+            ((64, 64, 3), dtype('uint8'), False)
+        """
+        from gfpbench.images import as_batch, to_rgb_stack
+
+        clean = as_batch(images, "gfpbench.degrade", ids)
+        chosen = load(degradation) if isinstance(degradation, str) else degradation
+        degraded = chosen.apply(clean, [chosen.draw(name, seed, clean.size) for name in clean.ids])
+        if isinstance(images, ImageBatch):
+            return degraded
+        stacked = to_rgb_stack(degraded)
+        return stacked[0] if images.ndim == 3 else stacked
+
+
+sys.modules[__name__].__class__ = DegradePackage

@@ -6,15 +6,20 @@ x (*) k_sigma in GFP-GAN (Wang et al., CVPR 2021), Eq. 6; kernels and draws as G
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
+from gfpbench.lazy import LazyModule
 from gfpbench.types import Parameters
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = LazyModule("cv2")
 
 Kernel: TypeAlias = NDArray[np.float64]
 

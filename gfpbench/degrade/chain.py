@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-import torch
 
 from gfpbench.degrade import blur, colour, fast, jpeg, noise, resample, rng, tensor
 from gfpbench.degrade.record import OFF, checked
@@ -26,7 +25,13 @@ from gfpbench.images import (
     to_bgr_arrays,
     to_bgr_floats,
 )
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, ImageBatch, Json, Parameters
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 Path: TypeAlias = Literal["auto", "exact", "fast", "tensor"]
 
@@ -53,8 +58,11 @@ class Chain:
         path: which way to take.
 
     Example:
+        >>> from gfpbench.degrade import load
+        >>> batch = ImageBatch(torch.full((1, 3, 64, 64), 0.5), ("grey",))
         >>> chain = load("paper")
-        >>> degraded = chain.apply(batch, [chain.draw(name, seed=0, size=batch.size) for name in batch.ids])
+        >>> chain.apply(batch, [chain.draw(name, seed=0, size=batch.size) for name in batch.ids]).size
+        (64, 64)
     """
 
     name: str

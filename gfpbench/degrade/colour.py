@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-import torch
 
 from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, Parameters
+
+if TYPE_CHECKING:
+    import cv2
+    import torch
+else:
+    torch, cv2 = LazyModule("torch"), LazyModule("cv2")
 
 OFF: Parameters = {
     "shift_red_grey_levels": 0.0,

@@ -6,11 +6,17 @@ libjpeg's "islow" method fixes it: constants scaled by 2^13, two extra bits betw
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
+from gfpbench.lazy import LazyModule
 
-Tensor: TypeAlias = torch.Tensor
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
+
+
+Tensor: TypeAlias = "torch.Tensor"
 
 _CONSTANT_BITS = 13
 _PASS_BITS = 2

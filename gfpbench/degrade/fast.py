@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import cv2
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from gfpbench.degrade import blur, resample
 from gfpbench.images import Floats
+from gfpbench.lazy import LazyModule
 from gfpbench.types import Parameters
+
+if TYPE_CHECKING:
+    import cv2
+    import scipy.fft
+else:
+    cv2, scipy = LazyModule("cv2"), LazyModule("scipy")
 
 Spectrum: TypeAlias = NDArray[np.complex64]
 

@@ -6,12 +6,18 @@ JPEG_q of GFP-GAN's Eq. 6; basicsr's ``add_jpg_compression`` @8d56e3a with a who
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from gfpbench.images import Bytes, Floats
+from gfpbench.lazy import LazyModule
 from gfpbench.types import GfpbenchError, Parameters
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = LazyModule("cv2")
 
 
 @dataclass(frozen=True, slots=True)

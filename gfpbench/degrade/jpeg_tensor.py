@@ -7,13 +7,17 @@ Sources: ITU-T T.81 annex K (tables); Loeffler, Ligtenberg and Moschytz, ICASSP 
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-import torch
+from typing import TYPE_CHECKING, TypeAlias
 
 from gfpbench.degrade.dct import forward_dct, inverse_dct
+from gfpbench.lazy import LazyModule
 
-Tensor: TypeAlias = torch.Tensor
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
+
+Tensor: TypeAlias = "torch.Tensor"
 
 # fmt: off
 LUMINANCE = (

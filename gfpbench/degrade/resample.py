@@ -6,15 +6,20 @@ The down_r of GFP-GAN's Eq. 6; GFPGAN @7552a77 resizes to (int(w // r), int(h //
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
+from gfpbench.lazy import LazyModule
 from gfpbench.types import Parameters
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = LazyModule("cv2")
 
 Indices: TypeAlias = NDArray[np.int64]
 

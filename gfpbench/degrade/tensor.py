@@ -8,16 +8,21 @@ edge: before JPEG that may move a block's coefficient by a step. ``tests/degrada
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import torch
 
 from gfpbench.degrade import blur, colour, jpeg_tensor, noise, resample
 from gfpbench.degrade.fast import reflected
+from gfpbench.lazy import LazyModule
 from gfpbench.types import Parameters
 
-Tensor: TypeAlias = torch.Tensor
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
+
+Tensor: TypeAlias = "torch.Tensor"
 Sizes: TypeAlias = list[tuple[int, int]]
 
 

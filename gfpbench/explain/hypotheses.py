@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-import torch
+from typing import TYPE_CHECKING
 
 from gfpbench import images
 from gfpbench.degrade.noise import Noise
 from gfpbench.degrade.presets import REPORT, UPSTREAM
 from gfpbench.explain.pipeline import Pair, Pipeline
+from gfpbench.lazy import LazyModule
 from gfpbench.types import ImageBatch
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 
 @dataclass(frozen=True, slots=True)

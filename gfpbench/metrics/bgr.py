@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-import torch
-import torch.nn.functional as F
+from typing import TYPE_CHECKING
 
 from gfpbench import assets
 from gfpbench.images import quantized, with_red_and_blue_exchanged
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics import lpips
-from gfpbench.metrics.arcface import arcface
 from gfpbench.metrics.identity import ARCFACE_ASSET, angle_degrees, deg_arcface
 from gfpbench.metrics.per_image import image_by_image
 from gfpbench.types import ImageBatch
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+else:
+    torch, F = LazyModule("torch"), LazyModule("torch.nn.functional")
 
 _REPOSITORY = "wzhouxiff/RestoreFormer@294cf95 scripts/metrics"
 _SIDE_PX = 128
@@ -73,6 +77,8 @@ def angles_radians(network: torch.nn.Module, restored: ImageBatch, truth: ImageB
 
 
 def _score_radians(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
+    from gfpbench.metrics.arcface import arcface  # a network: loads torch
+
     return angles_radians(arcface(assets.path(ARCFACE_ASSET, "rad_arcface_bgr")), restored, truth)
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-import torch
+from typing import TYPE_CHECKING
 
 from gfpbench.images import to_255
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import image_by_image, mean_of
 from gfpbench.metrics.psnr import decibels, psnr_rgb
 from gfpbench.metrics.ssim import ssim_of_planes, ssim_rgb
 from gfpbench.types import BadInput, ImageBatch
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 _VQFR = "metric_paper/calculate_psnr_ssim.py in TencentARC/VQFR@239c77a"
 

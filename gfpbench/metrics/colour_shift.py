@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-
-import torch
-import torch.nn.functional as F
+from typing import TYPE_CHECKING
 
 from gfpbench.images import to_255, to_lab
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import PerImageMetric, image_by_image
 from gfpbench.types import ImageBatch
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+else:
+    torch, F = LazyModule("torch"), LazyModule("torch.nn.functional")
 
 CELLS = 8
 """Colours are averaged over 8 x 8 cells of the crop, whatever its size: 64 px of 512, about an eye with its lids."""

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from gfpbench.assets import load_arrays
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 KEPT_FEATURES = 20_000
 """Rows kept beside the moments, for intervals and for sets smaller than their dimension: 330 MB at 2048."""
@@ -27,7 +33,7 @@ class Moments:
         >>> moments = Moments()
         >>> moments.add(torch.tensor([[0.0], [1.0]]))
         >>> moments.add(torch.tensor([[2.0]]))
-        >>> moments.n, moments.mean.item(), moments.covariance.item()
+        >>> moments.n, moments.mean.item(), round(moments.covariance.item(), 12)
         (3, 1.0, 1.0)
     """
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics import inception
 from gfpbench.metrics.feature_sets import FeatureSet, Moments, checked_features, gather
 from gfpbench.statistics import bootstrap_mean
 from gfpbench.types import BadInput, Better, ImageBatch, SetScore
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 Resize = Literal["legacy", "clean"]
 

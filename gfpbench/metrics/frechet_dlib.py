@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from gfpbench.images import to_rgb_arrays
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.feature_sets import FeatureSet, gather
 from gfpbench.metrics.fid import Fid
 from gfpbench.metrics.identity import dlib_embedder
 from gfpbench.types import BadInput, Better, ImageBatch, PackageMissing, SetScore
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 BOX = (0.234, 0.297, 0.813, 0.883)
 """Left, top, right, bottom of a face in an aligned crop, as shares of it: where dlib's detector finds it.

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+from typing import TYPE_CHECKING
 
 from gfpbench.images import to_gray_255
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import PerImageMetric, image_by_image, mean_of, means_of_four
 from gfpbench.types import ImageBatch
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+else:
+    torch, F = LazyModule("torch"), LazyModule("torch.nn.functional")
 
 C = 170.0
 """Keeps the ratio steady where both gradients are small (Xue et al. 2014, section III)."""

@@ -7,17 +7,21 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
-import torch
 
 from gfpbench import assets
 from gfpbench.images import Bytes, pixels_sha256, to_gray_255, to_rgb_arrays
-from gfpbench.metrics.arcface import arcface
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import PerImageMetric
 from gfpbench.types import BadInput, ImageBatch, PackageMissing
+
+if TYPE_CHECKING:
+    import cv2
+    import torch
+else:
+    torch, cv2 = LazyModule("torch"), LazyModule("cv2")
 
 ARCFACE_ASSET = "arcface-resnet18"
 _INSTALL = "pip install gfpbench[identity]"
@@ -181,6 +185,8 @@ def arcface_metric(name: str, source: str, drop_below_degrees: float = 0.0) -> P
     """
 
     def score(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
+        from gfpbench.metrics.arcface import arcface  # a network: loads torch
+
         angles = arcface_angles(arcface(assets.path(ARCFACE_ASSET, name)), restored, truth)
         dropped = [image for image, angle in zip(truth.ids, angles.tolist(), strict=True) if angle < drop_below_degrees]
         if dropped:

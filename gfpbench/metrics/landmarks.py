@@ -8,19 +8,24 @@ from __future__ import annotations
 import warnings
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from gfpbench import assets
 from gfpbench.images import to_rgb_arrays
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.dlib_faces import Points, face_box, landmarks
 from gfpbench.metrics.per_image import PerImageMetric
 from gfpbench.types import BadInput, ImageBatch, PackageMissing
+
+if TYPE_CHECKING:
+    import cv2
+    import torch
+    from torch import nn
+else:
+    torch, cv2, nn = LazyModule("torch"), LazyModule("cv2"), LazyModule("torch.nn")
 
 ASSET = "awing-wflw98"
 LANDMARKS = 98

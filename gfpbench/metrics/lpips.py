@@ -5,15 +5,19 @@ from __future__ import annotations
 import warnings
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gfpbench import assets
 from gfpbench.images import quantized, to_signed
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import PerImageMetric, image_by_image
 from gfpbench.types import BadInput, ImageBatch, PackageMissing
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+else:
+    torch, nn = LazyModule("torch"), LazyModule("torch.nn")
 
 Backbone: TypeAlias = Literal["alex", "vgg"]
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+from typing import TYPE_CHECKING
 
 from gfpbench.images import to_gray_255
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import PerImageMetric, image_by_image, means_of_four
 from gfpbench.metrics.ssim import similarity
 from gfpbench.types import ImageBatch
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+else:
+    torch, F = LazyModule("torch"), LazyModule("torch.nn.functional")
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents from the full size down (Wang, Simoncelli and Bovik 2003, section 3.2)."""

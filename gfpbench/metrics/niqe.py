@@ -6,17 +6,22 @@ import hashlib
 import io
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.special import gamma
 
 from gfpbench.images import to_rounded_luma_255
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import PerImageMetric
 from gfpbench.types import BadInput, ImageBatch
+
+if TYPE_CHECKING:
+    import cv2
+    import torch
+    from scipy import special
+else:
+    torch, cv2, special = LazyModule("torch"), LazyModule("cv2"), LazyModule("scipy.special")
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -63,7 +68,7 @@ class Shapes(NamedTuple):
 @cache
 def _shapes() -> Shapes:
     alpha = np.arange(0.2, 10.001, 0.001)
-    first, second, third = gamma(1 / alpha), gamma(2 / alpha), gamma(3 / alpha)
+    first, second, third = (special.gamma(order / alpha) for order in (1, 2, 3))
     return Shapes(alpha, second**2 / (first * third), np.sqrt(first / third), second / first)
 
 

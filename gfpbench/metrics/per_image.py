@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from gfpbench.images import moved
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, Better, ImageBatch
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
-
-import cv2
-import torch
-import torch.nn.functional as F
+from typing import TYPE_CHECKING
 
 from gfpbench.images import to_gray_255
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import PerImageMetric, image_by_image
 from gfpbench.types import ImageBatch
+
+if TYPE_CHECKING:
+    import cv2
+    import torch
+    import torch.nn.functional as F
+else:
+    torch, F, cv2 = LazyModule("torch"), LazyModule("torch.nn.functional"), LazyModule("cv2")
 
 BLOCK_PX = 16
 SEGMENT_PX = 6

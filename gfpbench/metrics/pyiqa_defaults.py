@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-import torch
+from typing import TYPE_CHECKING
 
 from gfpbench.images import to_full_range_luma_255, to_gray_255
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import image_by_image, mean_of
 from gfpbench.metrics.psnr import decibels, psnr_rgb, psnr_y
 from gfpbench.metrics.ssim import similarity_maps, ssim_y
 from gfpbench.types import ImageBatch
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 _EPSILON = 1e-8
 _CAP_DB = 80.0

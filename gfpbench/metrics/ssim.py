@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import cv2
-import torch
-import torch.nn.functional as F
+from functools import cache
+from typing import TYPE_CHECKING
 
 from gfpbench.images import to_255, to_luma_255
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import PerImageMetric, image_by_image, mean_of
 from gfpbench.types import ImageBatch
+
+if TYPE_CHECKING:
+    import cv2
+    import torch
+    import torch.nn.functional as F
+else:
+    torch, F, cv2 = LazyModule("torch"), LazyModule("torch.nn.functional"), LazyModule("cv2")
 
 WINDOW_PX = 11
 SIGMA_PX = 1.5
@@ -16,15 +23,12 @@ C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
 
 
+@cache
 def _window() -> torch.Tensor:
     """(11,) float64 Gaussian with sum 1; the 2-D window is its outer product with itself."""
     offset = torch.arange(WINDOW_PX, dtype=torch.float64) - WINDOW_PX // 2
     weight = torch.exp(-(offset**2) / (2 * SIGMA_PX**2))
     return weight / weight.sum()
-
-
-_WINDOW = _window()
-_TAPS = _WINDOW.numpy()
 
 
 def weighted_mean(plane: torch.Tensor) -> torch.Tensor:
@@ -35,13 +39,14 @@ def weighted_mean(plane: torch.Tensor) -> torch.Tensor:
     """
     edge = WINDOW_PX // 2
     if plane.device.type == "cpu":
-        return torch.from_numpy(cv2.sepFilter2D(plane.numpy(), -1, _TAPS, _TAPS))[edge:-edge, edge:-edge]
+        taps = _window().numpy()
+        return torch.from_numpy(cv2.sepFilter2D(plane.numpy(), -1, taps, taps))[edge:-edge, edge:-edge]
     return weighted_mean_by_torch(plane)
 
 
 def weighted_mean_by_torch(plane: torch.Tensor) -> torch.Tensor:
     """The same on any device."""
-    taps = _WINDOW.to(plane.device)
+    taps = _window().to(plane.device)
     rows = F.conv2d(plane[None, None], taps.view(1, 1, -1, 1))
     return F.conv2d(rows, taps.view(1, 1, 1, -1))[0, 0]
 

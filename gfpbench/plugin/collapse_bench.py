@@ -47,7 +47,7 @@ class CollapseBench:
 
     def baseline(self, restorer: str, axis: str) -> Collapse:
         """The stored collapse point; searched for and written first where an option asks for that, else missing."""
-        from gfpbench import collapse
+        import gfpbench.collapse as collapse
         from gfpbench.baselines import is_due
         from gfpbench.baselines.collapse import COLLAPSE, case_of, find_baseline
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfpbench import collapse as searches
+import gfpbench.collapse as searches
 from gfpbench import results as stored
 from gfpbench.collapse import Collapse, GroupDifference, Step, collapse_lines, group_difference, worst_faces_command
 from gfpbench.collapse.text import verdict

@@ -8,18 +8,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import cv2
 import numpy as np
 
 from gfpbench.decode import KEPT_LIMITS, decode
 from gfpbench.images import to_bgr
+from gfpbench.lazy import LazyModule
 from gfpbench.report.formatting import plural, printable, shown
 from gfpbench.report.model import Group, Line
 from gfpbench.report.summary import measured
 from gfpbench.run.recorder import image_path
 from gfpbench.types import Json, UnreadableFace
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = LazyModule("cv2")
 
 Kind: TypeAlias = Literal["degraded", "restored", "truth"]
 KINDS: tuple[Kind, ...] = ("degraded", "restored", "truth")

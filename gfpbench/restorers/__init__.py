@@ -9,15 +9,20 @@ path, a folder) gets a row in ``SCHEMES`` instead.
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from gfpbench.registry import attribute_of, unknown
-from gfpbench.restorers.adapt import from_array_function, from_module
-from gfpbench.restorers.checked import Seen, checked, ignores_input, is_opaque
+from gfpbench.lazy import LazyModule, lazy_package
+from gfpbench.registry import attribute_of, first_line, unknown
 from gfpbench.restorers.options import split_options
 from gfpbench.types import BadInput, Restorer
+
+if TYPE_CHECKING:
+    import torch
+
+    from gfpbench.restorers.adapt import from_array_function, from_function, from_module
+    from gfpbench.restorers.checked import Seen, checked, ignores_input, is_opaque
+else:
+    torch = LazyModule("torch")
 
 RESTORERS: dict[str, str] = {
     "input": "gfpbench.restorers.plain:Identity",
@@ -51,6 +56,7 @@ __all__ = [
     "checked",
     "describe",
     "from_array_function",
+    "from_function",
     "from_module",
     "ignores_input",
     "is_opaque",
@@ -94,15 +100,7 @@ def load(spec: str, *, device: str = "cpu") -> Restorer:
 
 def describe() -> dict[str, str]:
     """One line about each restorer and each form, in the order of the tables. Loads no weights."""
-    return {name: _first_line(name, target) for name, target in {**RESTORERS, **SCHEMES}.items()}
-
-
-def _first_line(name: str, target: str) -> str:
-    """Of the factory's docstring. Raises BadInput where it has none."""
-    line = (inspect.getdoc(attribute_of("restorer", name, target)) or "").partition("\n")[0]
-    if not line:
-        raise BadInput(f"restorer {name!r}: {target} lacks a docstring, whose first line `gfpbench list` shows")
-    return line
+    return {name: first_line("restorer", name, target) for name, target in {**RESTORERS, **SCHEMES}.items()}
 
 
 def _takes_options(factory: Any) -> bool:
@@ -119,3 +117,6 @@ def _refuse_absent(device: str) -> None:
         raise BadInput(f"device {device!r} was asked for, but torch {torch.__version__} finds no GPU here: use cpu")
     if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
         raise BadInput(f"device {device!r} was asked for, but there are only {torch.cuda.device_count()} GPUs here")
+
+
+lazy_package(__name__)

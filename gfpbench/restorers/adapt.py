@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gfpbench.images import batch_from_uint8, from_signed, moved, to_rgb_arrays, to_signed
+from gfpbench.lazy import LazyModule
 from gfpbench.restorers.ranges import refuse_other_range
-from gfpbench.types import BadInput, ImageBatch, Json
+from gfpbench.types import BadInput, ImageBatch, Json, Restorer
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
+
+ROLES = ("input", "truth")
+"""Restorers that a report shows as rows of their own: the degraded input, and the ground truth."""
 
 ArrayFunction = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
@@ -97,7 +107,53 @@ def from_array_function(function: ArrayFunction) -> ArrayRestorer:
     """
     if not callable(function):
         raise BadInput(f"from_array_function wants a function, not {type(function).__name__}")
-    return ArrayRestorer(function, getattr(function, "__name__", type(function).__name__))
+    return ArrayRestorer(function, _name_of(function))
+
+
+class BatchRestorer:
+    """A function ImageBatch -> ImageBatch as a Restorer. Made by ``from_function``."""
+
+    opaque = True  # nothing is known of the function
+
+    def __init__(self, function: Callable[[ImageBatch], ImageBatch], name: str) -> None:
+        self.function = function
+        self.name = name
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        return self.function(degraded)
+
+    def provenance(self) -> Mapping[str, Json]:
+        return {"restorer": self.name, "adapter": "from_function", "pixels": "ImageBatch"}
+
+
+def from_function(function: Callable[..., Any], *, name: str | None = None) -> Restorer:
+    """Make a Restorer of a function on one (H, W, 3) uint8 RGB array, or of one whose argument is an ``ImageBatch``.
+
+    Args:
+        function: its first argument is taken for an array unless it is annotated with ``ImageBatch``.
+        name: what reports call it; the function's own unless told.
+
+    Raises:
+        BadInput: for what cannot be called, for a torch module (``from_module`` asks for its range), and for a name
+            that means something else in a report.
+    """
+    if isinstance(function, torch.nn.Module):
+        raise BadInput("a torch module does not say its range: wrap it in gfpbench.restorers.from_module")
+    if not callable(function):
+        raise BadInput(f"a restorer is a name, a function or a Restorer, not {type(function).__name__}")
+    name = _name_of(function) if name is None else name
+    if name in ROLES:
+        raise BadInput(f"a restorer of your own cannot be called {name!r}, which is another row of every report")
+    try:
+        first = next(iter(inspect.signature(function).parameters.values()), None)
+    except (TypeError, ValueError):  # some compiled functions have no signature
+        first = None
+    kind = "" if first is None else getattr(first.annotation, "__name__", str(first.annotation))
+    return BatchRestorer(function, name) if kind.endswith("ImageBatch") else ArrayRestorer(function, name)
+
+
+def _name_of(function: object) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def from_module(module: torch.nn.Module, *, signed: bool) -> ModuleRestorer:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-
+from gfpbench.lazy import LazyModule
 from gfpbench.types import RestorationFailed
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 # The allocators and libraries that run out of memory under other types than torch.OutOfMemoryError.
 _OTHER_WORDS = ("DefaultCPUAllocator: can't allocate memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")

@@ -6,14 +6,18 @@ import hashlib
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
-
-import torch
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gfpbench.images import select, to_uint8
+from gfpbench.lazy import LazyModule
 from gfpbench.restorers.degenerate import why_degenerate
 from gfpbench.restorers.process_guard import contained
 from gfpbench.types import ImageBatch, RestorationFailed, Restorer
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 UNCHANGED_WITHIN_LEVELS = 1
 """An image that differs nowhere from its input by more than this many of 255 levels has not been restored."""

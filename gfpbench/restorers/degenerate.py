@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+from typing import TYPE_CHECKING
+
+from gfpbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+else:
+    torch, F = LazyModule("torch"), LazyModule("torch.nn.functional")
+
 
 BLOCKS = (4, 8)
 """Blocks along each side, over which values are averaged: noise and grain average out, a face does not.

@@ -10,9 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import torch
+from gfpbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
+
 
 _MODULES = (os, sys.modules[os.name])
 """``os`` and what it is made of: ``posix`` or ``nt``. Both hold each of the functions below."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from gfpbench.images import Range, signed
+from gfpbench.lazy import LazyModule
 from gfpbench.types import ImageBatch, RestorationFailed
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 SPELLED: dict[Range, str] = {"signed": "[-1, 1]", "unit": "[0, 1]", "255": "0..255"}
 """How people write each."""

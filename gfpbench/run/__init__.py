@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from gfpbench.run.batches import batch_size_for
-from gfpbench.run.case import measure, run_case
-from gfpbench.run.degraded_images import degraded_folder, write_degraded
-from gfpbench.run.environment import environment
-from gfpbench.run.inputs import input_folders, refuse_inside_inputs
-from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
-from gfpbench.run.parts import TRUTH, Parts, guarded, load
-from gfpbench.run.recorder import image_path
-from gfpbench.run.verify import Remade, remake, verify
+from typing import TYPE_CHECKING
+
+from gfpbench.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from gfpbench.run.batches import batch_size_for
+    from gfpbench.run.case import measure, run_case
+    from gfpbench.run.degraded_images import degraded_folder, write_degraded
+    from gfpbench.run.environment import environment
+    from gfpbench.run.inputs import input_folders, refuse_inside_inputs
+    from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
+    from gfpbench.run.parts import TRUTH, Parts, guarded, load
+    from gfpbench.run.recorder import image_path
+    from gfpbench.run.verify import Remade, remake, verify
 
 __all__ = [
     "TRUTH",
@@ -34,3 +39,5 @@ __all__ = [
     "verify",
     "write_degraded",
 ]
+
+lazy_package(__name__)

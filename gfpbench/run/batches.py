@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from gfpbench import images
+from gfpbench.lazy import LazyModule
 from gfpbench.results import dumps
 from gfpbench.types import BadInput, Face, FaceSet, GfpbenchError, ImageBatch, Problem, UnreadableFace
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 
 @dataclass(frozen=True, slots=True)

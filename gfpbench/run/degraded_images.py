@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from gfpbench import codec, images
 from gfpbench.degraded import (
@@ -22,6 +21,7 @@ from gfpbench.degraded import (
     manifest_text,
 )
 from gfpbench.disk import disk, write_whole
+from gfpbench.lazy import LazyModule
 from gfpbench.results import dumps
 from gfpbench.run import engine
 from gfpbench.run.batches import batches
@@ -30,6 +30,11 @@ from gfpbench.run.inputs import refuse_inside_inputs
 from gfpbench.run.journal import locked
 from gfpbench.run.parts import Parts, plain
 from gfpbench.types import BadInput, Case, Face, ImageBatch, Json, Problem, Progress
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 VERSIONS = ("gfpbench", "code_sha256", "numpy", "opencv", "torch")
 """What of the environment the bytes of a degraded image depend on."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
-
-import torch
+from typing import TYPE_CHECKING, TypeVar
 
 from gfpbench import images
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import Batch
@@ -28,6 +27,11 @@ from gfpbench.types import (
     Restorer,
     Row,
 )
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 _T = TypeVar("_T")
 

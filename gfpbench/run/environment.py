@@ -8,14 +8,20 @@ import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-import PIL
-import torch
 
 import gfpbench
+from gfpbench.lazy import LazyModule
 from gfpbench.types import Json
+
+if TYPE_CHECKING:
+    import cv2
+    import PIL
+    import torch
+else:
+    torch, cv2, PIL = LazyModule("torch"), LazyModule("cv2"), LazyModule("PIL")
 
 PACKAGE = Path(gfpbench.__file__).parent
 

@@ -12,14 +12,18 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from gfpbench.images import select
+from gfpbench.lazy import LazyModule
 from gfpbench.restorers import arithmetic
 from gfpbench.run.messages import BrokenMessage, attempt_of, receive, send, send_batch
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, Json, RestorationFailed
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 SECONDS_PER_IMAGE = 120.0
 """How long an image may take; a batch of 8 takes 8 times as long at most."""

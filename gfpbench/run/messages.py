@@ -8,13 +8,18 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from gfpbench.images import moved
+from gfpbench.lazy import LazyModule
 from gfpbench.types import ImageBatch, Json
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 _LENGTHS = struct.Struct(">QQ")
 MAXIMUM_HEADER_BYTES = 64 * 2**20

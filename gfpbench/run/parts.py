@@ -6,16 +6,20 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from gfpbench import assets, devices
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics import set_measures
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.registry import unknown
 from gfpbench.results import dumps
 from gfpbench.types import AssetMissing, BadInput, Case, Degradation, FaceSet, Json, Metric, Restorer
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 TRUTH = "truth"
 """The restorer name of the reference row: the clean image is scored against itself."""
@@ -101,7 +105,32 @@ def load(
         AssetMissing: where the faces or the restorer need something that is not here.
     """
     # Imported here so that a run with parts of one's own needs none of the tables.
-    from gfpbench import degrade, faces
+    from gfpbench import faces
+    from gfpbench.degrade import load as load_degradation
+
+    measures = load_measures(metrics, protocols)  # first: to load a network takes longer
+    return Parts(
+        faces=faces.load(case.faces, size_px=case.size_px, draws=case.draws),
+        degradation=load_degradation(case.degradation),
+        restorer=None
+        if case.restorer == TRUTH
+        else guarded(case.restorer, device, isolate=isolate, seconds_per_image=seconds_per_image),
+        **vars(measures),
+    )
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured, as ``Parts`` holds it."""
+
+    metrics: tuple[Metric, ...]
+    unavailable: Mapping[str, str]
+    sets: tuple[SetMeasure, ...]
+    protocols: Mapping[str, Mapping[str, str]]
+
+
+def load_measures(metrics: Sequence[str] | None, protocols: Sequence[str]) -> Measures:
+    """The metrics of these names and of these protocols, as ``load`` says."""
     from gfpbench import metrics as metric_table
     from gfpbench.metrics import protocols as protocol_table
 
@@ -123,12 +152,7 @@ def load(
             unavailable[name] = str(error)
     for name in protocols:
         unavailable |= protocol_table.find(name).not_measured
-    return Parts(
-        faces=faces.load(case.faces, size_px=case.size_px, draws=case.draws),
-        degradation=degrade.load(case.degradation),
-        restorer=None
-        if case.restorer == TRUTH
-        else guarded(case.restorer, device, isolate=isolate, seconds_per_image=seconds_per_image),
+    return Measures(
         metrics=tuple(loaded),
         unavailable=unavailable,
         sets=tuple(sets),

@@ -13,15 +13,21 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from gfpbench import images
 from gfpbench.disk import write_whole
+from gfpbench.lazy import LazyModule
 from gfpbench.types import GfpbenchError, ImageBatch, Json, Row
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+else:
+    torch, F = LazyModule("torch"), LazyModule("torch.nn.functional")
 
 KINDS = ("degraded", "restored", "truth")
 

@@ -11,14 +11,18 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-
+from gfpbench.lazy import LazyModule
 from gfpbench.run.parts import repeatable
 from gfpbench.speed.stopwatch import one_thread
 from gfpbench.speed.workload import degraded_batch, load_restorer, reference_workload
 from gfpbench.types import Case, RestorationFailed
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 MIB = 2**20
 CALLS = 2

@@ -7,10 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import cv2
-import torch
+from gfpbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import cv2
+    import torch
+else:
+    torch, cv2 = LazyModule("torch"), LazyModule("cv2")
+
 
 IN_LINE = Path("/proc/thread-self/schedstat")
 """Where Linux tells how long a thread stood in line for a processor: the second field, in nanoseconds."""

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count, islice
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-
-from gfpbench import degrade, faces, run
+import gfpbench.degrade as degrade
+from gfpbench import faces, run
+from gfpbench.lazy import LazyModule
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import batches
 from gfpbench.types import BadInput, Case, ImageBatch, RestorationFailed, Restorer
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+else:
+    torch, F = LazyModule("torch"), LazyModule("torch.nn.functional")
 
 COPIES = 4
 

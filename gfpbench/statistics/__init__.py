@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from gfpbench.statistics.bootstrap import (
-    LEVEL,
-    RESAMPLES,
-    Floats,
-    Interval,
-    bootstrap_mean,
-    draws,
-    expanded_percentiles,
-    independent_difference,
-    median_interval,
-    predicted_mean,
-)
-from gfpbench.statistics.means import Mean, best_of, interval_of, is_identical, mean_of
-from gfpbench.statistics.paired import PairedColumns, PairedDifference, holm, paired_columns, paired_difference
+from typing import TYPE_CHECKING
+
+from gfpbench.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from gfpbench.statistics.bootstrap import (
+        LEVEL,
+        RESAMPLES,
+        Floats,
+        Interval,
+        bootstrap_mean,
+        draws,
+        expanded_percentiles,
+        independent_difference,
+        median_interval,
+        predicted_mean,
+    )
+    from gfpbench.statistics.means import Mean, best_of, interval_of, is_identical, mean_of
+    from gfpbench.statistics.paired import PairedColumns, PairedDifference, holm, paired_columns, paired_difference
 
 __all__ = [
     "LEVEL",
@@ -39,3 +44,5 @@ __all__ = [
     "paired_difference",
     "predicted_mean",
 ]
+
+lazy_package(__name__)

@@ -9,13 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, stdtrit
 
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = LazyModule("scipy.special")
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -147,7 +152,7 @@ def predicted_mean(values: Sequence[float], images: int, *, level: float = LEVEL
     n, mean = len(sample), float(sample.mean())
     if not math.isfinite(mean):
         return Interval(mean, mean, mean, n, level)
-    half = float(stdtrit(n - 1, (1 + level) / 2) * sample.std(ddof=1)) * math.sqrt(1 / n + 1 / images)
+    half = float(special.stdtrit(n - 1, (1 + level) / 2) * sample.std(ddof=1)) * math.sqrt(1 / n + 1 / images)
     return Interval(mean - half, mean + half, mean, n, level)
 
 
@@ -165,7 +170,7 @@ def expanded_percentiles(draws: Floats, n: int, level: float = LEVEL) -> tuple[f
     Order statistics are taken as they are, not interpolated, so infinite draws have a meaning.
     """
     tail = (1 - level) / 2
-    expanded = float(ndtr(math.sqrt(n / (n - 1)) * stdtrit(n - 1, tail)))
+    expanded = float(special.ndtr(math.sqrt(n / (n - 1)) * special.stdtrit(n - 1, tail)))
     ordered = np.sort(draws)
     position = max(0, min(math.floor(expanded * len(ordered)), (len(ordered) - 1) // 2))
     return float(ordered[position]), float(ordered[len(ordered) - 1 - position])

@@ -245,6 +245,40 @@ PATCHES: tuple[Patch, ...] = (
         "    restored, failures = (degraded if restored is None else restored), {}\n    good = restored.ids\n",
         ("tests/unit/run/test_case.py",),
     ),
+    Patch(
+        "torch loaded for words",
+        "front door",
+        "types.py",
+        "if TYPE_CHECKING:\n    import torch\n",
+        "import torch\n",
+        ("tests/unit/test_lazy.py",),
+    ),
+    Patch(
+        "a module hides the function of its name",
+        "front door",
+        "lazy.py",
+        'if not (isinstance(value, ModuleType) and name in self.__dict__["_exports"]):',
+        "if True:",
+        ("tests/unit/test_lazy.py",),
+    ),
+    Patch(
+        "floats taken for 8-bit images",
+        "front door",
+        "images.py",
+        "    if not isinstance(given, np.ndarray) or dtype != np.uint8 or",
+        "    if isinstance(given, np.ndarray) and given.dtype.kind == 'f':\n"
+        "        given, dtype = given.astype(np.uint8), np.uint8\n"
+        "    if not isinstance(given, np.ndarray) or dtype != np.uint8 or",
+        ("tests/unit/test_notebook.py",),
+    ),
+    Patch(
+        "one folder for the images of all that is measured",
+        "front door",
+        "notebook.py",
+        "Path(tempfile.mkdtemp(dir=_session()))",
+        "Path(_session())",
+        ("tests/unit/test_notebook.py",),
+    ),
 )
 
 

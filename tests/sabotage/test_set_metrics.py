@@ -19,6 +19,7 @@ from gfpbench.metrics import (
     fid,
     identity,
     inception,
+    inception_network,
     kid,
     landmarks,
     lpips,
@@ -274,7 +275,7 @@ def _prepared(batch: ImageBatch, *, scale: float = 127.5, offset: float = 1.0, *
 )
 def test_other_images_for_the_inception_are_seen(broken: Any, folder: Path) -> None:
     weights = networks.inception_weights(folder)
-    network = inception.fid_inception(weights)
+    network = inception_network.fid_inception(weights)
 
     def extract(batch: ImageBatch) -> torch.Tensor:
         with torch.no_grad():
@@ -287,7 +288,7 @@ def test_other_images_for_the_inception_are_seen(broken: Any, folder: Path) -> N
 @pytest.mark.parametrize("oddity", ["padding", "maximum"])
 def test_an_inception_without_an_oddity_is_seen(oddity: str, folder: Path) -> None:
     weights = networks.inception_weights(folder)
-    network = inception.fid_inception(weights)
+    network = inception_network.fid_inception(weights)
 
     def extract(batch: ImageBatch) -> torch.Tensor:
         with torch.no_grad():
@@ -302,7 +303,7 @@ def test_an_inception_without_an_oddity_is_seen(oddity: str, folder: Path) -> No
     # Only our file's view of torch is changed: the oracle goes on with the true one.
     theirs = {"avg_pool2d": F.avg_pool2d, "max_pool2d": F.max_pool2d, "interpolate": F.interpolate}
     wrong = {"avg_pool2d": with_padding} if oddity == "padding" else {"max_pool2d": mean_for_maximum}
-    with patch.object(inception, "F", SimpleNamespace(**(theirs | wrong))):
+    with patch.object(inception_network, "F", SimpleNamespace(**(theirs | wrong))):
         caught(networks.same_features_as_basicsr, extract, weights)
 
 

@@ -18,7 +18,8 @@ from gfpbench.images import batch_from_uint8
 from gfpbench.metrics.feature_sets import FeatureSet, Moments, gather
 from gfpbench.metrics.fid import frechet_distance, frechet_from_features, influence
 from gfpbench.metrics.identity import deg_dlib
-from gfpbench.metrics.inception import FidInception, extract
+from gfpbench.metrics.inception import extract
+from gfpbench.metrics.inception_network import FidInception
 from gfpbench.statistics import bootstrap_mean
 
 SIZES = [

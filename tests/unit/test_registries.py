@@ -189,10 +189,14 @@ def test_a_row_of_another_name_is_refused(
         use()
 
 
-def test_a_restorer_without_a_docstring_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    factory = registry.attribute_of("restorer", "nano", restorers.RESTORERS["nano"])
-    monkeypatch.setattr(factory, "__doc__", None)
-    with pytest.raises(BadInput, match=r"'nano': gfpbench\.restorers\.nano:nano lacks a docstring"):
+def test_a_restorer_without_a_docstring_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    (tmp_path / "without_words.py").write_text("def bare(*, device: str) -> None:\n    ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(restorers.RESTORERS, "bare", "without_words:bare")
+    with pytest.raises(BadInput, match=r"'bare': without_words:bare lacks a docstring"):
+        restorers.describe()
+    monkeypatch.setitem(restorers.RESTORERS, "bare", "without_words:gone")
+    with pytest.raises(BadInput, match=r"'bare' names without_words:gone, and without_words.py lacks 'gone'"):
         restorers.describe()
 
 

@@ -4,10 +4,14 @@ To add one: write an ``Effect`` (``axis.py``) and an ``Axis`` in the file of its
 the table below, to ``PROMISED`` (``tests/degradation/laws_axes.py``) and to ``PHYSICS`` (``laws_axes_physics.py``).
 
 Example:
+    >>> import torch
+    >>> from gfpbench.types import ImageBatch
+    >>> batch = ImageBatch(torch.full((1, 3, 64, 64), 0.5), ("grey",))
     >>> axis = load_axis("noise")
     >>> axis.value_at(0.5), axis.unit
     (60.0, 'grey levels')
-    >>> degraded = axis.degraded(batch, 0.5, seed=0)
+    >>> axis.degraded(batch, 0.5, seed=0).size
+    (64, 64)
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from gfpbench.degrade.axes.axis import Axis, Points
@@ -17,7 +17,13 @@ from gfpbench.degrade.axes.geometry import Grid, fractions, sampled, smooth_step
 from gfpbench.degrade.axes.light import half
 from gfpbench.degrade.blur import REFERENCE_SIDE_PX
 from gfpbench.images import Floats
+from gfpbench.lazy import LazyModule
 from gfpbench.types import Parameters
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = LazyModule("cv2")
 
 _RAMP = 0.12  # of the crop: how far from the middle of the face the drop is complete
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from gfpbench.degrade.axes.axis import Axis, Points
@@ -25,7 +25,13 @@ from gfpbench.degrade.axes.geometry import Grid, fractions, sampled
 from gfpbench.degrade.fast import reflected
 from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
+from gfpbench.lazy import LazyModule
 from gfpbench.types import Parameters
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = LazyModule("cv2")
 
 HEAD_CENTRE = (0.5, 0.5)
 HEAD_RADII = (0.32, 0.46)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from gfpbench.degrade import jpeg
@@ -17,7 +17,13 @@ from gfpbench.degrade.axes.steps import Steps
 from gfpbench.degrade.blur import REFERENCE_SIDE_PX, Kernel
 from gfpbench.degrade.rng import uniform
 from gfpbench.images import Floats
+from gfpbench.lazy import LazyModule
 from gfpbench.types import Parameters
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = LazyModule("cv2")
 
 BLUR_KEYS = ("blur_shape", "blur_kernel_size_px", "blur_sigma_x_px", "blur_sigma_y_px", "blur_angle_rad")
 _POINTS_PER_PX = 16

@@ -13,7 +13,7 @@ from skimage import data
 
 from gfpbench import assets
 from gfpbench.images import batch_from_uint8, select, to_rgb_arrays
-from gfpbench.metrics import fid, inception
+from gfpbench.metrics import fid, inception, inception_network
 from gfpbench.types import AssetMissing, BadInput, ImageBatch
 from tests.unit.metrics import network_oracles as oracles
 
@@ -25,7 +25,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_features_equal_basicsrs_from_the_same_file(weights: Path) -> None:
-    network = inception.fid_inception(weights)
+    network = inception_network.fid_inception(weights)
     oracles.same_features_as_basicsr(lambda batch: inception.extract(network, batch, "legacy"), weights)
 
 
@@ -39,7 +39,7 @@ def test_the_three_oddities_of_the_graph_matter(weights: Path) -> None:
     prepared = inception.prepare(oracles.photographs(), "legacy")
     with torch.no_grad():
         unpatched = plain.eval()(prepared)
-        patched = inception.fid_inception(weights)(prepared)
+        patched = inception_network.fid_inception(weights)(prepared)
     assert float((unpatched - patched).abs().max()) > 1e-2
 
 
@@ -67,7 +67,7 @@ def test_large_images_are_where_the_two_resizes_differ() -> None:
 
 
 def test_batches_and_neighbours_change_nothing(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    network, batch = inception.fid_inception(weights), oracles.photographs()
+    network, batch = inception_network.fid_inception(weights), oracles.photographs()
     together = inception.extract(network, batch, "legacy")
     apart = torch.cat([inception.extract(network, select(batch, [index]), "legacy") for index in range(3)])
     assert float((together - apart).abs().max()) < 1e-5
@@ -76,7 +76,7 @@ def test_batches_and_neighbours_change_nothing(weights: Path, monkeypatch: pytes
 
 
 def test_features_are_of_the_8_bit_image(weights: Path) -> None:
-    network, batch = inception.fid_inception(weights), oracles.photographs()
+    network, batch = inception_network.fid_inception(weights), oracles.photographs()
     nudged = ImageBatch((batch.pixels + 0.4 / 255).clamp(0, 1), batch.ids)
     assert torch.equal(inception.extract(network, batch, "legacy"), inception.extract(network, nudged, "legacy"))
 
@@ -91,7 +91,9 @@ def test_the_metric_finds_its_weights_by_the_name_of_the_asset(weights: Path, mo
     monkeypatch.setattr(assets, "path", path)
     features = fid.fid_legacy.features(oracles.photographs())
     assert asked == [("inception-fid", "fid_legacy")]
-    assert torch.equal(features, inception.extract(inception.fid_inception(weights), oracles.photographs(), "legacy"))
+    assert torch.equal(
+        features, inception.extract(inception_network.fid_inception(weights), oracles.photographs(), "legacy")
+    )
     assert np.isfinite(
         fid.fid_legacy.score(fid.fid_legacy.statistics([features]), fid.fid_legacy.statistics([features])).value
     )
@@ -107,12 +109,12 @@ def test_other_weights_are_refused(weights: Path, tmp_path: Path) -> None:
     held = torch.load(weights, weights_only=True)
     torch.save({name: value for name, value in held.items() if not name.startswith("Mixed_7c")}, tmp_path / "part.pth")
     with pytest.raises(BadInput, match=r"part\.pth does not fit the FID Inception: it lacks Mixed_7c"):
-        inception.fid_inception(tmp_path / "part.pth")
+        inception_network.fid_inception(tmp_path / "part.pth")
     torch.save(held | {"Mixed_8a.bn.bias": torch.zeros(3)}, tmp_path / "more.pth")
     with pytest.raises(BadInput, match=r"has Mixed_8a\.bn\.bias"):
-        inception.fid_inception(tmp_path / "more.pth")
+        inception_network.fid_inception(tmp_path / "more.pth")
     torch.save(held | {"Conv2d_1a_3x3.bn.bias": torch.zeros(3)}, tmp_path / "size.pth")
     with pytest.raises(BadInput, match=r"size\.pth does not fit"):
-        inception.fid_inception(tmp_path / "size.pth")
+        inception_network.fid_inception(tmp_path / "size.pth")
     with pytest.raises(BadInput, match="'legacy' or 'clean'"):
         inception.prepare(oracles.photographs(), "bilinear")  # type: ignore[arg-type]

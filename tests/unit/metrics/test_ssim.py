@@ -62,7 +62,7 @@ def test_torchmetrics() -> None:
 def test_the_two_filters_agree() -> None:
     """OpenCV's passes (CPU) and torch's (any other device) give the same local means."""
     plane = torch.randint(0, 256, (67, 45), generator=torch.Generator().manual_seed(0)).to(torch.float64) ** 2
-    taps = subject._WINDOW
+    taps = subject._window()
     rows = torch.nn.functional.conv2d(plane[None, None], taps.view(1, 1, -1, 1))
     expected = torch.nn.functional.conv2d(rows, taps.view(1, 1, 1, -1))[0, 0]
     torch.testing.assert_close(subject.weighted_mean(plane), expected, rtol=1e-13, atol=0)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gfpbench import assets, images, results, run
-from gfpbench.metrics import fid, inception, protocols
+from gfpbench.metrics import fid, inception, inception_network, protocols
 from gfpbench.types import AssetMissing, BadInput, Case, GfpbenchError, ImageBatch, Result
 from tests.unit.metrics import network_oracles
 from tests.unit.run import laws
@@ -145,7 +145,7 @@ def test_fid_of_a_real_run_with_random_weights(tmp_path: Path) -> None:
     case = Case("embedded", "paper", "bicubic", size_px=64, draws=2)
     with patch.object(assets, "path", path):
         result = run.measure(case, store=tmp_path, protocols=["difface", "gfpgan-paper"], batch_size=3)
-        network = inception.fid_inception(Path(weights))
+        network = inception_network.fid_inception(Path(weights))
         images = [
             torch.cat(
                 [inception.extract(network, _kept(tmp_path / case.id, row.id, kind), "legacy") for row in result.rows]

@@ -1,0 +1,157 @@
+"""What a command does not need is not loaded: each starts in an interpreter of its own, whose modules are looked at."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import gfpbench
+from gfpbench import results
+from gfpbench.lazy import LazyModule
+from gfpbench.types import Case, Result, Row
+
+HEAVY = ("torch", "torchvision", "cv2", "scipy", "matplotlib", "skimage", "numpy", "requests", "jinja2")
+PACKAGE = Path(gfpbench.__file__).parent
+LAZY_PACKAGES = [
+    path.parent.name for path in PACKAGE.glob("*/__init__.py") if "lazy_package(__name__" in path.read_text()
+]
+
+
+def loaded(*words: str, code: str = "from gfpbench.supervised import main; main()") -> set[str]:
+    """Which of the heavy packages a fresh interpreter has loaded when it is done."""
+    told = f"[name for name in {HEAVY!r} if name in sys.modules]"
+    at_exit = f"import atexit, json, sys; atexit.register(lambda: print('\\n' + json.dumps({told})))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{at_exit}\n{code}", *words], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("module", ["gfpbench", "gfpbench.types"])
+def test_words_need_no_packages(module: str) -> None:
+    assert loaded(code=f"import {module}") == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("--version",),
+        ("run", "--help"),
+        ("list", "restorers"),
+        ("list", "faces"),
+        ("list", "restorers", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_names_need_no_packages(words: tuple[str, ...]) -> None:
+    assert loaded(*words) == set()
+
+
+@pytest.mark.parametrize("what", ["degradations", "axes", "metrics", "protocols", "assets", "claims", "hypotheses"])
+def test_lists_need_numpy_at_most(what: str) -> None:
+    assert loaded("list", what) <= {"numpy", "requests"}
+
+
+def test_the_check_sees_torch() -> None:
+    assert {"torch", "numpy"} <= loaded(code="import gfpbench.images as i; i.torch.float32")
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    rows = tuple(Row(f"face{n}", f"{n:064d}", (32, 32), {}, {}, {"psnr_rgb": 20.0 + n}) for n in range(4))
+    metric = {"unit": "dB", "better": "higher", "best": float("inf"), "tolerance": 0.01, "minimum_side_px": 1}
+    for name in ("old", "new"):
+        result = Result(Case("embedded", "paper", "bicubic"), rows, {"psnr_rgb": metric}, {}, {}, {}, {})
+        results.write([result], tmp_path / name / "results.json")
+    return tmp_path
+
+
+def test_reports_and_comparisons_of_stored_results_need_no_torch(stored: Path) -> None:
+    old, new = str(stored / "old"), str(stored / "new")
+    assert not loaded("report", old, "--to", str(stored / "page")) & {"torch", "torchvision", "cv2", "skimage"}
+    assert (stored / "page" / "index.html").exists()
+    assert not loaded("report", old, "--markdown") & {"torch", "torchvision", "cv2", "skimage", "jinja2"}
+    assert not loaded("compare", new, old) & {"torch", "torchvision", "cv2", "skimage", "jinja2"}
+
+
+def test_the_doctors_first_lines_need_no_packages() -> None:
+    first = "from gfpbench.cli.doctor import examine; assert next(examine())['subject'] == 'gfpbench'"
+    assert loaded(code=first) == set()
+
+
+@pytest.mark.parametrize("package", LAZY_PACKAGES)
+def test_a_lazy_package_offers_what_it_says(package: str) -> None:
+    """In a fresh interpreter, after its modules were imported first: a module never hides a function of its name."""
+    modules = sorted(path.stem for path in (PACKAGE / package).glob("*.py") if path.stem != "__init__")
+    code = "\n".join(
+        [
+            "import importlib, types",
+            f"for name in {modules!r}: importlib.import_module('gfpbench.{package}.' + name)",
+            f"package = importlib.import_module('gfpbench.{package}')",
+            "for name in package.__all__: assert not isinstance(getattr(package, name), types.ModuleType), name",
+            "assert set(package.__all__) <= set(dir(package))",
+            "assert not hasattr(package, 'nothing_of_that_name')",
+        ]
+    )
+    loaded(code=code)
+
+
+def test_all_lazy_packages_are_looked_at() -> None:
+    assert {"report", "run", "baselines", "collapse", "assets", "restorers"} <= set(LAZY_PACKAGES)
+
+
+def test_a_lazy_module_is_the_module() -> None:
+    stand_in = LazyModule("torch")
+    assert stand_in.Tensor is torch.Tensor
+    assert isinstance(torch.zeros(1), stand_in.Tensor)
+    with pytest.raises(AttributeError):
+        _ = stand_in.nothing_of_that_name
+
+
+def test_what_is_set_on_a_lazy_module_is_set_on_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = LazyModule("gfpbench.registry")
+    from gfpbench import registry
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stand_in, "Value", "set here")
+        assert str(registry.Value) == "set here"
+    assert str(registry.Value) != "set here"
+    assert "Value" not in vars(stand_in)
+
+
+def test_results_and_batches_survive_pickling() -> None:
+    from gfpbench.types import ImageBatch
+
+    batch = ImageBatch(torch.zeros(1, 3, 4, 4), ("a",))
+    assert torch.equal(pickle.loads(pickle.dumps(batch)).pixels, batch.pixels)
+
+
+def test_a_type_checker_and_the_interpreter_see_the_same_modules() -> None:
+    """Each stand-in has the name and the module that the block for type checkers imports."""
+    for path in PACKAGE.rglob("*.py"):
+        for block in ast.parse(path.read_text()).body:
+            if not (isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING" and block.orelse):
+                continue
+            seen = {}
+            for node in block.body:
+                if isinstance(node, ast.Import):
+                    for alias in node.names:
+                        seen[alias.asname or alias.name.partition(".")[0]] = (
+                            alias.name if alias.asname else alias.name.partition(".")[0]
+                        )
+                elif isinstance(node, ast.ImportFrom):
+                    seen |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            made = [ast.unparse(node) for node in block.orelse]
+            namespace: dict[str, object] = {"LazyModule": str}
+            exec("\n".join(made), namespace)
+            stand_ins = {name: namespace[name] for name in namespace if name not in ("LazyModule", "__builtins__")}
+            assert stand_ins.items() <= seen.items(), path
