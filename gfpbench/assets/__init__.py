@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gfpbench.assets.licences import ask_on_terminal, is_accepted
     from gfpbench.assets.loading import existing_file, find_weights, load_arrays, load_weights, program_in
     from gfpbench.assets.nested_weights import FoundWeights
+    from gfpbench.assets.resource_limits import refuse_short_records
     from gfpbench.assets.store import Status, describe, home, path, status
     from gfpbench.assets.table import ASSETS, TABLE, Asset, find, for_restorer, needed_for
 
@@ -49,6 +50,7 @@ __all__ = [
     "load_arrays",
     "load_weights",
     "program_in",
+    "refuse_short_records",
     # what can go wrong
     "FetchFailed",
     "LicenceNotAccepted",

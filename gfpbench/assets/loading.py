@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpbench.assets.nested_weights import NESTS, FoundWeights, find_table, shown
-from gfpbench.assets.resource_limits import MALFORMED, Steps, refuse_bombs
+from gfpbench.assets.resource_limits import MALFORMED, Steps, refuse_bombs, refuse_short_records
 from gfpbench.assets.scalars import NAMES as NUMBERS
 from gfpbench.assets.scalars import numbers_of_numpy
 from gfpbench.lazy import LazyModule
@@ -98,7 +98,9 @@ def find_weights(path: Path, nests: tuple[str, ...] = NESTS, key: str = "") -> F
         BadInput: the file is missing, empty, truncated, a web page, holds code or a program, or holds no table of
             tensors.
     """
-    return find_table(_read_checkpoint(path), path, nests, key)
+    found = find_table(_read_checkpoint(path), path, nests, key)
+    refuse_short_records(path, found.weights.values())
+    return found
 
 
 def load_weights(path: Path, nests: tuple[str, ...] = NESTS) -> dict[str, torch.Tensor]:

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import io
 import pickletools
+import re
 import struct
 import warnings
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
+from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 LARGEST_PICKLE_BYTES = 16 << 20
 """Names and shapes take some 200 bytes a tensor; the largest published restorers have a few thousand tensors."""
@@ -65,6 +74,31 @@ def refuse_bombs(path: Path) -> None:
     ) as error:
         # An archive that cannot be looked through is not handed to another reader, which may see more in it.
         raise BadInput(f"{path} is damaged, truncated or not weights at all ({_short(error)})") from error
+
+
+def refuse_short_records(path: Path, tensors: Iterable[torch.Tensor]) -> None:
+    """Raise BadInput where an archive of torch's holds fewer bytes for a tensor than the tensor has.
+
+    torch.jit.load, and torch.load of older versions, take what lies behind the record in memory for its values.
+
+    Args:
+        path: of the archive; any other file passes.
+        tensors: read from it, on the CPU or elsewhere.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        records = [info for info in archive.infolist() if re.search(r"/(data|constants)/\d+$", info.filename)]
+    held = Counter(info.file_size for info in records)
+    plain = [tensor for tensor in tensors if tensor.layout is torch.strided and not tensor.is_meta]
+    # Not by data_ptr(): where a record is empty, that raises.
+    storages = {one._cdata: one.nbytes() for one in (tensor.untyped_storage() for tensor in plain)}
+    short = Counter(size for size in storages.values() if size) - held
+    if records and short:
+        raise BadInput(
+            f"{path} is damaged: its tensors have {', '.join(f'{size:,}' for size in sorted(short)[:3])} bytes, and no "
+            "record in it is that long"
+        )
 
 
 def _short(error: Exception) -> str:

@@ -71,12 +71,14 @@ def _loaded(path: Path, device: str) -> Any:
     try:
         with contained(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # newer torch calls torch.jit deprecated
-            return torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
+            module = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
     except (Exception, SystemExit) as error:
         line = " ".join(str(error).split())[:200]
         raise BadInput(
             f"{path} is not a TorchScript network that torch {torch.__version__} can load: {line}"
         ) from error
+    assets.refuse_short_records(path, module.state_dict().values())
+    return module
 
 
 def _arguments(module: Any, options: Options, path: Path, device: str) -> tuple[str, dict[str, Any]]:

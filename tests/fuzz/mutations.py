@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
+import re
+import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -117,3 +121,36 @@ def damaged(draw: st.DrawFn, good: Sequence[bytes]) -> bytes:
         else:
             data = data[:start] + b"\xff" * min(8, len(piece)) + data[start + min(8, len(piece)) :]
     return data
+
+
+@st.composite
+def archives(draw: st.DrawFn, good: Sequence[bytes]) -> bytes:
+    """A good archive with one or two of its members damaged, gone, renamed or there twice; its checksums are right."""
+    with zipfile.ZipFile(io.BytesIO(draw(st.sampled_from(good)))) as archive:
+        members = [(info.filename, archive.read(info)) for info in archive.infolist()]
+    for _ in range(draw(st.integers(1, 2))):
+        if not members:
+            break
+        place = draw(st.integers(0, len(members) - 1))
+        name, data = members[place]
+        how = draw(st.sampled_from([*["damaged"] * 5, "text", "gone", "renamed", "twice", "moved"]))
+        if how == "damaged":
+            members[place] = (name, draw(damaged([data])))
+        elif how == "text":  # a word of it in place of another, as in programs and JSON
+            words = re.findall(rb"[A-Za-z_0-9.]+", data[:20_000]) or [b"x"]
+            old, new = draw(st.sampled_from(words)), draw(st.sampled_from([*words, b"-1", b"99999999999", b"None"]))
+            members[place] = (name, data.replace(old, new, 1))
+        elif how == "gone":
+            del members[place]
+        elif how == "renamed":
+            members[place] = (draw(st.sampled_from([name + "x", name[:-1], "../" + name, name.upper()])), data)
+        elif how == "twice":
+            members.append((name, draw(damaged([data]))))
+        else:
+            members[place] = (draw(st.sampled_from([other for other, _ in members])), data)
+    written = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(written, "w") as archive:
+        warnings.simplefilter("ignore")  # of a name that is there twice
+        for name, data in members:
+            archive.writestr(name, data)
+    return written.getvalue()

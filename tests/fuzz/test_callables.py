@@ -126,7 +126,11 @@ class Named:
 
     def __call__(self, degraded: ImageBatch) -> Any:
         answer = self.call(degraded)
-        if type(answer) is ImageBatch and isinstance(answer.pixels, torch.Tensor) and isinstance(answer.ids, tuple):
+        if (
+            type(answer) is ImageBatch
+            and isinstance(answer.pixels, torch.Tensor)
+            and isinstance(answer.ids, tuple | list)
+        ):
             if answer.pixels.is_meta or answer.pixels.layout is not torch.strided or not answer.pixels.ndim:
                 return answer
             self.returned |= dict(zip(answer.ids, answer.pixels.detach().clone(), strict=False))

@@ -200,3 +200,26 @@ def test_pickled_code_in_an_exported_file_does_not_run(inside: str, faces: Image
     with pytest.raises(BadInput, match=r"is not an exported network|holds pickled objects"):
         load(f"pt2:{spoilt}")
     assert not ran.exists()
+
+
+@pytest.mark.parametrize("missing", [1, 40])
+def test_a_torchscript_file_that_lacks_values_is_refused(missing: int, faces: ImageBatch, tmp_path: Path) -> None:
+    """torch.jit.load fills up what a record lacks with what lies behind it in memory."""
+
+    class Weighted(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = (torch.nn.Parameter(torch.full((3, 1, 1), value)) for value in (0.5, 0.25))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.first + self.second
+
+    whole, short = scripted(Weighted(), tmp_path / "net.pt"), tmp_path / "short.pt"
+    assert checked(load(f"torchscript:{whole}?range=unit"), faces)[1] == {}
+    with zipfile.ZipFile(whole) as one, zipfile.ZipFile(short, "w") as other:
+        for info in one.infolist():
+            content = one.read(info)
+            cut = max(0, len(content) - missing) if info.filename.endswith("/data/1") else None
+            other.writestr(info.filename, content[:cut])
+    with pytest.raises(BadInput, match=r"short\.pt is damaged: its tensors have 12 bytes, and no record in it is that"):
+        load(f"torchscript:{short}")
