@@ -168,8 +168,7 @@ class Degradation(Protocol):
 class Restorer(Protocol):
     """Degraded faces to restored ones: any size in, the same size and ids out. Raises; never returns its input.
 
-    One whose provenance names everything that its answers depend on may say so with ``opaque = False``: what was
-    measured before is then reused by that record alone, without asking it for two answers first.
+    What a restorer may have besides: ``SaysWhetherOpaque``, ``OpensFiles``, ``ReadsImages``, ``HoldsImages``.
     """
 
     name: str
@@ -178,6 +177,67 @@ class Restorer(Protocol):
 
     def provenance(self) -> Mapping[str, Json]:
         """What identifies it: hash of weights, architecture, settings, sizes it works at. JSON."""
+        ...
+
+
+@runtime_checkable
+class SaysWhetherOpaque(Protocol):
+    """A restorer that says whether its answers may depend on something that its provenance leaves out.
+
+    With ``opaque = False`` what was measured before is reused by its provenance alone, without asking it for two
+    answers first.
+    """
+
+    opaque: bool
+
+
+@runtime_checkable
+class TimeLimited(Protocol):
+    """A restorer that fails, or ends its process, where an image takes longer."""
+
+    seconds_per_image: float
+
+
+@runtime_checkable
+class OpensFiles(Protocol):
+    """A restorer that is watched while it opens files."""
+
+    def files_read(self) -> Mapping[str, str]:
+        """Path -> sha256 of those that it was seen to read so far."""
+        ...
+
+
+@runtime_checkable
+class ReadsImages(Protocol):
+    """A degradation or restorer whose images were made elsewhere and are read from files."""
+
+    def read_record(self, image_id: str, /) -> Mapping[str, Json]:
+        """How the file of one image was read (``gfpbench.decode.Decoded.record``); empty where it was not."""
+        ...
+
+
+@runtime_checkable
+class HoldsImages(Protocol):
+    """A restorer that has a folder of images, some of which may belong to no face."""
+
+    def unused(self, image_ids: Iterable[str], /) -> Sequence[str]:
+        """The files that belong to none of these."""
+        ...
+
+
+@runtime_checkable
+class DrawnOften(Protocol):
+    """A face set of few faces: each is degraded so many times, differently, where nobody says how often."""
+
+    default_draws: int
+
+
+@runtime_checkable
+class ComputedTwoWays(Protocol):
+    """A degradation that can compute the same by other code, so that the noise of its arithmetic can be measured."""
+
+    def using(self, path: Any, /) -> Degradation:
+        """The same by the code of this name."""
         ...
 
 

@@ -17,7 +17,7 @@ from gfpbench.baselines import inputs
 from gfpbench.baselines.image_statistics import FEATURES, apart, image_statistics, places_moved, same_bytes
 from gfpbench.lazy import LazyModule
 from gfpbench.restorers import arithmetic
-from gfpbench.types import Degradation, ImageBatch, Json, Parameters, Result
+from gfpbench.types import ComputedTwoWays, Degradation, ImageBatch, Json, Parameters, Result
 
 if TYPE_CHECKING:
     import torch
@@ -87,9 +87,8 @@ def measure_envelope(
     now = torch.get_num_threads()
     settings = (("once more", 8, now), ("batches of 1 on 1 thread", 1, 1), ("batches of 3 on 2 threads", 3, 2))
     variants: dict[str, Degradation] = {"dithered": Dithered(parts.degradation)}
-    using = getattr(parts.degradation, "using", None)
-    if using is not None:
-        variants["the degradation in torch"] = using("tensor")
+    if isinstance(parts.degradation, ComputedTwoWays):
+        variants["the degradation in torch"] = parts.degradation.using("tensor")
 
     def again(with_parts: run.Parts, batch_size: int = 8, threads: int = now) -> Result:
         with _threads(threads), tempfile.TemporaryDirectory() as folder:

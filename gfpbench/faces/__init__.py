@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gfpbench.assets.datasets import FACES, placed
 from gfpbench.registry import attribute_of, unknown
-from gfpbench.types import BadInput, Face, FaceSet, Json
+from gfpbench.types import BadInput, DrawnOften, Face, FaceSet, Json
 
 MINIMUM_SIZE_PX, MAXIMUM_SIZE_PX = 32, 2048
 MAXIMUM_DRAWS = 10_000
@@ -40,7 +40,7 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
     if draws is not None and not 1 <= draws <= MAXIMUM_DRAWS:
         raise BadInput(f"a face is drawn 1 to {MAXIMUM_DRAWS} times, not {draws}")
     faces = _open(name_or_path, size_px)
-    count = draws if draws is not None else int(getattr(faces, "default_draws", 1))
+    count = draws if draws is not None else faces.default_draws if isinstance(faces, DrawnOften) else 1
     if count == 1:
         return faces
     return Draws(faces, count)

@@ -52,8 +52,6 @@ class Dataset:
         BadInput: where there are no faces.
     """
 
-    default_draws = 1
-
     def __init__(
         self,
         name: str,

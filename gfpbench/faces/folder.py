@@ -31,8 +31,6 @@ class Folder:
         BadInput: where it is no folder, cannot be listed, or holds no image.
     """
 
-    default_draws = 1
-
     def __init__(
         self, path: Path, size_px: int | None = None, *, name: str | None = None, licence: str = "not stated"
     ) -> None:

@@ -16,7 +16,7 @@ from gfpbench.photos.photo import Pipeline, detected, restore_photo
 from gfpbench.photos.result import PhotoResult
 from gfpbench.restorers import is_opaque
 from gfpbench.restorers import load as load_restorer
-from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed, Restorer
+from gfpbench.types import BadInput, ImageBatch, Json, OpensFiles, RestorationFailed, Restorer
 
 FORM = "photo:RESTORER"
 _SPEC = re.compile(r"photo(?:@(?P<detector>[^:]*))?:(?P<restorer>.*)", re.DOTALL)
@@ -70,8 +70,8 @@ class WholePhoto:
 
     def files_read(self) -> Mapping[str, str]:
         """The files that the restorer of faces was seen to read, where it is watched."""
-        read: Mapping[str, str] = getattr(self.pipeline.restorer, "files_read", dict)()
-        return read
+        restorer = self.pipeline.restorer
+        return restorer.files_read() if isinstance(restorer, OpensFiles) else {}
 
     def provenance(self) -> Mapping[str, Json]:
         """The pipeline's record: restorer, detector, mask; ``identity`` where the restorer of faces says so."""

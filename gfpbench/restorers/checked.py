@@ -12,7 +12,7 @@ from gfpbench.images import select, to_uint8
 from gfpbench.lazy import LazyModule
 from gfpbench.restorers.degenerate import why_degenerate
 from gfpbench.restorers.process_guard import contained
-from gfpbench.types import ImageBatch, RestorationFailed, Restorer
+from gfpbench.types import ImageBatch, RestorationFailed, Restorer, SaysWhetherOpaque
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +77,9 @@ def is_opaque(restorer: Restorer) -> bool:
     Restorers of this package name everything, but for those that run somebody's code, which have ``opaque = True``.
     Any other is taken for opaque unless it has ``opaque = False``.
     """
-    return bool(getattr(restorer, "opaque", not type(restorer).__module__.startswith("gfpbench.")))
+    if isinstance(restorer, SaysWhetherOpaque):
+        return bool(restorer.opaque)
+    return not type(restorer).__module__.startswith("gfpbench.")
 
 
 def ignores_input(restorer: Restorer, degraded: ImageBatch) -> bool:

@@ -69,6 +69,18 @@ def batches(faces: FaceSet, ids: Sequence[str], size: int) -> Iterator[Batch]:
         yield Batch(start, len(ids), tuple(group), tuple(unreadable))
 
 
+def only(batch: ImageBatch, ids: Sequence[str]) -> ImageBatch:
+    """The images of these names, in this order; the batch itself where that is all of it."""
+    return batch if batch.ids == tuple(ids) else images.select(batch, [batch.ids.index(image_id) for image_id in ids])
+
+
+def joined(parts: Sequence[ImageBatch]) -> ImageBatch | None:
+    """Batches of one size as one; None where there are none."""
+    if not parts:
+        return None
+    return ImageBatch(torch.cat([part.pixels for part in parts]), tuple(name for part in parts for name in part.ids))
+
+
 def load_face(faces: FaceSet, face_id: str) -> Face:
     """One face, checked.
 

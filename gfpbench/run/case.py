@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 
 from gfpbench import devices, results
@@ -14,16 +14,15 @@ from gfpbench.disk import disk, sweep, write_whole
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
-from gfpbench.run import engine
-from gfpbench.run.batches import batch_size_for, batches
-from gfpbench.run.committed import Committed, changed, committed, differs, from_json
+from gfpbench.run.batches import Batch, batch_size_for, batches
+from gfpbench.run.committed import Pass, committed_batches
 from gfpbench.run.finished import KEY, RESULT, finished, sign
 from gfpbench.run.inputs import refuse_inside_inputs
 from gfpbench.run.journal import CannotGoOn, Journal, locked
 from gfpbench.run.key import files_of, key_of, read_by
 from gfpbench.run.parts import Parts, load, repeatable
 from gfpbench.run.recorder import Features, Kept
-from gfpbench.types import BadInput, Case, GfpbenchError, Json, Problem, Progress, Result, Row
+from gfpbench.types import BadInput, Case, GfpbenchError, HoldsImages, Json, Problem, Progress, Result, Row
 
 TIMING = "timing.json"
 KEPT_WORST = 8
@@ -166,49 +165,33 @@ class _Run:
         return results.read(self.folder / RESULT)[0]
 
     def batches(self, journal: Journal, complete: int) -> None:
-        """Measure what is not in the journal yet.
-
-        Of committed batches everything is compared that can be told without restoring (``committed.changed``), and the
-        last of them is measured again: a model that changed meanwhile without changing its record would otherwise go
-        unseen.
+        """Measure what is not in the journal yet: all but the first ``complete`` batches.
 
         Raises:
-            CannotGoOn: where something is no longer as it was.
+            CannotGoOn: where something of these is no longer as it was.
         """
-        ids = self.parts.ids(self.case)
         metrics = {metric.name: {"better": metric.better} for metric in self.parts.metrics}
-        kept, seen = Kept(self.folder, self.keep_images, KEPT_WORST, metrics), Seen()
-        lines, images = _lines(journal), dict[str, str]()
-        files = set(files_of(self.parts).items())
-        for number, batch in enumerate(batches(self.parts.faces, ids, self.batch_size)):
-            line = next(lines, None) if number < complete else None
-            if line is not None:
-                reason = changed(line, batch, self.parts, self.case.seed)
-                if line.features_sha256 is not None and not self.features.has(batch.start, line.features_sha256):
-                    reason = f"the features of {line.names} are gone or are not what was written"
-                if reason is not None:
-                    raise CannotGoOn(reason)
-                images.update(line.images)
-            if line is None or number == complete - 1:
-                known = len(seen.images)
-                measured = engine.measure_batch(batch, self.parts, self.case.seed, self.device, seen)
-                sha256 = self.features.write(batch.start, measured.features) if self.parts.sets else None
-                fresh = committed(batch, measured, dict(islice(seen.images.items(), known, None)), sha256)
-                if line is not None and differs(line, fresh):
-                    raise CannotGoOn(f"the last batch, {fresh.names}, is measured differently now")
-                kept.add(measured.rows)
-                written = kept.write(measured.rows, measured.images)
-                if line is None:
-                    read = set(read_by(self.parts.restorer).items()) - files
-                    files |= read
-                    journal.append(replace(fresh, images=written, files=dict(read)).to_json())
-            else:
-                kept.add(line.rows)
-                seen.images.update(line.seen)
-            if number == complete - 1 and (name := kept.changed(images)) is not None:
-                raise CannotGoOn(f"images/{name} is gone or is not what was written")
-            if number >= complete - 1:  # before that, the images of later batches are there and not yet accounted for
-                kept.prune()
+        kept = Kept(self.folder, self.keep_images, KEPT_WORST, metrics)
+        run = Pass(self.parts, self.case.seed, self.device, kept, self.features, Seen())
+        todo, files = self._told(), set(files_of(self.parts).items())
+        if complete:
+            from gfpbench.run.resume import take_over
+
+            take_over(run, todo, journal, complete)
+        for batch in todo:
+            line, measured = run.measured(batch)
+            kept.add(measured.rows)
+            written = kept.write(measured.rows, measured.images)
+            read = set(read_by(self.parts.restorer).items()) - files
+            files |= read
+            journal.append(replace(line, images=written, files=dict(read)).to_json())
+            kept.prune()
+
+    def _told(self) -> Iterator[Batch]:
+        """Every batch of the case; whoever watches is told of each once it is done."""
+        ids = self.parts.ids(self.case)
+        for batch in batches(self.parts.faces, ids, self.batch_size):
+            yield batch
             if self.progress is not None:
                 self.progress(batch.stop, len(ids), self.case.id)
 
@@ -221,7 +204,7 @@ class _Run:
         blank: dict[str, str] = {}
         files: dict[str, str] = {}
         features: list[tuple[int, str]] = []
-        for line in _lines(journal):
+        for line in committed_batches(journal):
             if line.start != done:
                 raise GfpbenchError(f"{journal.path}: a batch is there twice or not at all, after {done} faces")
             done = line.stop
@@ -234,10 +217,10 @@ class _Run:
         if not rows:
             reasons = "; ".join(f"{problem.subject}: {problem.reason}" for problem in problems[:3])
             raise BadInput(f"faces {self.case.faces!r}: not one of {len(ids)} can be read ({reasons})")
-        unused = getattr(self.parts.restorer, "unused", None)  # of outputs:DIR: files that belong to no image
-        if unused is not None:
+        restorer = self.parts.restorer
+        if restorer is not None and isinstance(restorer, HoldsImages):
             reason = "belongs to no image of this run: misnamed, or left over from another run"
-            problems += [Problem("restore", file, reason) for file in unused(self.parts.faces.ids())]
+            problems += [Problem("restore", file, reason) for file in restorer.unused(self.parts.faces.ids())]
         records = self.parts.records()
         set_scores, no_score = score_sets(self.parts.sets, self.features, features, blank)
         result = Result(
@@ -274,14 +257,6 @@ def check_complete(ids: Sequence[str], rows: Sequence[Row], problems: Sequence[P
         pairs = zip_longest(expected, got, fillvalue="nothing")
         wanted, found = next(((a, b) for a, b in pairs if a != b), ("the faces asked for", "others"))
         raise GfpbenchError(f"rows and faces do not match by name: where {wanted!r} belongs stands {found!r}")
-
-
-def _lines(journal: Journal) -> Iterator[Committed]:
-    for number, line in enumerate(journal.lines()):
-        try:
-            yield from_json(line)
-        except BadInput as error:
-            raise CannotGoOn(f"batch {number + 1} of the journal: {error}") from error
 
 
 def _undefined(rows: Sequence[Row], metrics: Mapping[str, Mapping[str, Json]]) -> dict[str, str]:

@@ -1,18 +1,20 @@
-"""The journal record of one batch, and whether it is still valid when a run is resumed."""
+"""One batch measured, and its record in the journal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from gfpbench import codec, results
-from gfpbench.restorers.opened_files import changed_since
-from gfpbench.results import dumps
+from gfpbench.restorers.checked import Seen
 from gfpbench.run import engine
 from gfpbench.run.batches import Batch
 from gfpbench.run.engine import Measured
-from gfpbench.run.parts import Parts, plain
-from gfpbench.types import Json, Problem, Row
+from gfpbench.run.journal import CannotGoOn, Journal
+from gfpbench.run.parts import Parts
+from gfpbench.run.recorder import Features, Kept
+from gfpbench.types import BadInput, Json, Problem, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +59,38 @@ def from_json(data: Json) -> Committed:
     return found
 
 
-def differs(before: Committed, again: Committed) -> bool:
-    """Whether a batch measured again gave anything else. What was read for it, and which of its images were kept,
-    depends on what came before; both are looked at on their own."""
-    one, other = (dumps({**each.to_json(), "images": None, "files": None}) for each in (before, again))
-    return one != other
+def committed_batches(journal: Journal) -> Iterator[Committed]:
+    """What the journal holds, batch by batch. Raises CannotGoOn where a batch is not one."""
+    for number, line in enumerate(journal.lines()):
+        try:
+            yield from_json(line)
+        except BadInput as error:
+            raise CannotGoOn(f"batch {number + 1} of the journal: {error}") from error
 
 
-def changed(line: Committed, batch: Batch, parts: Parts, seed: int) -> str | None:
-    """What of a committed batch is no longer as it was, of all that can be told without restoring anything."""
-    if [(row.id, row.face_sha256) for row in line.rows] != [(face.id, face.sha256) for face in batch.faces]:
-        return f"the images of {line.names} have changed"
-    if tuple(problem for problem in line.problems if problem.stage == "faces") != batch.unreadable:
-        return f"the unreadable faces before or among {line.names} have changed"
-    for row, face in zip(line.rows, batch.faces, strict=True):
-        if row.attributes != plain(face.attributes, f"the attributes of face {face.id!r}"):
-            return f"what is known of {face.id!r} has changed"
-        if dict(row.read.get("truth", {})) != plain(face.read, f"how {face.id!r} was read"):
-            return f"the file of {face.id!r} is another, which shows the same"
-        size = int(face.pixels.shape[1]), int(face.pixels.shape[2])
-        if row.parameters != engine.drawn(parts.degradation, face.id, seed, size):
-            return f"{face.id!r} would be degraded differently now"
-    path = changed_since(line.files)
-    return None if path is None else f"{path}, which the restorer read, has changed"
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass over the batches of a case, from the first: what is measured, and what was kept of it so far.
 
+    Args:
+        parts, seed, device: as ``engine.measure_batch`` takes them.
+        kept: the images.
+        features: of set metrics.
+        seen: the restored images, so that one that is given twice is noticed.
+    """
 
-def committed(
-    batch: Batch, measured: Measured, seen: Mapping[str, tuple[str, str]], features_sha256: str | None
-) -> Committed:
-    """A batch as it was measured, without its images and files."""
-    return Committed(
-        batch.start, batch.stop, measured.rows, measured.problems, measured.blank, dict(seen), features_sha256
-    )
+    parts: Parts
+    seed: int
+    device: str
+    kept: Kept
+    features: Features
+    seen: Seen
+
+    def measured(self, batch: Batch) -> tuple[Committed, Measured]:
+        """One batch, without its images and files, and everything that it gave; its features are on the disk."""
+        known = len(self.seen.images)
+        found = engine.measure_batch(batch, self.parts, self.seed, self.device, self.seen)
+        sha256 = self.features.write(batch.start, found.features) if self.parts.sets else None
+        new = dict(islice(self.seen.images.items(), known, None))
+        line = Committed(batch.start, batch.stop, found.rows, found.problems, found.blank, new, sha256)
+        return line, found

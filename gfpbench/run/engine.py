@@ -10,7 +10,7 @@ from gfpbench import images
 from gfpbench.lazy import LazyModule
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen, checked
-from gfpbench.run.batches import Batch
+from gfpbench.run.batches import Batch, joined, only
 from gfpbench.run.parts import Parts, plain
 from gfpbench.run.recorder import described
 from gfpbench.types import (
@@ -24,6 +24,7 @@ from gfpbench.types import (
     Metric,
     Parameters,
     Problem,
+    ReadsImages,
     Restorer,
     Row,
 )
@@ -110,8 +111,7 @@ def read_records(face: Face, parts: Parts) -> dict[str, Mapping[str, Json]]:
     """How the files behind one image were read: of the face, and of a degradation or restorer that reads files."""
     found = {"truth": face.read}
     for kind, part in (("degraded", parts.degradation), ("restored", parts.restorer)):
-        record_of = getattr(part, "read_record", None)  # of stored:DIR and outputs:DIR
-        found[kind] = {} if record_of is None else record_of(face.id)
+        found[kind] = part.read_record(face.id) if isinstance(part, ReadsImages) else {}
     return {kind: plain(record, f"how {face.id!r} was read") for kind, record in found.items() if record}
 
 
@@ -287,18 +287,6 @@ def _features(measure: SetMeasure, batch: ImageBatch) -> torch.Tensor:
     if not right or len(features) != len(batch) or not bool(torch.isfinite(features).all()):
         raise GfpbenchError(f"{what} must give finite float64 features, a row for each of {len(batch)} images")
     return features
-
-
-def only(batch: ImageBatch, ids: Sequence[str]) -> ImageBatch:
-    """The images of these names, in this order; the batch itself where that is all of it."""
-    return batch if batch.ids == tuple(ids) else images.select(batch, [batch.ids.index(image_id) for image_id in ids])
-
-
-def joined(parts: Sequence[ImageBatch]) -> ImageBatch | None:
-    """Batches of one size as one; None where there are none."""
-    if not parts:
-        return None
-    return ImageBatch(torch.cat([part.pixels for part in parts]), tuple(name for part in parts for name in part.ids))
 
 
 def _called(what: str, function: Callable[..., _T], *arguments: object) -> _T:

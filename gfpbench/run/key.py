@@ -17,7 +17,18 @@ from gfpbench.results import dumps
 from gfpbench.run.batches import ids_sha256, load_face
 from gfpbench.run.environment import environment
 from gfpbench.run.parts import Parts, identity, plain, repeatable
-from gfpbench.types import Case, FaceSet, ImageBatch, Json, Problem, Restorer, Row, UnreadableFace
+from gfpbench.types import (
+    Case,
+    FaceSet,
+    ImageBatch,
+    Json,
+    OpensFiles,
+    Problem,
+    Restorer,
+    Row,
+    TimeLimited,
+    UnreadableFace,
+)
 
 PROBED_FACES = 2
 ALIGNED_PX = 512
@@ -35,6 +46,8 @@ def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_image
     answers = parts.answers
     if answers is None and parts.restorer is not None and is_opaque(parts.restorer):
         answers = answers_of(parts.restorer, parts.faces, parts.ids(case), device)
+    restorer = parts.restorer
+    limit = restorer.seconds_per_image if restorer is not None and isinstance(restorer, TimeLimited) else None
     return {
         "schema": results.SCHEMA,
         "case": asdict(case),
@@ -48,7 +61,7 @@ def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_image
         **({"restorer's answers": dict(answers)} if answers is not None else {}),
         **({"clean_faces_sha256": parts.clean_faces_sha256} if parts.clean_faces_sha256 is not None else {}),
         "restorer's files": dict(files_of(parts)),
-        "seconds_per_image": getattr(parts.restorer, "seconds_per_image", None),  # who is too slow has failed
+        "seconds_per_image": limit,  # who is too slow has failed
         **records,
         "faces": identity(records["faces"]),
         "degradation": identity(records["degradation"]),
@@ -79,8 +92,7 @@ def surroundings(restorer: Restorer, device: str) -> dict[str, Json] | None:
 
 def read_by(restorer: Restorer | None) -> Mapping[str, str]:
     """Path -> sha256 of the files that a restorer was seen to read so far; none where nobody watches."""
-    read: Mapping[str, str] = getattr(restorer, "files_read", dict)()
-    return read
+    return restorer.files_read() if restorer is not None and isinstance(restorer, OpensFiles) else {}
 
 
 def files_of(parts: Parts) -> Mapping[str, str]:

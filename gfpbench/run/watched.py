@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import faulthandler
 from collections.abc import Mapping
-from typing import Any
 
 from gfpbench.restorers import is_opaque
-from gfpbench.types import ImageBatch, Json, Restorer
+from gfpbench.types import ImageBatch, Json, OpensFiles, Restorer
 
 
 class Watched:
@@ -38,5 +37,6 @@ class Watched:
         """The restorer's own."""
         return self.restorer.provenance()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.restorer, name)
+    def files_read(self) -> Mapping[str, str]:
+        """The restorer's own; none where nobody watches."""
+        return self.restorer.files_read() if isinstance(self.restorer, OpensFiles) else {}

@@ -14,7 +14,7 @@ import torch
 
 from gfpbench import images
 from gfpbench.restorers import outputs
-from gfpbench.run import batches, case, committed, engine, journal, recorder
+from gfpbench.run import batches, case, engine, journal, recorder, resume
 from gfpbench.types import GfpbenchError, ImageBatch, Row
 from tests.unit.run import damage, laws
 from tests.unit.run.laws import Smooth, Toy, ToyFaces
@@ -249,7 +249,7 @@ def test_files_that_were_read_and_are_not_looked_at_again_are_noticed(
 ) -> None:
     damage.write_answers(tmp_path / "answers")
     monkeypatch.syspath_prepend(str(tmp_path / "answers"))
-    monkeypatch.setattr(committed, "changed_since", lambda files: None)
+    monkeypatch.setattr(resume, "changed_since", lambda files: None)
     with pytest.raises(AssertionError):
         damage.answer_exchanged(tmp_path, tmp_path / "answers", "face 0004")
     sys.modules.pop("stale_lookup", None)
