@@ -35,7 +35,7 @@ def degrade_(
     """
     from gfpbench import run as engine
     from gfpbench.report.formatting import plural
-    from gfpbench.report.progress import progress_bar
+    from gfpbench.report.text import progress_bar
     from gfpbench.types import Case
 
     case = Case(faces, degradation, engine.TRUTH, seed=seed, size_px=size, limit=limit, draws=draws)

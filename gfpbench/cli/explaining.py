@@ -10,7 +10,7 @@ from gfpbench import claims, faces
 from gfpbench.explain import Explanation, chosen, explain
 from gfpbench.metrics import protocols
 from gfpbench.report.explanation import write_explanation
-from gfpbench.report.progress import progress_bar
+from gfpbench.report.text import progress_bar
 from gfpbench.types import BadInput
 
 _FIGURES = re.compile(r"[^=,\s]+=[^=,\s]+(,[^=,\s]+=[^=,\s]+)*")

@@ -64,7 +64,7 @@ def run(
     from gfpbench import results as stored
     from gfpbench import run as engine
     from gfpbench.metrics.protocols import DEFAULT
-    from gfpbench.report.progress import progress_bar
+    from gfpbench.report.text import progress_bar
     from gfpbench.types import BadInput, Case
 
     if report.exists() and not report.is_dir():
@@ -230,7 +230,7 @@ def collapse(
     from gfpbench import devices
     from gfpbench import report as reports
     from gfpbench import run as engine
-    from gfpbench.report.progress import progress_bar
+    from gfpbench.report.text import progress_bar
     from gfpbench.types import BadInput
 
     if report.exists() and not report.is_dir():

@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     from gfpbench.report.collapse import earlier_searches, write_collapse, write_searches
     from gfpbench.report.folder import Written, earlier, refuse_to_replace_a_run, told_apart, write_run
     from gfpbench.report.gate import Gate, gate_markdown, read_gate, write_gate
-    from gfpbench.report.junit import junit_properties, write_junit
-    from gfpbench.report.junit_gate import verdict_properties
+    from gfpbench.report.junit import junit_properties, verdict_properties, write_junit
     from gfpbench.report.matrix import Matrix, matrix, matrix_markdown, matrix_table, write_matrix
     from gfpbench.report.model import Summary
     from gfpbench.report.page import write_report

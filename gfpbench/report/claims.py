@@ -8,8 +8,7 @@ from pathlib import Path
 
 from gfpbench import claims as published
 from gfpbench.claims import Judged, Outcome, Row, Table
-from gfpbench.report.formatting import decimals_for, printable
-from gfpbench.report.template import pages, write_page
+from gfpbench.report.formatting import decimals_for, pages, printable, write_page
 
 
 @dataclass(frozen=True, slots=True)

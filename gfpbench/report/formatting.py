@@ -1,10 +1,20 @@
-"""Formatting of numbers and names for display: means, infinities, and file names with control characters."""
+"""How numbers, names and pages are shown: means, infinities, file names with control characters, templates."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from gfpbench.disk import sweep, write_whole
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 BLANK = "–"
 _BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -76,3 +86,41 @@ def markdown_text(text: object, limit: int | None = None) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 face``, ``1,200 faces``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def pages(**filters: Callable[..., Any]) -> Environment:
+    """The templates, with the filters that every page has and those given; a name that is not passed is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("gfpbench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_one_line,
+    )
+    environment.filters.update(shown=shown, plural=plural, **filters)
+    environment.globals["style"] = own("style.css")
+    return environment
+
+
+def own(name: str) -> Markup:
+    """A file of ours that goes into a page as it is: no name from outside is in it."""
+    return Markup(resources.files("gfpbench.report").joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+def write_page(html: str, path: Path) -> Path:
+    """Write a page into a folder, which is made where it is missing. Returns the path.
+
+    Names of files may hold what UTF-8 cannot (lone surrogates); they are written as escapes. Raises DiskRefused where
+    the disk refuses.
+    """
+    write_whole(path, html)
+    sweep(path.parent)
+    return path
+
+
+def _one_line(value: Any) -> Any:
+    """Applied to everything a template prints: text from outside cannot break a line or reverse its reading."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

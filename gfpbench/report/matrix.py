@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from gfpbench.baselines import FAILING, Comparison, compare
-from gfpbench.report.formatting import BLANK, decimals_for, markdown_text, plural, printable, with_note
+from gfpbench.report.formatting import (
+    BLANK,
+    decimals_for,
+    markdown_text,
+    pages,
+    plural,
+    printable,
+    with_note,
+    write_page,
+)
 from gfpbench.report.summary import measured
-from gfpbench.report.template import pages, write_page
 from gfpbench.statistics import best_of, mean_of
 from gfpbench.types import BadInput, Case, Json, Result, VerdictKind
 

@@ -17,18 +17,15 @@ from gfpbench.claims import Judged
 from gfpbench.collapse.measuring import axis_name
 from gfpbench.degrade.axes import AXES, load_axis
 from gfpbench.metrics.protocols import DEFAULT
-from gfpbench.report.attributes import GroupLine, group_lines
 from gfpbench.report.charts import Chart, chart_of
 from gfpbench.report.claims import write_claims
-from gfpbench.report.formatting import plural, printable
+from gfpbench.report.formatting import own, pages, plural, printable, write_page
 from gfpbench.report.gate import Gate, write_gate
-from gfpbench.report.gate_view import gate_view
 from gfpbench.report.model import Group
-from gfpbench.report.protocols import SetLine, SideBySide, set_lines, side_by_side
 from gfpbench.report.reading import readings
+from gfpbench.report.side_tables import GroupLine, SetLine, SideBySide, group_lines, set_lines, side_by_side
 from gfpbench.report.strips import Stores, Strips, any_of, brief, strips_of
 from gfpbench.report.summary import summary
-from gfpbench.report.template import own, pages, write_page
 from gfpbench.report.text import counted
 from gfpbench.run.left_out import left_out
 from gfpbench.types import Json, Result
@@ -92,7 +89,11 @@ def render(
     """The page as text. Reads kept images from ``stores``; writes nothing."""
     whole = summary(results)
     script = own("page.js")
-    judged = gate_view(gate or Gate(), any_of(stores))
+    judged = None
+    if gate:
+        from gfpbench.report.gate_view import gate_view
+
+        judged = gate_view(gate, any_of(stores))
     environment = pages(brief=brief, counted=counted, code=_code, words=_words)
     environment.tests["mapping"] = _is_mapping
     environment.tests["records"] = lambda value: isinstance(value, list) and any(map(_is_mapping, value))
@@ -114,7 +115,7 @@ def render(
         gate=judged,
         claims=claims,
         facts=_facts(whole.groups, [stage for stage, _, _ in found])
-        + ([(judged.fact, "" if judged.passed else "bad")] if judged.changed or judged.same else []),
+        + ([] if judged is None else [(judged.fact, "" if judged.passed else "bad")]),
         problems=problems[:PROBLEMS_AT_MOST],
         problems_left_out=max(0, len(problems) - PROBLEMS_AT_MOST),
         left_out=left_out(results),

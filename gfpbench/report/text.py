@@ -1,18 +1,23 @@
-"""The summary as text: the last lines of a run on a terminal, and a table for a pull request."""
+"""The summary as text: progress and the last lines of a run on a terminal, and a table for a pull request."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
 from gfpbench.report.formatting import BLANK, markdown_text, plural, printable, shown
 from gfpbench.report.model import Cell, Column, Group, Line, Summary
-from gfpbench.report.protocols import set_lines
 from gfpbench.report.reading import readings
+from gfpbench.report.side_tables import set_lines
 from gfpbench.report.summary import summary
 from gfpbench.run.left_out import left_out
-from gfpbench.types import Result
+from gfpbench.types import Progress, Result
 
 LISTED_AT_MOST = 8
 WIDTH = 120
@@ -180,3 +185,37 @@ def _markdown_cell(cell: Cell, column: Column) -> str:
     if cell.interval is None or cell.interval[0] == cell.interval[1]:
         return text
     return f"{text} <sub>[{shown(cell.interval[0], column.decimals)}, {shown(cell.interval[1], column.decimals)}]</sub>"
+
+
+@contextmanager
+def progress_bar(console: Console | None = None) -> Iterator[Progress]:
+    """Gives a callable (done, total, what) that draws one bar for each distinct ``what``.
+
+    Args:
+        console: where to draw; standard error unless told.
+    """
+    console = console or Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    tasks: dict[str, TaskID] = {}
+    if not console.is_terminal:
+        tenths: dict[str, int] = {}
+
+        def log(done: int, total: int, what: str) -> None:
+            what = printable(what, 80)
+            # A log gets a line at about every tenth, so that a stuck job is seen without flooding the file.
+            tenth = done * 10 // total
+            if done == total or (total >= 10 and tenth > tenths.get(what, 0)):
+                tenths[what] = tenth
+                console.print(f"{what}: {done}/{total}", highlight=False, markup=False, soft_wrap=True)
+
+        yield log
+        return
+    with Bars(*columns, console=console) as bars:
+
+        def draw(done: int, total: int, what: str) -> None:
+            what = printable(what, 80)
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield draw

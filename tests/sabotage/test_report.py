@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from gfpbench import report
 from gfpbench.baselines import compare
-from gfpbench.report import charts, formatting, junit, page, strips, template, text
+from gfpbench.report import charts, formatting, junit, page, strips, text
 from gfpbench.report import summary as summarise
 from gfpbench.statistics import Mean
 from gfpbench.types import BadInput, Problem, Result
@@ -26,7 +26,7 @@ summary_module = sys.modules["gfpbench.report.summary"]
 
 
 def everywhere(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> None:
-    for module in (summary_module, charts, junit, strips, page, template, text):
+    for module in (summary_module, charts, junit, strips, page, formatting, text):
         if hasattr(module, name):
             monkeypatch.setattr(module, name, value)
 
@@ -175,10 +175,12 @@ def test_names_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     hostile = dataclasses.replace(hostile, problems=(Problem("faces", sample.HOSTILE, "x"),))
     laws.names_are_escaped(page.render([hostile], [], "t"))
 
-    def careless(**options: Any) -> jinja2.Environment:
-        return jinja2.Environment(**{**options, "autoescape": False})
+    real = jinja2.Environment
 
-    monkeypatch.setattr(template, "Environment", careless)
+    def careless(**options: Any) -> jinja2.Environment:
+        return real(**{**options, "autoescape": False})
+
+    monkeypatch.setattr(jinja2, "Environment", careless)
     with pytest.raises(AssertionError):
         laws.names_are_escaped(page.render([hostile], [], "t"))
 
@@ -192,8 +194,8 @@ def test_names_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_request_to_the_outside(monkeypatch: pytest.MonkeyPatch, file: str, addition: str) -> None:
-    real = template.own
-    for module in (template, page):
+    real = formatting.own
+    for module in (formatting, page):
         monkeypatch.setattr(module, "own", lambda name: real(name) + Markup(addition if name == file else ""))
     with pytest.raises(AssertionError):
         laws.requests_nothing(page.render([sample.scored("a", {"psnr_rgb": [1.0]})], [], "t"))

@@ -11,9 +11,7 @@ from unittest.mock import patch
 import pytest
 import torch
 
-from gfpbench.report import attributes as attributes_file
-from gfpbench.report import protocols as protocols_file
-from gfpbench.report import summary
+from gfpbench.report import side_tables, summary
 from gfpbench.run import engine, recorder
 from tests.unit.report import test_protocols as told
 from tests.unit.run import test_set_scores as real
@@ -75,14 +73,14 @@ def test_features_written_after_the_commit_are_missed(tmp_path: Path) -> None:
 
 
 def test_a_gap_without_its_step_is_noticed() -> None:
-    with patch.object(protocols_file, "differences", lambda a, b: {}), pytest.raises(AssertionError):
+    with patch.object(side_tables, "differences", lambda a, b: {}), pytest.raises(AssertionError):
         told.test_each_gap_is_named_by_its_step()
 
 
 def test_two_protocols_under_one_metric_are_noticed() -> None:
     """The figure of one protocol shown under the other's name."""
-    value_of = protocols_file.value_of
-    one = patch.object(protocols_file, "value_of", lambda line, metric: value_of(line, "psnr_rgb"))
+    value_of = side_tables.value_of
+    one = patch.object(side_tables, "value_of", lambda line, metric: value_of(line, "psnr_rgb"))
     with one, pytest.raises(AssertionError):
         told.test_each_gap_is_named_by_its_step()
 
@@ -91,7 +89,7 @@ def test_failures_in_a_group_mean_are_noticed() -> None:
     def counting_failures(result: Any, metric: str) -> dict[str, float]:
         return {row.id: row.scores[metric] or 0.0 for row in result.rows}
 
-    with patch.object(attributes_file, "measured", counting_failures), pytest.raises(AssertionError):
+    with patch.object(side_tables, "measured", counting_failures), pytest.raises(AssertionError):
         told.test_failed_and_blank_faces_are_in_no_group_mean()
 
 
@@ -100,7 +98,7 @@ def test_group_means_of_all_faces_are_noticed(tmp_path: Path) -> None:
         ids = list(line.result.image_ids)
         return {"pose": {"front": ids[:3] + ids[3:], "side": ids[3:]}}
 
-    with patch.object(attributes_file, "categories", everybody), pytest.raises(AssertionError):
+    with patch.object(side_tables, "categories", everybody), pytest.raises(AssertionError):
         told.test_groups_have_means_and_intervals_of_their_own(tmp_path)
 
 

@@ -13,8 +13,8 @@ from gfpbench import report
 from gfpbench.baselines import compare, comparison_from_json
 from gfpbench.collapse import group_difference
 from gfpbench.report import page
-from gfpbench.report.attributes import group_lines
-from gfpbench.report.junit_gate import verdict_properties
+from gfpbench.report.junit import verdict_properties
+from gfpbench.report.side_tables import group_lines
 from gfpbench.report.summary import best_lines, gain_over, summary
 from gfpbench.report.verdicts import comparison_lines, comparison_markdown, comparison_table
 from gfpbench.types import Result

@@ -11,8 +11,7 @@ import pytest
 
 from gfpbench.metrics.protocols import find
 from gfpbench.report import markdown, summary, terminal_lines, write_report
-from gfpbench.report.attributes import categories, group_lines
-from gfpbench.report.protocols import gap, set_lines, side_by_side
+from gfpbench.report.side_tables import categories, gap, group_lines, set_lines, side_by_side
 from gfpbench.types import Result, Row
 from tests.unit.report.sample import scored
 
