@@ -1,8 +1,10 @@
-"""Selects the device of a run, and describes it for the record."""
+"""Selects the device of a run, and makes it compute alike each time (deterministic mode)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
@@ -33,3 +35,52 @@ def resolve(device: str) -> str:
     if index and int(index) >= torch.cuda.device_count():
         raise BadInput(f"device {device!r} was asked for, but there are only {torch.cuda.device_count()} here")
     return device
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Within it nothing is trained and a GPU computes alike each time: no TF32, no choice of algorithm by timing.
+
+    TF32 keeps 10 bits of each factor, which moves a restored image by whole grey levels between two GPUs.
+    """
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        with _full_precision(), torch.no_grad():
+            yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Without TF32, nor bfloat16 for float32 on the CPU. torch has two sets of switches and refuses to read the older
+    where the newer were used; ``torch.set_float32_matmul_precision`` turns some of both."""
+    matmul, cudnn, onednn = torch.backends.cuda.matmul, torch.backends.cudnn, torch.backends.mkldnn
+    newer = [matmul, *(getattr(cudnn, name) for name in ("conv", "rnn") if hasattr(cudnn, name))]
+    newer += [getattr(onednn, name) for name in ("matmul", "conv", "rnn") if hasattr(onednn, name)]
+    newer = [switch for switch in newer if hasattr(switch, "fp32_precision")]
+    if getattr(torch.backends, "fp32_precision", "none") != "none":  # where the others look unless told otherwise
+        newer.insert(0, torch.backends)
+    overall: str | None = None
+    with suppress(RuntimeError):
+        overall = torch.get_float32_matmul_precision()
+    older_before: list[tuple[Any, bool]] = []
+    for switch in (matmul, cudnn):
+        with suppress(RuntimeError):
+            older_before.append((switch, switch.allow_tf32))
+    newer_before = [(switch, switch.fp32_precision) for switch in newer]
+    torch.set_float32_matmul_precision("highest")
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    for switch in newer:
+        switch.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for switch, allowed in older_before:
+            switch.allow_tf32 = allowed
+        if overall is not None:
+            torch.set_float32_matmul_precision(overall)
+        for switch, precision in newer_before:
+            switch.fp32_precision = precision

@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from gfpbench.run.case import measure, run_case
     from gfpbench.run.degraded_images import degraded_folder, write_degraded
     from gfpbench.run.environment import environment
-    from gfpbench.run.inputs import input_folders, refuse_inside_inputs
     from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
-    from gfpbench.run.parts import TRUTH, Parts, guarded, load
+    from gfpbench.run.parts import TRUTH, Parts, guarded, input_folders, load, refuse_inside_inputs
     from gfpbench.run.recorder import image_path
     from gfpbench.run.verify import Remade, remake, verify
 

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from gfpbench import devices, results
+from gfpbench.devices import repeatable
 from gfpbench.disk import disk, sweep, write_whole
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen
@@ -17,10 +18,9 @@ from gfpbench.results import dumps
 from gfpbench.run.batches import Batch, batch_size_for, batches
 from gfpbench.run.committed import Pass, committed_batches
 from gfpbench.run.finished import KEY, RESULT, finished, sign
-from gfpbench.run.inputs import refuse_inside_inputs
 from gfpbench.run.journal import CannotGoOn, Journal, locked
 from gfpbench.run.key import files_of, key_of, read_by
-from gfpbench.run.parts import Parts, load, repeatable
+from gfpbench.run.parts import Parts, load, refuse_inside_inputs
 from gfpbench.run.recorder import Features, Kept
 from gfpbench.types import BadInput, Case, GfpbenchError, HoldsImages, Json, Problem, Progress, Result, Row
 

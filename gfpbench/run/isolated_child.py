@@ -13,11 +13,12 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
     told, _ = receive(incoming)
     import torch
 
+    from gfpbench.devices import repeatable
     from gfpbench.images import moved
     from gfpbench.restorers import arithmetic
     from gfpbench.restorers.checked import attempted, is_opaque
     from gfpbench.run.key import read_by
-    from gfpbench.run.parts import load_restorer, plain, repeatable
+    from gfpbench.run.parts import load_restorer, plain
     from gfpbench.types import AssetMissing, GfpbenchError, ImageBatch
 
     torch.set_num_threads(told["threads"])

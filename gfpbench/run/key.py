@@ -12,11 +12,12 @@ from dataclasses import asdict
 from gfpbench import faces, images, results
 from gfpbench.assets import ASSETS
 from gfpbench.assets.store import expected_sha256
+from gfpbench.devices import repeatable
 from gfpbench.restorers.checked import Seen, checked, is_opaque
 from gfpbench.results import dumps
 from gfpbench.run.batches import ids_sha256, load_face
 from gfpbench.run.environment import environment
-from gfpbench.run.parts import Parts, identity, plain, repeatable
+from gfpbench.run.parts import Parts, identity, plain
 from gfpbench.types import (
     Case,
     FaceSet,

@@ -1,25 +1,32 @@
-"""What a Case names, loaded: the faces, the degradation, the restorer and the metrics of one run."""
+"""What a Case names, loaded: faces, degradation, restorer and metrics of one run, and the folders it only reads."""
 
 from __future__ import annotations
 
+import faulthandler
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 from gfpbench import assets, devices
-from gfpbench.lazy import LazyModule
+from gfpbench.assets.datasets import FACES, placed
 from gfpbench.metrics import set_measures
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.registry import unknown
+from gfpbench.restorers import is_opaque
 from gfpbench.results import dumps
-from gfpbench.types import AssetMissing, BadInput, Case, Degradation, FaceSet, Json, Metric, Restorer
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = LazyModule("torch")
+from gfpbench.types import (
+    AssetMissing,
+    BadInput,
+    Case,
+    Degradation,
+    FaceSet,
+    ImageBatch,
+    Json,
+    Metric,
+    OpensFiles,
+    Restorer,
+)
 
 TRUTH = "truth"
 """The restorer name of the reference row: the clean image is scored against itself."""
@@ -178,13 +185,45 @@ def guarded(spec: str, device: str, *, isolate: bool = False, seconds_per_image:
     device = devices.resolve(device)
     if spec == "input" or spec.startswith("outputs:"):  # these run nobody's code
         return load_restorer(spec, device)
-    from gfpbench.run.isolated import SECONDS_PER_IMAGE, Isolated
-    from gfpbench.run.watched import Watched
-
     if isolate:
+        from gfpbench.run.isolated import SECONDS_PER_IMAGE, Isolated
+
         return Isolated(spec, device=device, seconds_per_image=seconds_per_image or SECONDS_PER_IMAGE)
     restorer = load_restorer(spec, device)
     return restorer if seconds_per_image is None else Watched(restorer, seconds_per_image)
+
+
+class Watched:
+    """A restorer with a limit on its time, for commands: at the limit the process writes where it is, and ends.
+
+    The limit is kept by a thread outside of Python, so that it holds for native code too. What was measured before is
+    on the disk. In a process of its own (``Isolated``) a restorer that is too slow costs its images only.
+
+    Args:
+        restorer: called as before.
+        seconds_per_image: a batch may take as many times longer as it has images.
+    """
+
+    def __init__(self, restorer: Restorer, seconds_per_image: float) -> None:
+        self.restorer, self.seconds_per_image = restorer, seconds_per_image
+        self.name = restorer.name
+        self.opaque = is_opaque(restorer)
+
+    def __call__(self, degraded: ImageBatch) -> ImageBatch:
+        """Restore a batch; raises what the restorer raises."""
+        faulthandler.dump_traceback_later(self.seconds_per_image * len(degraded), exit=True, file=2)
+        try:
+            return self.restorer(degraded)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def provenance(self) -> Mapping[str, Json]:
+        """The restorer's own."""
+        return self.restorer.provenance()
+
+    def files_read(self) -> Mapping[str, str]:
+        """The restorer's own; none where nobody watches."""
+        return self.restorer.files_read() if isinstance(self.restorer, OpensFiles) else {}
 
 
 def load_restorer(spec: str, device: str) -> Restorer:
@@ -227,50 +266,37 @@ def plain(value: Mapping[str, Json], what: str) -> dict[str, Json]:
     return copy
 
 
-@contextmanager
-def repeatable() -> Iterator[None]:
-    """Within it nothing is trained and a GPU computes alike each time: no TF32, no choice of algorithm by timing.
+def input_folders(case: Case) -> Iterator[tuple[str, Path]]:
+    """What a case reads whole folders for (``faces``, ``restored images``, ``degraded images``), and those folders."""
+    name, colon, path = case.faces.partition(":")
+    if colon and name in placed():
+        yield "faces", Path(path)
+    elif name in placed():
+        yield "faces", assets.home() / "faces" / name
+    elif case.faces not in FACES:
+        yield "faces", Path(case.faces)
+    for what, text, prefix in (
+        ("restored images", case.restorer, "outputs:"),
+        ("degraded images", case.degradation, "stored:"),
+    ):
+        if text.startswith(prefix):
+            yield what, Path(text.removeprefix(prefix))
 
-    TF32 keeps 10 bits of each factor, which moves a restored image by whole grey levels between two GPUs.
+
+def refuse_inside_inputs(case: Case, folder: Path) -> None:
+    """Refuse to write into a folder that a case reads. Links are followed.
+
+    Raises:
+        BadInput: where ``folder`` is one of them or lies below one.
     """
-    cudnn = torch.backends.cudnn
-    before = cudnn.deterministic, cudnn.benchmark
-    cudnn.deterministic, cudnn.benchmark = True, False
-    try:
-        with _full_precision(), torch.no_grad():
-            yield
-    finally:
-        cudnn.deterministic, cudnn.benchmark = before
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Without TF32, nor bfloat16 for float32 on the CPU. torch has two sets of switches and refuses to read the older
-    where the newer were used; ``torch.set_float32_matmul_precision`` turns some of both."""
-    matmul, cudnn, onednn = torch.backends.cuda.matmul, torch.backends.cudnn, torch.backends.mkldnn
-    newer = [matmul, *(getattr(cudnn, name) for name in ("conv", "rnn") if hasattr(cudnn, name))]
-    newer += [getattr(onednn, name) for name in ("matmul", "conv", "rnn") if hasattr(onednn, name)]
-    newer = [switch for switch in newer if hasattr(switch, "fp32_precision")]
-    if getattr(torch.backends, "fp32_precision", "none") != "none":  # where the others look unless told otherwise
-        newer.insert(0, torch.backends)
-    overall: str | None = None
-    with suppress(RuntimeError):
-        overall = torch.get_float32_matmul_precision()
-    older_before: list[tuple[Any, bool]] = []
-    for switch in (matmul, cudnn):
-        with suppress(RuntimeError):
-            older_before.append((switch, switch.allow_tf32))
-    newer_before = [(switch, switch.fp32_precision) for switch in newer]
-    torch.set_float32_matmul_precision("highest")
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
-    for switch in newer:
-        switch.fp32_precision = "ieee"
-    try:
-        yield
-    finally:
-        for switch, allowed in older_before:
-            switch.allow_tf32 = allowed
-        if overall is not None:
-            torch.set_float32_matmul_precision(overall)
-        for switch, precision in newer_before:
-            switch.fp32_precision = precision
+    place = folder.expanduser().absolute().resolve()
+    for what, given in input_folders(case):
+        try:
+            source = given.expanduser().absolute().resolve()
+        except (OSError, ValueError, RuntimeError):  # no folder's name; whoever reads it says so
+            continue
+        if source.is_dir() and (place == source or source in place.parents):
+            raise BadInput(
+                f"{folder}: lies in the folder of the {what} ({given}), where nothing is written: "
+                "choose a folder outside of it"
+            )

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from gfpbench import devices, images
 from gfpbench.decode import KEPT_LIMITS, read_rgb
+from gfpbench.devices import repeatable
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.process_guard import contained
-from gfpbench.run.parts import Parts, identity, load, plain, repeatable
+from gfpbench.run.parts import Parts, identity, load, plain
 from gfpbench.run.recorder import fingerprints, image_path
 from gfpbench.types import (
     AssetMissing,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gfpbench import devices, images
+from gfpbench.devices import repeatable
 from gfpbench.run.environment import environment
-from gfpbench.run.parts import plain, repeatable
+from gfpbench.run.parts import plain
 from gfpbench.speed.interleaved import interleaved
 from gfpbench.speed.memory import MemoryGauge, in_a_process, peak_on_gpu
 from gfpbench.speed.record import Speed

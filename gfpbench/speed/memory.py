@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from gfpbench.devices import repeatable
 from gfpbench.lazy import LazyModule
-from gfpbench.run.parts import repeatable
 from gfpbench.speed.stopwatch import one_thread
 from gfpbench.speed.workload import degraded_batch, load_restorer, reference_workload
 from gfpbench.types import Case, RestorationFailed

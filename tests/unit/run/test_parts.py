@@ -51,7 +51,7 @@ def test_names_listed_twice_are_refused() -> None:
 SCRIPT = """
 import torch, warnings
 warnings.simplefilter("error")
-from gfpbench.run.parts import repeatable
+from gfpbench.devices import repeatable
 {before}
 def state():
     return torch.backends.cudnn.benchmark, torch.is_grad_enabled(), {read}
