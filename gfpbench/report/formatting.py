@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 BLANK = "–"
-_BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def decimals_for(values: Iterable[float]) -> int:
@@ -42,10 +41,9 @@ def with_note(value: float | None, decimals: int, note: str) -> str:
 
 def printable(text: object, limit: int | None = None) -> str:
     """Text on one line without what drives a terminal, breaks XML or reverses reading; its middle cut to fit."""
-    safe = "".join(
-        char if char.isprintable() and char not in _BIDI else char.encode("unicode_escape").decode("ascii")
-        for char in str(text)
-    )
+    safe = str(text)
+    if not safe.isprintable():  # nothing is that turns the direction of reading
+        safe = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in safe)
     if limit is not None and len(safe) > limit:
         head = (limit - 1) // 2
         return f"{safe[:head]}…{safe[len(safe) - (limit - 1 - head) :]}"

@@ -93,6 +93,7 @@ def load(
     protocols: Sequence[str] = (),
     isolate: bool = False,
     seconds_per_image: float | None = None,
+    opened: FaceSet | None = None,
 ) -> Parts:
     """Load everything a Case names.
 
@@ -106,6 +107,7 @@ def load(
             the run goes on. The numbers are the same.
         seconds_per_image: how long the restorer may take for an image, a batch so many times longer. Without
             ``isolate`` a restorer that takes longer ends the process. None: no limit; 120 with ``isolate``.
+        opened: the face set of the case, where another case has it open: it keeps what it has decoded.
 
     Raises:
         BadInput: for a name that nobody knows.
@@ -117,7 +119,7 @@ def load(
 
     measures = load_measures(metrics, protocols)  # first: to load a network takes longer
     return Parts(
-        faces=faces.load(case.faces, size_px=case.size_px, draws=case.draws),
+        faces=faces.load(case.faces, size_px=case.size_px, draws=case.draws) if opened is None else opened,
         degradation=load_degradation(case.degradation),
         restorer=None
         if case.restorer == TRUTH
