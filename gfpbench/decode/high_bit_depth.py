@@ -8,53 +8,19 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from gfpbench.decode.decoded import Samples, UndecodableError
 from gfpbench.lazy import LazyModule
 
 if TYPE_CHECKING:
     import cv2
 else:
     cv2 = LazyModule("cv2")
-
-
-class UndecodableError(Exception):
-    """Why a file gives no image; the reader adds the name of the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """A decoded image before it becomes 8-bit RGB.
-
-    Args:
-        values: (H, W) or (H, W, C) uint8, uint16 or float; C = 1, 2 (grey, alpha), 3 or 4 (RGB, alpha).
-        orientation: EXIF number 1..8, still to be applied.
-        premultiplied: whether colours are already multiplied by alpha.
-        format, bits, frames, icc_profile, exif: as in ``gfpbench.decode.Decoded``.
-        turned: EXIF number 1..8 that the decoder applied itself.
-        converted: what was done already, where another colour model had to become RGB.
-    """
-
-    values: NDArray[Any]
-    orientation: int = 1
-    premultiplied: bool = False
-    format: str = ""
-    bits: int = 8
-    frames: int = 1
-    turned: int = 1
-    converted: str | None = None
-    icc_profile: bytes | None = None
-    exif: bytes | None = None
-
-    @property
-    def stated_orientation(self) -> int:
-        """The EXIF number of the file, 1 where it says none that exists."""
-        return next((number for number in (self.orientation, self.turned) if 2 <= number <= 8), 1)
 
 
 @contextmanager
@@ -73,11 +39,6 @@ def stderr_shut() -> Iterator[None]:
         os.dup2(stderr, 2)
         os.close(nowhere)
         os.close(stderr)
-
-
-def is_deep_colour_png(data: bytes) -> bool:
-    """Whether a PNG has 16 bits per sample and more than one channel, which Pillow cuts down to 8 bits."""
-    return data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 25 and data[24] == 16 and data[25] in (2, 4, 6)
 
 
 def png16(data: bytes) -> NDArray[Any]:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from gfpbench.decode.decoded import Samples, UndecodableError
 from gfpbench.decode.formats import offered, why_not_read
-from gfpbench.decode.high_bit_depth import Samples, UndecodableError, deep_jpeg2000, is_deep_colour_png, png16
+from gfpbench.decode.high_bit_depth import deep_jpeg2000, png16
 
 MAXIMUM_SLOW_PIXELS = 4_000_000
 """Of what Pillow decodes in Python (QOI, PPM as text, runs in BMP): some 3 seconds for each million."""
@@ -71,7 +72,7 @@ def _opened(data: bytes, check_size: CheckSize) -> Samples:
 
 
 def _values(image: Image.Image, data: bytes, bits: int | None) -> NDArray[Any]:
-    if image.format == "PNG" and is_deep_colour_png(data):
+    if image.format == "PNG" and _is_deep_colour_png(data):
         return png16(data)  # Pillow cuts these to 8 bits instead of rounding
     if image.format == "JPEG2000" and bits is not None and bits > 8:
         return deep_jpeg2000(data, bits)  # Pillow lets the brightest colours overflow to black
@@ -143,3 +144,8 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # noqa: BLE001 - a damaged EXIF block says nothing of rotation, and the pixels are sound
         return 1
     return value if isinstance(value, int) else 1
+
+
+def _is_deep_colour_png(data: bytes) -> bool:
+    """Whether a PNG has 16 bits per sample and more than one channel, which Pillow cuts down to 8 bits."""
+    return data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 25 and data[24] == 16 and data[25] in (2, 4, 6)

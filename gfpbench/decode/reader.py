@@ -11,9 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from gfpbench.decode.colour_profile import describe
-from gfpbench.decode.decoded import FACE_LIMITS, Decoded, Limits
-from gfpbench.decode.high_bit_depth import Samples, UndecodableError, stderr_shut, tiff
+from gfpbench.decode.decoded import FACE_LIMITS, Decoded, Limits, Samples, UndecodableError, describe
+from gfpbench.decode.high_bit_depth import stderr_shut, tiff
 from gfpbench.decode.pillow import with_pillow
 from gfpbench.decode.rgb import to_rgb
 from gfpbench.images import Bytes

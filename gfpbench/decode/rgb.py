@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpbench.decode import treatment
-from gfpbench.decode.colour_profile import describe
-from gfpbench.decode.high_bit_depth import Samples, UndecodableError
+from gfpbench.decode.decoded import Samples, UndecodableError, describe
 from gfpbench.images import Bytes
 
 _ROWS_AT_ONCE = 256  # a photo of 100 million pixels in float64 would take 2.4 GB, and several copies

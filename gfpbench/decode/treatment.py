@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gfpbench.decode.colour_profile import Profile
+from gfpbench.decode.decoded import Profile
 from gfpbench.types import Json
 
 COMPOSITED = "alpha composited on white"

@@ -217,5 +217,5 @@ def check_deep(decode_bytes: Callable[[bytes, str], np.ndarray]) -> None:
 
 def test_cutting_16_bits_to_8_instead_of_rounding_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     check_deep(decode.decode_rgb)
-    monkeypatch.setattr(pillow, "is_deep_colour_png", lambda data: False)  # Pillow's own reading
+    monkeypatch.setattr(pillow, "_is_deep_colour_png", lambda data: False)  # Pillow's own reading
     assert caught(check_deep, decode.decode_rgb)

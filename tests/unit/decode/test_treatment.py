@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from gfpbench.decode import Decoded, decode
-from gfpbench.decode.colour_profile import describe
+from gfpbench.decode.decoded import describe
 from gfpbench.decode.treatment import unlike
 
 RGB = np.random.default_rng(2).integers(0, 256, (40, 50, 3), dtype=np.uint8)
