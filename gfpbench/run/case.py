@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
 from gfpbench import devices, results
 from gfpbench.devices import repeatable
 from gfpbench.disk import disk, sweep, write_whole
-from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
 from gfpbench.run.batches import Batch, batch_size_for, batches
@@ -22,6 +21,7 @@ from gfpbench.run.journal import CannotGoOn, Journal, locked
 from gfpbench.run.key import files_of, key_of, read_by
 from gfpbench.run.parts import Parts, load, refuse_inside_inputs
 from gfpbench.run.recorder import Features, Kept
+from gfpbench.run.sets import score_sets
 from gfpbench.types import BadInput, Case, GfpbenchError, HoldsImages, Json, Problem, Progress, Result, Row
 
 TIMING = "timing.json"
@@ -222,7 +222,8 @@ class _Run:
             reason = "belongs to no image of this run: misnamed, or left over from another run"
             problems += [Problem("restore", file, reason) for file in restorer.unused(self.parts.faces.ids())]
         records = self.parts.records()
-        set_scores, no_score = score_sets(self.parts.sets, self.features, features, blank)
+        sets = self.parts.sets
+        set_scores, no_score = score_sets(sets, self.features, features, blank) if sets else ({}, {})
         result = Result(
             case=self.case,
             rows=tuple(rows),
@@ -273,30 +274,3 @@ def _undefined(rows: Sequence[Row], metrics: Mapping[str, Mapping[str, Json]]) -
         elif restored and all(row.scores[name] is None for row in restored):
             reasons[name] = "could not score a single image; each is listed among the problems with the reason"
     return reasons
-
-
-def score_sets(
-    sets: Sequence[SetMeasure], features: Features, written: Sequence[tuple[int, str]], blank: Mapping[str, str]
-) -> tuple[dict[str, dict[str, Json]], dict[str, str]]:
-    """Every set metric's score with its record, and why the others have none.
-
-    Args:
-        written: start and sha256 of each batch's features.
-        blank: measures that some batch had no features for, with the reason: they get no score from the others.
-    """
-    scores: dict[str, dict[str, Json]] = {}
-    reasons: dict[str, str] = {}
-    for measure in sets:
-        if measure.name in blank:
-            continue
-        metric, name = measure.metric, measure.metric.features_name
-        try:
-            restored = metric.statistics(features.read(f"restored/{name}", written))
-            if measure.against_truth:
-                reference = metric.statistics(features.read(f"truth/{name}", written))
-            else:
-                reference = measure.reference.load(measure.name)
-            scores[measure.name] = {**measure.record(), **asdict(metric.score(restored, reference))}
-        except BadInput as error:
-            reasons[measure.name] = str(error)
-    return scores, reasons

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from gfpbench import images
 from gfpbench.lazy import LazyModule
-from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import Batch, joined, only
-from gfpbench.run.parts import Parts, plain
+from gfpbench.run.parts import Parts, called, plain
 from gfpbench.run.recorder import described
+from gfpbench.run.sets import features_of
 from gfpbench.types import (
     AssetMissing,
     BadInput,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     import torch
 else:
     torch = LazyModule("torch")
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
     scores: dict[str, dict[str, float]] = {metric.name: {} for metric in parts.metrics}
     if restored is not None:
         scores = score_all(parts.metrics, restored, only(truth, restored.ids), notes)
-    features = features_of(parts.sets, restored, truth, notes)
+    features = features_of(parts.sets, restored, truth, notes.blank) if parts.sets else {}
     looks = {"degraded": described(degraded), "restored": described(restored, blocks=True)}
     rows = tuple(
         Row(
@@ -145,7 +143,7 @@ def degrade_alone(
 
 def drawn(degradation: Degradation, image_id: str, seed: int, size: tuple[int, int]) -> dict[str, Json]:
     """What the degradation draws for one image of (height, width) pixels, as plain JSON values."""
-    record = _called(f"degradation {degradation.name!r}", degradation.draw, image_id, seed, size)
+    record = called(f"degradation {degradation.name!r}", degradation.draw, image_id, seed, size)
     return plain(record, f"the parameters that degradation {degradation.name!r} drew")
 
 
@@ -153,7 +151,7 @@ def apply(degradation: Degradation, truth: ImageBatch, drawn: Mapping[str, Param
     """The degraded images, checked for names, size and 8-bit values. The degradation works on a copy of the truth."""
     what = f"degradation {degradation.name!r}"
     records = [drawn[image_id] for image_id in truth.ids]
-    degraded = _called(what, degradation.apply, ImageBatch(truth.pixels.clone(), truth.ids), records)
+    degraded = called(what, degradation.apply, ImageBatch(truth.pixels.clone(), truth.ids), records)
     if not isinstance(degraded, ImageBatch) or degraded.ids != truth.ids or degraded.size != truth.size:
         raise GfpbenchError(f"{what} must return the images it was given: {_shape(truth)}, not {_shape(degraded)}")
     degraded = images.moved(degraded, "cpu")
@@ -169,7 +167,7 @@ def restore(
     if degraded is None:
         return None
     what = f"restorer {restorer.name!r}"
-    restored, failures = _called(what, checked, restorer, images.moved(degraded, device), seen)
+    restored, failures = called(what, checked, restorer, images.moved(degraded, device), seen)
     good = () if restored is None else restored.ids
     if tuple(image_id for image_id in degraded.ids if image_id not in failures) != good:
         raise GfpbenchError(f"{what}: {len(degraded)} images went in; {len(good)} came out and {len(failures)} failed")
@@ -242,7 +240,7 @@ def scored(metric: Metric, restored: ImageBatch, truth: ImageBatch) -> dict[str,
     if restored.ids != truth.ids:
         raise GfpbenchError(f"pairs do not match by name: {restored.ids} beside {truth.ids}")
     what = f"metric {metric.name!r}"
-    values = _called(what, metric, restored, truth)
+    values = called(what, metric, restored, truth)
     if not isinstance(values, torch.Tensor) or values.shape != (len(restored),) or values.dtype != torch.float64:
         got = f"{tuple(values.shape)} {values.dtype}" if isinstance(values, torch.Tensor) else type(values).__name__
         raise GfpbenchError(f"{what} must return ({len(restored)},) float64, not {got}")
@@ -253,50 +251,6 @@ def scored(metric: Metric, restored: ImageBatch, truth: ImageBatch) -> dict[str,
             f"{what} returned NaN for {', '.join(bad)}; it has to raise BadInput for what it cannot score"
         )
     return dict(zip(restored.ids, numbers, strict=True))
-
-
-def features_of(
-    sets: Sequence[SetMeasure], restored: ImageBatch | None, truth: ImageBatch, notes: _Notes
-) -> dict[str, torch.Tensor]:
-    """What set metrics need of this batch, each kind of features computed once: of the restored images, and of all
-    true ones where the run's own truth is a reference. Keyed ``restored/NAME`` and ``truth/NAME``."""
-    found: dict[str, torch.Tensor] = {}
-    for measure in sets:
-        small = f"undefined below {measure.metric.minimum_side_px} px on the shorter side; some images are smaller"
-        if min(truth.size) < measure.metric.minimum_side_px:
-            notes.blank[measure.name] = small
-            continue
-        wanted = {"restored": restored, **({"truth": truth} if measure.against_truth else {})}
-        for kind, batch in wanted.items():
-            key = f"{kind}/{measure.metric.features_name}"
-            if batch is None or key in found:
-                continue
-            same = found.get(f"restored/{measure.metric.features_name}") if batch is restored else None
-            try:
-                found[key] = _features(measure, batch) if same is None else same
-            except (AssetMissing, BadInput) as error:
-                notes.blank[measure.name] = str(error)
-                break
-    return found
-
-
-def _features(measure: SetMeasure, batch: ImageBatch) -> torch.Tensor:
-    what = f"set metric {measure.name!r}"
-    features = _called(what, measure.metric.features, batch)
-    right = isinstance(features, torch.Tensor) and features.ndim == 2 and features.dtype == torch.float64
-    if not right or len(features) != len(batch) or not bool(torch.isfinite(features).all()):
-        raise GfpbenchError(f"{what} must give finite float64 features, a row for each of {len(batch)} images")
-    return features
-
-
-def _called(what: str, function: Callable[..., _T], *arguments: object) -> _T:
-    """Call foreign code: whatever it raises becomes one line that says whose error it is."""
-    try:
-        return function(*arguments)
-    except GfpbenchError:
-        raise
-    except Exception as error:
-        raise GfpbenchError(f"{what} failed: {type(error).__name__}: {error}") from error
 
 
 def _shape(batch: object) -> str:

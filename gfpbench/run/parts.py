@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import faulthandler
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from gfpbench import assets, devices
 from gfpbench.assets.datasets import FACES, placed
@@ -21,12 +22,15 @@ from gfpbench.types import (
     Case,
     Degradation,
     FaceSet,
+    GfpbenchError,
     ImageBatch,
     Json,
     Metric,
     OpensFiles,
     Restorer,
 )
+
+_T = TypeVar("_T")
 
 TRUTH = "truth"
 """The restorer name of the reference row: the clean image is scored against itself."""
@@ -257,6 +261,16 @@ def metric_record(metric: Metric) -> dict[str, Json]:
 def identity(record: Mapping[str, Json]) -> dict[str, Json]:
     """What a record says of the thing itself: files that were left out of a folder are no part of what was measured."""
     return {name: value for name, value in record.items() if name != "left_out"}
+
+
+def called(what: str, function: Callable[..., _T], *arguments: object) -> _T:
+    """Call foreign code: whatever it raises becomes one line that says whose error it is."""
+    try:
+        return function(*arguments)
+    except GfpbenchError:
+        raise
+    except Exception as error:
+        raise GfpbenchError(f"{what} failed: {type(error).__name__}: {error}") from error
 
 
 def plain(value: Mapping[str, Json], what: str) -> dict[str, Json]:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from gfpbench import devices, images
 from gfpbench.decode import KEPT_LIMITS, read_rgb
-from gfpbench.devices import repeatable
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.process_guard import contained
 from gfpbench.run.parts import Parts, identity, load, plain
@@ -73,7 +72,7 @@ def remake(result_or_case: Result | Case, image_id: str, *, parts: Parts | None 
             raise BadInput(f"{case.id}: has no image {image_id!r}")
     device = devices.resolve(device)
     parts = parts or load(case, device=device, metrics=())
-    with repeatable():
+    with devices.repeatable():
         truth, parameters, degraded = _degraded(case, parts, image_id)
         if row is not None:
             _check_record(case, row, truth, parameters)
@@ -192,7 +191,7 @@ def _constant(result: Result, rows: Sequence[Row], parts: Parts, device: str) ->
     row = next((row for row in rows if row.failure is None), None)
     if parts.restorer is None or row is None or parts.restorer.provenance().get("restorer") == "outputs":
         return []
-    with repeatable():
+    with devices.repeatable():
         _, _, degraded = _degraded(result.case, parts, row.id)
         if ignores_input(parts.restorer, images.moved(degraded, device)):
             return [Problem("restore", row.id, "its mirror image gives the same image: the input is ignored")]
@@ -207,7 +206,7 @@ def _by_name(result: Result, rows: Sequence[Row], parts: Parts, device: str) -> 
     # Of another face: draws of one face share their truth.
     others = [row.id for row in result.rows if row.face_sha256 != whole[0].face_sha256]
     other = next(iter(others), f"not {whole[0].id}")
-    with repeatable(), contained():
+    with devices.repeatable(), contained():
         _, _, degraded = _degraded(result.case, parts, whole[0].id)
         answers = []
         for name in (whole[0].id, other):

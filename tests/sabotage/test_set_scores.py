@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from gfpbench.report import side_tables, summary
-from gfpbench.run import engine, recorder
+from gfpbench.run import engine, recorder, sets
 from tests.unit.report import test_protocols as told
 from tests.unit.run import test_set_scores as real
 
-READ, FEATURES_OF = recorder.Features.read, engine.features_of
+READ, FEATURES_OF = recorder.Features.read, sets.features_of
 
 
 def without_the_first_batch(self: Any, key: str, written: Any) -> Iterator[torch.Tensor]:
