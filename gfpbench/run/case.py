@@ -15,9 +15,9 @@ from gfpbench.disk import disk, sweep, write_whole
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
 from gfpbench.run.batches import Batch, batch_size_for, batches
-from gfpbench.run.committed import Pass, committed_batches
+from gfpbench.run.engine import Pass
 from gfpbench.run.finished import KEY, RESULT, finished, sign
-from gfpbench.run.journal import CannotGoOn, Journal, locked
+from gfpbench.run.journal import CannotGoOn, Journal, committed_batches, locked
 from gfpbench.run.key import files_of, key_of, read_by
 from gfpbench.run.parts import Parts, load, refuse_inside_inputs
 from gfpbench.run.recorder import Features, Kept

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gfpbench import images
 from gfpbench.lazy import LazyModule
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import Batch, joined, only
+from gfpbench.run.journal import Committed
 from gfpbench.run.parts import Parts, called, plain
-from gfpbench.run.recorder import described
+from gfpbench.run.recorder import Features, Kept, described
 from gfpbench.run.sets import features_of
 from gfpbench.types import (
     AssetMissing,
@@ -64,6 +66,34 @@ class _Notes:
     def failed(self, stage: str, image_id: str, reason: str) -> None:
         self.failures[image_id] = reason
         self.problems.append(Problem(stage, image_id, reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass over the batches of a case, from the first: what is measured, and what was kept of it so far.
+
+    Args:
+        parts, seed, device: as ``measure_batch`` takes them.
+        kept: the images.
+        features: of set metrics.
+        seen: the restored images, so that one that is given twice is noticed.
+    """
+
+    parts: Parts
+    seed: int
+    device: str
+    kept: Kept
+    features: Features
+    seen: Seen
+
+    def measured(self, batch: Batch) -> tuple[Committed, Measured]:
+        """One batch, without its images and files, and everything that it gave; its features are on the disk."""
+        known = len(self.seen.images)
+        found = measure_batch(batch, self.parts, self.seed, self.device, self.seen)
+        sha256 = self.features.write(batch.start, found.features) if self.parts.sets else None
+        new = dict(islice(self.seen.images.items(), known, None))
+        line = Committed(batch.start, batch.stop, found.rows, found.problems, found.blank, new, sha256)
+        return line, found
 
 
 def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen) -> Measured:

@@ -6,13 +6,13 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gfpbench import codec
+from gfpbench import codec, results
 from gfpbench.disk import alone, write_whole
 from gfpbench.results import dumps
-from gfpbench.types import BadInput, Json
+from gfpbench.types import BadInput, Json, Problem, Row
 
 NAME = "rows.jsonl"
 
@@ -149,3 +149,54 @@ def locked(folder: Path) -> Iterator[None]:
     """
     with alone(folder / ".lock", f"{folder}: another run is measuring this case"):
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One batch.
+
+    Args:
+        start, stop: which of the run's names it covers.
+        rows, problems, blank: as ``Measured`` has them.
+        seen: the restored images that were new, as ``Seen`` has them.
+        features_sha256: of the file with its features; None where no set metric is measured.
+        images: file name -> sha256 of the images that were kept of it then.
+        files: path -> sha256 of files that the restorer was seen to read for it and not for an earlier one.
+    """
+
+    start: int
+    stop: int
+    rows: tuple[Row, ...]
+    problems: tuple[Problem, ...]
+    blank: Mapping[str, str]
+    seen: Mapping[str, tuple[str, str]]
+    features_sha256: str | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> str:
+        """The batch in words: its first and last row."""
+        return f"{self.rows[0].id!r} to {self.rows[-1].id!r}" if self.rows else "unreadable faces"
+
+    def to_json(self) -> dict[str, Json]:
+        """Plain JSON values, for the journal."""
+        rest: dict[str, Json] = codec.encode(replace(self, rows=()))
+        return rest | {"rows": [results.row_to_json(row) for row in self.rows]}
+
+
+def from_json(data: Json) -> Committed:
+    """What ``to_json`` gave. Raises BadInput naming the field for anything else."""
+    found = codec.decode(Committed, data, infinite=True, optional=results.LATER)
+    for number, row in enumerate(found.rows):
+        results.check_row(row, f"rows[{number}]")
+    return found
+
+
+def committed_batches(journal: Journal) -> Iterator[Committed]:
+    """What the journal holds, batch by batch. Raises CannotGoOn where a batch is not one."""
+    for number, line in enumerate(journal.lines()):
+        try:
+            yield from_json(line)
+        except BadInput as error:
+            raise CannotGoOn(f"batch {number + 1} of the journal: {error}") from error

@@ -9,8 +9,8 @@ from gfpbench.restorers.opened_files import changed_since
 from gfpbench.results import dumps
 from gfpbench.run import engine
 from gfpbench.run.batches import Batch
-from gfpbench.run.committed import Committed, Pass, committed_batches
-from gfpbench.run.journal import CannotGoOn, Journal
+from gfpbench.run.engine import Pass
+from gfpbench.run.journal import CannotGoOn, Committed, Journal, committed_batches
 from gfpbench.run.parts import Parts, plain
 
 
