@@ -93,7 +93,7 @@ def to_json(result: Result) -> dict[str, Json]:
     """
     data = {
         "case": asdict(result.case),
-        "rows": [row_to_json(row) for row in result.rows],
+        "rows": [_row_data(row) for row in result.rows],
         "metrics": {name: metric_to_json(name, record) for name, record in result.metrics.items()},
         "restorer": _plain(result.restorer, "restorer"),
         "degradation": _plain(result.degradation, "degradation"),
@@ -173,6 +173,12 @@ def check_row(row: Row, where: str) -> None:
 
 def row_to_json(row: Row) -> dict[str, Json]:
     """One image of a Result as plain JSON values. Raises BadInput as ``to_json`` does."""
+    data = _row_data(row)
+    row_from_json(data, row.id)  # what is written can be read again
+    return data
+
+
+def _row_data(row: Row) -> dict[str, Json]:
     data = {
         "id": row.id,
         "face_sha256": row.face_sha256,
@@ -186,7 +192,6 @@ def row_to_json(row: Row) -> dict[str, Json]:
         data["fingerprint"] = _plain(row.fingerprint, f"{row.id}: fingerprint")
     if row.read:
         data["read"] = _plain(row.read, f"{row.id}: read")
-    row_from_json(data, row.id)
     return data
 
 
@@ -197,15 +202,18 @@ def row_from_json(data: Json, where: str = "row") -> Row:
     return row
 
 
-def write(results: Sequence[Result], path: Path) -> None:
+def write(results: Sequence[Result], path: Path, *, checked: bool = False) -> None:
     """Write Results to one file: to a temporary name first, then renamed, so that a reader never sees half of it.
+
+    Args:
+        checked: whether every row was read by this module, so that it need not be read back once more.
 
     Raises:
         BadInput: where a Result holds what JSON cannot (nothing is written).
         DiskRefused: where the disk refuses.
     """
     with replacing(path) as file:
-        file.writelines(line.encode() for line in _lines(results))
+        file.writelines(line.encode() for line in _lines(results, checked))
     sweep(path.parent)
 
 
@@ -234,7 +242,7 @@ def dumps(value: Json) -> str:
     return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
-def _lines(results: Iterable[Result]) -> Iterator[str]:
+def _lines(results: Iterable[Result], checked: bool = False) -> Iterator[str]:
     """The text of the file: rows, problems and metrics one a line, everything else one field a line.
 
     Rows are made into text one at a time, so that writing ten thousand takes no more memory than holding them.
@@ -249,7 +257,7 @@ def _lines(results: Iterable[Result]) -> Iterator[str]:
             if name == "rows":
                 yield "["
                 for place, row in enumerate(result.rows):
-                    yield f"{',' if place else ''}\n{dumps(row_to_json(row))}"
+                    yield f"{',' if place else ''}\n{dumps(_row_data(row) if checked else row_to_json(row))}"
                 yield "\n]\n"
             elif name == "problems" and value:
                 yield "[\n" + ",\n".join(map(dumps, value)) + "\n]\n"

@@ -155,7 +155,7 @@ class _Run:
                 (self.folder / name).unlink(missing_ok=True)
             self.batches(journal, 0)
         result, files = self.assembled(journal, header)
-        results.write([result], self.folder / RESULT)
+        results.write([result], self.folder / RESULT, checked=True)  # each row was, when it was committed
         sign(self.folder, self.case, self.parts, header, result, files)
         self._write_timing(time.monotonic() - started, len(result.rows), complete)
         journal.end()
