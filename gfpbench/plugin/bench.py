@@ -70,7 +70,7 @@ class Bench(SessionSettings):
             )
 
     def _measured_elsewhere(self, case_id: str) -> Result:
-        from gfpbench.run.finished import RESULT
+        from gfpbench.run.key import RESULT
 
         assert self.store is not None
         return _read(self.store / case_id / RESULT)

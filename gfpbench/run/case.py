@@ -16,9 +16,8 @@ from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
 from gfpbench.run.batches import Batch, batch_size_for, batches
 from gfpbench.run.engine import Pass
-from gfpbench.run.finished import KEY, RESULT, finished, sign
 from gfpbench.run.journal import CannotGoOn, Journal, committed_batches, locked
-from gfpbench.run.key import files_of, key_of, read_by
+from gfpbench.run.key import KEY, RESULT, files_of, finished, key_of, read_by, sign
 from gfpbench.run.parts import Parts, load, refuse_inside_inputs
 from gfpbench.run.recorder import Features, Kept
 from gfpbench.run.sets import score_sets

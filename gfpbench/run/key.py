@@ -1,24 +1,31 @@
-"""The provenance key of a run: stored work is reused only while every input is unchanged."""
+"""What the numbers of a run came from, as one key; a finished case is reused while its key and files are unchanged."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import importlib.metadata
+import json
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
-from gfpbench import faces, images, results
+from gfpbench import codec, faces, images, results
 from gfpbench.assets import ASSETS
 from gfpbench.assets.store import expected_sha256
 from gfpbench.devices import repeatable
+from gfpbench.disk import write_whole
 from gfpbench.restorers.checked import Seen, checked, is_opaque
+from gfpbench.restorers.opened_files import changed_since
 from gfpbench.results import dumps
 from gfpbench.run.batches import ids_sha256, load_face
 from gfpbench.run.environment import environment
+from gfpbench.run.journal import changed_fields
 from gfpbench.run.parts import Parts, identity, plain
 from gfpbench.types import (
+    BadInput,
     Case,
     FaceSet,
     ImageBatch,
@@ -26,13 +33,18 @@ from gfpbench.types import (
     OpensFiles,
     Problem,
     Restorer,
+    Result,
     Row,
     TimeLimited,
     UnreadableFace,
 )
 
+RESULT = "result.json"
+KEY = "key.json"
 PROBED_FACES = 2
 ALIGNED_PX = 512
+
+_log = logging.getLogger("gfpbench")
 
 
 def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_images: int) -> dict[str, Json]:
@@ -186,3 +198,83 @@ def _assets_sha256() -> str:
     """Of the hashes of all assets, those included that were pinned on first use."""
     pinned = {name: expected_sha256(asset) for name, asset in sorted(ASSETS.items())}
     return hashlib.sha256(dumps(pinned).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    key: Mapping[str, Json]
+    faces_sha256: str
+    read: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+def sign(
+    folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], result: Result, read: Mapping[str, str]
+) -> None:
+    """Write ``key.json`` beside a Result that is complete: its key, its faces, and a hash of each of its files.
+
+    Args:
+        read: path -> sha256 of what the restorer read besides what the key says.
+    """
+    faces = parts.clean_faces_sha256
+    if faces is None:
+        faces = measured_faces_sha256(parts.ids(case), result.rows, result.problems)
+    record = {"key": dict(key), "faces_sha256": faces, "read": dict(read), "files": _files(folder)}
+    write_whole(folder / KEY, dumps(record) + "\n")
+
+
+def finished(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json]) -> Result | None:
+    """The Result of a finished case, if everything it came from and every file of it is what it was; None otherwise.
+
+    The faces are decoded once more, unless the caller knows the hash of what they were made from.
+
+    Args:
+        folder: of the case.
+        key: what the case would come from now (``key_of``).
+    """
+    if not (folder / KEY).exists():
+        return None
+    try:
+        record = codec.decode(_Key, codec.read(folder / KEY))
+    except BadInput:
+        _log.info("%s: measured again: %s is damaged", folder, KEY)
+        return None
+    reason = _differs(folder, case, parts, key, record)
+    if reason is not None:
+        _log.info("%s: measured again: %s", folder, reason)
+        return None
+    (result,) = results.read(folder / RESULT)
+    records = parts.records()
+    # Files that were left out of a folder are no part of the key, and have to be told as they are now.
+    now = replace(result, faces=records["faces"], restorer=records["restorer"])
+    if now != result:
+        results.write([now], folder / RESULT)
+        write_whole(folder / KEY, dumps({**asdict(record), "files": _files(folder)}) + "\n")
+    return now
+
+
+def _differs(folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], record: _Key) -> str | None:
+    if "restorer's answers" in key and not is_told_apart(key["restorer's answers"]):
+        return "its restorer gives no answer to tell it by"
+    plain_key = json.loads(dumps(dict(key)))
+    if record.key != plain_key:
+        return f"another {', '.join(changed_fields(dict(record.key), plain_key)) or 'key'}"
+    if record.files != _files(folder):
+        return "a file of it is gone or was changed"
+    path = changed_since(record.read)
+    if path is not None:
+        return f"{path}, which the restorer read, has changed"
+    faces = parts.clean_faces_sha256
+    if record.faces_sha256 != (faces_sha256(parts.faces, parts.ids(case)) if faces is None else faces):
+        return "the faces have changed"
+    return None
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Name -> hash of the Result and of the images kept beside it."""
+    paths = [folder / RESULT, *sorted((folder / "images").glob("*"))]
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.is_file()
+    }
