@@ -12,13 +12,15 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from gfpbench.images import select
+from gfpbench.devices import repeatable
+from gfpbench.images import moved, select
 from gfpbench.lazy import LazyModule
 from gfpbench.restorers import arithmetic
-from gfpbench.run.messages import BrokenMessage, attempt_of, receive, send, send_batch
-from gfpbench.types import AssetMissing, BadInput, ImageBatch, Json, RestorationFailed
+from gfpbench.restorers.checked import attempted, is_opaque
+from gfpbench.run.messages import BrokenMessage, attempt_of, receive, send, send_attempt, send_batch
+from gfpbench.types import AssetMissing, BadInput, GfpbenchError, ImageBatch, Json, RestorationFailed
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +42,7 @@ os.dup2(nowhere, 0)
 os.close(nowhere)
 os.dup2(2, 1)
 sys.path[:] = json.loads(sys.argv.pop())
-from gfpbench.run.isolated_child import serve
+from gfpbench.run.isolated import serve
 serve(incoming, outgoing)
 """
 # Before anything else is imported, standard input and output are moved out of reach: whatever a restorer prints, itself
@@ -237,3 +239,36 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(OSError, ValueError):
             if pipe is not None:
                 pipe.close()
+
+
+def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
+    """Load the restorer that the first message names, then answer one batch after the other until the pipe ends."""
+    from gfpbench.run.key import read_by
+    from gfpbench.run.parts import load_restorer, plain
+
+    told, _ = receive(incoming)
+    torch.set_num_threads(told["threads"])
+    try:
+        restorer = load_restorer(told["restorer"], told["device"])
+        provenance = plain(restorer.provenance(), "the restorer's provenance")
+    except AssetMissing as error:
+        send(outgoing, {"missing": [error.asset, error.needed_by], "error": str(error)})
+        return
+    except GfpbenchError as error:
+        send(outgoing, {"error": str(error)})
+        return
+    send(outgoing, {"name": restorer.name, "provenance": provenance, "opaque": is_opaque(restorer)})
+    while True:
+        try:
+            asked, pixels = receive(incoming)
+        except BrokenMessage:  # nobody asks any more
+            return
+        if pixels is None:
+            provenance = plain(restorer.provenance(), "the restorer's provenance")
+            send(outgoing, {"provenance": provenance, "files_read": dict(read_by(restorer))})
+            continue
+        torch.set_num_threads(asked["threads"])
+        with repeatable(), arithmetic.computed(asked["way"]):
+            answer, reasons = attempted(restorer, moved(ImageBatch(pixels, tuple(asked["ids"])), told["device"]))
+        sys.stdout.flush()  # what it printed is seen even if this process is killed
+        send_attempt(outgoing, answer, reasons)
