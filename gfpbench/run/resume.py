@@ -24,7 +24,7 @@ def take_over(run: Pass, todo: Iterator[Batch], journal: Journal, complete: int)
         CannotGoOn: where something is no longer as it was.
     """
     images: dict[str, str] = {}
-    pairs = zip(islice(todo, complete), committed_batches(journal), strict=True)
+    pairs = zip(islice(todo, complete), committed_batches(journal), strict=False)  # lines too many: `assembled` tells
     for number, (batch, line) in enumerate(pairs, 1):
         reason = changed(line, batch, run.parts, run.seed)
         if line.features_sha256 is not None and not run.features.has(batch.start, line.features_sha256):
