@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ class Shared:
         Gives True to the first that comes; the others wait until it is done and get False. Where the first fails or
         dies, the next one gets True: a failure is found by everyone who asks, as in a session of one process.
         """
-        from gfpbench.disk import held  # imports torch, and the plugin imports this file
+        from gfpbench.disk import held, write_whole  # imports torch, and the plugin imports this file
 
         stem = hashlib.sha256(f"{kind}\0{name}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
         done = self.folder / f"{stem}.json"
@@ -53,9 +52,7 @@ class Shared:
                 yield False
                 return
             yield True
-            partial = done.with_suffix(f".{os.getpid()}.part")
-            partial.write_text(json.dumps([kind, name]), encoding="utf-8")
-            partial.replace(done)
+            write_whole(done, json.dumps([kind, name]), durable=False)
 
     def done(self, kind: str) -> tuple[str, ...]:
         """The names of all work of one kind that is done, sorted."""
