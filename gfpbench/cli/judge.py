@@ -181,10 +181,14 @@ def claims_(
 def explain(
     row: Annotated[str, typer.Argument(help="A row of `gfpbench list claims`, or figures: PSNR=14.4,SSIM=0.53")],
     faces: Annotated[
-        str, typer.Option(help="Clean faces like those of the publication: a name or a folder.")
-    ] = "embedded",
+        list[str] | None,
+        typer.Option(
+            help="Clean faces like those of the publication: a name or a folder; repeatable: ranks by what holds on "
+            "every set. [default: embedded]"
+        ),
+    ] = None,
     size: Annotated[int | None, typer.Option(min=32, help="Side of the face crops in pixels.")] = None,
-    limit: Annotated[int | None, typer.Option(min=5, help="Use the first N faces only.")] = None,
+    limit: Annotated[int | None, typer.Option(min=5, help="Use the first N faces of each set only.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     hypothesis: Annotated[
         list[str] | None, typer.Option(help="Try only these of `gfpbench list hypotheses`; repeatable.")
@@ -194,16 +198,18 @@ def explain(
 ) -> None:
     """Rank hypotheses about a published number by how close they bring a measured input row to it."""
     from gfpbench.cli.explaining import explained
-    from gfpbench.report.explanation import explanation_lines
+    from gfpbench.report.explanation_sets import found_lines
     from gfpbench.run import refuse_inside_inputs
     from gfpbench.types import Case
 
-    refuse_inside_inputs(Case(faces, "paper", "input"), report)
-    told, page = explained(row, faces, report, size_px=size, limit=limit, seed=seed, wanted=hypothesis)
+    names = faces or ["embedded"]
+    for name in names:
+        refuse_inside_inputs(Case(name, "paper", "input"), report)
+    told, page = explained(row, names, report, size_px=size, limit=limit, seed=seed, wanted=hypothesis)
     if as_json:
         print((report / "explain.json").read_text(encoding="utf-8"))
     else:
-        say(*explanation_lines(told), f"report: {page}")
+        say(*found_lines(told), f"report: {page}")
 
 
 def _refuse_inside_inputs(results: Iterable[Result], folder: Path) -> None:

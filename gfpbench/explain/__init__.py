@@ -1,5 +1,8 @@
 """Explains why a published number differs from the described protocol: measures hypotheses and ranks them.
 
+On several sets of faces the ranking is by the set on which a hypothesis is farthest from the row: one collection alone
+says as much of its faces as of the row.
+
 The degraded input alone is explained, not a restorer's output: no weights are needed, and a wrong input row makes every
 other row of its table wrong.
 """
@@ -11,10 +14,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gfpbench import metrics
+from gfpbench.explain.across import Across, Explanation, OverSets, over_sets, ranked, refuse_shared
 from gfpbench.explain.hypotheses import HYPOTHESES, Hypothesis
 from gfpbench.explain.pipeline import Loaded, Pair, Pipeline, load, measured, names, only
 from gfpbench.explain.ranking import Figure, Finding, figure_of, finding, scales_of
@@ -23,34 +28,23 @@ from gfpbench.metrics import METRICS
 from gfpbench.registry import unknown
 from gfpbench.types import AssetMissing, BadInput, FaceSet, Metric, Progress
 
-__all__ = ["HYPOTHESES", "Explanation", "Figure", "Finding", "Hypothesis", "Pipeline", "chosen", "explain"]
+__all__ = [
+    "HYPOTHESES",
+    "Across",
+    "Explanation",
+    "Figure",
+    "Finding",
+    "Hypothesis",
+    "OverSets",
+    "Pipeline",
+    "chosen",
+    "explain",
+    "explain_over",
+]
 
 PAIR_FACES = 12
 """Faces on which all pairs are tried first; the nearest are then measured on all faces."""
 PAIRS_KEPT = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What was found.
-
-    Args:
-        published: the figures that were explained.
-        described: the same, measured as the paper describes.
-        findings: single hypotheses, nearest first.
-        combined: pairs, nearest first; empty where a single one reaches the row.
-        untested: hypothesis or figure -> why it could not be measured.
-        faces, count, size_px: what it was measured on; None for faces of several sizes.
-    """
-
-    published: Mapping[str, float]
-    described: Finding
-    findings: tuple[Finding, ...]
-    combined: tuple[Finding, ...]
-    untested: Mapping[str, str]
-    faces: str
-    count: int
-    size_px: tuple[int, int] | None
 
 
 def chosen(wanted: Sequence[str] | None) -> tuple[Hypothesis, ...]:
@@ -62,10 +56,15 @@ def chosen(wanted: Sequence[str] | None) -> tuple[Hypothesis, ...]:
     return HYPOTHESES if wanted is None else tuple(known[name] for name in dict.fromkeys(wanted))
 
 
-def explain(
+def explain(published: Mapping[str, float], measures: Mapping[str, str], faces: FaceSet, **asked: Any) -> Explanation:
+    """``explain_over`` one set of faces: what it says may hold on these alone."""
+    return explain_over(published, measures, [faces], **asked).explanations[0]
+
+
+def explain_over(
     published: Mapping[str, float],
     measures: Mapping[str, str],
-    faces: FaceSet,
+    sets: Sequence[FaceSet],
     *,
     hypotheses: Sequence[Hypothesis] = HYPOTHESES,
     images: int = 3000,
@@ -74,64 +73,96 @@ def explain(
     together: bool = True,
     sheets: Path | None = None,
     progress: Progress | None = None,
-) -> Explanation:
-    """Rank what may have gone wrong by how near it brings the measured input row to the published one.
+) -> OverSets:
+    """Rank what may have gone wrong by how near it brings the measured input row to the published one, on every set.
 
     Args:
         published: figure -> number, of an input row. What is infinite or cannot be measured here is named, not used.
         measures: figure -> our metric.
-        faces: what to measure on; the nearer to the published faces, the more the answer is worth.
-        hypotheses: what to try; pairs of them where none reaches the row alone.
+        sets: what to measure on, each on its own; the nearer to the published faces, the more the answer is worth.
+        hypotheses: what to try; pairs of them where none reaches the row alone on every set.
         images: how many images the published row is said to be a mean of.
-        limit: use the first faces only.
+        limit: use the first faces of each set only.
         seed: of every draw.
-        together: try pairs where none reaches the row alone.
-        sheets: a folder for one PNG per finding: degraded beside truth, as compared.
+        together: try pairs where none reaches the row alone on every set.
+        sheets: a folder for one PNG per finding: degraded beside truth, as compared; one folder in it for each set
+            where there are several.
         progress: told how many hypotheses are done.
 
     Raises:
-        BadInput: where no figure can be measured, or fewer than five faces are there.
+        BadInput: where no figure can be measured on all sets, a set has fewer than five faces, or two sets share a
+            face.
     """
-    loaded = load(faces, limit)
+    loaded = [load(one, limit) for one in sets]
+    refuse_shared([one.name for one in sets], loaded)
     untested: dict[str, str] = {}
     start = Pipeline(images=images)
-    used = _metrics(published, measures, untested, next(loaded.pairs(start, seed)))
+    used = _metrics(published, measures, untested, [next(one.pairs(start, seed)) for one in loaded])
     goal = {figure: published[figure] for figure in used}
-    described = measured(start, loaded, used, seed)
-    base = {figure: figure_of(scores, images) for figure, scores in described.items()}
-    search = _Search(goal, scales_of(goal, base), used, loaded, seed, start, untested)
-    tested = [hypothesis for hypothesis in hypotheses if search.can_test(hypothesis)]
-    pairs = list(itertools.combinations([one for one in tested if one.name != "few-images"], 2))
-    singles: list[Finding] = []
+    searches = [_search(goal, used, one, seed, start, dict(untested)) for one in loaded]
+    tested = [hypothesis for hypothesis in hypotheses if False not in [one.can_test(hypothesis) for one in searches]]
+    singles: list[_Row] = []
     for number, hypothesis in enumerate(tested, 1):
-        found = search.find((hypothesis,), loaded)
-        singles += [found] if found is not None else []
+        singles.append([one.find((hypothesis,), one.faces) for one in searches])
         if progress is not None:
             progress(number, len(tested), "hypotheses")
-    singles.sort(key=lambda one: one.distance)
-    combined: list[Finding] = []
-    if together and not any(one.reaches for one in singles):
+    combined: list[_Row] = []
+    if together and not any(all(one is not None and one.reaches for one in row) for row in singles):
+        pairs = list(itertools.combinations([one for one in tested if one.name != "few-images"], 2))
         quick = []
         for number, pair in enumerate(pairs, 1):
-            found = search.find(pair, only(loaded, PAIR_FACES))
-            quick += [(found.distance, number, pair)] if found is not None else []
+            found = [one.find(pair, only(one.faces, PAIR_FACES)) for one in searches]
+            measured_everywhere = [one.distance for one in found if one is not None]
+            if len(measured_everywhere) == len(searches):
+                quick.append((max(measured_everywhere), number, pair))
             if progress is not None:
                 progress(number, len(pairs), "pairs of hypotheses")
-        best = [search.find(pair, loaded) for _, _, pair in sorted(quick, key=lambda one: one[:2])[:PAIRS_KEPT]]
-        combined = sorted((one for one in best if one is not None), key=lambda one: one.distance)
-    first = finding((), "as the paper describes it", described, goal, search.scales, images)
+        best = [pair for _, _, pair in sorted(quick, key=lambda one: one[:2])[:PAIRS_KEPT]]
+        combined = [[one.find(pair, one.faces) for one in searches] for pair in best]
+    first: _Row = [one.as_described() for one in searches]
     if sheets is not None:
-        first, *rest = (search.shown(one, sheets) for one in (first, *singles, *combined))
+        several = len(sets) > 1
+        places = [sheets / f"set-{number}" if several else sheets for number in range(1, len(sets) + 1)]
+        first, *rest = (
+            [
+                None if found is None else one.shown(found, at)
+                for found, one, at in zip(row, searches, places, strict=True)
+            ]
+            for row in (first, *singles, *combined)
+        )
         singles, combined = rest[: len(singles)], rest[len(singles) :]
-    sizes = {face.size for face in loaded.faces}
-    size = sizes.pop() if len(sizes) == 1 else None
-    return Explanation(goal, first, tuple(singles), tuple(combined), untested, faces.name, len(loaded.faces), size)
+    explanations = tuple(
+        _explanation(
+            faces.name, search, first[place], [row[place] for row in singles], [row[place] for row in combined]
+        )
+        for place, (faces, search) in enumerate(zip(sets, searches, strict=True))
+    )
+    return over_sets(explanations, first, singles, combined)
+
+
+_Row: TypeAlias = list[Finding | None]
+"""One hypothesis on each set in turn; None where it could not be measured."""
+
+
+def _explanation(faces: str, search: _Search, first: Finding | None, singles: _Row, combined: _Row) -> Explanation:
+    assert first is not None  # for mypy: the row as described is always measured
+    sizes = {face.size for face in search.faces.faces}
+    return Explanation(
+        search.goal,
+        first,
+        ranked(singles),
+        ranked(combined),
+        search.untested,
+        faces,
+        len(search.faces.faces),
+        sizes.pop() if len(sizes) == 1 else None,
+    )
 
 
 def _metrics(
-    published: Mapping[str, float], measures: Mapping[str, str], untested: dict[str, str], pair: Pair
+    published: Mapping[str, float], measures: Mapping[str, str], untested: dict[str, str], pairs: Sequence[Pair]
 ) -> dict[str, Metric]:
-    """The figures of the row that can be measured here, one image at a time; tried on one pair."""
+    """The figures of the row that can be measured here, one image at a time; tried on one pair of each set."""
     used: dict[str, Metric] = {}
     for figure, value in published.items():
         name = measures.get(figure, "")
@@ -142,7 +173,8 @@ def _metrics(
         else:
             try:
                 (metric,) = metrics.load([name])
-                metric(*pair)
+                for pair in pairs:
+                    metric(*pair)
             except (AssetMissing, BadInput) as error:
                 untested[figure] = str(error)
             else:
@@ -162,6 +194,11 @@ class _Search:
     seed: int
     start: Pipeline
     untested: dict[str, str]
+    described: Mapping[str, list[float]]
+
+    def as_described(self) -> Finding:
+        words = "as the paper describes it"
+        return finding((), words, self.described, self.goal, self.scales, self.start.images)
 
     def can_test(self, hypothesis: Hypothesis) -> bool:
         if hypothesis.concerns and hypothesis.concerns not in self.metrics:
@@ -196,3 +233,17 @@ class _Search:
         path = folder / f"{'+'.join(one.names) or 'as-described'}.png"
         write_png(path, np.hstack([*to_rgb_arrays(compared), *to_rgb_arrays(truth)]))
         return replace(one, image=path)
+
+
+def _search(
+    goal: Mapping[str, float],
+    used: Mapping[str, Metric],
+    faces: Loaded,
+    seed: int,
+    start: Pipeline,
+    untested: dict[str, str],
+) -> _Search:
+    """A search on one set, with the row as described measured there: the gap by which its distances are scaled."""
+    described = measured(start, faces, used, seed)
+    base = {figure: figure_of(scores, start.images) for figure, scores in described.items()}
+    return _Search(goal, scales_of(goal, base), used, faces, seed, start, untested, described)

@@ -111,7 +111,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Explanation, Path
     folder = tmp_path_factory.mktemp("explained")
     wanted = ["mispaired", "channels-swapped", "fid-against-own-truth"]
     row = "report-2021/celeba/Input"
-    return explained(row, "embedded", folder, size_px=48, limit=8, seed=0, wanted=wanted)
+    told, page = explained(row, ["embedded"], folder, size_px=48, limit=8, seed=0, wanted=wanted)
+    return told.explanations[0], page
 
 
 def test_one_image_for_each_and_text_that_a_machine_reads(written: tuple[Explanation, Path]) -> None:
@@ -141,7 +142,7 @@ def test_one_image_for_each_and_text_that_a_machine_reads(written: tuple[Explana
 )
 def test_a_row_that_cannot_be_explained_is_refused(row: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=said):
-        explained(row, "embedded", tmp_path, size_px=48, limit=8, seed=0, wanted=None)
+        explained(row, ["embedded"], tmp_path, size_px=48, limit=8, seed=0, wanted=None)
 
 
 def first_for(name: str) -> tuple[str, ...]:
