@@ -98,7 +98,7 @@ def found_markdown(found: OverSets, title: str) -> str:
         f"Published: {markdown_text(published_figures(first))}. Measured on "
         + "; ".join(markdown_text(measured_on(one)) for one in found.explanations)
         + ". Distance: 1 is the row as described on that set, 0 the published row, with its 95 % interval over faces; "
-        "what reaches the row says so. Ranked by the worst set. Of each figure: lowest and highest mean over the sets.\n",
+        "what reaches the row says so. Ranked by the worst set. Of each figure: lowest and highest mean of the sets.\n",
         f"| | worst distance | {' | '.join(labels)} | "
         f"{' | '.join(f'{markdown_text(name, 40)} over sets' for name in figures)} | |",
         f"|:--|--:|{'--:|' * (len(labels) + len(figures))}:--|",

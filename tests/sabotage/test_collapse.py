@@ -22,7 +22,7 @@ from gfpbench.restorers import python_object
 from gfpbench.restorers.opened_files import Opened
 from gfpbench.run import case as run_case_module
 from gfpbench.types import ImageBatch
-from tests.unit.collapse import laws, stale
+from tests.unit.collapse import laws, stale, test_definition
 from tests.unit.collapse.toys import Constant, MeanFace, Smoother
 
 Patch = pytest.MonkeyPatch
@@ -303,3 +303,11 @@ def test_a_moved_collapse_point_is_noticed(tmp_path: Path) -> None:
     at_once = replace(found, kind="at once", severity=None, interval=(0.0, 0.0), onset=None)
     (line,) = disagreements(at_once, store=tmp_path, restorer=Smoother())
     assert "still useful" in line
+
+
+def test_an_identity_judged_by_a_fixed_angle_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """30 degrees are a stranger among portraits and a relative among generated faces."""
+    fixed = replace(CRITERIA["identity"], margin=lambda known: 30.0 + known.own)
+    monkeypatch.setitem(CRITERIA, "identity", fixed)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError):
+        test_definition.test_identity_is_judged_by_the_sets_own_strangers(20.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from gfpbench import metrics
 from gfpbench.collapse.definition import CRITERIA, Evidence, criteria_for
@@ -17,8 +18,23 @@ def test_margins_by_hand() -> None:
     )
     np.testing.assert_allclose(CRITERIA["input"].margin(known), [0.2, 0.0])
     np.testing.assert_allclose(CRITERIA["face"].margin(known), [0.6 - 0.2, 0.1 - 0.2])
-    angles = Evidence(own=-np.array([20.0, 35.0]), given=-np.array([25.0, 40.0]))
-    np.testing.assert_allclose(CRITERIA["identity"].margin(angles), [10.0, -5.0])
+
+
+@pytest.mark.parametrize("stranger", [20.0, 34.0, 60.0])
+def test_identity_is_judged_by_the_sets_own_strangers(stranger: float) -> None:
+    """The same answers on faces twice as alike are judged the same: no angle is fixed."""
+    assert CRITERIA["identity"].needs_other
+
+    def margin(own: float, other: float) -> float:
+        angles = [np.array([-share * stranger]) for share in (own, own, other)]
+        known = Evidence(angles[0], angles[1], angles[2], reference=np.array([stranger]))
+        return float(CRITERIA["identity"].margin(known)[0]) / stranger
+
+    assert margin(0.0, 1.0) == pytest.approx(0.5)  # the truth itself
+    assert margin(2**-0.5, 1.5**0.5) == pytest.approx(0.0176, abs=1e-3)  # as far as the set's mean, at right angles
+    assert margin(0.8, 1.64**0.5) < 0  # farther
+    assert margin(2**-0.5, 2**-0.5) == pytest.approx(-0.5)  # the mean face: of all faces alike
+    assert margin(1.0, 0.0) == pytest.approx(-1.5)  # the other person
 
 
 def test_equal_infinities_are_no_gain() -> None:
