@@ -39,7 +39,7 @@ def resolve(device: str) -> str:
 
 @contextmanager
 def repeatable() -> Iterator[None]:
-    """Within it nothing is trained and a GPU computes alike each time: no TF32, no choice of algorithm by timing.
+    """Inference in deterministic mode: no gradients, no TF32, cuDNN deterministic and not autotuned.
 
     TF32 keeps 10 bits of each factor, which moves a restored image by whole grey levels between two GPUs.
     """

@@ -158,7 +158,7 @@ def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> No
 
 @contextmanager
 def held(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold a file as a lock, waiting for whoever holds it, in this process or another.
+    """Hold a file as a lock, waiting for the current holder, in this process or another.
 
     The lock is the system's: it goes when the process goes. The file stays: deleting it would let two processes hold
     two files of one name.
@@ -215,7 +215,7 @@ def _is_at(file: IO[str], path: Path) -> bool:
 
 
 def _is_locked(file: IO[str]) -> bool:
-    """Whether the lock is ours now; False where somebody else holds it. Raises OSError where there are no locks."""
+    """Whether this process holds the lock now; False where another does. Raises OSError where there are no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt

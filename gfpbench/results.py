@@ -27,7 +27,7 @@ _NUMBERS = ("best", "tolerance")  # the fields of a metric's record that may be 
 
 @dataclass(frozen=True, slots=True)
 class _Metric:
-    """What whoever reads a Result relies on in the record of a metric; it may hold more."""
+    """The fields of a metric's record that readers of a Result rely on; it may hold more."""
 
     unit: str
     better: Better

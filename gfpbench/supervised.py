@@ -17,13 +17,13 @@ import time
 from collections.abc import Sequence
 
 VERBS = ("run", "photos", "collapse", "speed")
-"""Those that run somebody's model."""
+"""Those that run a user's model."""
 VARIABLE = "GFPBENCH_WITNESS"
 _SIGNALS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD") if hasattr(signal, name)}
 ENDING_SECONDS = 10.0
 """How long a process may take to end after its work is done."""
 UNWITNESSED = 3
-"""The exit code where the work ended before it was done. As of an error that nobody foresaw: no gate has failed."""
+"""The exit code where the process ended before its work was done; as for an unexpected error, no gate has failed."""
 
 
 def main() -> None:

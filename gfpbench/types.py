@@ -227,7 +227,7 @@ class HoldsImages(Protocol):
 
 @runtime_checkable
 class DrawnOften(Protocol):
-    """A face set of few faces: each is degraded so many times, differently, where nobody says how often."""
+    """A face set of few faces, with its default number of independent draws per face."""
 
     default_draws: int
 

@@ -24,7 +24,7 @@ class FetchFailed(GfpbenchError):
 
 
 class LicenceNotAccepted(GfpbenchError):
-    """A licence that forbids commercial use and that nobody has agreed to yet."""
+    """A licence that forbids commercial use and has not been accepted yet."""
 
 
 class MirrorFailed(GfpbenchError):

@@ -17,7 +17,7 @@ Ask: TypeAlias = Callable[[Asset], bool]
 
 
 def accepted() -> Record:
-    """The licences somebody agreed to on this machine, by asset."""
+    """The licences accepted on this machine, by asset."""
     return Record(home() / "licences.json", disposable=True)
 
 

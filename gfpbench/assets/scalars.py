@@ -76,7 +76,7 @@ _STAND_INS = [
 
 @contextmanager
 def numbers_of_numpy() -> Iterator[None]:
-    """Within it ``torch.load(weights_only=True)`` reads them as Python's numbers. Before torch 2.5 it refuses them."""
+    """While active, ``torch.load(weights_only=True)`` reads them as Python numbers; torch before 2.5 refuses them."""
     allowed = getattr(torch.serialization, "safe_globals", None)
     if allowed is None:
         yield

@@ -67,7 +67,7 @@ def short(sha256: str) -> str:
 
 
 def expected_sha256(asset: Asset) -> str | None:
-    """All 64 digits, from the table or from ``assets.lock``; None while nobody knows them.
+    """All 64 digits, from the table or from ``assets.lock``; None while unknown.
 
     Raises:
         BadInput: the lock file holds a hash that does not begin with the published digits.
@@ -84,7 +84,7 @@ def expected_sha256(asset: Asset) -> str | None:
 
 
 def mismatch(asset: Asset, sha256: str) -> str | None:
-    """Why a file with this hash is not the asset, or None where it is (or where nobody knows the hash yet)."""
+    """Why a file with this hash is not the asset, or None where it is (or where its hash is not known yet)."""
     expected = expected_sha256(asset)
     if expected is not None and sha256 != expected:
         pinned = "" if asset.sha256 == expected else f", pinned in {pins().path} on first use"

@@ -19,7 +19,7 @@ NOT_COMPARED = "not compared: "
 """How a note begins that names a metric which one of the two lacks."""
 
 DERIVED = ("kind", "passed", "stale")
-"""What the JSON of a comparison says beside its fields, for whoever does not want to read verdicts."""
+"""The summary fields in the JSON of a comparison, derived from its verdicts."""
 
 
 SAFETY = 2.0

@@ -28,7 +28,7 @@ FEW_PLACES = 0.02
 
 
 def same_images(context: Context) -> NDArray[np.bool_]:
-    """(n,) whether the restored image is the baseline's, byte for byte; False where nobody knows."""
+    """(n,) whether the restored image is the baseline's, byte for byte; False where unknown."""
     before, now = (image_statistics(context.rows(side), "restored") for side in (0, 1))
     if before is None or now is None:
         return np.zeros(len(context.pairs), dtype=np.bool_)

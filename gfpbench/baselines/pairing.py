@@ -96,7 +96,7 @@ def _read(path: Path, names: Sequence[str]) -> tuple[Result, ...]:
 
 
 def _distinct(file: Path) -> tuple[Result, ...]:
-    """The Results of a file that holds each case once: of two, nobody could say which one is meant."""
+    """The Results of a file, which may hold each case only once, since two would be ambiguous."""
     read = results.read(file)
     twice = [name for name, count in Counter(one.case.id for one in read).items() if count > 1]
     if twice:

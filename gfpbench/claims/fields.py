@@ -19,7 +19,7 @@ def numbers(where: str, values: Mapping[str, Any]) -> dict[str, float]:
 
 
 class Fields:
-    """A table of a data file, read field by field; ``done`` refuses what nobody asked for."""
+    """A table of a data file, read field by field; ``done`` refuses unknown fields."""
 
     def __init__(self, where: str, values: Mapping[str, Any]) -> None:
         self.where, self._values, self._read = where, values, set[str]()

@@ -36,11 +36,11 @@ GOES_ON = ("run", "degrade", "photos", "collapse", "fetch")
 """The verbs that, after they were stopped, go on where they were."""
 
 BROKEN = 3
-"""The exit code of an error that nobody foresaw. Python's own would be 1, which says that a gate has failed."""
+"""The exit code of an unexpected error. Python's default is 1, which means that a gate has failed."""
 
 
 class Stopped(Exception):
-    """Somebody pressed Ctrl-C."""
+    """The user pressed Ctrl-C."""
 
 
 def _stoppable(name: str, verb: Callable[..., None]) -> Callable[..., None]:
@@ -62,7 +62,7 @@ def _stoppable(name: str, verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def _follows_ctrl_c(error: BaseException) -> bool:
-    """Also where somebody's code made another error of it: torch, stopped while it loads, raises a RecursionError."""
+    """Also where user code turned it into another error: torch, stopped while it loads, raises a RecursionError."""
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, KeyboardInterrupt):
         seen = seen.__cause__ or seen.__context__

@@ -77,7 +77,7 @@ class _Diagnostics(io.FileIO):
 
 @contextmanager
 def forgiving_streams() -> Iterator[None]:
-    """Within it ``sys.stdout`` and ``sys.stderr`` take any text, whatever their encoding and wherever they lead.
+    """While active, ``sys.stdout`` and ``sys.stderr`` accept any text, whatever their encoding and destination.
 
     A write to ``sys.stdout`` that the disk refuses raises GfpbenchError, at the latest when it is flushed; do that
     within.

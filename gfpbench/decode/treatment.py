@@ -50,7 +50,7 @@ def unlike(truth: Mapping[str, Json], output: Mapping[str, Json]) -> tuple[str, 
 
 
 def phrases_of(record: Mapping[str, Json]) -> list[str]:
-    """What a record says was done; nothing where it has another shape, because it may come from somebody's file."""
+    """What a record says was done; nothing where it has another shape, because it may come from a foreign file."""
     phrases = record.get("treatment")
     return [phrase for phrase in phrases if isinstance(phrase, str)] if isinstance(phrases, list) else []
 

@@ -94,7 +94,7 @@ class Stored:
         return self._records.get(face_id, {})
 
     def _left_out(self) -> dict[str, Json]:
-        """What is no image in a folder that somebody named; CelebA-Test's own is compared with its faces."""
+        """Files of a user's folder that are not images; CelebA-Test's own folder is compared with its faces instead."""
         record = {} if self.path is None else list_images(self.folder()).record()
         return {"left_out": record} if record else {}
 

@@ -94,7 +94,7 @@ class Draws:
         return tuple(self._ids)
 
     def load(self, face_id: str) -> Face:
-        """One copy; it shares its pixels with the other copies, so nobody may write to them."""
+        """One copy; it shares its pixels with the other copies, so they must not be modified."""
         if face_id not in self._ids:
             raise BadInput(f"{self.name}: has no face {face_id!r}")
         base = self._ids[face_id]

@@ -1,4 +1,4 @@
-"""Official portraits of people in public office, works of the US government: real faces that anybody may use."""
+"""Official portraits, works of the US government in the public domain: photographs of real faces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gfpbench.faces.folder import Folder
 
 
 def portraits(size_px: int | None = None, path: Path | None = None) -> Folder:
-    """Portraits of the collection `unitedstates/images`, aligned the FFHQ way by whoever fetched them.
+    """Portraits of the collection `unitedstates/images`, aligned as FFHQ by the user.
 
     The folder holds aligned crops, nested or not, as any folder of faces does: ``portraits`` differs from
     ``--faces PATH`` by its name and its licence only. Nothing is detected or turned.

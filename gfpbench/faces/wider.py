@@ -13,7 +13,7 @@ from gfpbench.faces.dataset import Dataset, text_lines
 from gfpbench.types import BadInput, Json
 
 MINIMUM_BOX_PX = 64
-"""The shorter side of a box below which a face is left out: it holds too little to be anybody's truth."""
+"""The shorter side of a box below which a face is left out: it is too small to serve as ground truth."""
 MARGIN = 1.5
 """The square's side over the box's longer side. FFHQ's square spans forehead and chin with about this much room."""
 

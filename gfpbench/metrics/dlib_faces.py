@@ -50,7 +50,7 @@ def landmarks(rgb: Bytes, box: Any, needed_by: str) -> Points:
 
 
 class _asked_by:  # noqa: N801  # reads as a phrase
-    """Within it a missing package is missed by the metric that was asked for."""
+    """While active, a missing package is reported as needed by the metric that was asked for."""
 
     def __init__(self, metric: str) -> None:
         self.metric = metric

@@ -64,7 +64,7 @@ DISK_REFUSED = 2
 REFUSED = re.compile(r"^(?:E +)?(?:gfpbench\.disk\.)?DiskRefused: (.*)$", re.MULTILINE)
 
 TAKEN: pytest.StashKey[Iterable[str]] = pytest.StashKey()
-"""The short names of our options that belong to somebody else in this session."""
+"""The short option names that another plugin defines in this session."""
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -99,7 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """One line for each name that belongs to somebody else here, where gfpbench is used at all."""
+    """One line for each short name that another plugin defines, where gfpbench is used at all."""
     taken = sorted(config.stash.get(TAKEN, ()))
     if not taken or not is_given(config):
         return []
@@ -125,7 +125,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Figures become properties; with --strict-assets no test for a GPU or an asset is skipped, whoever skips it."""
+    """Figures become properties; with --strict-assets a skip for want of a GPU or an asset becomes a failure."""
     _figures_to_properties(item, call)
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and _may_not_be_skipped(item):

@@ -165,7 +165,7 @@ class Bench(SessionSettings):
         return run.load(case, device=self.device, metrics=metrics, **guarded) if guarded else None
 
     def _again(self, result: Result) -> Result | None:
-        """Some inputs restored once more, by the process that compares; whoever gathers reads what a worker got."""
+        """Some inputs restored once more, by the process that compares; the main process reads the workers' answers."""
         from gfpbench import baselines, results
 
         kept = None if self.shared is None else self.shared.folder / "again" / f"{result.case.id}.json"

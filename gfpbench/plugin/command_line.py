@@ -56,7 +56,7 @@ def correct_root_folder(config: pytest.Config, parser: pytest.Parser, args: list
 
 
 def project_folder(config: pytest.Config) -> Path:
-    """The folder that ``baselines/`` lies in where nobody says otherwise.
+    """The folder that ``baselines/`` lies in by default.
 
     The root folder where it was given or has a configuration file. Else it is no more than the common folder of what
     happened to be on the command line, so the nearest folder above the tests that looks like a project's is taken, and

@@ -68,7 +68,7 @@ def _end(session: pytest.Session, leaving: threading.Event) -> None:
 
 
 def _others() -> bool:
-    """Whether threads of somebody else keep the process too: it is theirs for as long as they work."""
+    """Whether threads of other code keep the process alive too; they are waited for."""
     left = set(sys.modules[_GUARD].threads_left())
     return any(
         not thread.daemon and thread is not threading.main_thread() and thread not in left

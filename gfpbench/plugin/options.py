@@ -170,7 +170,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def add_short_options(parser: pytest.Parser) -> frozenset[str]:
-    """Add ``--NAME`` for each setting whose name nobody has taken so far. Returns those that are taken."""
+    """Add ``--NAME`` for each setting whose name is still free. Returns the names that are taken."""
     group, taken = parser.getgroup(GROUP), taken_names(parser)
     for setting in SETTINGS.values():
         if setting.short not in taken:

@@ -63,7 +63,7 @@ class SessionSettings:
 
     @contextlib.contextmanager
     def in_project(self) -> Iterator[None]:
-        """Within it relative paths are meant from the folder of the configuration file, if that is where the case is
+        """While active, relative paths start at the folder of the configuration file, if that is where the case is
         described: a case then has one name, wherever pytest was started."""
         here = str(folder_of_settings(self.config)) if self.described else None
         folder = self.told.get("project") if self.worker else here

@@ -76,7 +76,7 @@ def refuse_mixing(metafunc: pytest.Metafunc) -> None:
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what measures speed, and leave it out where nobody asked for it."""
+    """Mark speed tests, and deselect them unless ``--speed-gate`` was given."""
     timed = [item for item in items if SPEED in fixtures_of(item)]
     for item in timed:
         item.add_marker("speed")

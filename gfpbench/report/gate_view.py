@@ -17,7 +17,7 @@ from gfpbench.types import Verdict, VerdictKind
 
 WORST = 3
 WITH_IMAGES = 20
-"""So many comparisons show their images: a page of hundreds would be read by nobody."""
+"""The number of comparisons that show their images; a page of hundreds is not readable."""
 
 
 @dataclass(frozen=True, slots=True)

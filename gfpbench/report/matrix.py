@@ -25,7 +25,7 @@ from gfpbench.statistics import best_of, mean_of
 from gfpbench.types import BadInput, Case, Json, Result, VerdictKind
 
 CellKind: TypeAlias = VerdictKind | Literal["absent"]
-"""``absent``: nobody measured this here, or there is nothing to compare it with."""
+"""``absent``: not measured here, or nothing to compare it with."""
 
 IMAGES = "images"
 """The row of each case that says how many images there are, and how many were restored to the same bytes."""

@@ -41,7 +41,7 @@ def gain_over(values: Mapping[str, float], reference: Mapping[str, float], bette
 
 
 def best_lines(rows: Mapping[str, Mapping[str, float]], better: Better | None, best: float | None = None) -> set[str]:
-    """Keys of the best rows, ties included; nobody is best alone or where the direction is unknown.
+    """Keys of the best rows, ties included; a single row is never best, nor any where the direction is unknown.
 
     Args:
         rows: key -> image -> score; all of the same images.

@@ -23,7 +23,7 @@ MOST_OPERATIONS = 400_000
 
 @contextmanager
 def within_size_of(weights: Mapping[str, torch.Tensor], path: Path) -> Iterator[None]:
-    """Within it, what torch allocates is counted, and stopped before it exceeds what a file's size explains.
+    """While active, torch's allocations are counted and refused beyond what the file's size explains.
 
     Architectures are rebuilt from the shapes of their weights: a bias of a million values asks for a layer of a million
     by a million, and a name that ends in a billion for a billion blocks.

@@ -114,7 +114,7 @@ def _refuse_passengers(path: Path) -> None:
 
 @contextmanager
 def _tensors_only() -> Iterator[None]:
-    """Within it torch reads tensors from pickles and nothing else: its reader falls back to running them otherwise."""
+    """While active, torch reads only tensors from pickles; its reader would otherwise fall back to executing them."""
     before, log = os.environ.get(_FORCED), logging.getLogger("torch")
     level = log.level
     os.environ[_FORCED] = "1"

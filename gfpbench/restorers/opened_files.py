@@ -67,7 +67,7 @@ def changed_since(files: Mapping[str, str]) -> str | None:
 
 
 def sha256_of(path: str, *, before_ns: int | None = None) -> str | None:
-    """Hash of a regular file that is nobody's package; None for anything else, or if it changed at that time or later.
+    """Hash of a regular file outside installed packages; None for anything else or where it changed since.
 
     A file is read once as long as the system says that nobody wrote to it.
     """

@@ -86,7 +86,7 @@ class Options:
         return value
 
     def finished(self) -> None:
-        """Refuse what nobody asked for. Raises BadInput, naming the options there are."""
+        """Refuse unknown options. Raises BadInput, naming the options that exist."""
         strange = [key for key in self.given if key not in self._known]
         if strange:
             known = ", ".join(f"{key}={values}" for key, values in self._known.items())

@@ -34,8 +34,8 @@ _left: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """Within it ``os._exit`` and ``os.exec...`` raise SystemExit; after it the working folder and torch's default type
-    are as before, and threads that were started and keep the process from ending are known to ``threads_left``.
+    """While active, ``os._exit`` and ``os.exec...`` raise SystemExit; afterwards the working folder and torch's default
+    type are as before, and threads that were started and keep the process from ending are known to ``threads_left``.
 
     A run that a model ended with ``os._exit(0)`` would pass for one that succeeded, without a report. Scripts of
     published models change the working folder, and whatever has a relative path would then be looked for elsewhere.

@@ -33,7 +33,7 @@ _OPENED: dict[str, Opened] = {}
 
 
 class PythonRestorer:
-    """What ``python:module:attribute`` loads: somebody's callable under the name it was asked for."""
+    """What ``python:module:attribute`` loads: the user's callable, under the name that was given."""
 
     opaque = True  # it may read files and use packages that its record does not name
 

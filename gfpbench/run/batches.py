@@ -39,7 +39,7 @@ class Batch:
 
 
 def batch_size_for(images: int, at_most: int = 8) -> int:
-    """How many images a batch holds where nobody says: 8, or what is nearest below with which the last batch is not
+    """The default number of images per batch: 8, or what is nearest below with which the last batch is not
     full. A mistake in a last, smaller batch would not be seen where 16 images make two batches of 8."""
     sizes = (*range(at_most, 1, -1), *range(at_most + 1, at_most + 100))
     return next((size for size in sizes if images % size), at_most)

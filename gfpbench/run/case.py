@@ -187,7 +187,7 @@ class _Run:
             kept.prune()
 
     def _told(self) -> Iterator[Batch]:
-        """Every batch of the case; whoever watches is told of each once it is done."""
+        """Every batch of the case, reporting progress after each."""
         ids = self.parts.ids(self.case)
         for batch in batches(self.parts.faces, ids, self.batch_size):
             yield batch

@@ -104,7 +104,7 @@ def surroundings(restorer: Restorer, device: str) -> dict[str, Json] | None:
 
 
 def read_by(restorer: Restorer | None) -> Mapping[str, str]:
-    """Path -> sha256 of the files that a restorer was seen to read so far; none where nobody watches."""
+    """Path -> sha256 of the files that a restorer was seen to read so far; none where it is not watched."""
     return restorer.files_read() if restorer is not None and isinstance(restorer, OpensFiles) else {}
 
 

@@ -38,7 +38,7 @@ def left_out(results: Sequence[Result]) -> tuple[LeftOut, ...]:
 
 
 def _entries(name: str, record: Mapping[str, Json]) -> Iterator[LeftOut]:
-    """What a results file says of files left out; it is somebody's file, so what has another shape says nothing."""
+    """What a results file says of files left out; values of another shape are ignored."""
     entries = record.get("left_out")
     for reason, entry in entries.items() if isinstance(entries, Mapping) else ():
         if isinstance(entry, Mapping) and isinstance(entry.get("count"), int):

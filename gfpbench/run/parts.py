@@ -228,7 +228,7 @@ class Watched:
         return self.restorer.provenance()
 
     def files_read(self) -> Mapping[str, str]:
-        """The restorer's own; none where nobody watches."""
+        """The restorer's own; none where it is not watched."""
         return self.restorer.files_read() if isinstance(self.restorer, OpensFiles) else {}
 
 

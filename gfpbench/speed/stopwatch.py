@@ -82,7 +82,7 @@ class CudaEvents:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within it torch and OpenCV work in the thread that called them."""
+    """While active, torch and OpenCV use only the calling thread."""
     threads, opencv = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
