@@ -308,6 +308,6 @@ def test_a_moved_collapse_point_is_noticed(tmp_path: Path) -> None:
 def test_an_identity_judged_by_a_fixed_angle_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """30 degrees are a stranger among portraits and a relative among generated faces."""
     fixed = replace(CRITERIA["identity"], margin=lambda known: 30.0 + known.own)
-    monkeypatch.setitem(CRITERIA, "identity", fixed)  # type: ignore[arg-type]
+    monkeypatch.setitem(CRITERIA, "identity", fixed)
     with pytest.raises(AssertionError):
         test_definition.test_identity_is_judged_by_the_sets_own_strangers(20.0)
