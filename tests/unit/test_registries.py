@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -226,6 +228,62 @@ def test_every_entry_has_its_row_in_the_tests(kind: str) -> None:
         registry.companion(rows, name, f"{kind} {name!r}", table)
     unused = [name for name in rows if name not in entries]
     assert not unused, f"{table} has rows of nothing: {unused}"
+
+
+PACKAGE = Path(registry.__file__).parent
+
+PARTS: dict[str, tuple[str, str, Callable[[], set[str]], str]] = {
+    "restorer": (
+        "restorers/*.py",
+        r'^class \w+.*:\n(?:(?!^\S).*\n)*?    name = "([\w.-]+)"$',
+        lambda: set(restorers.RESTORERS),
+        "RESTORERS in gfpbench/restorers/__init__.py",
+    ),
+    "metric": ("metrics/*.py", r'^\w+ = PerImageMetric\(\s*name="(\w+)"', lambda: set(metrics.METRICS), metrics.TABLE),
+    "axis": (
+        "degrade/axes/*.py",
+        r"^(\w+) = Axis\(",
+        lambda: {target.partition(":")[2] for target in axes.AXES.values()},
+        axes.TABLE,
+    ),
+    "face set": ("faces/*.py", r'\bplace_of\("([\w-]+)"', lambda: set(FACES), "FACES in gfpbench/assets/datasets.py"),
+}
+"""Kind -> files with its parts, the pattern of a definition, the names in its table, and the table."""
+
+
+def parts_without_row(kind: str, package: Path) -> list[str]:
+    """Every part that a file of the package defines and no row of its table names."""
+    files, definition, rows, table = PARTS[kind]
+    found = [
+        (path.relative_to(package.parent).as_posix(), name)
+        for path in sorted(package.glob(files))
+        for name in re.findall(definition, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    ]
+    return [f"{path} defines the {kind} {name!r}, which {table} lacks" for path, name in found if name not in rows()]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_every_part_of_the_package_has_its_row(kind: str) -> None:
+    assert parts_without_row(kind, PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "text", "name"),
+    [
+        ("restorer", "restorers/mine.py", 'class Mine:\n    """Mine."""\n\n    name = "mine"\n', "mine"),
+        ("metric", "metrics/mine.py", 'mine = PerImageMetric(\n    name="mine",\n', "mine"),
+        ("axis", "degrade/axes/mine.py", "MINE = Axis(\n", "MINE"),
+        ("face set", "faces/mine.py", 'root = place_of("mine", path, home(), "a test")\n', "mine"),
+    ],
+)
+def test_a_part_without_its_row_is_told(kind: str, file: str, text: str, name: str, tmp_path: Path) -> None:
+    package = tmp_path / "gfpbench"
+    path = package / file
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert parts_without_row(kind, package) == [
+        f"gfpbench/{file} defines the {kind} {name!r}, which {PARTS[kind][3]} lacks"
+    ]
 
 
 def test_every_registry_is_whole() -> None:
