@@ -179,6 +179,7 @@ def chips(images: Tensor, landmarks: NDArray[np.float64]) -> Tensor:
 
 def five_landmarks(embedder: DlibEmbedder, rgb: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     """(5, 2) of the largest face, x and y in pixels; None where none is found."""
+    rgb = np.ascontiguousarray(rgb)
     box = embedder.find(rgb)
     if box is None:
         return None

@@ -45,7 +45,7 @@ def face_box(rgb: Bytes, name: str, needed_by: str) -> Any:
 def landmarks(rgb: Bytes, box: Any, needed_by: str) -> Points:
     """(68, 2) positions x, y in whole pixels, in the order of iBUG 300-W (36 to 41: the eye on the image's left)."""
     with _asked_by(needed_by):
-        shape = _predictor()(rgb, box)
+        shape = _predictor()(np.ascontiguousarray(rgb), box)  # dlib reads any other layout after it is freed
     return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
 
 

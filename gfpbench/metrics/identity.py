@@ -62,6 +62,7 @@ class DlibEmbedder:
 
     def find(self, rgb: Bytes) -> Any | None:
         """The box of the largest face, in pixels of the image, or None."""
+        rgb = np.ascontiguousarray(rgb)  # dlib frees its own copy of any other layout before it has read it
         for doublings in range(_DOUBLINGS + 1):
             found = list(self.detector(rgb, doublings))
             if found:
@@ -70,6 +71,7 @@ class DlibEmbedder:
 
     def embed(self, rgb: Bytes, box: Any) -> torch.Tensor:
         """(128,) float64 for the face in a box."""
+        rgb = np.ascontiguousarray(rgb)
         described = self.network.compute_face_descriptor(rgb, self.landmarks(rgb, box))
         return torch.from_numpy(np.array(described, dtype=np.float64))
 

@@ -55,8 +55,8 @@ def restored() -> ImageBatch:
 
 
 def as_bytes(images: ImageBatch) -> list[Any]:
-    """Rounded by numpy, on its own, so that a metric's rounding is checked too."""
-    return [np.rint(p.transpose(1, 2, 0) * np.float32(255)).astype(np.uint8) for p in images.pixels.numpy()]
+    """Rounded by numpy, on its own, so that a metric's rounding is checked too. In C order, as dlib needs them."""
+    return [np.rint(p.transpose(1, 2, 0) * np.float32(255)).astype(np.uint8, "C") for p in images.pixels.numpy()]
 
 
 def refusal_of(metric: Metric, first: ImageBatch, second: ImageBatch) -> str:

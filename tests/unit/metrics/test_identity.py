@@ -15,7 +15,7 @@ from PIL import Image
 
 from gfpbench import assets
 from gfpbench.images import batch_from_uint8, select, to_rgb_arrays
-from gfpbench.metrics import identity
+from gfpbench.metrics import dlib_faces, identity
 from gfpbench.metrics.arcface import arcface
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, Metric, PackageMissing
 from tests.unit.metrics import identity_laws as laws
@@ -100,6 +100,28 @@ def test_the_largest_face_counts() -> None:
     found = embedder.find(np.zeros((9, 9, 3), np.uint8))
     assert found is not None
     assert found.area() == 120 * 120
+
+
+def test_dlib_is_given_images_in_c_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads its own copy of any other layout after it freed it: faces vanish, and now and then only."""
+    given: list[Any] = []
+
+    def taking(answer: Any) -> Any:
+        return lambda rgb, *_: given.append(rgb) or answer
+
+    points = SimpleNamespace(parts=lambda: [])
+    network = SimpleNamespace(compute_face_descriptor=taking([1.0]))
+    embedder = identity.DlibEmbedder(taking([SimpleNamespace(area=lambda: 1)]), taking(points), network)
+    monkeypatch.setattr(dlib_faces, "_predictor", lambda: taking(points))
+    in_columns = np.arange(3 * 5 * 7, dtype=np.uint8).reshape(3, 5, 7).transpose(1, 2, 0)
+    for rgb in (in_columns, np.ascontiguousarray(in_columns)[:, ::-1]):
+        embedder.embed(rgb, embedder.find(rgb))
+        dlib_faces.landmarks(rgb, None, "lmd_dlib")
+        assert len(given) == 4
+        for one in given:
+            assert one.flags.c_contiguous
+            np.testing.assert_array_equal(one, rgb)
+        given.clear()
 
 
 def test_a_truth_is_embedded_once(monkeypatch: pytest.MonkeyPatch) -> None:
