@@ -40,6 +40,18 @@ FREE_BYTES = 64 << 20
 _ALLOCATING = ("bytearray", "Tensor", "UntypedStorage", "TypedStorage")
 """Ends of names of what makes as much memory as it is told to when it is called with a number."""
 
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    struct.error,
+)
+"""What a damaged archive makes Python's reader raise."""
+
 _Part: TypeAlias = tuple[int, int, str]  # how many parts in all, how deep, and its text where it is a name
 
 
@@ -62,16 +74,7 @@ def refuse_bombs(path: Path) -> None:
         else:
             with path.open("rb") as file:
                 _refuse_long_work_at_the_start(steps, file, 5)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        RuntimeError,
-        ValueError,
-        LookupError,
-        struct.error,
-    ) as error:
+    except _UNREADABLE as error:
         # An archive that cannot be looked through is not handed to another reader, which may see more in it.
         raise BadInput(f"{path} is damaged, truncated or not weights at all ({_short(error)})") from error
 
@@ -85,10 +88,14 @@ def refuse_short_records(path: Path, tensors: Iterable[torch.Tensor]) -> None:
         path: of the archive; any other file passes.
         tensors: read from it, on the CPU or elsewhere.
     """
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        records = [info for info in archive.infolist() if re.search(r"/(data|constants)/\d+$", info.filename)]
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            inside = archive.infolist()
+    except _UNREADABLE as error:  # torch's own reader sees more in it
+        raise BadInput(f"{path} is damaged: it cannot be looked through ({_short(error)})") from error
+    records = [info for info in inside if re.search(r"/(data|constants)/\d+$", info.filename)]
     held = Counter(info.file_size for info in records)
     plain = [tensor for tensor in tensors if tensor.layout is torch.strided and not tensor.is_meta]
     # Not by data_ptr(): where a record is empty, that raises.

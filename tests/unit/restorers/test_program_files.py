@@ -223,3 +223,20 @@ def test_a_torchscript_file_that_lacks_values_is_refused(missing: int, faces: Im
             other.writestr(info.filename, content[:cut])
     with pytest.raises(BadInput, match=r"short\.pt is damaged: its tensors have 12 bytes, and no record in it is that"):
         load(f"torchscript:{short}")
+
+
+def test_a_torchscript_file_whose_directory_is_damaged_is_refused(tmp_path: Path) -> None:
+    """torch's reader of archives looks past what Python's stumbles over, so that nothing says how long a record is."""
+    path = scripted(torch.nn.Conv2d(3, 3, 1), tmp_path / "net.pt")
+    whole = path.read_bytes()
+    start = int.from_bytes(whole[-6:-2], "little")
+    assert whole[start : start + 4] == b"PK\x01\x02"
+    said = []
+    for damage in range(start, len(whole)):
+        path.write_bytes(whole[:damage] + b"\xff" + whole[damage + 1 :])
+        try:
+            load(f"torchscript:{path}")
+        except BadInput as error:
+            said.append(str(error))
+    assert any("net.pt is damaged: it cannot be looked through (" in line for line in said)
+    assert all(len(line.splitlines()) == 1 for line in said)
