@@ -88,14 +88,15 @@ MINIMUM_FACES = 5
 def load(faces: FaceSet, limit: int | None) -> Loaded:
     """Decode the faces. Unreadable ones are left out. Raises BadInput below five: nothing could be told apart."""
     found: list[Face] = []
+    reason = ""
     for face_id in faces.ids()[:limit]:
         try:
             found.append(faces.load(face_id))
-        except UnreadableFace:
-            continue  # it is in no row of the table that is explained
+        except UnreadableFace as error:
+            reason = f" ({error})"  # it is in no row of the table that is explained
     if len(found) < MINIMUM_FACES:
         raise BadInput(
-            f"faces {faces.name!r}: {len(found)} can be read, and {MINIMUM_FACES} are needed to explain a row"
+            f"faces {faces.name!r}: {len(found)} can be read, and {MINIMUM_FACES} are needed to explain a row{reason}"
         )
     return Loaded(tuple(ImageBatch(face.pixels[None], (face.id,)) for face in found))
 

@@ -20,7 +20,7 @@ from gfpbench.report.explanation import (
     not_tested,
     published_figures,
 )
-from gfpbench.report.formatting import markdown_text, printable
+from gfpbench.report.formatting import markdown_text, plural, printable
 from gfpbench.types import Json
 
 LIMITS = (
@@ -79,7 +79,7 @@ def _spread(one: Across, figure: str) -> str:
 def _depends(one: Across) -> str:
     """What of a hypothesis differs between the sets, or nothing."""
     what = ["whether it reaches the row"] if one.reach_depends else []
-    what += [f"its order against {len(one.reordered)} others"] if one.reordered else []
+    what += [f"its order against {plural(len(one.reordered), 'other')}"] if one.reordered else []
     return f"depends on the faces: {', '.join(what)}" if what else ""
 
 

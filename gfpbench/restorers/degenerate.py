@@ -24,12 +24,15 @@ LEAST_STRUCTURE_LEVELS = 16.0
 """What the blocks of a degraded image have to span, of 255, before an empty restoration of it is called empty.
 
 Noise alone stays below it: Eq. 7's strongest, sigma 15 in an image of 128 px that was reduced eight times, spans at
-most 14. Of 200 faces none spans less than 49, degraded or not; one under a third of its brightness still 16.
+most 14. The least span of a degraded face of 128 px under the presets paper, upstream and report: 25 among 59 official
+portraits, 50 among 40 generated faces, 20 among 100 faces of LFW (grey, 25 px, enlarged). Below 16 nothing is called
+empty, so a collection of flatter faces loses the check and gains no false alarm.
 """
 
 LEAST_SHARE_KEPT = 0.1
-"""Of that span. Restorers keep 0.94 to 1.17 of it (nano, classical and bicubic on 86 faces under every preset), since
-light and dark over large areas is what no degradation takes."""
+"""Of that span. What nano, classical and bicubic return spans, over the larger blocks, 1.02 to 1.67 times of it on the
+59 portraits, 1.05 to 1.75 on the generated faces and 1.01 to 2.33 on those of LFW (three presets, 1,791 restorations, none
+called degenerate), since light and dark over large areas is what no degradation takes."""
 
 CLIPPED_SHARE = 0.5
 """A restoration is saturated where so many of its values are 0 or 255 which were far from it in the degraded image."""

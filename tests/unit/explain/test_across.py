@@ -16,6 +16,7 @@ from gfpbench import images
 from gfpbench.cli.explaining import explained
 from gfpbench.explain import Across, Hypothesis, OverSets, Pipeline, across, chosen, explain, explain_over
 from gfpbench.explain.across import conclusions
+from gfpbench.faces import load as load_faces
 from gfpbench.images import pixels_sha256
 from gfpbench.report.explanation import explanation_json
 from gfpbench.report.explanation_sets import found_json, found_lines, found_markdown, write_explanation
@@ -199,6 +200,13 @@ def test_the_same_faces_twice_are_refused(tmp_path: Path) -> None:
         explain_over({"PSNR": 15.0}, MEASURES, [ALIKE, replace(ALIKE)], hypotheses=TRIED, together=False)
     with pytest.raises(BadInput, match="given twice"):
         explained("PSNR=15", ["embedded", "embedded"], tmp_path, size_px=48, limit=8, seed=0, wanted=None)
+
+
+def test_faces_that_cannot_be_read_are_answered_with_the_reason(tmp_path: Path) -> None:
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((25, 25, 3), np.uint8))
+    with pytest.raises(BadInput, match="0 can be read, and 5 are needed.*minimum side"):
+        explain_over({"PSNR": 15.0}, MEASURES, [load_faces(str(tmp_path))], hypotheses=TRIED)
 
 
 def test_a_ranking_by_the_best_set_is_seen(row: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
