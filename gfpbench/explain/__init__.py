@@ -99,7 +99,7 @@ def explain_over(
     start = Pipeline(images=images)
     used = _metrics(published, measures, untested, [next(one.pairs(start, seed)) for one in loaded])
     goal = {figure: published[figure] for figure in used}
-    searches = [_search(goal, used, one, seed, start, dict(untested)) for one in loaded]
+    searches = [_search(goal, used, one, seed, start, {**untested, **one.left_out}) for one in loaded]
     tested = [hypothesis for hypothesis in hypotheses if False not in [one.can_test(hypothesis) for one in searches]]
     singles: list[_Row] = []
     for number, hypothesis in enumerate(tested, 1):

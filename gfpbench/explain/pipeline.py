@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gfpbench import images
@@ -70,9 +70,15 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Faces in memory with the next face of each, so that every hypothesis sees the same ones."""
+    """Faces in memory with the next face of each, so that every hypothesis sees the same ones.
+
+    Args:
+        faces: one image each.
+        left_out: id -> why it could not be read: it is in no row.
+    """
 
     faces: tuple[ImageBatch, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def pairs(self, pipeline: Pipeline, seed: int) -> Iterator[Pair]:
         for number, face in enumerate(self.faces):
@@ -86,19 +92,20 @@ MINIMUM_FACES = 5
 
 
 def load(faces: FaceSet, limit: int | None) -> Loaded:
-    """Decode the faces. Unreadable ones are left out. Raises BadInput below five: nothing could be told apart."""
+    """Decode the faces. Unreadable ones are left out and named. Raises BadInput below five: nothing could be told apart."""
     found: list[Face] = []
-    reason = ""
+    left_out: dict[str, str] = {}
     for face_id in faces.ids()[:limit]:
         try:
             found.append(faces.load(face_id))
         except UnreadableFace as error:
-            reason = f" ({error})"  # it is in no row of the table that is explained
+            left_out[face_id] = str(error)
     if len(found) < MINIMUM_FACES:
+        reason = f" ({next(iter(left_out.values()))})" if left_out else ""
         raise BadInput(
             f"faces {faces.name!r}: {len(found)} can be read, and {MINIMUM_FACES} are needed to explain a row{reason}"
         )
-    return Loaded(tuple(ImageBatch(face.pixels[None], (face.id,)) for face in found))
+    return Loaded(tuple(ImageBatch(face.pixels[None], (face.id,)) for face in found), left_out)
 
 
 def measured(pipeline: Pipeline, faces: Loaded, metrics: Mapping[str, Metric], seed: int) -> dict[str, list[float]]:

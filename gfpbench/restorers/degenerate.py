@@ -31,8 +31,8 @@ empty, so a collection of flatter faces loses the check and gains no false alarm
 
 LEAST_SHARE_KEPT = 0.1
 """Of that span. What nano, classical and bicubic return spans, over the larger blocks, 1.02 to 1.67 times of it on the
-59 portraits, 1.05 to 1.75 on the generated faces and 1.01 to 2.33 on those of LFW (three presets, 1,791 restorations, none
-called degenerate), since light and dark over large areas is what no degradation takes."""
+59 portraits, 1.05 to 1.75 on the generated faces and 1.01 to 2.33 on those of LFW (three presets, 1,791 restorations,
+none called degenerate), since light and dark over large areas is what no degradation takes."""
 
 CLIPPED_SHARE = 0.5
 """A restoration is saturated where so many of its values are 0 or 255 which were far from it in the degraded image."""

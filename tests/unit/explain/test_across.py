@@ -18,7 +18,7 @@ from gfpbench.explain import Across, Hypothesis, OverSets, Pipeline, across, cho
 from gfpbench.explain.across import conclusions
 from gfpbench.faces import load as load_faces
 from gfpbench.images import pixels_sha256
-from gfpbench.report.explanation import explanation_json
+from gfpbench.report.explanation import explanation_json, explanation_lines
 from gfpbench.report.explanation_sets import found_json, found_lines, found_markdown, write_explanation
 from gfpbench.types import BadInput, Face, ImageBatch
 
@@ -205,8 +205,22 @@ def test_the_same_faces_twice_are_refused(tmp_path: Path) -> None:
 def test_faces_that_cannot_be_read_are_answered_with_the_reason(tmp_path: Path) -> None:
     for number in range(6):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((25, 25, 3), np.uint8))
-    with pytest.raises(BadInput, match="0 can be read, and 5 are needed.*minimum side"):
+    with pytest.raises(BadInput, match=r"0 can be read, and 5 are needed.*minimum side"):
         explain_over({"PSNR": 15.0}, MEASURES, [load_faces(str(tmp_path))], hypotheses=TRIED)
+
+
+def test_a_face_that_cannot_be_read_is_named_beside_the_others(tmp_path: Path) -> None:
+    for number, face_id in enumerate(ALIKE.ids()):
+        images.write_png(tmp_path / f"{number:02d}.png", images.to_rgb_arrays(batch_of(ALIKE.load(face_id)))[0])
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    told = explain({"PSNR": 15.0}, MEASURES, load_faces(str(tmp_path)), hypotheses=TRIED, together=False)
+    assert told.count == COUNT
+    assert "broken" in told.untested
+    assert any("not tested: broken" in line for line in explanation_lines(told))
+
+
+def batch_of(face: Face) -> ImageBatch:
+    return ImageBatch(face.pixels[None], (face.id,))
 
 
 def test_a_ranking_by_the_best_set_is_seen(row: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
