@@ -92,7 +92,7 @@ MINIMUM_FACES = 5
 
 
 def load(faces: FaceSet, limit: int | None) -> Loaded:
-    """Decode the faces. Unreadable ones are left out and named. Raises BadInput below five: nothing could be told apart."""
+    """Decode the faces. Unreadable ones are named. Raises BadInput below five: nothing could be told apart."""
     found: list[Face] = []
     left_out: dict[str, str] = {}
     for face_id in faces.ids()[:limit]:
