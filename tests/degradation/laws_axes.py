@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from gfpbench.degrade import load
 from gfpbench.degrade.axes import Axis, faces_to_restore, load_at
 from gfpbench.images import pixels_sha256, to_rgb_arrays
+from gfpbench.registry import companion
 from gfpbench.types import Face, ImageBatch
 from tests.degradation.image_cases import batch, face, flat, pattern
 from tests.degradation.laws_draw import global_randomness
 
 Size = tuple[int, int]
 LADDER = (0.0, 0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
+
+PROMISED_TABLE = "PROMISED in tests/degradation/laws_axes.py"
 
 # What every axis promises: harmless, hardest, unit, the paper's range, what it acts on.
 PROMISED: Mapping[str, tuple[float, float, str, tuple[float, float] | None, str]] = {
@@ -142,7 +145,9 @@ def severity_0_is_identity(axis: Axis, size: Size = (64, 48), seed: int = 0) -> 
 
 def values_are_as_promised(axis: Axis) -> None:
     """The stated ends, strictly monotone between them, invertible; the trained range where the paper has it."""
-    harmless, hardest, unit, trained, acts_on = PROMISED[plain(axis)]
+    harmless, hardest, unit, trained, acts_on = companion(
+        PROMISED, plain(axis), f"axis {plain(axis)!r}", PROMISED_TABLE
+    )
     got = (axis.value_at(0.0), axis.value_at(1.0), axis.unit, axis.trained_range, axis.acts_on)
     assert got == (harmless, hardest, unit, trained, acts_on), f"{got} is not what was promised"
     values = [axis.value_at(severity) for severity in np.linspace(0, 1, 201)]

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gfpbench.degrade.axes import AXES, load_axis
+from gfpbench.registry import companion
 from tests.degradation import laws_axes as laws
 from tests.degradation.laws_axes_physics import PHYSICS, masks_cover_what_they_say
 
@@ -26,7 +27,8 @@ def test_laws(name: str, law: object) -> None:
 
 @each_axis
 def test_it_does_what_its_unit_says(name: str) -> None:
-    PHYSICS[name](load_axis(name))
+    law = companion(PHYSICS, name, f"axis {name!r}", "PHYSICS in tests/degradation/laws_axes_physics.py")
+    law(load_axis(name))
 
 
 @pytest.mark.parametrize("name", ["noise+middle", "blur+middle", "jpeg+middle", "overexposure+middle", "roll+none"])

@@ -69,7 +69,7 @@ def test_each_is_opened_by_path_and_in_its_own_place(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
-    trees.TREES[name](home / "faces" / name)
+    trees.miniature(name)(home / "faces" / name)
     monkeypatch.setenv("GFPBENCH_HOME", str(home))
     by_path = f"{name}:{home / 'faces' / name}"
     trees.check_face_set(lambda: faces.load(by_path))
@@ -336,7 +336,7 @@ def test_a_broken_list_of_wider_is_named_with_its_line(tmp_path: Path, change: o
 
 @pytest.mark.parametrize("name", placed())
 def test_the_hash_sees_another_file_and_another_label(name: str, tmp_path: Path) -> None:
-    root = trees.TREES[name](tmp_path)
+    root = trees.miniature(name)(tmp_path)
 
     def hashed() -> str:
         return str(faces.load(f"{name}:{root}").source()["files_sha256"])

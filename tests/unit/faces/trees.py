@@ -152,11 +152,16 @@ TREES: dict[str, Callable[[Path], Path]] = {
 }
 
 
+def miniature(name: str) -> Callable[[Path], Path]:
+    """What writes a small folder of a face set. Raises BadInput naming the file that lacks its row."""
+    return companion(TREES, name, f"face set {name!r}", "TREES in tests/unit/faces/trees.py")
+
+
 def check_row(name: str, home: Path) -> None:
     """The law of a face set that is known by name: its row is true of what its loader opens in ``home``."""
     row = companion(FACES, name, "this test", TABLE)
     if name != "embedded":
-        companion(TREES, name, f"face set {name!r}", "TREES in tests/unit/faces/trees.py")(home / "faces" / name)
+        miniature(name)(home / "faces" / name)
     for given in (name, f"{name}:{home / 'faces' / name}") if row.where_to_get else (name,):
         opened = faces.load(given, draws=1)
         assert isinstance(opened, FaceSet)
