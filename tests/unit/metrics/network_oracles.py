@@ -250,8 +250,10 @@ def dists_weights(folder: Path) -> Path:
     return path
 
 
-def pyiqa_dists(vgg16: Path, learned: Path) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """pyiqa's DISTS in double precision, its VGG-16 and its alpha and beta filled from these files."""
+def pyiqa_dists(
+    vgg16: Path, learned: Path, *, double: bool = True
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """pyiqa's DISTS, its VGG-16 and its alpha and beta filled from these files."""
     import torchvision
     from pyiqa.archs import dists_arch
 
@@ -262,11 +264,12 @@ def pyiqa_dists(vgg16: Path, learned: Path) -> Callable[[torch.Tensor, torch.Ten
         network: Any = dists_arch.DISTS(pretrained=False)
     given = torch.load(learned, weights_only=True)
     network.alpha.data, network.beta.data = given["alpha"], given["beta"]
-    network = network.double().eval()
+    precision = torch.float64 if double else torch.float32
+    network = network.to(precision).eval()
 
     def score(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            value: torch.Tensor = network(restored.double(), truth.double())
+            value: torch.Tensor = network(restored.to(precision), truth.to(precision))
         return value
 
     return score
