@@ -20,10 +20,11 @@ A restoration is useful while it is better than the image it was made of, and st
     sooner, at 23.3: SSIM asks for the light as well.) A half would be reached inside the range that GFP-GAN is trained
     on, at half of it for all steps together, where nobody would speak of a collapse.
 
-``identity``: a face network hardly tells whose face it is: under half is left of the angle by which it tells this face
-    from another of the set, own - other and reference as for ``face``. For identity metrics in degrees; no angle is
-    fixed, so it holds for any network and any collection of people. A half, because a face moved at right angles to
-    what tells the two apart, as far as the set's faces lie from their mean (the reference / sqrt 2), keeps 0.52 of it.
+``identity``: ``face`` for the angle of a face network, which hardly tells whose face it is: under a quarter is left of
+    the angle by which it tells this face from another of the set. For identity metrics in degrees; no angle is fixed,
+    so it holds for any network and any collection of people. Measured with ``classical`` on all steps together, ten
+    faces each, by dlib: at 0.3 of the paper's range 0.16 is left on official portraits, 0.19 on generated faces, 0.34
+    on LFW, at 0.5 of it 0.04, 0.05 and 0.11.
     A fixed angle would not do: by dlib, 23 % of the pairs among 59 official portraits are under 30 degrees apart, 50 %
     among 56 faces of LFW and 77 % among 40 generated faces (``metrics.identity``).
 
@@ -49,7 +50,6 @@ from gfpbench.statistics import Floats
 from gfpbench.types import BadInput, Metric
 
 QUARTER = 0.25
-HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ CRITERIA: Mapping[str, Criterion] = {
     ),
     "identity": Criterion(
         "identity",
-        "under half is left of the angle that tells this face from another of the set",
-        _left_over(HALF),
+        "under a quarter is left of the angle that tells this face from another of the set",
+        _left_over(QUARTER),
         _identity_refuses,
         True,
     ),

@@ -30,11 +30,11 @@ def test_identity_is_judged_by_the_sets_own_strangers(stranger: float) -> None:
         known = Evidence(angles[0], angles[1], angles[2], reference=np.array([stranger]))
         return float(CRITERIA["identity"].margin(known)[0]) / stranger
 
-    assert margin(0.0, 1.0) == pytest.approx(0.5)  # the truth itself
-    assert margin(2**-0.5, 1.5**0.5) == pytest.approx(0.0176, abs=1e-3)  # as far as the set's mean, at right angles
-    assert margin(0.8, 1.64**0.5) < 0  # farther
-    assert margin(2**-0.5, 2**-0.5) == pytest.approx(-0.5)  # the mean face: of all faces alike
-    assert margin(1.0, 0.0) == pytest.approx(-1.5)  # the other person
+    assert margin(0.0, 1.0) == pytest.approx(0.75)  # the truth itself
+    assert margin(1.0, 2**0.5) == pytest.approx(0.164, abs=1e-3)  # as far as the other, at right angles to it
+    assert margin(2.0, 5**0.5) < 0  # farther
+    assert margin(2**-0.5, 2**-0.5) == pytest.approx(-0.25)  # the mean face: of all faces alike
+    assert margin(1.0, 0.0) == pytest.approx(-1.25)  # the other person
 
 
 def test_equal_infinities_are_no_gain() -> None:
