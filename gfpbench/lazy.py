@@ -20,8 +20,14 @@ class LazyModule(ModuleType):
         else:
             torch = LazyModule("torch")
 
-    Nothing is kept here: an attribute that is replaced in one of the two is replaced in both.
+    Nothing is kept here: an attribute that is replaced in one of the two is replaced in both. ``__dict__`` is the real
+    module's as soon as that is loaded: pytest's monkeypatch restores what it finds there, and deletes what it does not.
     """
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        loaded = sys.modules.get(self.__name__)
+        return {} if loaded is None else loaded.__dict__
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__version__":  # inspect and doctest ask any module: no reason to load one

@@ -56,7 +56,7 @@ def test_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert isinstance(dists, Metric)
     assert (dists.name, dists.better, dists.best) == ("dists", "lower", 0.0)
     monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
-    with pytest.raises(AssetMissing, match="dists needs the asset 'vgg16'"):
+    with pytest.raises(AssetMissing, match="dists needs the asset 'dists'"):
         dists(oracles.photographs(64), oracles.photographs(64))
 
 
