@@ -81,7 +81,7 @@ def run(python: Path, project: Path, *words: str) -> subprocess.CompletedProcess
 def test_the_wheel_is_typed_and_brings_its_faces(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "gfpbench/py.typed" in names
-    assert any(name.startswith("gfpbench/_fixtures/") for name in names)
+    assert [name for name in names if name.startswith("gfpbench/_fixtures/")] == ["gfpbench/_fixtures/manifest.toml"]
     tops = {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")}
     assert tops == {"gfpbench"}, "what trains and what tests stays in the checkout"
 
