@@ -179,6 +179,8 @@ def random_face(size_px: int | None = None, options: str = "") -> RandomFaces:
     kinds: dict[str, type] = {"count": int, "truncation": float, "seed": int}
     given: dict[str, Any] = {}
     for key, value in parse_qsl(options, keep_blank_values=True):
+        if key in given:
+            raise BadInput(f"{NAME}?{options}: {key!r} is given twice")
         try:
             given[key] = kinds[key](value)
         except KeyError as error:

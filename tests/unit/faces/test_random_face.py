@@ -93,6 +93,7 @@ def test_smaller_sizes_are_averaged_and_larger_ones_refused(generator: Painted) 
         ("truncation=nan", "truncation over 0"),
         ("seed=-1", "seed a whole number"),
         ("seed=x", "seed has to be a number, not 'x'"),
+        ("count=2&count=3", "'count' is given twice"),
         ("colour=red", "'colour' is no option; there are count, truncation, seed"),
     ],
 )
