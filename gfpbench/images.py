@@ -85,8 +85,9 @@ def as_batch(given: object, what: str = "images", ids: Sequence[str] | None = No
         return given
     dtype, shape = getattr(given, "dtype", type(given).__name__), tuple(getattr(given, "shape", ()))
     if not isinstance(given, np.ndarray) or dtype != np.uint8 or len(shape) not in (3, 4) or shape[-1] != 3:
+        found = f"{shape} {dtype}" if shape else dtype
         raise BadInput(
-            f"{what}: expected (H, W, 3) or (B, H, W, 3) uint8 RGB arrays or an ImageBatch, not {shape or ''} {dtype}"
+            f"{what}: expected (H, W, 3) or (B, H, W, 3) uint8 RGB arrays or an ImageBatch, not {found}"
             + ("; of floats the range is not known: round them to 0..255" if "float" in str(dtype) else "")
         )
     arrays = [given] if len(shape) == 3 else list(given)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from gfpbench import devices, report, restorers, results, run
 from gfpbench import faces as face_sets
 from gfpbench.baselines import Comparison
-from gfpbench.degrade import load as load_degradation
+from gfpbench.degrade import chosen_by
 from gfpbench.images import as_batch
 from gfpbench.metrics import load as load_metrics
 from gfpbench.metrics.set_measures import SET_METRICS
@@ -150,7 +150,7 @@ def measure(
         size_px, limit, draws = case.size_px, case.limit, case.draws
     measures = load_measures(metrics, protocols)
     opened, size_px, draws = _opened(faces, size_px, draws)
-    applied = load_degradation(degradation) if isinstance(degradation, str) else degradation
+    applied = chosen_by(degradation)
     loaded = None if restorer == run.TRUTH else load_restorer(restorer, device=device)
     case = Case(
         faces=opened.name if isinstance(faces, FaceSet) else str(faces),
@@ -265,7 +265,7 @@ def compute(
         >>> gfpbench.compute("psnr_rgb", np.stack([truth + 1, truth]), np.stack([truth, truth])).shape
         (2,)
     """
-    if metric in SET_METRICS:
+    if metric in tuple(SET_METRICS):  # a tuple, as a list in place of the name is not hashable
         raise BadInput(f"{metric} is a number of a whole set of images: give it to gfpbench.measure(metrics=[...])")
     (scorer,) = load_metrics([metric])
     ours = as_batch(restored, f"{metric}: restored")

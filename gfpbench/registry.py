@@ -24,9 +24,34 @@ def unknown(kind: str, name: str, known: Iterable[str], also: str = "") -> BadIn
         also: other forms that are accepted, in words.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) if isinstance(name, str) else []
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are: {', '.join(names)}"
     return BadInput(f"no {kind} named {name!r}: {hint}{f' ({also})' if also else ''}")
+
+
+def listed(kind: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Names that somebody gave as a sequence.
+
+    Args:
+        kind: of what, in the singular (``metric``).
+
+    Raises:
+        BadInput: for a single name, which would be taken for its letters, and for what is no sequence of names.
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise BadInput(f"{kind}: names are given as a list, ['NAME', ...], not {names!r}")
+    found = tuple(names)
+    for name in found:
+        if not isinstance(name, str):
+            raise BadInput(f"no {kind} named {name!r}: a name is a text")
+    return found
+
+
+def whole(what: str, number: int) -> int:
+    """A count, size or seed that somebody gave. Raises BadInput for what is no int: a number of NumPy is no JSON."""
+    if type(number) is not int:
+        raise BadInput(f"{what} has to be an int, not {number!r}")
+    return number
 
 
 def resolve(kind: str, table: Mapping[str, str], name: str, also: str = "") -> Any:
@@ -36,7 +61,7 @@ def resolve(kind: str, table: Mapping[str, str], name: str, also: str = "") -> A
         BadInput: with near names for one that the table does not hold; for a row whose file or attribute is missing,
             saying which.
     """
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise unknown(kind, name, table, also)
     return attribute_of(kind, name, table[name])
 

@@ -98,6 +98,7 @@ class CollapsePackage(LazyPackage):
             ('at once', 'grey levels', 2)
         """
         import gfpbench.collapse as own
+        from gfpbench.registry import listed
         from gfpbench.restorers import from_function
 
         given = from_function(restorer) if callable(restorer) and not isinstance(restorer, Restorer) else restorer
@@ -105,7 +106,7 @@ class CollapsePackage(LazyPackage):
             restorer=given if isinstance(given, str) else given.name,
             axis=axis,
             metric=metric,
-            criteria=None if criteria is None else tuple(criteria),
+            criteria=None if criteria is None else listed("criterion", criteria),
             faces=faces,
             size_px=size_px,
             limit=limit,

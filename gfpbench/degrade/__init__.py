@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, cast, overload
 
-from gfpbench.registry import named_alike, resolve
+from gfpbench.registry import named_alike, resolve, whole
 from gfpbench.types import BadInput, Degradation, ImageBatch
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ def load(name: str) -> Degradation:
     found = cast(Degradation, resolve("degradation", DEGRADATIONS, name, also="or an axis at a severity: noise@0.25"))
     named_alike("degradation", name, found.name, "DEGRADATIONS in gfpbench/degrade/__init__.py")
     return found
+
+
+def chosen_by(given: Degradation | str) -> Degradation:
+    """A degradation given as a name or as an object. Raises BadInput for what is neither, and as ``load``."""
+    if isinstance(given, str):
+        return load(given)
+    if not isinstance(given, Degradation):
+        raise BadInput(f"a degradation is a name or a Degradation, not {type(given).__name__}")
+    return given
 
 
 def describe(name: str) -> str:
@@ -102,8 +111,8 @@ class DegradePackage(ModuleType):
         from gfpbench.images import as_batch, to_rgb_stack
 
         clean = as_batch(images, "gfpbench.degrade", ids)
-        chosen = load(degradation) if isinstance(degradation, str) else degradation
-        degraded = chosen.apply(clean, [chosen.draw(name, seed, clean.size) for name in clean.ids])
+        chosen, key = chosen_by(degradation), whole("seed", seed)
+        degraded = chosen.apply(clean, [chosen.draw(name, key, clean.size) for name in clean.ids])
         if isinstance(images, ImageBatch):
             return degraded
         stacked = to_rgb_stack(degraded)

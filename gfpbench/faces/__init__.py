@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gfpbench.assets.datasets import FACES, placed
-from gfpbench.registry import attribute_of, unknown
+from gfpbench.registry import attribute_of, unknown, whole
 from gfpbench.types import BadInput, DrawnOften, Face, FaceSet, Json
 
 MINIMUM_SIZE_PX, MAXIMUM_SIZE_PX = 32, 2048
@@ -35,9 +35,9 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
         BadInput: for an unknown name, a folder without images, or a size or count out of range.
         AssetMissing: where the set has to be fetched first.
     """
-    if size_px is not None and not MINIMUM_SIZE_PX <= size_px <= MAXIMUM_SIZE_PX:
+    if size_px is not None and not MINIMUM_SIZE_PX <= whole("size_px", size_px) <= MAXIMUM_SIZE_PX:
         raise BadInput(f"faces come in sizes from {MINIMUM_SIZE_PX} to {MAXIMUM_SIZE_PX} px, not {size_px}")
-    if draws is not None and not 1 <= draws <= MAXIMUM_DRAWS:
+    if draws is not None and not 1 <= whole("draws", draws) <= MAXIMUM_DRAWS:
         raise BadInput(f"a face is drawn 1 to {MAXIMUM_DRAWS} times, not {draws}")
     faces = _open(name_or_path, size_px)
     count = draws if draws is not None else faces.default_draws if isinstance(faces, DrawnOften) else 1

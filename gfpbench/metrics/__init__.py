@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gfpbench.registry import companion, named_alike, resolve
+from gfpbench.registry import companion, listed, named_alike, resolve
 from gfpbench.types import BadInput, Metric
 
 _FILE = "gfpbench/metrics/__init__.py"
@@ -56,7 +56,7 @@ def load(names: Sequence[str] | None = None) -> tuple[Metric, ...]:
     Raises:
         BadInput: for a name no metric has (with the nearest ones), and for a name given twice.
     """
-    wanted = DEFAULT if names is None else tuple(names)
+    wanted = DEFAULT if names is None else listed("metric", names)
     twice = sorted({name for name in wanted if wanted.count(name) > 1})
     if twice:
         raise BadInput(f"each metric is measured once; named more than once: {', '.join(twice)}")

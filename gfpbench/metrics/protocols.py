@@ -9,7 +9,7 @@ from gfpbench.metrics import METRICS
 from gfpbench.metrics import TABLE as _METRICS
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.metrics.set_measures import TABLE as _SET_METRICS
-from gfpbench.registry import companion, named_alike, unknown
+from gfpbench.registry import companion, listed, named_alike, unknown
 from gfpbench.types import BadInput
 
 
@@ -270,7 +270,7 @@ def metrics_of(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         BadInput: for an unknown name, and for one given twice.
     """
-    if len(set(names)) != len(names):
+    if len(set(listed("protocol", names))) != len(names):
         raise BadInput(f"each protocol is named once, not {', '.join(names)}")
     return tuple(dict.fromkeys(metric for name in names for metric in find(name).metrics))
 

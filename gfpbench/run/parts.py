@@ -13,7 +13,7 @@ from gfpbench import assets, devices
 from gfpbench.assets.datasets import FACES, placed
 from gfpbench.metrics import set_measures
 from gfpbench.metrics.set_measures import SetMeasure
-from gfpbench.registry import unknown
+from gfpbench.registry import listed, unknown, whole
 from gfpbench.restorers import is_opaque
 from gfpbench.results import dumps
 from gfpbench.types import (
@@ -66,7 +66,7 @@ class Parts:
 
     def ids(self, case: Case) -> tuple[str, ...]:
         """The faces of the case, in order. Raises BadInput where there are none."""
-        if case.limit is not None and case.limit < 1:
+        if case.limit is not None and whole("limit", case.limit) < 1:
             raise BadInput(f"a limit of {case.limit} faces leaves nothing to measure")
         ids = self.faces.ids()[: case.limit]
         if not ids:
@@ -150,6 +150,7 @@ def load_measures(metrics: Sequence[str] | None, protocols: Sequence[str]) -> Me
     loaded: list[Metric] = []
     sets: list[SetMeasure] = []
     unavailable: dict[str, str] = {}
+    metrics, protocols = None if metrics is None else listed("metric", metrics), listed("protocol", protocols)
     if metrics is None and not protocols:
         loaded = list(metric_table.load(None))
     wanted = [*(metrics or ()), *(protocol_table.metrics_of(protocols) if protocols else ())]

@@ -119,7 +119,7 @@ def test_compute_without_a_truth() -> None:
         (RESTORED.transpose(0, 3, 1, 2), TRUTH, r"restored: expected \(H, W, 3\) or \(B, H, W, 3\)"),
         (RESTORED[..., 0], TRUTH, r"restored: .* not \(3, 48, 40\) uint8"),
         (torch.from_numpy(RESTORED), TRUTH, "restored: .* torch.uint8"),
-        (RESTORED.tolist(), TRUTH, "restored: .* list"),
+        (RESTORED.tolist(), TRUTH, "restored: .* ImageBatch, not list"),
         (RESTORED, None, "compares with the truth"),
         (RESTORED, TRUTH[:2], "as many distinct names"),
         (RESTORED, TRUTH[:, :32], "one size"),
@@ -134,6 +134,9 @@ def test_compute_refuses_what_it_cannot_be_sure_of(restored: object, truth: obje
 def test_compute_refuses_other_names() -> None:
     with pytest.raises(BadInput, match="did you mean 'psnr_rgb'"):
         gfpbench.compute("psnr_rbg", RESTORED, TRUTH)
+    for name in (None, ["psnr_rgb"], 3):
+        with pytest.raises(BadInput, match="no metric named"):
+            gfpbench.compute(name, RESTORED, TRUTH)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="whole set"):
         gfpbench.compute("fid_legacy_vs_truth", RESTORED, TRUTH)
 
