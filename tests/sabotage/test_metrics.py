@@ -270,9 +270,21 @@ SABOTEURS = (
     Saboteur(
         "BT.709 weights", "psnr_y", ORACLE, on(lambda p: 219 * rgb2gray(p), lambda r, t: float(decibels(mse(r, t))))
     ),
-    Saboteur("window of 7", "ssim_rgb", ORACLE, during=constants(ssim_file, _TAPS=gaussian(7, 1.5))),
-    Saboteur("sigma 1.6", "ssim_rgb", ORACLE, during=constants(ssim_file, _TAPS=gaussian(11, 1.6))),
-    Saboteur("uniform window", "ssim_rgb", ORACLE, during=constants(ssim_file, _TAPS=uniform)),
+    Saboteur(
+        "window of 7",
+        "ssim_rgb",
+        ORACLE,
+        during=constants(ssim_file, _window=lambda: torch.from_numpy(gaussian(7, 1.5))),
+    ),
+    Saboteur(
+        "sigma 1.6",
+        "ssim_rgb",
+        ORACLE,
+        during=constants(ssim_file, _window=lambda: torch.from_numpy(gaussian(11, 1.6))),
+    ),
+    Saboteur(
+        "uniform window", "ssim_rgb", ORACLE, during=constants(ssim_file, _window=lambda: torch.from_numpy(uniform))
+    ),
     Saboteur(
         "skimage's default window", "ssim_rgb", ORACLE, ssim_rgb(gaussian_weights=False, use_sample_covariance=True)
     ),
