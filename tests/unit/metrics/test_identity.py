@@ -107,7 +107,11 @@ def test_dlib_is_given_images_in_c_order(monkeypatch: pytest.MonkeyPatch) -> Non
     given: list[Any] = []
 
     def taking(answer: Any) -> Any:
-        return lambda rgb, *_: given.append(rgb) or answer
+        def called(rgb: Any, *rest: Any) -> Any:
+            given.append(rgb)
+            return answer
+
+        return called
 
     points = SimpleNamespace(parts=lambda: [])
     network = SimpleNamespace(compute_face_descriptor=taking([1.0]))
