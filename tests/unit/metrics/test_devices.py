@@ -29,6 +29,7 @@ NETWORKS = {
     "lpips_vgg": 1e-5,
     "lpips_vgg_bgr": 1e-5,
     "lpips_vgg_bgr_01": 1e-5,
+    "dists": 1e-5,
     "deg_arcface": 1e-3,
     "rad_arcface_bgr": 2e-5,
     "lmd_awing": 0.2,
@@ -56,6 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {
         "vgg16": lambda: networks.backbone_weights("vgg", folder),
+        "dists": lambda: networks.dists_weights(folder),
         "alexnet": lambda: networks.backbone_weights("alex", folder),
         "arcface-resnet18": lambda: networks.arcface_weights(folder),
         "awing-wflw98": lambda: networks.awing_weights(folder),

@@ -93,7 +93,7 @@ def test_the_working_folder_and_the_default_type_come_back(tmp_path: Path) -> No
 def test_a_folder_that_is_gone_is_no_reason_to_fail(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     code = (
-        "import os, sys\nfrom gfpbench.restorers.process_guard import contained\n"
+        "import os, sys, torch\nfrom gfpbench.restorers.process_guard import contained\n"  # torch asks for a folder
         "os.rmdir(sys.argv[1])\nwith contained():\n    pass\nprint('fine')"
     )
     gone.mkdir()
