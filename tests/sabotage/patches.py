@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("gfpbench", "tests", "baselines", "fixtures", "docs", "conftest.py", "pyproject.toml", "tox.ini", "README.md")
-IGNORED = shutil.ignore_patterns("__pycache__", "mutants", "report", ".*")
+IGNORED = shutil.ignore_patterns("__pycache__", "mutants", ".*")
 
 
 @dataclass(frozen=True)
@@ -193,8 +193,8 @@ PATCHES: tuple[Patch, ...] = (
         "a restorer's input accepted as its answer",
         "gate",
         "restorers/checked.py",
-        "elif not may_copy:",
-        "elif False:",
+        "UNCHANGED_WITHIN_LEVELS and not may_copy:",
+        "UNCHANGED_WITHIN_LEVELS and False:",
         ("tests/unit/restorers/test_checked.py",),
     ),
     Patch(
