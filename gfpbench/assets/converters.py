@@ -7,20 +7,18 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gfpbench.assets.loading import unpickled_arrays
 from gfpbench.types import BadInput
 
 ALEXNET_CONVOLUTIONS = (0, 3, 6, 8, 10)
 VGG16_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 """Where the convolutions stand in torchvision's ``features``."""
-_PARTS = {
-    *(("numpy.core.multiarray", name) for name in ("_reconstruct", "scalar")),
-    *(("numpy", name) for name in ("ndarray", "dtype")),
-}
 
 
 def as_it_is(content: bytes) -> bytes:
@@ -120,19 +118,9 @@ def _ncnn_convolutions(param: bytes, weights: bytes) -> Iterator[tuple[NDArray[A
 def _tree(content: bytes) -> Mapping[str, Any]:
     """A pickle of nested dictionaries of numpy arrays. Nothing else in it is ever called."""
     try:
-        found = _Arrays(io.BytesIO(content)).load()
+        found = unpickled_arrays(Path("the file"), io.BytesIO(content))
     except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError, LookupError) as problem:
         raise BadInput(f"the file is no pickle of numpy arrays: {problem}") from problem
     if not isinstance(found, dict):
         raise BadInput("the file holds no table of arrays")
     return found
-
-
-class _Arrays(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        plain = module.replace("numpy._core.", "numpy.core.")
-        if (plain, name) not in _PARTS:
-            raise pickle.UnpicklingError(f"it asks to run {module}.{name}: refused")
-        if plain == "numpy.core.multiarray" and int(np.__version__.split(".")[0]) >= 2:
-            module = "numpy._core.multiarray"
-        return super().find_class(module, name)

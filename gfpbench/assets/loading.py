@@ -126,7 +126,7 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 if not pickled:
                     with np.load(path, allow_pickle=False) as arrays:
                         return {name: arrays[name] for name in arrays.files}
-                found = _unpickled(path, io.BytesIO(opened.read(pickled[0])))
+                found = unpickled_arrays(path, io.BytesIO(opened.read(pickled[0])))
         else:
             found = _legacy_object(path)
     except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ValueError, TypeError, AttributeError) as problem:
@@ -146,14 +146,22 @@ def _legacy_object(path: Path) -> Any:
         if file.read(len(_LEGACY)) != _LEGACY:
             raise BadInput(f"{path} is neither an npz file nor a torch file, or it is truncated")
         for _ in ("its version of the format", "the machine it was written on"):
-            _unpickled(path, file)
-        return _unpickled(path, file)
+            unpickled_arrays(path, file)
+        return unpickled_arrays(path, file)
 
 
-def _unpickled(path: Path, file: IO[bytes]) -> Any:
-    """The next pickle of a file. It is looked through first, because Python's reader does what it is told.
+def unpickled_arrays(path: Path, file: IO[bytes]) -> Any:
+    """The next pickle of a file, with numpy's array parts allowed and nothing else.
 
-    Told to make an array of a terabyte it fails, and prints an error of its own.
+    It is looked through first, because Python's reader does what it is told: told to make an array of a terabyte it
+    fails, and prints an error of its own.
+
+    Args:
+        path: what error lines call the file.
+
+    Raises:
+        BadInput: for one that asks for more memory or time than its size explains.
+        pickle.UnpicklingError: for one that names anything else, or is damaged; garbage raises other errors too.
     """
     start = file.tell()
     try:

@@ -100,33 +100,24 @@ class FaceNetwork:
         """
         given = moved(degraded, self.settings.device)
         fitted = given if self.size_px is None else resized(given, self.size_px)
-        pixels = to_signed(fitted) if self.takes == "signed" else in_range(fitted, self.takes)
-        layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
-        pixels = pixels.contiguous(memory_format=layout)
-        with arithmetic(self.settings.precision, self.settings.device, self.autocast):
-            answer, self.batch_that_fits = in_parts(pixels, self._answer, self.batch_that_fits)
-        answer = answer.float()
-        restored = (
-            from_signed(answer, degraded.ids)
-            if self.gives == "signed"
-            else from_range(answer, self.gives, degraded.ids)
-        )
-        refuse_other_range(answer, self.gives, fitted, self.name, self.remedy)
-        return moved(resized(restored, degraded.size), degraded.pixels.device)
+        return moved(resized(self.enlarged(fitted), degraded.size), degraded.pixels.device)
 
     def enlarged(self, batch: ImageBatch) -> ImageBatch:
-        """The network's own answer, ``scale`` times as large as (B, 3, H, W); for super-resolution of any image.
+        """The network's own answer, ``scale`` times as large as (B, 3, H, W), which has the size the network works at.
 
         Raises:
             BadInput, RestorationFailed: as a call.
         """
         given = moved(batch, self.settings.device)
         pixels = to_signed(given) if self.takes == "signed" else in_range(given, self.takes)
+        layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
+        pixels = pixels.contiguous(memory_format=layout)
         with arithmetic(self.settings.precision, self.settings.device, self.autocast):
             answer, self.batch_that_fits = in_parts(pixels, self._answer, self.batch_that_fits)
         answer = answer.float()
+        images = from_signed(answer, batch.ids) if self.gives == "signed" else from_range(answer, self.gives, batch.ids)
         refuse_other_range(answer, self.gives, given, self.name, self.remedy)
-        return from_signed(answer, batch.ids) if self.gives == "signed" else from_range(answer, self.gives, batch.ids)
+        return images
 
     def provenance(self) -> Mapping[str, Json]:
         """JSON: name, weights, arithmetic, sizes. The same for every call."""
