@@ -49,7 +49,7 @@ class Package:
         converter: "module:function", called with the members' bytes in order, answers the file's bytes. Pure: equal
             members give equal bytes.
         filename: of the converted file in the cache.
-        converted_sha256: of the converted file.
+        converted_sha256, converted_bytes: of the converted file.
         licence: as the package states it.
     """
 
@@ -62,6 +62,7 @@ class Package:
     converter: str
     filename: str
     converted_sha256: str
+    converted_bytes: int
     licence: str
 
     @property

