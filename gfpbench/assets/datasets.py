@@ -15,8 +15,14 @@ from gfpbench.types import AssetMissing, BadInput, GfpbenchError
 TABLE = "FACES in gfpbench/assets/datasets.py"
 
 TRUTH_FOLDERS = ("celeba_512_validation", "gt", "hq", "HQ")
-DEGRADED_FOLDERS = ("celeba_512_validation_lq", "lq", "LQ")
-"""CelebA-Test as GFP-GAN's authors publish it (the first of each), and what people rename them to."""
+DEGRADED_FOLDERS = ("celeba_512_validation_lq", "lq", "LQ", "self_celeba_512_v2")
+"""CelebA-Test as GFP-GAN's authors publish it (the first of each), what people rename them to, and DAEFR's inputs."""
+
+INPUTS = {
+    "celeba_512_validation_lq": "GFP-GAN's degraded images (input FID 143.98)",
+    "self_celeba_512_v2": "DAEFR's degraded images (input FID about 267)",
+}
+"""Published folder -> which degraded images of CelebA-Test it holds. Papers call both sets CelebA-Test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,8 @@ FACES: dict[str, FaceSetRow] = {
     ),
     "celeba-test": FaceSetRow(
         loader="gfpbench.faces.celeba_test:celeba_test",
-        what="3,000 aligned faces of CelebA-HQ, 512 px, with their published degraded images (degradation `stored`).",
+        what="3,000 aligned faces of CelebA-HQ, 512 px, with their published degraded images (degradation `stored`): "
+        "GFP-GAN's own, or DAEFR's in self_celeba_512_v2.",
         licence="CelebA's: non-commercial research only",
         images=3000,
         where_to_get="both archives named CelebA-Test on https://xinntao.github.io/projects/gfpgan",

@@ -8,25 +8,31 @@ from typing import TYPE_CHECKING
 from gfpbench.lazy import lazy_package
 
 if TYPE_CHECKING:
+    from gfpbench.claims.agreement import agreements
+    from gfpbench.claims.inputs import Held, held_inputs, other_inputs
     from gfpbench.claims.judge import Outcome, Status, judge, judge_row, open_outcome
     from gfpbench.claims.published import Claim, Paper, Row, Table, claims, papers, read, row, tables
     from gfpbench.claims.stored import Judged, judge_claims, judge_numbers, judged, waits_for
 
 __all__ = [
     "Claim",
+    "Held",
     "Judged",
     "Outcome",
     "Paper",
     "Row",
     "Status",
     "Table",
+    "agreements",
     "claims",
+    "held_inputs",
     "judge",
     "judge_claims",
     "judge_numbers",
     "judge_row",
     "judged",
     "open_outcome",
+    "other_inputs",
     "papers",
     "read",
     "row",

@@ -217,7 +217,8 @@ def not_measured(
     """Why a figure has no value in a Result, and what it waits for; empty where it has one."""
     metric = protocol.figures.get(figure)
     if metric is None:
-        return f"waits for {figure} @ {protocol.name}: {dict(undefined, **protocol.absent)[figure]}"
+        absent = dict(undefined, **protocol.absent)
+        return f"waits for {figure} @ {protocol.name}: {absent.get(figure, 'it is made of the other figures')}"
     if metric in result.set_scores or any(score is not None for score in result.scores(metric)):
         return ""
     if metric in result.not_measured:

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from gfpbench.assets.datasets import FACES
+from gfpbench.assets.datasets import FACES, INPUTS
 from gfpbench.assets.datasets import TABLE as FACES_TABLE
 from gfpbench.claims.fields import Fields, numbers
 from gfpbench.metrics.protocols import Protocol, find
@@ -54,6 +54,10 @@ class Table:
         rows: in the source's order.
         disputed: why a reproduction is not expected to reach it; empty where it is.
         undefined: figures whose convention the source does not tell -> what is missing.
+        inputs: which of several published sets of degraded images it is, by the folder's name in
+            ``gfpbench.assets.datasets.INPUTS``; empty where there is one only.
+        recomputes_within: how far the total of a row may lie from what its other figures make: what is left of
+            rounding them. None where the protocol has no total.
     """
 
     id: str
@@ -69,6 +73,8 @@ class Table:
     rows: tuple[Row, ...]
     disputed: str = ""
     undefined: Mapping[str, str] = field(default_factory=dict)
+    inputs: str = ""
+    recomputes_within: float | None = None
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -144,6 +150,8 @@ def _check_names(subject: str, table: Table) -> None:
 
     companion(FACES, table.faces, subject, FACES_TABLE)
     companion(DEGRADATIONS, table.degradation, subject, "DEGRADATIONS in gfpbench/degrade/__init__.py")
+    if table.inputs:
+        companion(INPUTS, table.inputs, subject, "INPUTS in gfpbench/assets/datasets.py")
     for each in table.rows:
         if each.restorer not in (None, "truth"):
             companion(RESTORERS, str(each.restorer), subject, "RESTORERS in gfpbench/restorers/__init__.py")
@@ -228,6 +236,8 @@ def _table(
         tuple(rows),
         disputed,
         undefined,
+        fields.text("inputs", ""),
+        fields.number("recomputes_within"),
     )
     fields.done()
     for figure in table.figures:
@@ -235,6 +245,8 @@ def _table(
             _known(table_id, protocol, figure)
         if figure not in table.tolerance:
             raise BadInput(f"{table_id}: states no tolerance for {figure}")
+    if set(protocol.derived) & set(table.figures) and table.recomputes_within is None:
+        raise BadInput(f"{table_id}: {', '.join(protocol.derived)} are made of other figures: state recomputes_within")
     if not reason or not rows:
         raise BadInput(f"{table_id}: lacks {'rows' if reason else 'the reason of its tolerance'}")
     return table
@@ -266,5 +278,5 @@ def _claim(paper: str, fields: Fields, source: str, protocol: Protocol, applies:
 
 
 def _known(where: str, protocol: Protocol, figure: str) -> None:
-    if figure not in protocol.figures and figure not in protocol.absent:
+    if figure not in {*protocol.figures, *protocol.absent, *protocol.derived}:
         raise BadInput(f"{where}: protocol {protocol.name!r} has no figure {figure!r}")

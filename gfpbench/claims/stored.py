@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 
+from gfpbench.claims.agreement import agreements
+from gfpbench.claims.inputs import about_inputs, held_inputs, other_inputs
 from gfpbench.claims.judge import Outcome, judge, judge_row, open_outcome
 from gfpbench.claims.published import Row, Table, claims, tables
 from gfpbench.types import AssetMissing, Result
@@ -19,16 +21,24 @@ class Judged:
 
     claims: tuple[Outcome, ...]
     numbers: tuple[tuple[Table, Row, Outcome], ...]
+    agreements: tuple[Outcome, ...] = ()
+    inputs: tuple[str, ...] = ()  # which degraded images the Results are of, where papers use several
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """Of the claims, then of the numbers."""
-        return (*self.claims, *(outcome for _, _, outcome in self.numbers))
+        """Of the claims, then of what the papers say of each other, then of the numbers."""
+        return (*self.claims, *self.agreements, *(outcome for _, _, outcome in self.numbers))
 
 
 def judged(results: Sequence[Result], *, elsewhere: bool = True) -> Judged:
     """Everything published against the Results. ``elsewhere`` as in ``judge_numbers``."""
-    return Judged(judge_claims(results), judge_numbers(results, elsewhere=elsewhere))
+    held = [held_inputs(result, _beside(result, results, "input")) for result in results]
+    return Judged(
+        judge_claims(results),
+        judge_numbers(results, elsewhere=elsewhere),
+        agreements(tables()),
+        about_inputs(results, held),
+    )
 
 
 def judge_claims(results: Sequence[Result]) -> tuple[Outcome, ...]:
@@ -69,16 +79,20 @@ def judge_numbers(results: Sequence[Result], *, elsewhere: bool = True) -> tuple
     for table in tables():
         for row in table.rows:
             measured = next((result for result in results if _is(result, table, row)), None)
-            looked_up = row.restorer is None or elsewhere or table.faces in shown
+            looked_up = measured is None and (row.restorer is None or elsewhere or table.faces in shown)
             waiting = waits_for(table, row, "cpu") if looked_up else ""
             waiting = waiting or (
                 f"waits for a run: gfpbench run --restorer {row.restorer} --faces {table.faces} "
                 f"--degradation {table.degradation}"
             )
+            if measured is not None and row.restorer != "truth":
+                waiting = other_inputs(table, row, measured, _beside(measured, results, "input"))
+            else:
+                waiting = waiting if measured is None else ""
             for figure in row.figures:
                 outcome = (
                     open_outcome(table, row, figure, waiting)
-                    if measured is None
+                    if measured is None or waiting
                     else judge_row(table, row, figure, measured)
                 )
                 told.append((table, row, outcome))

@@ -11,13 +11,13 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from gfpbench import images
-from gfpbench.assets.datasets import DEGRADED_FOLDERS, folder_named, place_of
+from gfpbench.assets.datasets import DEGRADED_FOLDERS, INPUTS, folder_named, place_of
 from gfpbench.assets.store import home
 from gfpbench.decode import Limits, read
 from gfpbench.decode.files import Names, list_images, printable, without_suffix
 from gfpbench.decode.formats import LOOKED_FOR
 from gfpbench.degraded import Manifest, find_manifest
-from gfpbench.types import BadInput, ImageBatch, Json, Parameters
+from gfpbench.types import AssetMissing, BadInput, ImageBatch, Json, Parameters
 
 LIMITS = Limits(minimum_side_px=1)
 """A degraded image may be smaller than any face: it is enlarged to the size of its own."""
@@ -121,8 +121,17 @@ class Stored:
             "summary": "the degraded images published with the faces (CelebA-Test), or of `stored:PATH`, by name",
             "source": "the dataset itself",
             **({} if manifest is None else {"manifest_sha256": manifest.sha256, "made": dict(manifest.made)}),
+            **self._published(),
             **self._left_out(),
         }
+
+    def _published(self) -> dict[str, Json]:
+        """Which published degraded images they are, where the folder's name tells."""
+        try:
+            name = self.folder().name
+        except (AssetMissing, BadInput):  # to describe what is not here is no error; to apply it is
+            return {}
+        return {"inputs": name} if name in INPUTS else {}
 
 
 def _found(folder: Path, face_id: str) -> str | None:

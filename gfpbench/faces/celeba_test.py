@@ -30,8 +30,9 @@ def celeba_test(size_px: int | None = None, path: Path | None = None) -> Dataset
     """3,000 aligned faces of CelebA-HQ, 512 px, with their published degraded images (degradation `stored`).
 
     The folder holds ``celeba_512_validation`` and ``celeba_512_validation_lq`` as published (``gt`` or ``hq`` and
-    ``lq`` are understood too), each with ``00000000.png`` and so on. Pairs match by name. The faces are aligned by
-    their authors and used as they are.
+    ``lq`` are understood too), each with ``00000000.png`` and so on. In ``self_celeba_512_v2`` are DAEFR's degraded
+    images of the same faces: another test set that papers call CelebA-Test as well. Pairs match by name. The faces are
+    aligned by their authors and used as they are.
 
     Raises:
         DatasetMissing: where it is not here.

@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from gfpbench.metrics import METRICS
 from gfpbench.metrics import TABLE as _METRICS
+from gfpbench.metrics.no_truth_protocols import NO_TRUTH_PROTOCOLS
+from gfpbench.metrics.protocol import Protocol
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.metrics.set_measures import TABLE as _SET_METRICS
 from gfpbench.registry import companion, listed, named_alike, unknown
 from gfpbench.types import BadInput
 
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """How one source measures: what it calls each figure, and which metric of ours computes that.
-
-    Args:
-        name: after its source.
-        what: one sentence.
-        source: repository at a commit, or paper and section.
-        figures: the source's name of a figure -> our metric, whose name carries the convention. Several protocols that
-            share a metric share its one measurement.
-        steps: what its script does beside the metrics themselves, in words.
-        absent: figures of the source that cannot be measured with anything here -> why.
-    """
-
-    name: str
-    what: str
-    source: str
-    figures: Mapping[str, str]
-    steps: tuple[str, ...]
-    absent: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The metrics it needs, each once, in its order."""
-        return tuple(dict.fromkeys(self.figures.values()))
-
-    @property
-    def not_measured(self) -> dict[str, str]:
-        """What it cannot measure, as ``FID @ pmrf``, with the reason."""
-        return {f"{figure} @ {self.name}": why for figure, why in self.absent.items()}
+__all__ = ["CONVENTIONS", "DEFAULT", "PROTOCOLS", "Protocol", "differences", "find", "metrics_of"]
 
 
 _PAIRS = "pairs match by name; the script pairs two sorted folders by position"
@@ -207,9 +178,10 @@ PROTOCOLS: dict[str, Protocol] = {
             ),
             {"niqe": "on YIQ luma rounded in single precision; niqe here is on BT.601 luma (0.15 lower or higher)"},
         ),
+        *NO_TRUTH_PROTOCOLS,
     )
 }
-"""The table. Adding a protocol is one entry here."""
+"""The table. Adding a protocol is one entry here (of sets without a truth: in no_truth_protocols.py)."""
 
 DEFAULT = "ours"
 

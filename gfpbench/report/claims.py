@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench import claims as published
+from gfpbench.assets.datasets import INPUTS
 from gfpbench.claims import Judged, Outcome, Row, Table
 from gfpbench.report.formatting import decimals_for, pages, printable, write_page
 
@@ -57,19 +58,30 @@ def counts(outcomes: Sequence[Outcome]) -> str:
 
 
 def claim_lines(judged: Judged) -> list[str]:
-    """Claims and published numbers as lines for a terminal; what is open is counted by what it waits for."""
+    """Claims, what papers say of each other, and published numbers as lines for a terminal.
+
+    What is open is counted by what it waits for.
+    """
     numbers = [told for _, _, told in judged.numbers]
     lines = [f"claims: {counts(judged.claims)}"]
     for told in judged.claims:
         who = f" ({printable(told.restorer, 40)})" if told.restorer else ""
         lines.append(f"  {told.status:<6} {told.id}{who}: {told.words}: {printable(told.reason, 200)}")
+    if judged.agreements:
+        lines.append(f"papers against each other: {counts(judged.agreements)}")
+        lines += _settled(judged.agreements)
     lines.append(f"published numbers: {counts(numbers)}")
-    lines += [
-        f"  {told.status:<6} {told.id}: {printable(told.reason, 200)}" for told in numbers if told.status != "open"
+    lines += [f"  {line}" for line in judged.inputs]
+    return lines + _settled(numbers)
+
+
+def _settled(outcomes: Sequence[Outcome]) -> list[str]:
+    """A line for each outcome that is held or failed, and one for each reason of those that are open."""
+    lines = [
+        f"  {told.status:<6} {told.id}: {printable(told.reason, 200)}" for told in outcomes if told.status != "open"
     ]
-    waiting = [told.reason for told in numbers if told.status == "open"]
-    lines += [f"  open   {waiting.count(why)} x {printable(why, 200)}" for why in dict.fromkeys(waiting)]
-    return lines
+    waiting = [told.reason for told in outcomes if told.status == "open"]
+    return lines + [f"  open   {waiting.count(why)} x {printable(why, 200)}" for why in dict.fromkeys(waiting)]
 
 
 def write_claims(judged: Judged, directory: Path, title: str = "Published tables and claims") -> Path:
@@ -82,6 +94,10 @@ def write_claims(judged: Judged, directory: Path, title: str = "Published tables
             title=title,
             claims=judged.claims,
             counted=counts(judged.claims),
+            agreements=judged.agreements,
+            counted_agreements=counts(judged.agreements),
+            here=judged.inputs,
+            inputs=INPUTS,
             counted_numbers=counts([told for page in tables for told in page.cells.values()]),
             sheets=tables,
         )

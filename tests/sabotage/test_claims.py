@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from gfpbench import claims, degrade, faces, metrics, restorers, run
+from gfpbench.claims import agreement, stored
 from gfpbench.claims.published import parse
 from gfpbench.faces import celeba, utkface, wider
 from gfpbench.run.parts import Parts
 from gfpbench.types import Case, ImageBatch, Json, Result
 from tests.reproduction.test_claims import settle
-from tests.unit.claims import test_published
+from tests.unit.claims import test_agreement, test_inputs, test_published
 from tests.unit.faces import trees
 
 METRICS = ("psnr_rgb", "ssim_rgb", "gmsd")
@@ -161,6 +162,34 @@ def test_a_number_copied_wrongly_is_seen(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(claims, "claims", lambda wrong=wrong: wrong.claims)
         with pytest.raises(AssertionError):
             test_published.test_published_changes_are_the_difference_of_published_rows()
+
+
+@pytest.mark.parametrize(
+    ("broken", "seen"),
+    [
+        # A check that compares numbers of other images finds papers in conflict that are not.
+        ("_other_images", "failed"),
+        # One that takes any spelling of a method for another finds nothing to compare.
+        ("_method", "nothing"),
+    ],
+)
+def test_papers_compared_wrongly_are_seen(broken: str, seen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    test_agreement.test_what_is_packaged_disagrees_nowhere_and_every_difference_is_named()
+    test_agreement.test_gfpgan_in_two_papers_agrees_within_the_tolerances()
+    replacement = {"_other_images": lambda first, second: "", "_method": lambda row: row.method}[broken]
+    monkeypatch.setattr(agreement, broken, replacement)
+    with pytest.raises((AssertionError, KeyError)):
+        if seen == "failed":
+            test_agreement.test_what_is_packaged_disagrees_nowhere_and_every_difference_is_named()
+        else:
+            test_agreement.test_gfpgan_in_two_papers_agrees_within_the_tolerances()
+
+
+def test_inputs_that_are_never_told_apart_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    test_inputs.test_no_number_is_held_to_a_table_of_the_other_set()
+    monkeypatch.setattr(stored, "other_inputs", lambda *_: "")
+    with pytest.raises(AssertionError):
+        test_inputs.test_no_number_is_held_to_a_table_of_the_other_set()
 
 
 def test_a_box_read_as_corners_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,13 @@ def test_the_numbers_are_those_of_the_papers() -> None:
         "report-2021/utkface/Output": {"PSNR": 9.931122, "SSIM": 0.414266, "FID": 148.868457, "LPIPS": 0.546444},
         "report-2021/wider/Output": {"PSNR": 9.59578, "SSIM": 0.413394, "FID": 313.560935, "LPIPS": 0.740526},
         "pmrf-2024/celeba-test/GFPGAN": {"FID": 46.72, "KID": 0.035, "NIQE": 4.415, "precision": 0.697, "LMD": 2.443},
+        "osdface-2025/celeba-test/RestoreFormer++": {
+            "LPIPS": 0.4535,
+            "DISTS": 0.2301,
+            "MUSIQ": 72.3612,
+            "FID-HQ": 72.788,
+        },
+        "osdface-2025/celeba-test/OSDFace": {"NIQE": 3.884, "Deg": 60.0708, "LMD": 5.2867, "FID-FFHQ": 45.415},
         "pmrf-2024/celeba-test/PMRF": {"PSNR": 26.37, "SSIM": 0.7073, "LPIPS": 0.347, "Deg": 30.67, "LMD": 2.03},
     }
     unchecked = [table.id for table in claims.tables() if not any(row.id in expected for row in table.rows)]

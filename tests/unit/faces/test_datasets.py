@@ -139,6 +139,17 @@ def test_celeba_test_pairs_by_name(tmp_path: Path, truth: str) -> None:
         assert torch.equal(got.pixels[0], expected)
 
 
+def test_celeba_test_with_the_degraded_images_of_daefr_says_so(tmp_path: Path) -> None:
+    """Two published sets of degraded images have the same clean ones; the folder's name tells which is here."""
+    for folder, told in (("celeba_512_validation_lq", True), ("self_celeba_512_v2", True), ("lq", False)):
+        root = trees.celeba_test(tmp_path / folder)
+        (root / "celeba_512_validation_lq").rename(root / folder)
+        assert len(faces.load(f"celeba-test:{root}").ids()) == 4
+        record = degrade.load(f"stored:{root}").describe()
+        assert record.get("inputs") == (folder if told else None)
+    assert "inputs" not in degrade.load("stored").describe()  # it is described where it is not
+
+
 def test_celeba_test_refuses_what_does_not_pair(tmp_path: Path) -> None:
     root = trees.celeba_test(tmp_path)
     (root / "celeba_512_validation_lq" / "00000002.png").unlink()

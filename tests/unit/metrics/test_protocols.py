@@ -74,6 +74,10 @@ SETS = {
     "difface": {"FID": "fid_legacy_vs_truth"},
     "report-2021": {"FID": "fid_legacy_vs_truth"},
     "pyiqa-default": {"fid": "fid_clean_vs_truth"},
+    "ntire-2025": {"FID": "fid_legacy_vs_ffhq50k"},
+    "ntire-2026": {"FID": "fid_legacy_vs_ffhq50k"},
+    "osdface": {},
+    "spider": {},
 }
 """Whose FID is against what, and by which resize: the steps that explain most of the published differences."""
 

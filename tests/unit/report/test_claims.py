@@ -42,12 +42,26 @@ def test_without_results_everything_is_open(tmp_path: Path) -> None:
     lines = claim_lines(claims.judged(()))
     assert lines[0] == f"claims: 0 held, 0 failed, {len(claims.claims())} open"
     html = unescape(write_claims(claims.judged(()), tmp_path).read_text())
-    assert ">held<" not in html
-    assert ">failed<" not in html
+    measured_parts = re.sub(r'<section id="agreements".*?</section>', "", html, flags=re.S)
+    assert len(measured_parts) < len(html)  # papers against each other, for which nothing is measured
+    assert ">held<" not in measured_parts
+    assert ">failed<" not in measured_parts
     for table in claims.tables():
         assert table.title in html
         for row in table.rows:
             assert row.method in html
+
+
+def test_papers_stand_against_each_other_with_what_differs(tmp_path: Path) -> None:
+    judged = claims.judged(())
+    html = unescape(write_claims(judged, tmp_path).read_text())
+    shown = dict(re.findall(r'data-agreement="([^"]+)" data-status="(\w+)"', html))
+    assert shown == {one.id: one.status for one in judged.agreements}
+    assert shown["gfpgan-2021/celeba-test/GFP-GAN/SSIM = pmrf-2024/celeba-test/GFPGAN"] == "held"
+    assert "not the same images: DAEFR's degraded images (input FID about 267)" in html
+    lines = claim_lines(judged)
+    assert any(line.startswith("papers against each other: ") and "0 failed" in line for line in lines)
+    assert any("SSIM = pmrf-2024/celeba-test/GFPGAN: 0.0003 away, within 0.001" in line for line in lines)
 
 
 def test_ours_stands_beside_theirs_with_difference_and_interval(tmp_path: Path) -> None:
