@@ -71,7 +71,8 @@ def test_two_sets_named_celeba_test_are_not_compared() -> None:
     for one in found.values():
         assert "GFP-GAN's degraded images (input FID 143.98), and DAEFR's degraded images" in one.reason
     # A method whose name only begins alike is another one.
-    assert not any("RestoreFormer/" in key for key in found)
+    assert len(found) == len({key.partition("/LPIPS = ")[0] for key in found if "/LPIPS = " in key}) * 4
+    assert not any("/RestoreFormer/" in key for key in found)
 
 
 def test_the_formula_of_the_challenge_is_the_published_one() -> None:
