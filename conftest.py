@@ -2,9 +2,13 @@
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+LARGE_FILE = 10_000_000
+"""Bytes. Networks of full size with random weights take up to 350 MB; all tests together would leave 5 GB."""
 
 pytest.register_assert_rewrite("tests")  # what tests share asserts too, in modules that are not named test_*.py
 
@@ -14,3 +18,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # Last, so that an installed gfpbench is the one that is tested.
 sys.path.append(str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _large_files_do_not_stay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Delete the large temporary files of a module when its tests are done: pytest keeps all until the end, and two runs more."""
+    base = tmp_path_factory.getbasetemp()
+    before = set(base.iterdir())
+    yield
+    for folder in set(base.iterdir()) - before:
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_symlink() and path.stat().st_blocks * 512 > LARGE_FILE:
+                path.unlink()
