@@ -22,7 +22,7 @@ sys.path.append(str(Path(__file__).parent))
 
 @pytest.fixture(scope="module", autouse=True)
 def _large_files_do_not_stay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Delete the large temporary files of a module when its tests are done: pytest keeps all until the end, and two runs more."""
+    """Delete the large temporary files of a module after its last test; pytest would keep them until the end."""
     base = tmp_path_factory.getbasetemp()
     before = set(base.iterdir())
     yield
