@@ -30,7 +30,7 @@ from gfpbench.metrics import load as load_metrics
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.report.summary import measured
 from gfpbench.run.parts import load_measures
-from gfpbench.statistics import Interval, best_of, interval_of, mean_of
+from gfpbench.statistics import Interval, best_of, interval_of, mean_of, people_of
 from gfpbench.types import BadInput, Case, Degradation, FaceSet, ImageBatch, Progress, Restorer, Result
 
 _asked: WeakKeyDictionary[FaceSet, tuple[int | None, int | None]] = WeakKeyDictionary()
@@ -170,7 +170,7 @@ def measure(
 
 
 def means(result: Result) -> dict[str, Interval]:
-    """The mean of each metric over the images, as the report shows it, with its 95 % interval over images.
+    """The mean of each metric over the images, as the report shows it, with its 95 % interval over people.
 
     Images that failed are left out; so are those that equal their truth, where that is an infinite score. The interval
     has no width, and a note, where it cannot be told.
@@ -181,13 +181,15 @@ def means(result: Result) -> dict[str, Interval]:
         >>> mean.low < mean.mean < mean.high, mean.n
         (True, 4)
     """
-    found = {}
+    found, people = {}, people_of(result)
     for metric, definition in result.metrics.items():
-        values, best = list(measured(result, metric).values()), best_of(definition)
-        mean, ends = mean_of(values, best), interval_of(values, best)
+        scored, best = measured(result, metric), best_of(definition)
+        values, of = list(scored.values()), [people[name] for name in scored]
+        mean, ends = mean_of(values, best), interval_of(values, best, of)
         if mean.value is not None:
             low, high = ends or (mean.value, mean.value)
-            note = mean.note if ends else "; ".join(filter(None, (mean.note, "the spread is not known")))
+            over = f"of {len(set(of))} people" if len(set(of)) < len(of) else ""
+            note = "; ".join(filter(None, (mean.note, over, "" if ends else "the spread is not known")))
             found[metric] = Interval(low, high, mean.value, mean.n, note=note)
     return found
 

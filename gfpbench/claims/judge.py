@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from gfpbench.claims.published import Claim, Row, Table
 from gfpbench.metrics.protocols import Protocol
-from gfpbench.statistics import best_of, interval_of, is_identical, mean_of, paired_difference
+from gfpbench.statistics import best_of, interval_of, is_identical, mean_of, paired_difference, people_of
 from gfpbench.types import BadInput, Json, Result
 
 Status: TypeAlias = Literal["held", "failed", "open"]
@@ -29,7 +29,7 @@ class Outcome:
         status: ``open`` is never ``held``: it could not be measured here.
         reason: why, in one line; for ``open`` what it waits for.
         expected, got: published and measured; for a change, restored minus its rival.
-        low, high: 95 % interval of ``got`` over images.
+        low, high: 95 % interval of ``got`` over people (over images, where each is of another).
         images: how many stand behind it.
         restorer: that was judged.
     """
@@ -81,7 +81,9 @@ def judge(claim: Claim, restored: Result, degraded: Result, truth: Result) -> Ou
             return outcome("open", missing)
         holds, why, numbers = _change_of_sets(claim, restored.set_scores[metric], rival.set_scores[metric])
         return outcome("held" if holds else "failed", why, **numbers)
-    pairs = [(a, b) for a, b in zip(restored.scores(metric), rival.scores(metric), strict=True) if b is not None]
+    of, scores = people_of(restored), zip(restored.scores(metric), rival.scores(metric), strict=True)
+    named = [(a, b, of[name]) for name, (a, b) in zip(restored.image_ids, scores, strict=True) if b is not None]
+    pairs = [(a, b) for a, b, _ in named]
     blank = sum(a is None for a, _ in pairs)
     if blank:
         return outcome(
@@ -90,17 +92,19 @@ def judge(claim: Claim, restored: Result, degraded: Result, truth: Result) -> Ou
     if len(pairs) < MINIMUM_IMAGES:
         return outcome("open", f"waits for {MINIMUM_IMAGES} images or more: {len(pairs)} are measured")
     best = best_of(restored.metrics[metric])
-    told = [(a, b) for a, b in pairs if a is not None]
+    told = [(a, b, who) for a, b, who in named if a is not None]
     # Equal images have no number: they are counted, and the change is that of the pairs that have one.
-    numbered = [pair for pair in told if not any(is_identical(score, best) for score in pair)]
+    numbered = [pair for pair in told if not (is_identical(pair[0], best) or is_identical(pair[1], best))]
     gained, lost = (
-        sum(is_identical(pair[side], best) and not is_identical(pair[1 - side], best) for pair in told)
-        for side in (0, 1)
+        sum(is_identical(one, best) and not is_identical(other, best) for one, other in turned)
+        for turned in (((a, b) for a, b, _ in told), ((b, a) for a, b, _ in told))
     )
     if not numbered and gained and lost:
         return outcome("failed", f"{gained} images are identical now and {lost} are no longer: there is no mean change")
-    change = paired_difference(*zip(*(numbered or told), strict=True)).interval
+    ours, theirs, people = zip(*(numbered or told), strict=True)
+    change = paired_difference(ours, theirs, people=people).interval
     holds, why = _holds(claim, change.mean, change.low, change.high, restored.metrics[metric]["better"])
+    why += f", {len(set(people))} people" if len(set(people)) < len(people) else ""
     if gained or lost:
         why += (
             f"; {gained} of {len(told)} identical to the truth where {rival.case.restorer} is not, {lost} the other way"
@@ -196,13 +200,14 @@ def judge_row(table: Table, row: Row, figure: str, result: Result) -> Outcome:
         value, low, high, images = float(score["value"]), score["low"], score["high"], int(score["n"])
         note = ""
     else:
-        scores = [score for score in result.scores(metric) if score is not None]
+        scored = {row.id: known for row in result.rows if (known := row.scores.get(metric)) is not None}
+        scores, people = list(scored.values()), people_of(result)
         best = best_of(result.metrics.get(metric, {}))
         mean = mean_of(scores, best)
         if mean.value is None:
             return outcome("failed", f"{metric} has infinities of both signs: there is no mean")
         value, images, note = mean.value, mean.n, f" ({mean.note})" if mean.note else ""
-        low, high = interval_of(scores, best) or (value, value)
+        low, high = interval_of(scores, best, [people[name] for name in scored]) or (value, value)
     if images != table.images:
         return outcome("open", f"waits for all {table.images} images: {images} have a score")
     away = 0.0 if value == expected else abs(value - expected)

@@ -16,7 +16,7 @@ from gfpbench.report.speed import speed_lines
 from gfpbench.report.summary import measured, problems_of
 from gfpbench.report.verdicts import comparison_lines
 from gfpbench.run.left_out import left_out
-from gfpbench.statistics import best_of, interval_of, mean_of
+from gfpbench.statistics import best_of, interval_of, mean_of, people_of
 from gfpbench.types import Problem, Result, Verdict
 
 LISTED_AT_MOST = 100
@@ -24,9 +24,9 @@ LISTED_AT_MOST = 100
 
 def metric_properties(result: Result, metric: str) -> list[tuple[str, str]]:
     """The figures of one metric: mean, its 95 % interval, n, or why there are none. Floats in full, or ``inf``."""
-    values = [*measured(result, metric).values()]
-    best = best_of(result.metrics.get(metric, {}))
-    mean, interval = mean_of(values, best), interval_of(values, best)
+    scored, people = measured(result, metric), people_of(result)
+    values, best = [*scored.values()], best_of(result.metrics.get(metric, {}))
+    mean, interval = mean_of(values, best), interval_of(values, best, [people[name] for name in scored])
     prefix = f"gfpbench.{metric}"
     figures = [(f"{prefix}.n", str(len(values)))]
     if best is not None and math.isinf(best):
@@ -49,13 +49,15 @@ def metrics_of(result: Result) -> list[str]:
 def junit_properties(result: Result) -> list[tuple[str, str]]:
     """Each figure of a Result as a (name, value) pair for a JUnit property; names stay the same between runs.
 
-    ``gfpbench.case``, ``gfpbench.images``, ``gfpbench.failures``, and for each metric ``gfpbench.<metric>.mean``,
-    ``.low`` and ``.high`` (bootstrap 95 % interval of the mean), ``.n``, or ``.not_measured`` with the reason; where
-    equal images score infinitely, ``.identical``: how many of the n do, which the mean leaves out.
+    ``gfpbench.case``, ``gfpbench.images``, ``gfpbench.people`` (whose images they are), ``gfpbench.failures``, and for
+    each metric ``gfpbench.<metric>.mean``, ``.low`` and ``.high`` (bootstrap 95 % interval over people), ``.n``, or
+    ``.not_measured`` with the reason; where equal images score infinitely, ``.identical``: how many of the n do, which
+    the mean leaves out.
     """
     failures = sum(row.failure is not None for row in result.rows)
     properties = [("gfpbench.case", printable(result.case.id))]
     properties += [("gfpbench.images", str(len(result.rows))), ("gfpbench.failures", str(failures))]
+    properties.append(("gfpbench.people", str(len(set(people_of(result).values())))))
     for metric in metrics_of(result):
         properties += metric_properties(result, metric)
     return properties

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from gfpbench.report.formatting import plural
-from gfpbench.statistics import Mean
+from gfpbench.statistics import FEW_PEOPLE, Mean, people_of
 from gfpbench.types import Better, Case, Json, Problem, Result
 
 Role: TypeAlias = Literal["input", "restorer", "truth"]
@@ -48,7 +48,8 @@ class Cell:
 
     ``n`` faces have a value; ``blanks`` were restored but have none. ``identical`` of the ``n`` equal their truth, have
     an infinite value for it, and are counted instead of averaged (``gfpbench.statistics.means``).
-    ``interval`` is a bootstrap 95 % interval of the mean, None below two faces in it or where one is infinite.
+    ``interval`` is a bootstrap 95 % interval of the mean over people, None below two images in it or where one is
+    infinite.
     ``partial``: another row of the table was measured on faces that this one lacks, so the means do not compare.
     """
 
@@ -107,15 +108,29 @@ class Group:
         return tuple(dict.fromkeys(name for line in self.lines for name in line.result.image_ids))
 
     @property
-    def distinct_faces(self) -> int:
-        """How many different images lie behind the images: fewer where each face was degraded more than once."""
-        return len({row.face_sha256 for line in self.lines for row in line.result.rows})
+    def people(self) -> str:
+        """``2 people`` or ``20 faces``, where there are more images than that; else empty."""
+        behind = {name: who for line in self.lines for name, who in people_of(line.result).items()}
+        count = len(set(behind.values()))
+        known = any(isinstance(row.attributes.get("subject"), str) for row in self.lines[0].result.rows)
+        one, many = ("person", "people") if known else ("face", "faces")
+        return f"{count:,} {one if count == 1 else many}" if count < len(behind) else ""
+
+    @property
+    def interval_note(self) -> str:
+        """What the intervals of the table are over, where some images are of one person; else empty."""
+        if not (people := self.people):
+            return ""
+        count = int(people.split()[0].replace(",", ""))
+        if count == 1:
+            return f"The interval is over images of {people} and says nothing of others."
+        few = " So few are no sample: it spans little more than these." if count < FEW_PEOPLE else ""
+        return f"The interval is over {people}: each counts as one draw, with all of its images.{few}"
 
     @property
     def counted(self) -> str:
         """``20 images``, or ``80 images of 20 faces``."""
-        images, faces = len(self.image_ids), self.distinct_faces
-        return plural(images, "image") + (f" of {plural(faces, 'face')}" if faces < images else "")
+        return plural(len(self.image_ids), "image") + (f" of {self.people}" if self.people else "")
 
     @property
     def restorers(self) -> tuple[Line, ...]:

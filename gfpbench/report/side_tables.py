@@ -9,7 +9,7 @@ from gfpbench.metrics.protocols import differences
 from gfpbench.report.formatting import BLANK, decimals_for, shown, with_note
 from gfpbench.report.model import Column, Group, Line
 from gfpbench.report.summary import measured
-from gfpbench.statistics import interval_of, mean_of
+from gfpbench.statistics import interval_of, mean_of, people_of
 from gfpbench.types import Json
 
 SAME_QUANTITY = {
@@ -191,15 +191,18 @@ def group_lines(group: Group) -> tuple[GroupLine, ...]:
     """Every group of every restorer; empty where nothing splits the faces. Groups of one face have no interval."""
     lines = []
     for line in group.restorers:
+        people = people_of(line.result)
         scores = [(column, measured(line.result, column.metric)) for column in group.columns]
         for attribute, values in categories(line).items():
             for value, ids in values.items():
-                means = tuple(_mean(column, known, ids) for column, known in scores)
+                means = tuple(_mean(column, known, ids, people) for column, known in scores)
                 lines.append(GroupLine(attribute, value, line.label, len(ids), means))
     return tuple(lines)
 
 
-def _mean(column: Column, known: dict[str, float], ids: list[str]) -> GroupMean:
-    values = [known[name] for name in ids if name in known]
+def _mean(column: Column, known: dict[str, float], ids: list[str], people: Mapping[str, str]) -> GroupMean:
+    scored = [name for name in ids if name in known]
+    values = [known[name] for name in scored]
     mean = mean_of(values, column.best)
-    return GroupMean(column.metric, mean.value, interval_of(values, column.best), mean.n, mean.note)
+    interval = interval_of(values, column.best, [people[name] for name in scored])
+    return GroupMean(column.metric, mean.value, interval, mean.n, mean.note)

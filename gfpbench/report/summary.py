@@ -9,7 +9,7 @@ from dataclasses import replace
 from gfpbench.metrics import METRICS
 from gfpbench.report.formatting import decimals_for, plural
 from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
-from gfpbench.statistics import best_of, bootstrap_mean, interval_of, is_identical, mean_of
+from gfpbench.statistics import best_of, bootstrap_mean, interval_of, is_identical, mean_of, people_of
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
 
 LABELS = {"input": "input (degraded)", "truth": "ground truth"}
@@ -25,17 +25,25 @@ def measured(result: Result, metric: str) -> dict[str, float]:
     return values
 
 
-def gain_over(values: Mapping[str, float], reference: Mapping[str, float], better: Better | None) -> Gain | None:
+def gain_over(
+    values: Mapping[str, float],
+    reference: Mapping[str, float],
+    better: Better | None,
+    people: Mapping[str, str] | None = None,
+) -> Gain | None:
     """Compare two rows face by face, matched by name; None where they share no finite pair or no direction is known.
 
-    Every pair can be won or lost, infinite ones too; the mean gain is over the pairs of two finite scores.
+    Every pair can be won or lost, infinite ones too; the mean gain is over the pairs of two finite scores, its interval
+    over people where it is told whose image each is.
     """
-    pairs = [(values[name], reference[name]) for name in values if name in reference]
+    shared = [name for name in values if name in reference]
+    pairs = [(values[name], reference[name]) for name in shared]
     sign = {"higher": 1.0, "lower": -1.0, None: 0.0}[better]
-    gains = [sign * (got - was) for got, was in pairs if math.isfinite(got) and math.isfinite(was)]
+    finite = [name for name in shared if math.isfinite(values[name]) and math.isfinite(reference[name])]
+    gains = [sign * (values[name] - reference[name]) for name in finite]
     if not gains or not sign:
         return None
-    whole = bootstrap_mean(gains)
+    whole = bootstrap_mean(gains, people=None if people is None else [people[name] for name in finite])
     wins, losses = (sum(side * sign * got > side * sign * was for got, was in pairs) for side in (1, -1))
     return Gain(whole.mean, whole.low, whole.high, wins, losses, len(pairs))
 
@@ -169,16 +177,16 @@ def _group(results: Sequence[Result]) -> Group:
         reference = next((values[label] for label, r in zip(labels, ordered, strict=True) if _role(r) == "input"), {})
         made: dict[str, Cell] = {}
         for label, result in zip(labels, ordered, strict=True):
-            mine = values[label]
+            mine, people = values[label], people_of(result)
             made[label] = Cell(
                 metric=metric,
                 mean=means[label].value,
-                interval=interval_of([*mine.values()], best),
+                interval=interval_of([*mine.values()], best, [people[name] for name in mine]),
                 n=len(mine),
                 blanks=sum(row.failure is None and row.id not in mine for row in result.rows),
                 identical=means[label].identical,
                 partial=bool(mine) and set(mine) != everyone,
-                gain=gain_over(mine, reference, column.better) if _role(result) == "restorer" else None,
+                gain=gain_over(mine, reference, column.better, people) if _role(result) == "restorer" else None,
             )
         contest = {
             label: values[label]

@@ -159,6 +159,7 @@ def markdown(results: Sequence[Result]) -> str:
             cells = [_markdown_cell(cell, column) for cell, column in zip(line.cells, group.columns, strict=True)]
             parts.append(f"| {markdown_text(line.label, 60)} | {counted(line)} | {' | '.join(cells)} |")
         parts.append("")
+        parts += [f"{group.interval_note}\n"] if group.interval_note else []
         if any(cell.partial for line in group.lines for cell in line.cells):
             parts.append("\\* mean over fewer images than another row: not comparable\n")
         parts += [f"Not comparable: {markdown_text(warning, 200)}\n" for warning in group.warnings]

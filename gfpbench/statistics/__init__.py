@@ -8,6 +8,7 @@ from gfpbench.lazy import lazy_package
 
 if TYPE_CHECKING:
     from gfpbench.statistics.bootstrap import (
+        FEW_PEOPLE,
         LEVEL,
         RESAMPLES,
         Floats,
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
         median_interval,
         predicted_mean,
     )
-    from gfpbench.statistics.means import Mean, best_of, interval_of, is_identical, mean_of
+    from gfpbench.statistics.means import Mean, best_of, interval_of, is_identical, mean_of, people_of
     from gfpbench.statistics.paired import PairedColumns, PairedDifference, holm, paired_columns, paired_difference
 
 __all__ = [
+    "FEW_PEOPLE",
     "LEVEL",
     "RESAMPLES",
     "Floats",
@@ -42,6 +44,7 @@ __all__ = [
     "median_interval",
     "paired_columns",
     "paired_difference",
+    "people_of",
     "predicted_mean",
 ]
 

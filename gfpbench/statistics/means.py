@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gfpbench.statistics.bootstrap import bootstrap_mean
-from gfpbench.types import Json
+from gfpbench.types import Json, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,29 @@ def mean_of(values: Sequence[float], best: float | None = None) -> Mean:
     return Mean(infinite[0] if infinite else math.fsum(counted) / len(counted), len(values), identical)
 
 
-def interval_of(values: Sequence[float], best: float | None = None) -> tuple[float, float] | None:
-    """Bootstrap 95 % interval of ``mean_of``; None below two images in the mean, or where one of them is infinite."""
-    counted = [value for value in values if not is_identical(value, best)]
+def interval_of(
+    values: Sequence[float], best: float | None = None, people: Sequence[str] | None = None
+) -> tuple[float, float] | None:
+    """Bootstrap 95 % interval of ``mean_of``; None below two images in the mean, or where one of them is infinite.
+
+    Args:
+        people: whose image each value is of (``people_of``): the interval is over people then (``bootstrap_mean``).
+    """
+    kept = [number for number, value in enumerate(values) if not is_identical(value, best)]
+    counted = [values[number] for number in kept]
     if len(counted) < 2 or not all(map(math.isfinite, counted)):
         return None
-    interval = bootstrap_mean(counted)
+    interval = bootstrap_mean(counted, people=None if people is None else [people[number] for number in kept])
     return interval.low, interval.high
+
+
+def people_of(result: Result) -> dict[str, str]:
+    """Image id -> whose face it is: the ``subject`` that the face set states, else the face that was drawn often
+    (``name`` of ``name~3``), else the image itself, so that copies of one file are one."""
+    drawn = int(result.faces.get("draws") or 1) > 1
+    found = {}
+    for row in result.rows:
+        subject = row.attributes.get("subject")
+        base = row.id.rpartition("~")[0] if drawn else ""
+        found[row.id] = f"subject {subject}" if isinstance(subject, str) else base or row.face_sha256
+    return found

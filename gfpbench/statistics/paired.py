@@ -61,6 +61,7 @@ def paired_difference(
     a: ArrayLike,
     b: ArrayLike,
     *,
+    people: Sequence[str] | None = None,
     level: float = LEVEL,
     seed: int = 0,
     resamples: int = RESAMPLES,
@@ -76,6 +77,7 @@ def paired_difference(
 
     Args:
         a, b: (N,) scores of the same images in the same order.
+        people: whose images they are: the interval is over people then (``bootstrap_mean``), the p-value over images.
         alternative: "greater" asks whether a exceeds b, "less" whether it falls short.
 
     Raises:
@@ -86,8 +88,9 @@ def paired_difference(
     first, second = vector(a, "a"), vector(b, "b")
     if first.shape != second.shape:
         raise BadInput(f"paired scores need equal lengths, not {len(first)} and {len(second)}")
-    difference = np.sort(_less(first, second))
-    interval = bootstrap_mean(difference, level=level, seed=seed, resamples=resamples)
+    difference = _less(first, second)
+    interval = bootstrap_mean(difference, people=people, level=level, seed=seed, resamples=resamples)
+    difference = np.sort(difference)
     if bool(np.isinf(difference).any()):
         from scipy.stats import rankdata  # half a second to import, and rarely needed
 

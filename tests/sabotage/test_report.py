@@ -129,7 +129,7 @@ def test_a_mean_over_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_interval_of_single_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """The spread of images in place of the spread of their mean."""
-    everywhere(monkeypatch, "interval_of", lambda values, best: (min(values), max(values)))
+    everywhere(monkeypatch, "interval_of", lambda values, best, people: (min(values), max(values)))
     with pytest.raises(AssertionError):
         laws.means_are_means(summarise)
 
@@ -154,7 +154,7 @@ def test_the_input_competing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gains_paired_by_position(monkeypatch: pytest.MonkeyPatch) -> None:
     real = summary_module.gain_over
 
-    def by_position(values: Mapping[str, float], reference: Mapping[str, float], better: Any) -> Any:
+    def by_position(values: Mapping[str, float], reference: Mapping[str, float], better: Any, _: Any) -> Any:
         return real(dict(zip(reference, values.values(), strict=False)), reference, better)
 
     everywhere(monkeypatch, "gain_over", by_position)
@@ -164,7 +164,7 @@ def test_gains_paired_by_position(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_gains_with_one_direction(monkeypatch: pytest.MonkeyPatch) -> None:
     real = summary_module.gain_over
-    everywhere(monkeypatch, "gain_over", lambda values, reference, better: real(values, reference, "higher"))
+    everywhere(monkeypatch, "gain_over", lambda values, reference, better, people: real(values, reference, "higher"))
     with pytest.raises(AssertionError):
         laws.gains_are_paired(summarise)
 

@@ -66,6 +66,23 @@ def test_a_level_taken_for_one_side_is_seen() -> None:
     caught(interval_laws.covers_as_often_as_promised, broken, 50)
 
 
+def test_draws_of_a_face_taken_for_faces_are_too_sure() -> None:
+    def broken(values: Any, people: Any = None, **settings: Any) -> statistics.Interval:
+        return statistics.bootstrap_mean(values, **settings)
+
+    caught(interval_laws.holds_for_other_people, broken, 12)
+
+
+def test_people_alike_by_chance_taken_for_a_certainty() -> None:
+    def broken(values: Any, people: Any = None, **settings: Any) -> statistics.Interval:
+        if people is None:
+            return statistics.bootstrap_mean(values, **settings)
+        means = [np.mean([v for v, who in zip(values, people, strict=True) if who == one]) for one in set(people)]
+        return statistics.bootstrap_mean(means, **settings)
+
+    caught(interval_laws.is_no_shorter_for_people_who_are_alike, broken)
+
+
 def test_groups_drawn_alike_are_seen() -> None:
     def broken(a: Any, b: Any, **settings: Any) -> statistics.Interval:
         return statistics.paired_difference(a, b, **settings).interval

@@ -65,6 +65,24 @@ def test_held_and_failed(claim: str, metric: str, by: float, spread: float, stat
     assert told.low <= told.got <= told.high
 
 
+def of_two_people(result: Result) -> Result:
+    rows = [dataclasses.replace(row, id=f"{'ab'[n % 2]}~{n // 2}") for n, row in enumerate(result.rows)]
+    return dataclasses.replace(result, rows=tuple(rows), faces={"draws": N // 2})
+
+
+def test_many_draws_of_two_people_are_not_many_people() -> None:
+    """The mean over 40 images is clearly better, for one person it is not: that is no claim about people."""
+    steps = np.where(np.arange(N) % 2, -0.005, 0.08)
+    scores = {name: values.tolist() for name, values in INPUT.items()}
+    scores["ssim_rgb"] = (INPUT["ssim_rgb"] + steps + RNG.normal(0, 0.01, N)).tolist()
+    once = made.result("nano", scores)
+    assert claims.judge(CLAIMS["nano/raises-SSIM"], once, DEGRADED, TRUTH).status == "held"
+    often = [of_two_people(one) for one in (once, DEGRADED, dataclasses.replace(DEGRADED, case=TRUTH.case))]
+    told = claims.judge(CLAIMS["nano/raises-SSIM"], *often)
+    assert told.status == "failed"
+    assert "2 people" in told.reason
+
+
 def test_equal_images_improve_nothing() -> None:
     for name in ("gfpgan-2021/lowers-LPIPS", "nano/raises-SSIM", "nano/lowers-GMSD"):
         assert claims.judge(CLAIMS[name], DEGRADED, DEGRADED, TRUTH).status == "failed"

@@ -6,11 +6,13 @@ import dataclasses
 import math
 from itertools import groupby
 
+import numpy as np
 import pytest
 
 from gfpbench.metrics import METRICS
-from gfpbench.report import summary
+from gfpbench.report import junit_properties, markdown, page, summary, terminal_lines
 from gfpbench.report.formatting import decimals_for, printable, shown
+from gfpbench.report.side_tables import group_lines
 from gfpbench.report.summary import best_lines, gain_over
 from gfpbench.types import BadInput, Better, Case, Result
 from tests.unit.report import laws, sample
@@ -182,3 +184,48 @@ def test_images_of_one_face_are_told_from_faces() -> None:
     rows = tuple(dataclasses.replace(row, face_sha256=str(number) * 64) for number, row in enumerate(one.rows))
     (group,) = summary([dataclasses.replace(one, rows=rows)]).groups
     assert group.counted == "3 images"
+
+
+def two_people() -> tuple[Result, Result]:
+    """16 images of two people that differ by 6 dB, restored 1 dB better for one and 1 dB worse for the other."""
+    noise = np.random.default_rng(5).normal(0, 0.3, 16)
+    base = [20.0 + 6 * (number % 2) for number in range(16)]
+    pair = []
+    for name, change in (("input", 0.0), ("a", 1.2)):
+        turned = [value + noise[n] + change * (-0.9 if n % 2 else 1) for n, value in enumerate(base)]
+        one = sample.scored(name, {"psnr_rgb": turned})
+        rows = tuple(
+            dataclasses.replace(row, id=f"{'ab'[n % 2]}~{n // 2}", attributes={"subject": ("Ada", "Bob")[n % 2]})
+            for n, row in enumerate(one.rows)
+        )
+        pair.append(dataclasses.replace(one, rows=rows, faces={"draws": 8}))
+    return pair[0], pair[1]
+
+
+def test_draws_of_two_people_have_the_precision_of_two() -> None:
+    pair = two_people()
+    (group,) = summary(pair).groups
+    assert group.counted == "16 images of 2 people"
+    assert "over 2 people" in group.interval_note
+    cell = group.lines[1].cell("psnr_rgb")
+    own = [np.mean([row.scores["psnr_rgb"] for row in pair[1].rows if row.id[0] == who]) for who in "ab"]
+    assert cell.interval is not None
+    assert cell.interval[0] <= min(own) < max(own) <= cell.interval[1]
+    assert cell.gain is not None
+    assert cell.gain.low <= -1.07 < 1.19 <= cell.gain.high  # the gain of one person is the loss of the other
+    for shown_as in (markdown(pair), page.render(list(pair), [], "t")):
+        assert "16 images of 2 people" in shown_as
+        assert "The interval is over 2 people" in shown_as
+    assert "16 images of 2 people" in "\n".join(terminal_lines(pair, None))
+    assert ("gfpbench.people", "2") in junit_properties(pair[1])
+    low = float(dict(junit_properties(pair[1]))["gfpbench.psnr_rgb.low"])
+    assert low == cell.interval[0]
+
+
+def test_a_group_of_one_person_keeps_its_own_interval() -> None:
+    (group,) = summary(two_people()).groups
+    lines = group_lines(group)
+    assert [(line.value, line.faces) for line in lines] == [("Ada", 8), ("Bob", 8)]
+    for line in lines:
+        assert line.means[0].interval is not None
+        assert line.means[0].interval[1] - line.means[0].interval[0] < 1.0

@@ -18,6 +18,31 @@ def covers_as_often_as_promised(interval: Callable[..., Any], n: int) -> None:
     assert 0.90 <= coverage(interval, n) <= 0.98
 
 
+def drawn_often(people: int, seed: int, images: int = 8) -> tuple[Any, list[str]]:
+    """Normal scores of images of people around 25, who differ by more than the images of one of them."""
+    rng = np.random.default_rng(seed)
+    own = rng.normal(25, 3, people)
+    scores = own[:, None] + rng.normal(0, 1, (people, images))
+    return scores.ravel(), [f"p{who}" for who in range(people) for _ in range(images)]
+
+
+def holds_for_other_people(interval: Callable[..., Any], people: int, trials: int = 300) -> None:
+    """Over images of few people, each drawn often: it is other people's mean that the interval promises to hold."""
+    inside = 0
+    for trial in range(trials):
+        values, of = drawn_often(people, 1000 * people + trial)
+        inside += 25.0 in interval(values, people=of, seed=trial, resamples=400)
+    assert 0.90 <= inside / trials <= 0.985
+
+
+def is_no_shorter_for_people_who_are_alike(interval: Callable[..., Any]) -> None:
+    """Two people of one mean are no proof that a third has it."""
+    values = [20.0, 30.0, 21.0, 29.0, 24.0, 26.0, 20.5, 29.5]
+    alike = interval(values, people=["a", "a", "b", "b"] * 2)
+    alone = interval(values)
+    assert alike.low <= alone.low < alone.high <= alike.high
+
+
 def draws_groups_apart(difference: Callable[..., Any]) -> None:
     """Drawn alike, the difference of a group from itself would have no width."""
     sample = np.random.default_rng(8).normal(size=30)

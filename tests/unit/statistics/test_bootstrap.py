@@ -21,6 +21,49 @@ def test_nominal_95_percent_is_covered(n: int) -> None:
     laws.covers_as_often_as_promised(bootstrap_mean, n)
 
 
+@pytest.mark.parametrize("people", [5, 12])
+def test_images_of_few_people_speak_of_other_people(people: int) -> None:
+    laws.holds_for_other_people(bootstrap_mean, people)
+
+
+def test_people_who_are_alike_by_chance_are_no_certainty() -> None:
+    laws.is_no_shorter_for_people_who_are_alike(bootstrap_mean)
+
+
+def test_two_people_span_what_they_are() -> None:
+    """By hand: of two people drawn with all of their images there are three outcomes, and the ends are theirs alone."""
+    got = bootstrap_mean([1.0, 2.0, 3.0, 11.0, 12.0], people=["a", "a", "a", "b", "b"])
+    over_images = bootstrap_mean([1.0, 2.0, 3.0, 11.0, 12.0])
+    assert (got.low, got.high) == (min(2.0, over_images.low), max(11.5, over_images.high))
+    assert (got.mean, got.n) == (5.8, 5)
+    assert got.note == "over 2 people"
+
+
+def test_a_person_for_each_image_changes_nothing() -> None:
+    sample = np.random.default_rng(3).normal(size=31)
+    assert bootstrap_mean(sample, people=[str(number) for number in range(31)]) == bootstrap_mean(sample)
+
+
+def test_neither_order_nor_names_of_people_matter() -> None:
+    values, of = laws.drawn_often(6, 1)
+    turned = [f"other {who}" for who in reversed(of)]
+    assert bootstrap_mean(values[::-1].copy(), people=turned) == bootstrap_mean(values, people=of)
+
+
+def test_one_person_speaks_of_that_one() -> None:
+    one = bootstrap_mean([1.0, 2.0, 3.0], people=["a"] * 3)
+    assert (one.low, one.high) == (bootstrap_mean([1.0, 2.0, 3.0]).low, bootstrap_mean([1.0, 2.0, 3.0]).high)
+    assert "one person" in one.note
+    with pytest.raises(BadInput, match="3 values need as many names of people, not 2"):
+        bootstrap_mean([1.0, 2.0, 3.0], people=["a", "b"])
+
+
+def test_an_infinite_score_of_one_person() -> None:
+    got = bootstrap_mean([20.0, INF, 21.0, 22.0], people=["a", "a", "b", "b"])
+    assert (got.mean, got.high) == (INF, INF)
+    assert math.isfinite(got.low)
+
+
 def test_the_level_is_obeyed() -> None:
     def half(values: object, **settings: Any) -> Interval:
         return bootstrap_mean(values, level=0.5, **settings)  # type: ignore[arg-type]

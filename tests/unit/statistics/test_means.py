@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfpbench.statistics import Mean, best_of, bootstrap_mean, interval_of, is_identical, mean_of
+from gfpbench.statistics import Mean, best_of, bootstrap_mean, interval_of, is_identical, mean_of, people_of
+from gfpbench.types import Case, Result, Row
 
 INF = math.inf
 
@@ -52,3 +53,25 @@ def test_the_best_of_a_record() -> None:
     assert best_of({"best": INF}) == INF
     assert [best_of(record) for record in ({}, {"best": None}, {"best": "inf"}, {"best": True})] == [None] * 4
     assert not is_identical(1.0, 1.0)  # SSIM of 1 is a number like others
+
+
+def result_of(ids: list[str], faces: dict[str, object], subjects: dict[str, str] | None = None) -> Result:
+    rows = tuple(
+        Row(one, f"sha256 of {one}", (8, 8), {"subject": subjects[one]} if subjects else {}, {}, {"ssim_rgb": 0.5})
+        for one in ids
+    )
+    return Result(Case("some", "none", "input"), rows, {}, {}, {}, faces, {})
+
+
+def test_whose_face_an_image_is() -> None:
+    drawn = people_of(result_of(["a~0", "b~0", "a~1", "b~1"], {"draws": 2}))
+    assert drawn["a~0"] == drawn["a~1"] != drawn["b~0"] == drawn["b~1"]
+    alone = people_of(result_of(["a~0", "a~1"], {}))  # a name like that, of a file
+    assert alone["a~0"] != alone["a~1"]
+    told = people_of(result_of(["a", "b", "c"], {"draws": 1}, {"a": "Ada", "b": "Ada", "c": "Bob"}))
+    assert told["a"] == told["b"] != told["c"]
+
+
+def test_the_interval_of_people_leaves_out_who_is_identical() -> None:
+    whole = bootstrap_mean([20.0, 25.0, 30.0], people=["a", "a", "b"])
+    assert interval_of([20.0, INF, 25.0, 30.0], INF, ["a", "c", "a", "b"]) == (whole.low, whole.high)
