@@ -184,12 +184,12 @@ def means(result: Result) -> dict[str, Interval]:
     found, people = {}, people_of(result)
     for metric, definition in result.metrics.items():
         scored, best = measured(result, metric), best_of(definition)
-        values, of = list(scored.values()), [people[name] for name in scored]
+        values, of = [*scored.values()], [people[name] for name in scored]
         mean, ends = mean_of(values, best), interval_of(values, best, of)
         if mean.value is not None:
             low, high = ends or (mean.value, mean.value)
-            over = f"of {len(set(of))} people" if len(set(of)) < len(of) else ""
-            note = "; ".join(filter(None, (mean.note, over, "" if ends else "the spread is not known")))
+            said = [mean.note, f"of {len(set(of))} people" if len(set(of)) < len(of) else ""]
+            note = "; ".join(filter(None, (*said, "" if ends else "the spread is not known")))
             found[metric] = Interval(low, high, mean.value, mean.n, note=note)
     return found
 
