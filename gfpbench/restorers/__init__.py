@@ -36,6 +36,7 @@ RESTORERS: dict[str, str] = {
     "restoreformer": "gfpbench.restorers.official:restoreformer",
     "codeformer": "gfpbench.restorers.official:codeformer",
     "realesrgan-x4plus": "gfpbench.restorers.official:realesrgan_x4plus",
+    "ffdnet": "gfpbench.restorers.ffdnet:ffdnet",
 }
 """Name -> "module:attribute" of a factory ``(*, device: str) -> Restorer``; with ``**given: str`` it takes options."""
 

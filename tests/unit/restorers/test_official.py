@@ -13,7 +13,16 @@ from gfpbench.restorers import RESTORERS, load
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, PackageMissing
 from tests.unit.restorers import upstream_gfpgan as upstream
 
-NAMES = ("gfpgan-1", "gfpgan-1.2", "gfpgan-1.3", "gfpgan-1.4", "restoreformer", "codeformer", "realesrgan-x4plus")
+NAMES = (
+    "gfpgan-1",
+    "gfpgan-1.2",
+    "gfpgan-1.3",
+    "gfpgan-1.4",
+    "restoreformer",
+    "codeformer",
+    "realesrgan-x4plus",
+    "ffdnet",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
