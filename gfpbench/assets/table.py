@@ -250,6 +250,17 @@ _ROWS = (
         note="the network of the published identity angles (Deg)",
     ),
     Asset(
+        name="adaface-ir50",
+        filename="cvlface_adaface_ir50_ms1mv2.safetensors",
+        urls=("https://huggingface.co/minchul/cvlface_adaface_ir50_ms1mv2/resolve/main/model.safetensors",),
+        sha256=None,
+        size_bytes=None,
+        licence="MIT",
+        source="https://huggingface.co/minchul/cvlface_adaface_ir50_ms1mv2 (mk-minchul/CVLface@d3d09c9)",
+        needed_by=("cos_adaface",),
+        note="read as BGR, as the challenge reads AdaFace's own file; whether both hold the same weights is unchecked",
+    ),
+    Asset(
         name="awing-wflw98",
         filename="alignment_WFLW_4HG.pth",
         urls=(f"{_FACEXLIB}/v0.1.0/alignment_WFLW_4HG.pth",),

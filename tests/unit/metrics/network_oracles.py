@@ -273,3 +273,88 @@ def pyiqa_dists(
         return value
 
     return score
+
+
+ADAFACE_STAGES = ((64, 64, 3), (64, 128, 4), (128, 256, 14), (256, 512, 3))
+
+
+def adaface_shapes() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of IR_50 in CVLface@d3d09c9 (models/iresnet/model.py), written out by hand."""
+
+    def norm(name: str, channels: int, affine: bool = True) -> dict[str, tuple[int, ...]]:
+        parts = (*(("weight", "bias") if affine else ()), "running_mean", "running_var")
+        return {f"{name}.{part}": (channels,) for part in parts}
+
+    shapes = {"input_layer.0.weight": (64, 3, 3, 3), **norm("input_layer.1", 64), "input_layer.2.weight": (64,)}
+    block = 0
+    for inside, outside, count in ADAFACE_STAGES:
+        for channels in (inside, *[outside] * (count - 1)):
+            body = f"body.{block}"
+            if channels != outside:
+                shapes[f"{body}.shortcut_layer.0.weight"] = (outside, channels, 1, 1)
+                shapes |= norm(f"{body}.shortcut_layer.1", outside)
+            shapes |= norm(f"{body}.res_layer.0", channels)
+            shapes[f"{body}.res_layer.1.weight"] = (outside, channels, 3, 3)
+            shapes |= norm(f"{body}.res_layer.2", outside)
+            shapes[f"{body}.res_layer.3.weight"] = (outside,)
+            shapes[f"{body}.res_layer.4.weight"] = (outside, outside, 3, 3)
+            shapes |= norm(f"{body}.res_layer.5", outside)
+            block += 1
+    shapes |= norm("output_layer.0", 512)
+    shapes |= {"output_layer.3.weight": (512, 25088), "output_layer.3.bias": (512,)}
+    return shapes | norm("output_layer.4", 512, affine=False)
+
+
+@cache
+def adaface_weights(folder: Path) -> Path:
+    """A file like cvlface_adaface_ir50_ms1mv2's model.safetensors: the names of the layers behind ``model.net.``."""
+    from safetensors.torch import save_file
+
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+        noise = torch.randn(shape, generator=generator)
+        if len(shape) > 1:
+            return noise * (2 / noise[0].numel()) ** 0.5
+        slope = name.endswith(("input_layer.2.weight", "res_layer.3.weight"))  # of a PReLU
+        if slope or name.endswith(("weight", "running_var")):
+            return noise * 0.05 + (0.25 if slope else 1.0)
+        return noise * 0.1
+
+    path = folder / "adaface.safetensors"
+    save_file({f"model.net.{name}": draw(name, shape) for name, shape in adaface_shapes().items()}, path)
+    return path
+
+
+def adaface_by_hand(path: Path, bgr: torch.Tensor) -> torch.Tensor:
+    """(B, 3, 112, 112) in [-1, 1] to (B, 512): the published network as plain functions of its file."""
+    import torch.nn.functional as F
+    from safetensors.torch import load_file
+
+    held = {name.removeprefix("model.net."): value for name, value in load_file(path).items()}
+
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        parts = [held.get(f"{name}.{part}") for part in ("running_mean", "running_var", "weight", "bias")]
+        return F.batch_norm(x, *parts)
+
+    def weight(name: str) -> torch.Tensor:
+        return held[f"{name}.weight"]
+
+    with torch.no_grad():
+        x = F.conv2d(bgr, weight("input_layer.0"), padding=1)
+        x = F.prelu(norm(x, "input_layer.1"), weight("input_layer.2"))
+        block = 0
+        for inside, outside, count in ADAFACE_STAGES:
+            for place in range(count):
+                body, stride = f"body.{block}", 2 if place == 0 else 1
+                if place == 0 and inside != outside:
+                    kept = norm(F.conv2d(x, weight(f"{body}.shortcut_layer.0"), stride=2), f"{body}.shortcut_layer.1")
+                else:
+                    kept = x[..., ::stride, ::stride]
+                inner = F.conv2d(norm(x, f"{body}.res_layer.0"), weight(f"{body}.res_layer.1"), padding=1)
+                inner = F.prelu(norm(inner, f"{body}.res_layer.2"), weight(f"{body}.res_layer.3"))
+                inner = F.conv2d(inner, weight(f"{body}.res_layer.4"), stride=stride, padding=1)
+                x = norm(inner, f"{body}.res_layer.5") + kept
+                block += 1
+        flat = norm(x, "output_layer.0").flatten(1)
+        return norm(F.linear(flat, weight("output_layer.3"), held["output_layer.3.bias"]), "output_layer.4")

@@ -127,6 +127,41 @@ def landmark_distance(restored: Any, truth: Any, folder: Path) -> float:
     return float(np.sqrt(((theirs - ours) ** 2).sum(1)).mean())
 
 
+ADAFACE_REFERENCE = [
+    [30.29459953, 51.69630051],
+    [65.53179932, 51.50139999],
+    [48.02519989, 71.73660278],
+    [33.54930115, 92.3655014],
+    [62.72990036, 92.20410156],
+]
+
+
+def adaface_crop(rgb: Any, points: Any) -> Any:
+    """The challenge's warp_and_crop_face at 112 x 112: cp2tform's similarity, fitted from reference to points."""
+    reference = np.float32([[x + 8, y] for x, y in ADAFACE_REFERENCE]).astype(float)
+    ours = np.float32(points).astype(float)
+    ones, zeros = np.ones(5), np.zeros(5)
+    x, y = reference.T
+    system = np.vstack([np.stack([x, y, ones, zeros], 1), np.stack([y, -x, zeros, ones], 1)])
+    c, s, right, down = np.linalg.lstsq(system, ours.T.reshape(-1), rcond=None)[0]
+    backwards = np.array([[c, -s, 0], [s, c, 0], [right, down, 1]])
+    return cv2.warpAffine(rgb, np.linalg.inv(backwards)[:, :2].T, (112, 112))
+
+
+def adaface_cosine(restored: Any, truth: Any, folder: Path, points: Any = None) -> float:
+    """The challenge's inference_face: RGB crops, to_input in BGR, the product of normalised features."""
+    if points is None:
+        mean = [[192.98138, 239.94708], [318.90277, 240.1936], [256.63416, 314.01935]]
+        points = np.array([*mean, [201.26117, 371.41043], [313.08905, 371.15118]]) * len(truth) / 512
+    features = []
+    for image in (restored, truth):
+        crop = adaface_crop(image, points)
+        given = torch.tensor((((crop[:, :, ::-1] / 255.0) - 0.5) / 0.5).transpose(2, 0, 1)[None].copy()).float()
+        feature = networks.adaface_by_hand(networks.adaface_weights(folder), given)
+        features.append(feature / feature.norm(dim=1, keepdim=True))
+    return (features[0] @ features[1].T).item()
+
+
 def psnr_pt(restored: Any, truth: Any, _: Path) -> float:
     ours, theirs = (laws.oracles.as_tensor(image) for image in (restored, truth))
     from basicsr.metrics.psnr_ssim import calculate_psnr_pt
@@ -216,6 +251,7 @@ def seeded_weights(folder: Path) -> Iterator[None]:
         "alexnet": lambda: networks.backbone_weights("alex", folder),
         "arcface-resnet18": lambda: networks.arcface_weights(folder),
         "awing-wflw98": lambda: networks.awing_weights(folder),
+        "adaface-ir50": lambda: networks.adaface_weights(folder),
         "inception-fid": lambda: networks.inception_weights(folder),
     }
     with patch.object(assets, "path", lambda name, needed_by="": files[name]()):

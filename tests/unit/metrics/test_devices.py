@@ -32,6 +32,7 @@ NETWORKS = {
     "dists": 1e-5,
     "deg_arcface": 1e-3,
     "rad_arcface_bgr": 2e-5,
+    "cos_adaface": 1e-4,
     "lmd_awing": 0.2,
 }
 
@@ -61,6 +62,7 @@ def _weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "alexnet": lambda: networks.backbone_weights("alex", folder),
         "arcface-resnet18": lambda: networks.arcface_weights(folder),
         "awing-wflw98": lambda: networks.awing_weights(folder),
+        "adaface-ir50": lambda: networks.adaface_weights(folder),
         "inception-fid": lambda: networks.inception_weights(folder),
     }
     monkeypatch.setattr(assets, "path", lambda name, needed_by="": files[name]())

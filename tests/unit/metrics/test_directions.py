@@ -20,6 +20,7 @@ HIGHER = {
     "ssim_rgb_fitted": 1.0,
     "ssim_yiq": 1.0,
     "ms_ssim": 1.0,
+    "cos_adaface": 1.0,
     "precision_legacy": 1.0,
     "recall_legacy": 1.0,
 }
