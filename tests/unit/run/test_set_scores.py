@@ -134,8 +134,9 @@ def test_features_that_break_the_contract_end_the_run(tmp_path: Path, wrong: tor
         ToyWithSets(sets=(measure_of(Wrong()),)).measure(tmp_path)
 
 
-def test_fid_of_a_real_run_with_random_weights(tmp_path: Path) -> None:
+def test_fid_of_a_real_run_with_random_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Real faces, the FID Inception with seeded weights: the number is that of the kept images."""
+    monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path / "home"))  # what is not measured depends on what was fetched
     weights = network_oracles.inception_weights(tmp_path)
     here = assets.path
 
