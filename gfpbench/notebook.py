@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from gfpbench import devices, report, restorers, results, run
 from gfpbench import faces as face_sets
 from gfpbench.baselines import Comparison
-from gfpbench.degrade import chosen_by
+from gfpbench.degrade import chosen_by, named_for
 from gfpbench.images import as_batch
 from gfpbench.metrics import load as load_metrics
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.report.summary import measured
 from gfpbench.run.parts import load_measures
 from gfpbench.statistics import Interval, best_of, interval_of, mean_of, people_of
-from gfpbench.types import BadInput, Case, Degradation, FaceSet, ImageBatch, Progress, Restorer, Result
+from gfpbench.types import NO_TRUTH, BadInput, Case, Degradation, FaceSet, ImageBatch, Progress, Restorer, Result
 
 _asked: WeakKeyDictionary[FaceSet, tuple[int | None, int | None]] = WeakKeyDictionary()
 """Size and draws with which ``load_faces`` was called, which the name of a case holds."""
@@ -97,8 +97,9 @@ def load_restorer(
 def measure(
     restorer: Case | str | Restorer | Callable[..., Any] = "nano",
     faces: FaceSet | str | Path = "embedded",
-    degradation: Degradation | str = "paper",
+    degradation: Degradation | str | None = None,
     *,
+    truth: bool | None = None,
     metrics: Sequence[str] | None = None,
     protocols: Sequence[str] = (),
     seed: int = 0,
@@ -116,7 +117,10 @@ def measure(
         restorer: what is measured: a name, a function or a Restorer (see ``load_restorer``); ``input`` for the degraded
             images themselves, ``truth`` for the clean ones. Or a Case, which says all that stands up to ``draws``.
         faces: a name, a folder, or what ``load_faces`` gave.
-        degradation: a name (``gfpbench list degradations``, ``noise@0.25``) or a Degradation.
+        degradation: a name (``gfpbench list degradations``, ``noise@0.25``) or a Degradation; ``paper`` where None.
+        truth: False where the faces are low-quality images without a ground truth: nothing is degraded, what needs a
+            truth is not measured, and identity, landmarks and colours are compared with the input. None: as the face
+            set says.
         metrics: names (``gfpbench list metrics``); the default ones where None and no protocol is named.
         protocols: whose way of measuring (``gfpbench list protocols``), beside ``metrics``.
         seed: every random draw depends on it, on the image's name, and on nothing else.
@@ -143,14 +147,18 @@ def measure(
     """
     device = devices.resolve(device)
     if isinstance(restorer, Case):
-        if (faces, degradation, seed, size_px, limit, draws) != ("embedded", "paper", 0, None, None, None):
+        if (faces, degradation, truth, seed, size_px, limit, draws) != ("embedded", None, None, 0, None, None, None):
             raise BadInput("a Case says which faces, degradation, seed, size, limit and draws: change them in the Case")
         case = restorer
         faces, degradation, restorer, seed = case.faces, case.degradation, case.restorer, case.seed
         size_px, limit, draws = case.size_px, case.limit, case.draws
     measures = load_measures(metrics, protocols)
-    opened, size_px, draws = _opened(faces, size_px, draws)
+    if degradation is None or isinstance(degradation, str):
+        degradation = named_for(faces.name if isinstance(faces, FaceSet) else str(faces), degradation, truth)
+    elif truth is False:
+        raise BadInput("truth=False says that there is no ground truth, so nothing is degraded: leave degradation out")
     applied = chosen_by(degradation)
+    opened, size_px, draws = _opened(faces, size_px, draws, once=applied.name == NO_TRUTH)
     loaded = None if restorer == run.TRUTH else load_restorer(restorer, device=device)
     case = Case(
         faces=opened.name if isinstance(faces, FaceSet) else str(faces),
@@ -280,11 +288,11 @@ def compute(
 
 
 def _opened(
-    faces: FaceSet | str | Path, size_px: int | None, draws: int | None
+    faces: FaceSet | str | Path, size_px: int | None, draws: int | None, *, once: bool
 ) -> tuple[FaceSet, int | None, int | None]:
-    """A face set with the size and draws that it was asked for."""
+    """A face set with the size and draws that it was asked for. ``once``: each face is one image unless told."""
     if not isinstance(faces, FaceSet):
-        return load_faces(faces, size_px=size_px, draws=draws), size_px, draws
+        return load_faces(faces, size_px=size_px, draws=1 if once and draws is None else draws), size_px, draws
     if (size_px, draws) != (None, None):
         raise BadInput("size_px and draws are for faces given by name: give them to load_faces")
     return faces, *_asked.get(faces, (None, None))

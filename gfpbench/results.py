@@ -110,14 +110,17 @@ def to_json(result: Result) -> dict[str, Json]:
         data["protocols"] = {name: _plain(figures, f"protocols.{name}") for name, figures in result.protocols.items()}
     if result.label:
         data["label"] = result.label
+    if not result.case.has_truth:
+        data["truth"] = False
     from_json(data)  # what is written can be read again
     return data
 
 
 def from_json(data: Json, where: str = "") -> Result:
     """The Result that ``to_json`` wrote. Raises BadInput naming the field for anything else."""
-    result = codec.decode(Result, data, where, infinite=True, optional=LATER)
+    result = codec.decode(Result, data, where, infinite=True, optional=LATER, ignored=("truth",))
     at = f"{where}." if where else ""
+    _check_truth(result, data.get("truth", True), at)
     if len(set(result.image_ids)) != len(result.rows):
         raise BadInput(f"{at}rows: an image is listed twice")
     for number, row in enumerate(result.rows):
@@ -130,6 +133,23 @@ def from_json(data: Json, where: str = "") -> Result:
         metrics=_records(_Metric, result.metrics, f"{at}metrics"),
         set_scores=_records(_SetScore, result.set_scores, f"{at}set_scores"),
     )
+
+
+def _check_truth(result: Result, said: Json, at: str) -> None:
+    """Whether there is a ground truth is said twice, so that no reader overlooks it: ``truth`` is false where there is
+    none, and then nothing holds a number that needs one. A reader that does not know the field refuses the file."""
+    if said is not result.case.has_truth:
+        raise BadInput(f"{at}truth: is {codec.shown(said)}, and the degradation is {result.case.degradation!r}")
+    if result.case.has_truth:
+        return
+    if result.case.restorer == "truth":
+        raise BadInput(f"{at}case.restorer: is 'truth', and there is none")
+    needing = [
+        f"metrics.{codec.name_in_path(name)}" for name, one in result.metrics.items() if one.get("needs_truth", 1)
+    ]
+    needing += [f"set_scores.{codec.name_in_path(name)}" for name in result.set_scores if name.endswith("_vs_truth")]
+    if needing:
+        raise BadInput(f"{at}{needing[0]}: needs a truth, and there is none")
 
 
 def _records(

@@ -15,6 +15,9 @@ Json: TypeAlias = Any
 Parameters: TypeAlias = Mapping[str, Json]
 """Everything drawn to degrade one image: a flat JSON record with units in its names (``blur_sigma_x_px``)."""
 
+NO_TRUTH = "no-truth"
+"""The degradation of inputs that are of low quality as they come, and have no ground truth: nothing is degraded."""
+
 Better: TypeAlias = Literal["higher", "lower"]
 VerdictKind: TypeAlias = Literal["same", "alike", "better", "worse", "missing", "changed"]
 """``same``: by the same arithmetic, within its numerical noise. ``alike``: another model, as good as far as is known.
@@ -283,6 +286,13 @@ class SetScore:
 
 
 @runtime_checkable
+class ComparesWithInput(Protocol):
+    """A metric that says whether its second argument is the degraded input, where it needs no truth."""
+
+    needs_input: bool
+
+
+@runtime_checkable
 class SetMetric(Protocol):
     """A number for a set of images against a reference set: features of images, statistics of features, a score."""
 
@@ -315,6 +325,7 @@ class Case:
     """What is measured: which faces, degraded how, restored by what, from which seed.
 
     ``restorer`` is ``truth`` for the reference row: the clean image scored against itself.
+    ``degradation`` is ``no-truth`` where the faces are inputs as they are, of which no clean image is known.
     ``limit`` takes the first so many faces. ``draws`` shows each face so many times, each under its own id, to be
     degraded differently each time.
     """
@@ -326,6 +337,16 @@ class Case:
     size_px: int | None = None
     limit: int | None = None
     draws: int | None = None
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the faces are clean images that results are compared with, and not inputs without a ground truth."""
+        return self.degradation != NO_TRUTH
+
+    @property
+    def degradation_options(self) -> tuple[str, ...]:
+        """How a command or pytest is told of the degradation."""
+        return ("--degradation", self.degradation) if self.has_truth else ("--no-truth",)
 
     @property
     def id(self) -> str:

@@ -38,6 +38,7 @@ class FaceSetRow:
         where_to_get: the page and the archives on it; empty for a set that is not to be had from its authors only.
             One that has it is looked for in GFPBENCH_HOME/faces/NAME, or in the folder of ``NAME:PATH``.
         layout: what its folder holds once unpacked; empty where ``where_to_get`` is.
+        truth: False for low-quality images of which no clean ones are known: they are restored as they are.
     """
 
     loader: str
@@ -46,6 +47,7 @@ class FaceSetRow:
     images: int | None = None
     where_to_get: str = ""
     layout: str = ""
+    truth: bool = True
 
     def __post_init__(self) -> None:
         if bool(self.where_to_get) != bool(self.layout):
@@ -110,6 +112,12 @@ FACES: dict[str, FaceSetRow] = {
 def placed() -> tuple[str, ...]:
     """Sets that each user gets from their authors: ``NAME`` is GFPBENCH_HOME/faces/NAME, ``NAME:PATH`` that folder."""
     return tuple(name for name, row in FACES.items() if row.where_to_get)
+
+
+def has_truth(faces: str) -> bool:
+    """Whether faces, given by name or path, are clean images; False for sets known to have no ground truth."""
+    row = FACES.get(faces.partition(":")[0].partition("?")[0])
+    return row is None or row.truth
 
 
 class DatasetMissing(AssetMissing):

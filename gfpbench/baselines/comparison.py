@@ -229,7 +229,7 @@ def check_derived(found: Judged, record: Mapping[str, Json], where: str) -> None
 def options(case: Case) -> str:
     """A case as options of pytest and of ``gfpbench run``."""
     words = [f"--restorer {quote(case.restorer)}", f"--faces {quote(case.faces)}"]
-    words += [f"--degradation {quote(case.degradation)}"]
+    words += [" ".join(map(quote, case.degradation_options))]
     words += [f"--seed {case.seed}"] if case.seed else []
     words += [f"--size {case.size_px}"] if case.size_px is not None else []
     words += [f"--limit {case.limit}"] if case.limit is not None else []

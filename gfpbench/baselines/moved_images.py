@@ -155,7 +155,9 @@ def _given_away(
             [
                 i
                 for i, (old, new) in enumerate(whole)
-                if new.face_sha256.startswith(now.sha256[i]) and not old.face_sha256.startswith(before.sha256[i])
+                if new.face_sha256.startswith(now.sha256[i])
+                and not old.face_sha256.startswith(before.sha256[i])
+                and not is_own_input(1, now, i)  # where the input is the truth, or there is none
             ],
         ),
         (

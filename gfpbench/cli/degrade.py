@@ -34,10 +34,13 @@ def degrade_(
     could not be read or degraded.
     """
     from gfpbench import run as engine
+    from gfpbench.assets.datasets import has_truth
     from gfpbench.report.formatting import plural
     from gfpbench.report.text import progress_bar
-    from gfpbench.types import Case
+    from gfpbench.types import NO_TRUTH, BadInput, Case
 
+    if degradation == NO_TRUTH or not has_truth(faces):
+        raise BadInput(f"faces {faces!r}, {degradation!r}: there are no clean images to degrade without a ground truth")
     case = Case(faces, degradation, engine.TRUTH, seed=seed, size_px=size, limit=limit, draws=draws)
     parts = engine.load(case, device="cpu", metrics=())
     with progress_bar() as progress:

@@ -17,7 +17,18 @@ def run(
         list[str] | None, typer.Option(help="Restorer to test, `gfpbench list restorers`; repeatable. [default: nano]")
     ] = None,
     faces: Annotated[str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, or a folder.")] = "embedded",
-    degradation: Annotated[str, typer.Option(help="Degradation of the faces, `gfpbench list degradations`.")] = "paper",
+    degradation: Annotated[
+        str | None,
+        typer.Option(help="Degradation of the faces, `gfpbench list degradations`. [default: paper]"),
+    ] = None,
+    no_truth: Annotated[
+        bool,
+        typer.Option(
+            "--no-truth",
+            help="The faces are low-quality images without ground truth: nothing is degraded, and only what needs no"
+            " truth is measured.",
+        ),
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use the first N images only; each draw of a face counts as one.")
     ] = None,
@@ -63,9 +74,10 @@ def run(
     from gfpbench import report as reports
     from gfpbench import results as stored
     from gfpbench import run as engine
+    from gfpbench.degrade import named_for
     from gfpbench.metrics.protocols import DEFAULT
     from gfpbench.report.text import progress_bar
-    from gfpbench.types import BadInput, Case
+    from gfpbench.types import NO_TRUTH, BadInput, Case
 
     if report.exists() and not report.is_dir():
         raise BadInput(f"--report {report}: is a file; give a folder")
@@ -77,9 +89,10 @@ def run(
         from gfpbench.photos import of_photos
 
         wanted = [of_photos(name) for name in wanted]
+    degraded_by = named_for(faces, degradation, False if no_truth else None)
     cases = [
-        Case(faces, degradation, name, seed=seed, size_px=size, limit=limit, draws=draws)
-        for name in dict.fromkeys(["input", *wanted, "truth"])
+        Case(faces, degraded_by, name, seed=seed, size_px=size, limit=limit, draws=draws)
+        for name in dict.fromkeys(["input", *wanted, *(["truth"] if degraded_by != NO_TRUTH else [])])
     ]
     if keep != "all" and not keep.isdecimal():
         raise BadInput(f"--keep {keep}: give a whole number, or all")

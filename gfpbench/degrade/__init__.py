@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, cast, overload
 
+from gfpbench.assets.datasets import has_truth
 from gfpbench.registry import named_alike, resolve, whole
-from gfpbench.types import BadInput, Degradation, ImageBatch
+from gfpbench.types import NO_TRUTH, BadInput, Degradation, ImageBatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,9 +24,13 @@ DEGRADATIONS: Mapping[str, str] = {
     "upstream": "gfpbench.degrade.presets:UPSTREAM",
     "report": "gfpbench.degrade.presets:REPORT",
     "none": "gfpbench.degrade.presets:NONE",
+    "no-truth": "gfpbench.degrade.presets:AS_THEY_ARE",
     "stored": "gfpbench.degrade.stored:STORED",
 }
 """Name -> "module:attribute" of a Degradation."""
+
+DEFAULT = "paper"
+"""How clean faces are degraded unless told otherwise."""
 
 
 def load(name: str) -> Degradation:
@@ -55,6 +60,30 @@ def chosen_by(given: Degradation | str) -> Degradation:
     if not isinstance(given, Degradation):
         raise BadInput(f"a degradation is a name or a Degradation, not {type(given).__name__}")
     return given
+
+
+def named_for(faces: str, degradation: str | None, truth: bool | None) -> str:
+    """The degradation of a case, from what a person said.
+
+    Args:
+        faces: a name or a folder.
+        degradation: a name; None where nothing was said.
+        truth: False where the faces are said to have no truth; None where nothing was said.
+
+    Returns:
+        The name; ``DEFAULT`` for faces with a truth where nothing was said, and ``no-truth`` for those without.
+
+    Raises:
+        BadInput: where faces without a truth are to be degraded.
+    """
+    if has_truth(faces) and truth is not False:
+        return DEFAULT if degradation is None else degradation
+    if degradation not in (None, NO_TRUTH):
+        why = "--no-truth (truth=False) says" if truth is False else f"faces {faces!r} say"
+        raise BadInput(f"{why} that there is no ground truth, so nothing is degraded: leave out {degradation!r}")
+    if truth:
+        raise BadInput(f"faces {faces!r} have no ground truth: leave truth=True out")
+    return NO_TRUTH
 
 
 def describe(name: str) -> str:

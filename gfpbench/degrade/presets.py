@@ -11,7 +11,7 @@ from gfpbench.degrade.colour import Colour
 from gfpbench.degrade.jpeg import Jpeg
 from gfpbench.degrade.noise import Noise
 from gfpbench.degrade.resample import Downsample
-from gfpbench.types import BadInput, ImageBatch, Json, Parameters
+from gfpbench.types import NO_TRUTH, BadInput, ImageBatch, Json, Parameters
 
 PAPER = Chain(
     name="paper",
@@ -57,9 +57,10 @@ REPORT = Chain(
 
 @dataclass(frozen=True, slots=True)
 class Untouched:
-    """The degradation that returns what it is given, for measuring what a restorer does to clean faces."""
+    """The degradation that returns what it is given: clean faces, or inputs that are degraded as they come."""
 
     name: str = "none"
+    summary: str = "no degradation: the clean face itself"
 
     def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
         """Nothing is drawn; the record holds the (height, width) alone."""
@@ -72,7 +73,8 @@ class Untouched:
         return batch
 
     def describe(self) -> Mapping[str, Json]:
-        return {"name": self.name, "summary": "no degradation: the clean face itself", "source": ""}
+        return {"name": self.name, "summary": self.summary, "source": ""}
 
 
 NONE = Untouched()
+AS_THEY_ARE = Untouched(NO_TRUTH, "no degradation and no ground truth: the faces are low-quality inputs as they come")

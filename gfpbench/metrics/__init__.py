@@ -6,9 +6,11 @@ implementation or a closed form) to ``ORACLES`` in ``tests/unit/metrics/every_me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
-from gfpbench.registry import companion, listed, named_alike, resolve
+from gfpbench.metrics.per_image import VS_INPUT, PerImageMetric, against_input
+from gfpbench.registry import companion, listed, named_alike, resolve, unknown
 from gfpbench.types import BadInput, Metric
 
 _FILE = "gfpbench/metrics/__init__.py"
@@ -51,8 +53,23 @@ DEFAULT: tuple[str, ...] = ("psnr_rgb", "psnr_y", "ssim_rgb", "ssim_y", "ms_ssim
 """What a run measures unless told otherwise: the pixel metrics, which need no face and no download."""
 
 
+SURVIVING: Mapping[str, str] = {"deg": "identity", "rad": "identity", "lmd": "landmarks", "colour": "colours"}
+"""First part of a metric's name -> what it looks at, which a restoration has to leave as it is in the input. Every
+metric of these families is also there against the degraded input, as ``deg_dlib_vs_input``."""
+
+
+def input_form(name: str) -> str | None:
+    """The name of the same metric against the degraded input; None where comparing with the input says nothing."""
+    return f"{name}{VS_INPUT}" if name in METRICS and name.partition("_")[0] in SURVIVING else None
+
+
+def every_name() -> tuple[str, ...]:
+    """All metrics of single images: those of the table, and behind them those against the input."""
+    return (*METRICS, *(form for name in METRICS if (form := input_form(name))))
+
+
 def load(names: Sequence[str] | None = None) -> tuple[Metric, ...]:
-    """The metrics of these names, in this order; ``DEFAULT`` where none are given.
+    """The metrics of these names (``every_name``), in this order; ``DEFAULT`` where none are given.
 
     Raises:
         BadInput: for a name no metric has (with the nearest ones), and for a name given twice.
@@ -64,7 +81,20 @@ def load(names: Sequence[str] | None = None) -> tuple[Metric, ...]:
     if names is None:
         for name in DEFAULT:
             companion(METRICS, name, f"DEFAULT in {_FILE}", TABLE)
-    found = tuple(resolve("metric", METRICS, name) for name in wanted)
+    found = tuple(map(_loaded, wanted))
     for name, metric in zip(wanted, found, strict=True):
         named_alike("metric", name, metric.name, TABLE)
     return found
+
+
+def _loaded(name: str) -> Metric:
+    base = name.removesuffix(VS_INPUT) if isinstance(name, str) else name
+    if base != name and input_form(base) == name:
+        metric = cast(Metric, resolve("metric", METRICS, base))
+        named_alike("metric", base, metric.name, TABLE)
+        if not isinstance(metric, PerImageMetric):
+            raise BadInput(f"the row {base!r} of {TABLE} has no form against the input: it is no PerImageMetric")
+        return cast(Metric, against_input(metric))
+    if name not in METRICS:
+        raise unknown("metric", name, every_name())
+    return cast(Metric, resolve("metric", METRICS, name))

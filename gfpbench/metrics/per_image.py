@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gfpbench.images import moved
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import torch
 else:
     torch = LazyModule("torch")
+
+
+VS_INPUT = "_vs_input"
+"""How the name of a metric ends that compares with the degraded input."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +33,7 @@ class PerImageMetric:
         tolerance_reason: why.
         minimum_side_px: the shorter side below which the metric is undefined.
         needs_truth: False for a no-reference metric, which never looks at ``truth``.
+        needs_input: True where ``truth`` has to be the degraded input (``against_input``).
         source: paper and equation, or repository at a commit.
         score: the arithmetic: two checked batches on one device to (B,) float64. Never called with anything else.
     """
@@ -43,6 +48,7 @@ class PerImageMetric:
     needs_truth: bool
     source: str
     score: Callable[[ImageBatch, ImageBatch], torch.Tensor]
+    needs_input: bool = False
 
     def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
         """Score each image: (B,) float64 on the CPU, in the order of ``restored.ids``. ``inf`` allowed, NaN never.
@@ -51,7 +57,7 @@ class PerImageMetric:
             BadInput: where the batches are not pairs (other ids, another order, another size), where a side is
                 shorter than ``minimum_side_px``, and where the metric is undefined for an image.
         """
-        if self.needs_truth:
+        if self.needs_truth or self.needs_input:
             check_pairs(self.name, restored, truth)
         if min(restored.size) < self.minimum_side_px:
             height, width = restored.size
@@ -60,7 +66,8 @@ class PerImageMetric:
                 f"these images are {height} x {width} px: use larger ones or leave {self.name} out"
             )
         with torch.no_grad():
-            values = self.score(restored, moved(truth, restored.pixels.device) if self.needs_truth else truth)
+            looked_at = self.needs_truth or self.needs_input
+            values = self.score(restored, moved(truth, restored.pixels.device) if looked_at else truth)
         values = values.to("cpu", torch.float64)
         undefined = [name for name, value in zip(restored.ids, values.tolist(), strict=True) if value != value]
         if undefined:
@@ -68,6 +75,32 @@ class PerImageMetric:
                 f"{self.name} is undefined (not a number) for {', '.join(undefined)}: leave these images out"
             )
         return values
+
+
+def against_input(metric: PerImageMetric) -> PerImageMetric:
+    """The same arithmetic between the restored image and the degraded input, under a name that says so.
+
+    Its numbers compare with no published one: an input that is hard to recognise lowers them for every restorer, and
+    the input returned as it is has the best of all. Its messages speak of the input where the metric's own name the
+    truth.
+    """
+    name = f"{metric.name}{VS_INPUT}"
+
+    def score(restored: ImageBatch, degraded: ImageBatch) -> torch.Tensor:
+        try:
+            return metric.score(restored, degraded)
+        except BadInput as error:
+            said = str(error).replace("the true image", "the input").removeprefix(f"{metric.name}: ")
+            raise BadInput(f"{name}: {said}") from error
+
+    return replace(
+        metric,
+        name=name,
+        needs_truth=False,
+        needs_input=True,
+        source=f"{metric.source}; against the degraded input in place of the truth",
+        score=score,
+    )
 
 
 def check_pairs(metric: str, restored: ImageBatch, truth: ImageBatch) -> None:

@@ -79,7 +79,12 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "faces", "clean faces: a name of `gfpbench list faces` or a folder", "text", "NAME|PATH", default="embedded"
         ),
-        Setting("degradation", "a name of `gfpbench list degradations`", "text", "NAME", default="paper"),
+        Setting("degradation", "a name of `gfpbench list degradations` (default: paper)", "text", "NAME"),
+        Setting(
+            "no-truth",
+            "the faces are low-quality images without ground truth: nothing is degraded, what needs a truth is blank",
+            "flag",
+        ),
         Setting(
             "protocol",
             "evaluation protocol, repeatable: a name of `gfpbench list protocols` (default: ours)",

@@ -49,7 +49,7 @@ class SessionSettings:
         if self._settings is not None:
             return self._settings[name]
         value = value_of(self.config, name)
-        if name not in CASE_SETTINGS or is_configured(self.config, name) or not self.described:
+        if value is None or name not in CASE_SETTINGS or is_configured(self.config, name) or not self.described:
             return value
         # The rest is meant from the folder of the configuration file, and this from where pytest was started.
         return tuple(map(self._from_here, value)) if isinstance(value, tuple) else self._from_here(value)
@@ -86,7 +86,7 @@ class SessionSettings:
         if self.report is not None and self.report.exists() and not self.report.is_dir():
             raise pytest.UsageError(f"--report {self.report}: is a file; give a folder")
         report, texts = self.report, [self.setting("faces"), self.setting("degradation"), *self.restorers]
-        places = {Path(text.partition(":")[2] or text).absolute().resolve() for text in texts}
+        places = {Path(text.partition(":")[2] or text).absolute().resolve() for text in texts if text}
         if report is None or places.isdisjoint({report.absolute().resolve(), *report.absolute().resolve().parents}):
             return  # told without importing anything heavy
         from gfpbench import run
@@ -129,13 +129,26 @@ class SessionSettings:
 
         return tuple(dict.fromkeys(self.setting("protocol") or [DEFAULT]))
 
+    @property
+    def degradation(self) -> str:
+        """As asked for; for faces without a ground truth nothing is degraded. Raises UsageError where both are asked
+        for."""
+        from gfpbench.degrade import named_for
+        from gfpbench.types import BadInput
+
+        no_truth = self.setting("no-truth")
+        try:
+            return named_for(self.setting("faces"), self.setting("degradation"), False if no_truth else None)
+        except BadInput as error:
+            raise pytest.UsageError(str(error)) from None
+
     def case(self, restorer: str, **changes: Any) -> Case:
         """The Case that the command line describes, for one restorer; ``changes`` replace its fields."""
         from gfpbench.types import Case
 
         case = Case(
             faces=self.setting("faces"),
-            degradation=self.setting("degradation"),
+            degradation=self.degradation,
             restorer=restorer,
             seed=self.setting("seed"),
             size_px=self.setting("size"),

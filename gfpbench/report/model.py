@@ -96,7 +96,8 @@ class Group:
 
     @property
     def title(self) -> str:
-        parts = [self.case.faces, f"degradation {self.case.degradation}", f"seed {self.case.seed}"]
+        given = f"degradation {self.case.degradation}" if self.case.has_truth else "inputs as they are, no ground truth"
+        parts = [self.case.faces, given, f"seed {self.case.seed}"]
         parts += [f"{self.case.size_px} px"] if self.case.size_px is not None else []
         parts += [f"limit {self.case.limit}"] if self.case.limit is not None else []
         parts += [f"{self.case.draws} draws each"] if self.case.draws not in (None, 1) else []

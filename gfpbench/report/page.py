@@ -136,7 +136,7 @@ def reproduce(group: Group) -> str:
         words += ["--restorer", name]
     along = _along_axis(case.degradation)
     words[1:2] = ["collapse"] if along else ["run"]
-    words += ["--faces", case.faces, *(along or ["--degradation", case.degradation]), "--seed", str(case.seed)]
+    words += ["--faces", case.faces, *(along or case.degradation_options), "--seed", str(case.seed)]
     for option, value in (("--limit", case.limit), ("--draws", case.draws), ("--size", case.size_px)):
         words += [option, str(value)] if value is not None else []
     protocols = dict.fromkeys(name for line in group.lines for name in line.result.protocols)

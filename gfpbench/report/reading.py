@@ -37,15 +37,17 @@ def readings(results: Sequence[Result]) -> tuple[Reading, ...]:
     done: dict[tuple[str, str], dict[str, None]] = {}
     differ: dict[tuple[str, str], dict[str, None]] = {}
     for result in results:
-        owners = {"truth": result.case.faces, "degraded": result.case.degradation, "restored": result.case.restorer}
+        given = result.case.degradation if result.case.has_truth else result.case.faces
+        owners = {"truth": result.case.faces, "degraded": given, "restored": result.case.restorer}
+        first = "truth" if result.case.has_truth else "degraded"
         for row in result.rows:
             for kind in KINDS if row.read else ():
                 for phrase in phrases_of(row.read.get(kind, {})):
-                    of = f"{KINDS[kind]} of {owners[kind]}"
+                    of = f"{KINDS[kind] if kind != first else 'faces'} of {owners[kind]}"
                     done.setdefault((of, phrase), {})[row.id] = None
-            if "truth" in row.read and "restored" in row.read:
-                for phrase in unlike(row.read["truth"], row.read["restored"]):
-                    what = f"read otherwise than the truth: {phrase}"
+            if first in row.read and "restored" in row.read:
+                for phrase in unlike(row.read[first], row.read["restored"]):
+                    what = f"read otherwise than the {'truth' if result.case.has_truth else 'input'}: {phrase}"
                     differ.setdefault((result.case.restorer, what), {})[row.id] = None
     return tuple(
         Reading(of, what, len(ids), next(iter(ids)), warning)

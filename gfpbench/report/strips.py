@@ -192,13 +192,15 @@ def _strip(
         return Image(label, kind, line.label if line is not None else "", shown_uri, tuple(scores), failure)
 
     by_role = {line.role: line for line in reversed(group.lines)}
-    images = [image(by_role.get("input"), "degraded", "degraded", common("degraded"))]
+    given = "degraded" if group.case.has_truth else "input"
+    images = [image(by_role.get("input"), "degraded", given, common("degraded"))]
     images += [
         image(line, "restored", line.label, uri(files.get((line.label, name), {}).get("restored")))
         for line in group.restorers
         if rows[line.label] is not None
     ]
-    images.append(image(by_role.get("truth"), "truth", "ground truth", common("truth")))
+    if group.case.has_truth:
+        images.append(image(by_role.get("truth"), "truth", "ground truth", common("truth")))
     row = next(row for line in sorted(group.lines, key=lambda line: line.role == "truth") if (row := rows[line.label]))
     return Strip(
         id=name,

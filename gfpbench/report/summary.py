@@ -9,6 +9,7 @@ from dataclasses import replace
 from gfpbench.metrics import METRICS
 from gfpbench.report.formatting import decimals_for, plural
 from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
+from gfpbench.run.no_truth import ITSELF_REASON
 from gfpbench.statistics import best_of, bootstrap_mean, interval_of, is_identical, mean_of, people_of
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
 
@@ -143,7 +144,9 @@ def _warnings(results: Sequence[Result]) -> tuple[str, ...]:
 def _labels(results: Sequence[Result]) -> list[str]:
     """What each row is called. Two Results of one case are told apart by their labels, else by the code that measured
     them; where neither differs, they are numbered."""
-    bare = [LABELS.get(one.case.restorer, one.case.restorer) for one in results]
+    bare = [
+        LABELS.get(one.case.restorer, one.case.restorer) if one.case.has_truth else one.case.restorer for one in results
+    ]
     codes: dict[str, set[str]] = {}
     for name, one in zip(bare, results, strict=True):
         codes.setdefault(name, set()).add(str(one.environment.get("code_sha256", ""))[:8])
@@ -197,7 +200,12 @@ def _group(results: Sequence[Result]) -> Group:
         for label, cell in made.items():
             cells[label].append(replace(cell, best=label in winners))
 
-    blank = {name: why for result in ordered for name, why in result.not_measured.items()}
+    blank = {
+        name: why
+        for result in ordered
+        for name, why in result.not_measured.items()
+        if why != ITSELF_REASON or all(column.metric != name for column in columns)
+    }
     known = {name for result in ordered for name in result.metrics} - {column.metric for column in columns}
     blank = dict.fromkeys(known, "no image has a value") | blank
     return Group(

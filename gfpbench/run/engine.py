@@ -12,6 +12,7 @@ from gfpbench.lazy import LazyModule
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import Batch, joined, only
 from gfpbench.run.journal import Committed
+from gfpbench.run.no_truth import needs_input
 from gfpbench.run.parts import Parts, called, plain
 from gfpbench.run.recorder import Features, Kept, described
 from gfpbench.run.sets import features_of
@@ -115,7 +116,8 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
         restored = without_the_truth(restore(parts.restorer, degraded, device, seen, notes), degraded, truth, notes)
     scores: dict[str, dict[str, float]] = {metric.name: {} for metric in parts.metrics}
     if restored is not None:
-        scores = score_all(parts.metrics, restored, only(truth, restored.ids), notes)
+        clean, given = (only(batch, restored.ids) for batch in (truth, degraded or truth))
+        scores = score_all(parts.metrics, restored, clean, notes, given)
     features = features_of(parts.sets, restored, truth, notes.blank) if parts.sets else {}
     looks = {"degraded": described(degraded), "restored": described(restored, blocks=True)}
     rows = tuple(
@@ -132,14 +134,16 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
         )
         for face in batch.faces
     )
-    return Measured(rows, tuple(notes.problems), notes.blank, degraded, restored, truth, features)
+    shown = truth if parts.has_truth else None
+    return Measured(rows, tuple(notes.problems), notes.blank, degraded, restored, shown, features)
 
 
 def read_records(face: Face, parts: Parts) -> dict[str, Mapping[str, Json]]:
     """How the files behind one image were read: of the face, and of a degradation or restorer that reads files."""
-    found = {"truth": face.read}
+    found = {parts.kind_of_faces: face.read}
     for kind, part in (("degraded", parts.degradation), ("restored", parts.restorer)):
-        found[kind] = part.read_record(face.id) if isinstance(part, ReadsImages) else {}
+        record: Mapping[str, Json] = part.read_record(face.id) if isinstance(part, ReadsImages) else {}
+        found[kind] = record or found.get(kind, {})
     return {kind: plain(record, f"how {face.id!r} was read") for kind, record in found.items() if record}
 
 
@@ -232,13 +236,21 @@ def without_the_truth(
 
 
 def score_all(
-    metrics: Sequence[Metric], restored: ImageBatch, truth: ImageBatch, notes: _Notes
+    metrics: Sequence[Metric],
+    restored: ImageBatch,
+    truth: ImageBatch,
+    notes: _Notes,
+    degraded: ImageBatch | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Every metric's values by name of the metric and of the image."""
-    before = restored.pixels.clone(), truth.pixels.clone()
-    scores = {metric.name: score(metric, restored, truth, notes) for metric in metrics}
+    """Every metric's values by name of the metric and of the image; of those that need it, against ``degraded``."""
+    with_input = degraded is not None and any(map(needs_input, metrics))
+    shown = (restored, truth, degraded) if degraded is not None and with_input else (restored, truth)
+    before = [batch.pixels.clone() for batch in shown]
+    scores = {
+        metric.name: score(metric, restored, shown[-1] if needs_input(metric) else truth, notes) for metric in metrics
+    }
     # Metrics share their images and one 0..255 view of them: one that writes to them changes what the next one sees.
-    for batch, pixels in zip((restored, truth), before, strict=True):
+    for batch, pixels in zip(shown, before, strict=True):
         if not torch.equal(batch.pixels, pixels) or not torch.equal(
             images.to_255(batch), (pixels * 255).round().double()
         ):

@@ -159,8 +159,8 @@ def faces_sha256(face_set: FaceSet, ids: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def measured_faces_sha256(ids: Iterable[str], rows: Sequence[Row], problems: Sequence[Problem]) -> str:
-    """The same hash of the faces that a Result was measured on."""
+def measured_faces_sha256(ids: Iterable[str], rows: Sequence[Row], problems: Sequence[Problem], kind: str) -> str:
+    """The same hash of the faces that a Result was measured on, which are the images of that kind in its rows."""
     by_name = {row.id: row for row in rows}
     unreadable = {problem.subject: problem.reason for problem in problems if problem.stage == "faces"}
     digest = hashlib.sha256()
@@ -169,7 +169,7 @@ def measured_faces_sha256(ids: Iterable[str], rows: Sequence[Row], problems: Seq
         if row is None:
             _add(digest, face_id, None, unreadable.get(face_id, ""))
         else:
-            _add(digest, face_id, row.face_sha256, dict(row.attributes), dict(row.read.get("truth", {})))
+            _add(digest, face_id, row.face_sha256, dict(row.attributes), dict(row.read.get(kind, {})))
     return digest.hexdigest()
 
 
@@ -218,7 +218,7 @@ def sign(
     """
     faces = parts.clean_faces_sha256
     if faces is None:
-        faces = measured_faces_sha256(parts.ids(case), result.rows, result.problems)
+        faces = measured_faces_sha256(parts.ids(case), result.rows, result.problems, parts.kind_of_faces)
     record = {"key": dict(key), "faces_sha256": faces, "read": dict(read), "files": _files(folder)}
     write_whole(folder / KEY, dumps(record) + "\n")
 

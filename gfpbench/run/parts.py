@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from gfpbench import assets, devices
-from gfpbench.assets.datasets import FACES, placed
+from gfpbench.assets.datasets import FACES, has_truth, placed
 from gfpbench.metrics import set_measures
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.registry import listed, unknown, whole
 from gfpbench.restorers import is_opaque
 from gfpbench.results import dumps
+from gfpbench.run.no_truth import needs_input, without_itself, without_truth
 from gfpbench.types import (
+    NO_TRUTH,
     AssetMissing,
     BadInput,
     Case,
@@ -63,6 +65,37 @@ class Parts:
     clean_faces_sha256: str | None = None
     answers: Mapping[str, str] | None = None
     files: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        """Leave out what cannot be measured: without a truth, and against the input where that is what is measured.
+
+        Raises:
+            BadInput: where faces without a truth are to be degraded, drawn more than once or compared with themselves.
+        """
+        metrics, sets, reasons = self.metrics, self.sets, dict[str, str]()
+        if not self.has_truth:
+            if self.restorer is None:
+                raise BadInput("without a ground truth there is no row of it: leave out the restorer 'truth'")
+            if self.faces.source().get("draws", 1) != 1:
+                raise BadInput("without a ground truth nothing is degraded, so every draw is the same image: draw once")
+            metrics, sets, reasons = without_truth(metrics, sets)
+        elif not has_truth(self.faces.name):
+            raise BadInput(f"faces {self.faces.name!r} have no ground truth to degrade or to compare with: --no-truth")
+        if self.restorer is not None and self.restorer.name == "input":
+            metrics, against_itself = without_itself(metrics)
+            reasons |= against_itself
+        for name, value in (("metrics", metrics), ("sets", sets), ("unavailable", {**self.unavailable, **reasons})):
+            object.__setattr__(self, name, value)
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the faces are clean images, and not inputs without a ground truth."""
+        return self.degradation.name != NO_TRUTH
+
+    @property
+    def kind_of_faces(self) -> str:
+        """Which of the images of a row the faces are: ``truth``, or ``degraded`` where there is none."""
+        return "truth" if self.has_truth else "degraded"
 
     def ids(self, case: Case) -> tuple[str, ...]:
         """The faces of the case, in order. Raises BadInput where there are none."""
@@ -122,8 +155,9 @@ def load(
     from gfpbench.degrade import load as load_degradation
 
     measures = load_measures(metrics, protocols)  # first: to load a network takes longer
+    draws = case.draws if case.has_truth or case.draws is not None else 1
     return Parts(
-        faces=faces.load(case.faces, size_px=case.size_px, draws=case.draws) if opened is None else opened,
+        faces=faces.load(case.faces, size_px=case.size_px, draws=draws) if opened is None else opened,
         degradation=load_degradation(case.degradation),
         restorer=None
         if case.restorer == TRUTH
@@ -156,8 +190,8 @@ def load_measures(metrics: Sequence[str] | None, protocols: Sequence[str]) -> Me
     wanted = [*(metrics or ()), *(protocol_table.metrics_of(protocols) if protocols else ())]
     for name in dict.fromkeys(wanted):
         try:
-            if name not in {*metric_table.METRICS, *set_measures.SET_METRICS}:
-                raise unknown("metric", name, {*metric_table.METRICS, *set_measures.SET_METRICS})
+            if name not in {*metric_table.every_name(), *set_measures.SET_METRICS}:
+                raise unknown("metric", name, {*metric_table.every_name(), *set_measures.SET_METRICS})
             if name in set_measures.SET_METRICS:
                 sets += _set_measure(name)
             else:
@@ -255,6 +289,7 @@ def metric_record(metric: Metric) -> dict[str, Json]:
         "tolerance_reason": metric.tolerance_reason,
         "minimum_side_px": metric.minimum_side_px,
         "needs_truth": metric.needs_truth,
+        **({"needs_input": True} if needs_input(metric) else {}),
         "source": metric.source,
     }
 

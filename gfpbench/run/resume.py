@@ -62,7 +62,7 @@ def changed(line: Committed, batch: Batch, parts: Parts, seed: int) -> str | Non
     for row, face in zip(line.rows, batch.faces, strict=True):
         if row.attributes != plain(face.attributes, f"the attributes of face {face.id!r}"):
             return f"what is known of {face.id!r} has changed"
-        if dict(row.read.get("truth", {})) != plain(face.read, f"how {face.id!r} was read"):
+        if dict(row.read.get(parts.kind_of_faces, {})) != plain(face.read, f"how {face.id!r} was read"):
             return f"the file of {face.id!r} is another, which shows the same"
         size = int(face.pixels.shape[1]), int(face.pixels.shape[2])
         if row.parameters != engine.drawn(parts.degradation, face.id, seed, size):

@@ -15,6 +15,7 @@ from gfpbench import devices, images
 from gfpbench.decode import KEPT_LIMITS, read_rgb
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.process_guard import contained
+from gfpbench.run.no_truth import needs_input
 from gfpbench.run.parts import Parts, identity, load, plain
 from gfpbench.run.recorder import fingerprints, image_path
 from gfpbench.types import (
@@ -247,35 +248,44 @@ def _made_again(
                     reason = f"made again alone, the {kind} image is {apart:.3g} grey levels away on average"
                     problems.append(Problem(stage, row.id, reason))
     if row.failure is None:
-        problems += _scored_again(row, metrics, again.restored, again.truth, SAME_RECORD, "made again alone")
+        pairs = again.restored, again.truth, again.degraded
+        problems += _scored_again(row, metrics, *pairs, SAME_RECORD, "made again alone")
     return problems
 
 
 def _kept(row: Row, parts: Parts, metrics: Sequence[Metric], folder: Path) -> list[Problem]:
     """The kept images of a row must be its face, and give its scores."""
-    truth_path, restored_path = (image_path(folder, row.id, kind) for kind in ("truth", "restored"))
-    if not truth_path.exists():
+    face_path, degraded_path, restored_path = (
+        image_path(folder, row.id, kind) for kind in (parts.kind_of_faces, "degraded", "restored")
+    )
+    if not face_path.exists():
         return []
-    truth = _image(truth_path, row.id)
-    if images.pixels_sha256(images.to_rgb_arrays(truth)[0]) != row.face_sha256:
-        return [Problem("faces", row.id, "the kept image of the truth is not the face of this row")]
+    face = _image(face_path, row.id)
+    if images.pixels_sha256(images.to_rgb_arrays(face)[0]) != row.face_sha256:
+        return [Problem("faces", row.id, f"the kept image of the {parts.kind_of_faces} is not the face of this row")]
     if row.failure is not None:
         return [Problem("restore", row.id, "failed, and has a restored image")] if restored_path.exists() else []
     if not restored_path.exists():
         return [Problem("restore", row.id, "was restored, but its image was not kept")]
-    restored = _image(restored_path, row.id)
-    return _scored_again(row, metrics, restored, truth, SAME_IMAGES, "from the kept images")
+    restored, degraded = _image(restored_path, row.id), _image(degraded_path, row.id)
+    return _scored_again(row, metrics, restored, face, degraded, SAME_IMAGES, "from the kept images")
 
 
 def _scored_again(
-    row: Row, metrics: Sequence[Metric], restored: ImageBatch, truth: ImageBatch, slack: float, how: str
+    row: Row,
+    metrics: Sequence[Metric],
+    restored: ImageBatch,
+    truth: ImageBatch,
+    degraded: ImageBatch,
+    slack: float,
+    how: str,
 ) -> list[Problem]:
     problems = []
     for metric in metrics:
         stored = row.scores.get(metric.name)
         try:
             small = min(truth.size) < metric.minimum_side_px
-            now = None if small else float(metric(restored, truth)[0])
+            now = None if small else float(metric(restored, degraded if needs_input(metric) else truth)[0])
         except (AssetMissing, BadInput):  # a metric that lacks its weights has no score in the Result either
             now = None
         tolerated = metric.tolerance if slack == SAME_RECORD else 0.0
