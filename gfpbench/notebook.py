@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from gfpbench import devices, report, restorers, results, run
 from gfpbench import faces as face_sets
 from gfpbench.baselines import Comparison
+from gfpbench.degrade import DEFAULT as DEGRADATION
 from gfpbench.degrade import chosen_by, named_for
 from gfpbench.images import as_batch
 from gfpbench.metrics import load as load_metrics
@@ -97,7 +98,7 @@ def load_restorer(
 def measure(
     restorer: Case | str | Restorer | Callable[..., Any] = "nano",
     faces: FaceSet | str | Path = "embedded",
-    degradation: Degradation | str | None = None,
+    degradation: Degradation | str = "paper",
     *,
     truth: bool | None = None,
     metrics: Sequence[str] | None = None,
@@ -117,7 +118,7 @@ def measure(
         restorer: what is measured: a name, a function or a Restorer (see ``load_restorer``); ``input`` for the degraded
             images themselves, ``truth`` for the clean ones. Or a Case, which says all that stands up to ``draws``.
         faces: a name, a folder, or what ``load_faces`` gave.
-        degradation: a name (``gfpbench list degradations``, ``noise@0.25``) or a Degradation; ``paper`` where None.
+        degradation: a name (``gfpbench list degradations``, ``noise@0.25``) or a Degradation.
         truth: False where the faces are low-quality images without a ground truth: nothing is degraded, what needs a
             truth is not measured, and identity, landmarks and colours are compared with the input. None: as the face
             set says.
@@ -145,16 +146,17 @@ def measure(
         >>> result.image_ids, result.case.id
         (('astronaut~0', 'grace_hopper~0'), 'bicubic-embedded-paper-s3-n2')
     """
-    device = devices.resolve(device)
+    device, said = devices.resolve(device), degradation != DEGRADATION
     if isinstance(restorer, Case):
-        if (faces, degradation, truth, seed, size_px, limit, draws) != ("embedded", None, None, 0, None, None, None):
+        if (faces, degradation, truth, seed, size_px, limit, draws) != ("embedded", "paper", None, 0, None, None, None):
             raise BadInput("a Case says which faces, degradation, seed, size, limit and draws: change them in the Case")
-        case = restorer
+        case, said = restorer, True
         faces, degradation, restorer, seed = case.faces, case.degradation, case.restorer, case.seed
         size_px, limit, draws = case.size_px, case.limit, case.draws
     measures = load_measures(metrics, protocols)
-    if degradation is None or isinstance(degradation, str):
-        degradation = named_for(faces.name if isinstance(faces, FaceSet) else str(faces), degradation, truth)
+    if isinstance(degradation, str):
+        asked = degradation if said else None
+        degradation = named_for(faces.name if isinstance(faces, FaceSet) else str(faces), asked, truth)
     elif truth is False:
         raise BadInput("truth=False says that there is no ground truth, so nothing is degraded: leave degradation out")
     applied = chosen_by(degradation)

@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gfpbench.metrics import METRICS
+from gfpbench.metrics import ITSELF_REASON, METRICS
 from gfpbench.report.formatting import decimals_for, plural
 from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
-from gfpbench.run.no_truth import ITSELF_REASON
 from gfpbench.statistics import best_of, bootstrap_mean, interval_of, is_identical, mean_of, people_of
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
 

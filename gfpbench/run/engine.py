@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from gfpbench import images
 from gfpbench.lazy import LazyModule
+from gfpbench.metrics import needs_input
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import Batch, joined, only
 from gfpbench.run.journal import Committed
-from gfpbench.run.no_truth import needs_input
 from gfpbench.run.parts import Parts, called, plain
 from gfpbench.run.recorder import Features, Kept, described
 from gfpbench.run.sets import features_of

@@ -11,12 +11,11 @@ from typing import TypeVar
 
 from gfpbench import assets, devices
 from gfpbench.assets.datasets import FACES, has_truth, placed
-from gfpbench.metrics import set_measures
+from gfpbench.metrics import needs_input, set_measures, without_itself, without_truth
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.registry import listed, unknown, whole
 from gfpbench.restorers import is_opaque
 from gfpbench.results import dumps
-from gfpbench.run.no_truth import needs_input, without_itself, without_truth
 from gfpbench.types import (
     NO_TRUTH,
     AssetMissing,

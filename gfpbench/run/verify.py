@@ -13,9 +13,9 @@ from pathlib import Path
 
 from gfpbench import devices, images
 from gfpbench.decode import KEPT_LIMITS, read_rgb
+from gfpbench.metrics import needs_input
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.process_guard import contained
-from gfpbench.run.no_truth import needs_input
 from gfpbench.run.parts import Parts, identity, load, plain
 from gfpbench.run.recorder import fingerprints, image_path
 from gfpbench.types import (
