@@ -25,6 +25,10 @@ INPUTS = {
 """Published folder -> which degraded images of CelebA-Test it holds. Papers call both sets CelebA-Test."""
 
 
+_GFPGAN_PAGE = "https://xinntao.github.io/projects/gfpgan"
+_CROPS = "*.png or *.jpg, nested or not, one aligned face of 512 px each"
+
+
 @dataclass(frozen=True, slots=True)
 class FaceSetRow:
     """One face set that is known by name.
@@ -104,6 +108,52 @@ FACES: dict[str, FaceSetRow] = {
         licence="non-commercial research only",
         where_to_get="http://shuoyang1213.me/WIDERFACE (WIDER_val.zip and wider_face_split.zip)",
         layout="WIDER_val/images/EVENT/*.jpg and wider_face_split/wider_face_val_bbx_gt.txt",
+    ),
+    "lfw-test": FaceSetRow(
+        loader="gfpbench.faces.real_world:lfw_test",
+        what="1,711 faces of LFW, 512 px, low quality as they are, without ground truth.",
+        licence="not stated; LFW is for research",
+        images=1711,
+        where_to_get=f"LFW-Test (lfw_cropped_faces) on {_GFPGAN_PAGE}",
+        layout=_CROPS,
+        truth=False,
+    ),
+    "webphoto-test": FaceSetRow(
+        loader="gfpbench.faces.real_world:webphoto_test",
+        what="407 faces of old photographs from the web, 512 px, without ground truth.",
+        licence="not stated",
+        images=407,
+        where_to_get=f"WebPhoto-Test on {_GFPGAN_PAGE}",
+        layout=_CROPS,
+        truth=False,
+    ),
+    "celebchild-test": FaceSetRow(
+        loader="gfpbench.faces.real_world:celebchild_test",
+        what="180 faces of celebrities as children, 512 px, many grey, without ground truth.",
+        licence="not stated",
+        images=180,
+        where_to_get=f"CelebChild-Test on {_GFPGAN_PAGE}",
+        layout=_CROPS,
+        truth=False,
+    ),
+    "wider-test": FaceSetRow(
+        loader="gfpbench.faces.real_world:wider_test",
+        what="970 faces of WIDER FACE as CodeFormer's authors chose them, 512 px, without ground truth.",
+        licence="non-commercial research only",
+        images=970,
+        where_to_get="WIDER-Test, linked in https://github.com/sczhou/CodeFormer/issues/42",
+        layout=_CROPS,
+        truth=False,
+    ),
+    "ntire-test": FaceSetRow(
+        loader="gfpbench.faces.real_world:ntire_test",
+        what="450 faces in five sets, the test of the NTIRE challenge on real-world face restoration, 512 px, without"
+        " ground truth.",
+        licence="those of its five sets: research only",
+        images=450,
+        where_to_get="the challenge's test images, https://github.com/zhengchen1999/NTIRE2025_RealWorld_Face_Restoration",
+        layout="CelebA, LFW-Test, WebPhoto-Test, Wider-Test and CelebChild-Test with *.png, or test with these in it",
+        truth=False,
     ),
 }
 """Name -> row. Adding a face set is one row here, and a miniature of its folder in the tests."""

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench.assets.datasets import DEGRADED_FOLDERS, FACES, TRUTH_FOLDERS, folder_named, place_of
 from gfpbench.assets.store import home
 from gfpbench.decode.files import list_images, named
-from gfpbench.faces.align import Square
-from gfpbench.faces.dataset import Dataset
-from gfpbench.types import BadInput, Json
+from gfpbench.faces.dataset import Aligned, Dataset
+from gfpbench.types import BadInput
 
 SHOWN = 3  # names in an error line
-
-
-@dataclass(frozen=True, slots=True)
-class Aligned:
-    """An image that is a face crop already."""
-
-    file: Path
-    square: Square | None = None
-
-    def attributes(self) -> dict[str, Json]:
-        return {}
 
 
 def celeba_test(size_px: int | None = None, path: Path | None = None) -> Dataset:

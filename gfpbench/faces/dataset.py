@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +36,18 @@ class Member(Protocol):
     def square(self) -> Square | None: ...
 
     def attributes(self) -> Mapping[str, Json]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """An image that is a face crop already, with what is known of it."""
+
+    file: Path
+    square: Square | None = None
+    known: Mapping[str, Json] = field(default_factory=dict)
+
+    def attributes(self) -> Mapping[str, Json]:
+        return self.known
 
 
 class Dataset:

@@ -14,6 +14,7 @@ import torch
 from gfpbench import faces
 from gfpbench.assets.datasets import FACES, TABLE
 from gfpbench.faces.random_face import RandomFaces
+from gfpbench.faces.real_world import NTIRE_COUNTS
 from gfpbench.registry import companion
 from gfpbench.types import FaceSet
 
@@ -129,6 +130,22 @@ def wider(root: Path) -> Path:
     return root
 
 
+def crops(root: Path, nested: str = "") -> Path:
+    """Low-quality crops as they are published, in a folder of their archive's name or not."""
+    for name in ("Aaron_Eckhart_0001_00.png", "Abbas_0001_00.png", "0412.jpg"):
+        write(root / nested / name, (64, 64))
+    return root
+
+
+def ntire_test(root: Path) -> Path:
+    """Two images of each of the challenge's five sets, as its input_LQ_dir has them; two sets share a name."""
+    for name in NTIRE_COUNTS:
+        write(root / "test" / name / "0412.png", (64, 64))
+        write(root / "test" / name / f"{len(name):04d}.png", (64, 64))
+    write(root / "val" / "CelebA" / "0001.png", (64, 64))
+    return root
+
+
 def portraits(root: Path) -> Path:
     for name in ("a", "b"):
         write(root / f"{name}.png", (128, 128))
@@ -149,6 +166,11 @@ TREES: dict[str, Callable[[Path], Path]] = {
     "celeba": celeba,
     "utkface": utkface,
     "wider": wider,
+    "lfw-test": partial(crops, nested="lfw_cropped_faces"),
+    "webphoto-test": crops,
+    "celebchild-test": crops,
+    "wider-test": partial(crops, nested="Wider-Test"),
+    "ntire-test": ntire_test,
 }
 
 
