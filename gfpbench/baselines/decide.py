@@ -9,7 +9,7 @@ that falls far out of line is a failure of its own, however small its share of t
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from gfpbench.baselines import inputs
 from gfpbench.baselines.comparison import NOT_COMPARED, Comparison, Context, MetricComparison, options
@@ -47,8 +47,14 @@ def compare(
         again: some of the inputs restored once more (``restored_again``); other answers than the first fail.
 
     Raises:
-        BadInput: where the two have no image in common.
+        BadInput: where the two have no image in common, and for what is no Result.
     """
+    for name, given in (("result", cast(object, result)), ("baseline", cast(object, baseline))):
+        if not isinstance(given, Result):
+            raise BadInput(
+                f"compare: {name} is a {type(given).__name__}; give a Result, as gfpbench.measure returns it or "
+                "gfpbench.results.read(PATH) reads it"
+            )
     rows = {row.id: row for row in result.rows}
     shared = tuple((row, rows[row.id]) for row in baseline.rows if row.id in rows)
     if not shared:

@@ -40,10 +40,19 @@ class Stored:
 
     def folder(self) -> Path:
         """Where the images are. Raises DatasetMissing or BadInput where they are not."""
-        root = place_of("celeba-test", self.path, home(), f"the degradation {self.name!r}")
+        root = self._place()
         if self.path is not None and not any((root / name).is_dir() for name in DEGRADED_FOLDERS):
             return root
         return folder_named(root, DEGRADED_FOLDERS, "the degraded images")
+
+    def _place(self) -> Path:
+        """The folder that was named, else CelebA-Test's own."""
+        if self.path is None:
+            return place_of("celeba-test", None, home(), f"the degradation {self.name!r}")
+        given = self.path.expanduser()
+        if not given.is_dir():
+            raise BadInput(f"{self.name}: {'is a file, give its folder' if given.exists() else 'no such folder'}")
+        return given
 
     def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
         """Nothing is drawn: the record names the file and hashes it, the same for every seed; null where there is none.

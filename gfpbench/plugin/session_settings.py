@@ -85,6 +85,14 @@ class SessionSettings:
         """Before anything is written. Raises pytest.UsageError for a file, and for a place in a folder that is read."""
         if self.report is not None and self.report.exists() and not self.report.is_dir():
             raise pytest.UsageError(f"--report {self.report}: is a file; give a folder")
+        if self.report is not None and (page := self.report / "index.html").exists():
+            from gfpbench.report.formatting import refuse_foreign
+            from gfpbench.types import BadInput
+
+            try:
+                refuse_foreign(page)
+            except BadInput as error:
+                raise pytest.UsageError(f"--report {error}") from None
         report, texts = self.report, [self.setting("faces"), self.setting("degradation"), *self.restorers]
         places = {Path(text.partition(":")[2] or text).absolute().resolve() for text in texts if text}
         if report is None or places.isdisjoint({report.absolute().resolve(), *report.absolute().resolve().parents}):

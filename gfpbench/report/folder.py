@@ -10,7 +10,7 @@ from pathlib import Path
 from gfpbench import claims
 from gfpbench import results as stored
 from gfpbench.disk import disk, held
-from gfpbench.report.formatting import plural, printable
+from gfpbench.report.formatting import plural, printable, refuse_foreign
 from gfpbench.report.gate import Gate, read_gate
 from gfpbench.report.junit import write_junit
 from gfpbench.report.page import write_report
@@ -54,8 +54,9 @@ def earlier(folder: Path) -> tuple[Result, ...]:
     """The Results that earlier runs left in a report folder; none where there is no report.
 
     Raises:
-        BadInput: where its results.json cannot be read, so that a run could only destroy it.
+        BadInput: where its results.json cannot be read or index.html is not gfpbench's: a run could only destroy it.
     """
+    refuse_foreign(folder / "index.html")
     path = folder / "results.json"
     if not path.exists():
         return ()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from gfpbench.disk import sweep, write_whole
+from gfpbench.types import BadInput
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -108,12 +109,24 @@ def own(name: str) -> Markup:
     return Markup(resources.files("gfpbench.report").joinpath("templates", name).read_text(encoding="utf-8"))
 
 
+def refuse_foreign(path: Path) -> None:
+    """Raises BadInput where a page that gfpbench did not write is in the place of one that it would write."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(4096)
+    except OSError:  # there is none; a folder or a page that cannot be read is told when it is replaced
+        return
+    if b'content="gfpbench"' not in beginning:
+        raise BadInput(f"{path}: was not written by gfpbench and would be replaced: give another folder, or remove it")
+
+
 def write_page(html: str, path: Path) -> Path:
     """Write a page into a folder, which is made where it is missing. Returns the path.
 
     Names of files may hold what UTF-8 cannot (lone surrogates); they are written as escapes. Raises DiskRefused where
-    the disk refuses.
+    the disk refuses, BadInput where another page is in its place (``refuse_foreign``).
     """
+    refuse_foreign(path)
     write_whole(path, html)
     sweep(path.parent)
     return path

@@ -39,3 +39,10 @@ def test_other_functions_name_them_too() -> None:
         gfpbench.degrade(TRUTH, 3)  # type: ignore[call-overload]
     with pytest.raises(BadInput, match="criterion: names are given as a list"):
         gfpbench.collapse("bicubic", criteria="identity")
+
+
+def test_what_is_no_result_and_no_folder_is_named() -> None:
+    with pytest.raises(BadInput, match=r"compare: result is a str; give a Result, as gfpbench\.measure returns it or"):
+        gfpbench.compare("old/results.json", "new/results.json")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match=r"^stored:/nowhere: no such folder"):
+        gfpbench.degrade(TRUTH, "stored:/nowhere")

@@ -162,3 +162,13 @@ def test_a_report_path_that_is_a_file_is_refused(pytester: pytest.Pytester) -> N
     outcome = pytester.runpytest_subprocess("--report", "taken")
     assert outcome.ret == pytest.ExitCode.USAGE_ERROR
     outcome.stderr.fnmatch_lines(["*taken*is a file*"])
+
+
+def test_a_report_path_with_a_page_of_another_program_is_refused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_nothing():\n    pass\n")
+    site = pytester.mkdir("site") / "index.html"
+    site.write_text("<title>My site</title>")
+    result = pytester.runpytest("--report", "site")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--report site?index.html: was not written by gfpbench*another folder*"])
+    assert site.read_text() == "<title>My site</title>"

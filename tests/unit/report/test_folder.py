@@ -53,6 +53,17 @@ def test_a_report_that_cannot_be_read_is_not_written_over(tmp_path: Path) -> Non
     assert not (tmp_path / "index.html").exists()
 
 
+def test_a_page_of_another_program_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<!DOCTYPE html><title>My site</title>")
+    with pytest.raises(BadInput, match=r"index\.html: was not written by gfpbench and would be replaced"):
+        written(["a"], tmp_path)
+    with pytest.raises(BadInput, match="was not written by gfpbench"):
+        report.write_report([one("a")], tmp_path, store=None)
+    assert "My site" in (tmp_path / "index.html").read_text()
+    written(["a"], tmp_path / "report")
+    written(["a"], tmp_path / "report")  # one of its own is replaced
+
+
 def test_results_that_contradict_those_before_leave_the_folder_as_it_was(tmp_path: Path) -> None:
     written(["a"], tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
