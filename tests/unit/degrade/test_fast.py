@@ -45,10 +45,24 @@ def test_one_step_is_two_steps_to_a_thousandth_of_a_level(
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(st.integers(1, 90), st.integers(1, 90))
 def test_taps_are_where_opencv_looks(source: int, target: int) -> None:
-    line = np.random.default_rng(source).random((1, source)).astype(np.float32)
+    """On images of two rows and more; for a single row OpenCV takes another way, whose positions are float32."""
+    line = np.random.default_rng(source).random((2, source)).astype(np.float32)
     first, second, weight = resample.taps(source, target)
-    got = line[0, first] * (1 - weight) + line[0, second] * weight
-    np.testing.assert_allclose(got, cv2.resize(line, (target, 1), interpolation=cv2.INTER_LINEAR)[0], atol=2e-6)
+    got = line[:, first] * (1 - weight) + line[:, second] * weight
+    np.testing.assert_allclose(got, cv2.resize(line, (target, 2), interpolation=cv2.INTER_LINEAR), rtol=0, atol=2e-7)
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(st.integers(91, 1024), st.floats(0.8, 8))
+def test_weights_of_a_long_side_are_opencvs(source: int, ratio: float) -> None:
+    """In float32 a position of 500 px would be off by 3e-5, and the weight with it."""
+    target = max(1, int(source // ratio))
+    first, second, weight = resample.taps(source, target)
+    got = np.zeros((source, target), np.float32)
+    np.add.at(got, (first, np.arange(target)), 1 - weight)
+    np.add.at(got, (second, np.arange(target)), weight)
+    expected = cv2.resize(np.eye(source, dtype=np.float32), (target, source), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-7)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10])
