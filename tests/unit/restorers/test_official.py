@@ -84,6 +84,20 @@ def test_real_esrgan_enlarges_and_is_brought_back(
     with pytest.raises(BadInput, match="batch=none"):
         load("realesrgan-x4plus?batch=none")
 
+    smaller = load("realesrgan-x4plus?reduce=4")
+    with torch.no_grad():
+        wanted = network(torch.nn.functional.avg_pool2d(face.pixels, 4)).clamp(0, 1)
+    assert wanted.shape == face.pixels.shape
+    assert (smaller(face).pixels - wanted).abs().max() < 1e-5
+    assert smaller.provenance()["reduced_first"] == 4
+    assert "reduced_first" not in restorer.provenance()
+    odd = quantized(resized(face, (31, 33)))
+    assert smaller(odd).size == (31, 33)
+    with pytest.raises(BadInput, match="reduce=8 would lose detail: the network enlarges 4 times"):
+        load("realesrgan-x4plus?reduce=8")
+    with pytest.raises(BadInput, match="reduce=0"):
+        load("realesrgan-x4plus?reduce=0")
+
 
 @pytest.mark.needs_asset("gfpgan-1.4")
 def test_the_published_weights_restore_a_face(degraded: ImageBatch, truth: ImageBatch) -> None:
