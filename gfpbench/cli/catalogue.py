@@ -166,13 +166,28 @@ CATALOGUE: dict[str, Callable[[], Rows]] = {
 }
 
 ON_A_SCREEN: dict[str, tuple[str, ...]] = {
-    "claims": ("name", "says", "protocol"),
+    "claims": ("name", "says"),
     "faces": ("name", "what"),
-    "assets": ("name", "state", "bytes_expected", "package", "licence", "needed_by"),
-    "metrics": ("name", "unit", "better", "of", "from_px", "source"),
-    "protocols": ("name", "what", "figures"),
+    "assets": ("name", "state", "bytes_expected", "licence"),
+    "axes": ("name", "unit", "from", "to", "what"),
+    "metrics": ("name", "unit", "better", "from_px", "source"),
+    "protocols": ("name", "what"),
 }
 """Columns a person is shown where the rows hold more than fits; --json always has all."""
+
+
+ONE: dict[str, str] = {
+    "restorers": "restorer",
+    "faces": "face set",
+    "degradations": "degradation",
+    "axes": "axis",
+    "metrics": "metric",
+    "protocols": "protocol",
+    "assets": "asset",
+    "claims": "claim",
+    "hypotheses": "hypothesis",
+}
+"""What one row of each list is called."""
 
 
 def readable(column: str, value: Json) -> str:
@@ -182,4 +197,6 @@ def readable(column: str, value: Json) -> str:
     if column.startswith("bytes"):
         assert isinstance(value, int)
         return f"{value / 1e6:,.1f} MB" if value >= 100_000 else f"{value / 1e3:,.0f} kB"
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {one}" for key, one in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -24,26 +26,43 @@ class Source(StrEnum):
 
 def list_(
     what: Annotated[str, typer.Argument(help="restorers, faces, degradations, metrics, protocols or assets")],
+    name: Annotated[str | None, typer.Argument(help="Only this one, with all that is known of it.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List restorers, faces, degradations, metrics, protocols, assets and more."""
-    from gfpbench.cli.catalogue import CATALOGUE, ON_A_SCREEN, readable
+    """List restorers, faces, degradations, metrics, protocols, assets and more: a line each, or one of them in full."""
+    from gfpbench.cli.catalogue import CATALOGUE, ON_A_SCREEN, ONE, readable
     from gfpbench.registry import unknown
     from gfpbench.report.formatting import printable
 
     if what not in CATALOGUE:
         raise unknown("list", what, CATALOGUE)
     rows = CATALOGUE[what]()
+    if name is not None:
+        rows = [row for row in rows if row["name"] == name]
+        if not rows:
+            raise unknown(ONE[what], name, [str(row["name"]) for row in CATALOGUE[what]()])
     if as_json:
-        print(json.dumps(rows, indent=2, allow_nan=False))
+        print(json.dumps(rows if name is None else rows[0], indent=2, allow_nan=False))
+        return
+    if name is not None:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(style="bold", no_wrap=True)
+        for column, value in rows[0].items():
+            if (text := readable(column, value)) and value != {}:
+                table.add_row(column.replace("_", " "), escape(printable(text)))
+        Console(highlight=False).print(table)
         return
     columns = ON_A_SCREEN.get(what, tuple(rows[0]))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.replace("_", " "), no_wrap=column == "name")
-    for row in rows:
-        table.add_row(*(escape(printable(readable(column, row[column]))) for column in columns))
-    Console(highlight=False).print(table)
+    texts = [[printable(readable(column, row[column])) for column in columns] for row in rows]
+    texts.insert(0, [column.replace("_", " ") for column in columns])
+    widths = [max(len(line[index]) for line in texts) for index in range(len(columns) - 1)]
+    # What is not read on a screen is cut nowhere: `gfpbench list metrics | grep LPIPS` sees whole lines.
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in texts:
+        whole = "  ".join([*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[-1]]).rstrip()
+        print(whole if room is None or len(whole) <= room else f"{whole[: room - 1]}…")
+    if room is not None:
+        print(f"\nOne of them in full: gfpbench list {what} NAME")
 
 
 def fetch(

@@ -147,6 +147,30 @@ def test_lists_are_for_people_and_for_machines(what: str) -> None:
         assert str(row["name"]) in shown.output
 
 
+def test_a_terminal_is_given_a_line_for_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gfpbench.cli import catalogue, look
+
+    assert set(catalogue.ONE) == set(catalogue.CATALOGUE)
+    monkeypatch.setenv("COLUMNS", "80")
+    for what, rows in catalogue.CATALOGUE.items():
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        look.list_(what)
+        heading, *lines, empty, hint = capsys.readouterr().out.splitlines()
+        assert all(line.startswith(str(row["name"])) for line, row in zip(lines, rows(), strict=True))
+        assert (empty, hint) == ("", f"One of them in full: gfpbench list {what} NAME")
+        assert max(map(len, (heading, *lines))) <= 80
+
+
+def test_one_of_a_list_is_shown_in_full() -> None:
+    shown = CliRunner().invoke(cli.app, ["list", "metrics", "ssim_rgb"])
+    machine = CliRunner().invoke(cli.app, ["list", "metrics", "ssim_rgb", "--json"])
+    assert json.loads(machine.output)["from_px"] == 11
+    assert "Wang et al. 2004" in shown.output
+    assert "psnr_rgb" not in shown.output
+
+
 def test_doctor_finds_nothing_broken() -> None:
     outcome = CliRunner().invoke(cli.app, ["doctor", "--json"])
     broken = [finding for finding in json.loads(outcome.output) if finding["state"] == "broken"]
@@ -174,6 +198,7 @@ def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
         (("run", "--device", "tpu", "--report", "r"), ("'tpu'", "cuda")),
         (("report", "no/such.json"), ("no/such.json",)),
         (("list", "restorer"), ("'restorer'", "restorers")),
+        (("list", "metrics", "psnr"), ("no metric named 'psnr'", "'psnr_rgb'")),
         (("fetch",), ("--all",)),
         (("fetch", "gfpgan-9"), ("'gfpgan-9'", "gfpgan-1")),
     ],
