@@ -171,7 +171,8 @@ class Degradation(Protocol):
 class Restorer(Protocol):
     """Degraded faces to restored ones: any size in, the same size and ids out. Raises; never returns its input.
 
-    What a restorer may have besides: ``SaysWhetherOpaque``, ``OpensFiles``, ``ReadsImages``, ``HoldsImages``.
+    What a restorer may have besides: ``SaysWhetherOpaque``, ``OpensFiles``, ``ReadsImages``, ``HoldsImages``,
+    ``FindsImages``.
     """
 
     name: str
@@ -225,6 +226,15 @@ class HoldsImages(Protocol):
 
     def unused(self, image_ids: Iterable[str], /) -> Sequence[str]:
         """The files that belong to none of these."""
+        ...
+
+
+@runtime_checkable
+class FindsImages(Protocol):
+    """A restorer that has to know all names before the first image, to decide how its files are named."""
+
+    def expect(self, image_ids: Sequence[str], /) -> None:
+        """Decide for these images. Raises BadInput where that cannot be decided."""
         ...
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gfpbench.decode.treatment import phrases_of, unlike
 from gfpbench.report.formatting import plural
-from gfpbench.types import Result
+from gfpbench.types import Json, Result
 
 KINDS = {"truth": "faces", "degraded": "degraded images", "restored": "outputs"}
 """What the files of a row are called, by the name under which it keeps how they were read."""
@@ -40,6 +40,9 @@ def readings(results: Sequence[Result]) -> tuple[Reading, ...]:
         given = result.case.degradation if result.case.has_truth else result.case.faces
         owners = {"truth": result.case.faces, "degraded": given, "restored": result.case.restorer}
         first = "truth" if result.case.has_truth else "degraded"
+        if phrase := _layout(result.restorer.get("layout")):
+            ids = {row.id: None for row in result.rows if row.read.get("restored")}
+            done.setdefault((f"outputs of {result.case.restorer}", phrase), {}).update(ids)
         for row in result.rows:
             for kind in KINDS if row.read else ():
                 for phrase in phrases_of(row.read.get(kind, {})):
@@ -53,4 +56,14 @@ def readings(results: Sequence[Result]) -> tuple[Reading, ...]:
         Reading(of, what, len(ids), next(iter(ids)), warning)
         for warning, group in ((False, done), (True, differ))
         for (of, what), ids in group.items()
+        if ids
     )
+
+
+def _layout(record: Json) -> str:
+    """How the files of ``outputs:`` are named, where that is not as the images are (``restorers.output_layouts``)."""
+    if not isinstance(record, Mapping) or not {"name", "files"} <= record.keys():
+        return ""
+    how = "guessed from all names" if record.get("guessed") else "as asked for"
+    face = f", face {record['face']}" if "face" in record else ""
+    return f"named {record['files']}, layout {record['name']}{face} ({how}),"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from gfpbench.types import BadInput
 
@@ -31,6 +32,15 @@ def split_options(spec: str) -> tuple[str, dict[str, str]]:
         twice = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
         raise BadInput(f"restorer {spec!r} gives the option {twice!r} twice")
     return bare, given
+
+
+def split_folder(argument: str) -> tuple[str, dict[str, str]]:
+    """A folder and the options behind it; a folder that is really called ``what?a=b`` is taken by that name.
+
+    Raises:
+        BadInput: where an option is given twice.
+    """
+    return (argument, {}) if Path(argument).expanduser().is_dir() else split_options(argument)
 
 
 class Options:

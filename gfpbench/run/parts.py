@@ -15,6 +15,7 @@ from gfpbench.metrics import needs_input, set_measures, without_itself, without_
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.registry import listed, unknown, whole
 from gfpbench.restorers import is_opaque
+from gfpbench.restorers.options import split_folder
 from gfpbench.results import dumps
 from gfpbench.types import (
     NO_TRUTH,
@@ -23,6 +24,7 @@ from gfpbench.types import (
     Case,
     Degradation,
     FaceSet,
+    FindsImages,
     GfpbenchError,
     ImageBatch,
     Json,
@@ -85,6 +87,8 @@ class Parts:
             reasons |= against_itself
         for name, value in (("metrics", metrics), ("sets", sets), ("unavailable", {**self.unavailable, **reasons})):
             object.__setattr__(self, name, value)
+        if self.restorer is not None and isinstance(self.restorer, FindsImages):
+            self.restorer.expect(self.faces.ids())
 
     @property
     def has_truth(self) -> bool:
@@ -331,7 +335,8 @@ def input_folders(case: Case) -> Iterator[tuple[str, Path]]:
         ("degraded images", case.degradation, "stored:"),
     ):
         if text.startswith(prefix):
-            yield what, Path(text.removeprefix(prefix))
+            argument = text.removeprefix(prefix)
+            yield what, Path(split_folder(argument)[0] if prefix == "outputs:" else argument)
 
 
 def refuse_inside_inputs(case: Case, folder: Path) -> None:
