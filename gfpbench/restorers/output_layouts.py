@@ -146,7 +146,7 @@ class Folder:
                 faces and nobody said which.
         """
         readings = [self._by(rule, image_ids, wanted) for rule in RULES if wanted.allows(rule)]
-        readings = self._told_apart([one for one in readings if one.found], len(image_ids))
+        readings = self._told_apart([one for one in readings if one.found])
         if not readings:
             raise BadInput(self._nothing_fits(image_ids))
         if len(readings) > 1:
@@ -202,15 +202,18 @@ class Folder:
                 found[match["name"]][int(match["face"])] = tuple(files)
         return {name: dict(sorted(faces.items())) for name, faces in found.items()}
 
-    def _told_apart(self, readings: Sequence[Reading], images: int) -> list[Reading]:
-        """One reading for each choice of files; one that finds some of what another finds for all images is dropped."""
+    def _told_apart(self, readings: Sequence[Reading]) -> list[Reading]:
+        """One reading for each choice of files; one that gives some of another's files to fewer images is dropped."""
         by_script = sorted(readings, key=lambda one: -len(self.folders & set(SIGNS.get(one.rule.layout, ()))))
         kept: list[Reading] = []
         for one in by_script:
             if not any(one.found == other.found for other in kept):
                 kept.append(one)
-        whole = [one for one in kept if len(one.found) == images]
-        return [one for one in kept if len(one.found) == images or not any(one.files <= other.files for other in whole)]
+        return [
+            one
+            for one in kept
+            if not any(one.files <= other.files and len(one.found) < len(other.found) for other in kept)
+        ]
 
     def _several_fit(self, readings: Sequence[Reading]) -> str:
         layouts, parts = ([getattr(one.rule, name) for one in readings] for name in ("layout", "part"))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -20,12 +21,12 @@ from gfpbench.restorers.options import Options, split_folder
 from gfpbench.restorers.output_layouts import LAYOUTS, PARTS, Folder, Reading, Wanted
 from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed, UnreadableFace
 
-FILTERS: Mapping[str, Image.Resampling] = {
-    "area": Image.Resampling.BOX,
+FILTERS: Mapping[str, Image.Resampling | None] = {
+    "area": None,  # Pillow's box rounds twice
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-"""What ``resize=`` takes, with Pillow's name for it."""
+"""What ``resize=`` takes, with Pillow's name for it; None for OpenCV's INTER_AREA."""
 
 
 class Outputs:
@@ -48,8 +49,8 @@ class Outputs:
         device: ignored; files are read on the CPU.
         given: options: ``layout`` (the script; ``plain`` for none), ``part`` (``faces`` or ``whole`` images), ``face``
             (its number in each image), ``suffix`` (behind the names, with its ``_``), and ``resize`` for files of
-            another size and the same shape: ``area`` (reduces only), ``bicubic`` or ``lanczos``, Pillow's filters,
-            which smooth before they reduce.
+            another size and the same shape: ``area`` (OpenCV's INTER_AREA, which only reduces), ``bicubic`` or
+            ``lanczos`` (Pillow's, which smooth before they reduce).
 
     Raises:
         BadInput: where the folder is absent or holds no image, and for options that there are not.
@@ -233,6 +234,10 @@ class Outputs:
             raise RestorationFailed(f"{differs}: {ways} behind the folder's name measures it at that size, and says so")
         if self.resize == "area" and width < size[1]:
             raise RestorationFailed(f"{differs}: resize=area only reduces; give resize=bicubic or resize=lanczos")
-        rgb = np.asarray(Image.fromarray(decoded.rgb).resize((size[1], size[0]), FILTERS[self.resize]))
+        filtered, to = FILTERS[self.resize], (size[1], size[0])
+        if filtered is None:
+            rgb = np.asarray(cv2.resize(decoded.rgb, to, interpolation=cv2.INTER_AREA), np.uint8)
+        else:
+            rgb = np.asarray(Image.fromarray(decoded.rgb).resize(to, filtered))
         done = f"resized from {width} x {height} px ({self.resize})"
         return replace(decoded, rgb=rgb, treatment=(*decoded.treatment, done))

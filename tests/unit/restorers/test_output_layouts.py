@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,7 +97,9 @@ def measured(outputs: Outputs, names: tuple[str, ...] = NAMES) -> None:
         (lambda at: gpen(at), "", "gpen", "NAME_GPEN", 6),
     ],
 )
-def test_a_scripts_folder(tree, options: str, layout: str, files: str, left_out: int, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_scripts_folder(
+    tree: Callable[[Path], Path], options: str, layout: str, files: str, left_out: int, tmp_path: Path
+) -> None:
     outputs = load(f"outputs:{tree(tmp_path)}{options}")
     assert isinstance(outputs, Outputs)
     measured(outputs)
