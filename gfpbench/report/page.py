@@ -88,7 +88,7 @@ def render(
 ) -> str:
     """The page as text. Reads kept images from ``stores``; writes nothing."""
     whole = summary(results)
-    script = own("page.js")
+    script = own("page.js") + own("viewer.js")
     judged = None
     if gate:
         from gfpbench.report.gate_view import gate_view

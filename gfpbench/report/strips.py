@@ -64,11 +64,12 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Strips:
-    """The faces shown of one table, the orders a reader can choose, and a sentence on what is not shown."""
+    """The faces shown of one table, the orders to choose from, a sentence on what is not shown, a filter to try."""
 
     strips: tuple[Strip, ...]
     orders: tuple[str, ...]
     note: str
+    example: str = "id"
 
 
 def images_of(store: Path, case_id: str, row_id: str) -> dict[Kind, Path]:
@@ -160,7 +161,23 @@ def strips_of(group: Group, stores: Stores) -> Strips:
         note += f"; {plural(total - len(names), 'image')} not shown."
     elif len(names) < total:
         note += f"; no images of the other {total - len(names):,} were kept."
-    return Strips(strips=strips, orders=("as listed", *(f"worst {metric}" for metric in by)), note=note)
+    orders_shown = ("as listed", *(f"worst {metric}" for metric in by))
+    return Strips(strips=strips, orders=orders_shown, note=note, example=_example(strips))
+
+
+def _example(strips: Sequence[Strip]) -> str:
+    """A condition for the page's filter that some of these strips fulfil: on a drawn parameter, else on a score."""
+    values: dict[str, list[str]] = {}
+    for strip in strips:
+        scored = [(metric, text) for one in strip.images for metric, text, exact in one.scores if exact is not None]
+        for name, text in (*strip.parameters, *scored[:1]):
+            if re.fullmatch(r"\d+(\.\d+)?", text) and not re.search(r"\s", name):
+                values.setdefault(name, []).append(text)
+    varied = {name: sorted(texts, key=float) for name, texts in values.items() if len(set(texts)) > 1}
+    drawn = [name for strip in strips[:1] for name, _ in strip.parameters if name in varied]
+    for name in (*reversed(drawn), *varied):
+        return f"{name}>={varied[name][len(varied[name]) // 2]}"
+    return strips[0].id if strips else "id"
 
 
 def _strip(

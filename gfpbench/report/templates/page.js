@@ -11,78 +11,47 @@ for (const strips of document.querySelectorAll(".strips")) {
   }
 }
 
-// The viewer shows the versions of one face in the same place, so that the eye sees what changed.
-const viewer = document.getElementById("viewer");
-const [image, what, name, tabs, stage] = ["img", "what", "id", "tabs"]
-  .map((part) => document.getElementById("viewer-" + part))
-  .concat(viewer.querySelector(".viewer-stage"));
-let current = null;
-let zoom = 0;
+// The filter: words that the id, an attribute or a failure contains, and conditions on what was drawn or scored.
+const CONDITION = /^(.+?)(<=|>=|<|>|=)(.+)$/;
+const COMPARED = {
+  "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b, "=": (a, b) => a === b,
+};
 
-const versions = (button) => [...button.closest(".images").querySelectorAll("button.open")];
-
-function show(button) {
-  current = button;
-  const img = button.querySelector("img");
-  const figure = button.closest("figure");
-  const scores = [...figure.querySelectorAll(".scores div")].slice(0, 4);
-  image.src = img.src;
-  image.alt = img.alt;
-  what.textContent = figure.querySelector("figcaption bdi").textContent;
-  name.textContent = [button.closest(".strip").dataset.id]
-    .concat(scores.map((row) => row.querySelector("dt").textContent + " " + row.querySelector("dd").textContent))
-    .join("  ·  ");
-  tabs.replaceChildren(...versions(button).map((other) => {
-    const tab = document.createElement("button");
-    tab.type = "button";
-    tab.textContent = other.closest("figure").querySelector("figcaption bdi").textContent;
-    tab.setAttribute("aria-pressed", String(other === button));
-    tab.addEventListener("click", () => show(other));
-    return tab;
-  }));
-  scale();
-  if (!viewer.open) viewer.showModal();
+function factsOf(strip) {
+  const facts = new Map();
+  const add = (name, value) => facts.set(name.trim().toLowerCase(), [...(facts.get(name.trim().toLowerCase()) || []), value]);
+  for (const row of strip.querySelectorAll(".drawn > div")) {
+    add(row.querySelector("dt").textContent, row.querySelector("dd").textContent.trim());
+  }
+  for (const figure of strip.querySelectorAll("figure")) {
+    const who = figure.dataset.kind === "restored" ? figure.dataset.restorer : figure.dataset.kind === "degraded" ? "input" : "truth";
+    for (const row of figure.querySelectorAll("[data-score]")) {
+      add(row.dataset.metric, row.dataset.score);  // any of the restorers
+      add(who + "." + row.dataset.metric, row.dataset.score);
+    }
+  }
+  const words = [strip.dataset.id, ...[...strip.querySelectorAll(".nothing, .attributes dd")].map((node) => node.textContent)];
+  return { facts, words: words.join(" ").toLowerCase() };
 }
 
-function scale() {
-  const side = Math.max(current.querySelector("img").naturalWidth, 1);
-  const fit = Math.min(stage.clientWidth, stage.clientHeight || stage.clientWidth);
-  const base = Math.max(fit, side);
-  image.style.width = zoom === 0 ? "" : base * 2 ** zoom + "px";
-  stage.classList.toggle("zoomed", zoom > 0);
+function fits({ facts, words }, token) {
+  const [, name, sign, wanted] = CONDITION.exec(token) || [];
+  if (name === undefined || !facts.has(name)) return words.includes(token);
+  return facts.get(name).some((value) => {
+    const [a, b] = [value, wanted].map((text) => text === "inf" ? Infinity : parseFloat(text));
+    return Number.isNaN(a) || Number.isNaN(b) ? sign === "=" && value.toLowerCase() === wanted : COMPARED[sign](a, b);
+  });
 }
 
-function centre() {
-  stage.scrollLeft = (stage.scrollWidth - stage.clientWidth) / 2;
-  stage.scrollTop = (stage.scrollHeight - stage.clientHeight) / 2;
+for (const search of document.querySelectorAll(".filter input")) {
+  const strips = [...search.closest(".strips").querySelectorAll(".strip")];
+  const said = search.closest(".filter").querySelector("output");
+  let facts = null;
+  search.addEventListener("input", () => {
+    facts = facts || new Map(strips.map((strip) => [strip, factsOf(strip)]));
+    const tokens = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const strip of strips) strip.hidden = !tokens.every((token) => fits(facts.get(strip), token));
+    const shown = strips.filter((strip) => !strip.hidden).length;
+    said.textContent = tokens.length ? shown + " of " + strips.length : "";
+  });
 }
-
-function step(by) {
-  const all = versions(current);
-  show(all[(all.indexOf(current) + by + all.length) % all.length]);
-}
-
-function move(by) {
-  const at = versions(current).indexOf(current);
-  const strips = [...current.closest(".grid").children].filter((strip) => strip.querySelector("button.open"));
-  const next = strips[(strips.indexOf(current.closest(".strip")) + by + strips.length) % strips.length];
-  const all = [...next.querySelectorAll("button.open")];
-  show(all[Math.min(at, all.length - 1)]);
-}
-
-function nextZoom() {
-  zoom = (zoom + 1) % 3;
-  scale();
-  centre();
-}
-
-for (const button of document.querySelectorAll("button.open")) button.addEventListener("click", () => show(button));
-image.addEventListener("click", nextZoom);
-document.getElementById("viewer-zoom").addEventListener("click", nextZoom);
-document.getElementById("viewer-close").addEventListener("click", () => viewer.close());
-viewer.addEventListener("click", (event) => { if (event.target === viewer) viewer.close(); });
-viewer.addEventListener("close", () => { zoom = 0; if (current) current.focus(); });
-viewer.addEventListener("keydown", (event) => {
-  const act = { ArrowRight: () => step(1), ArrowLeft: () => step(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1), z: nextZoom, Z: nextZoom }[event.key];
-  if (act && !(zoom > 0 && event.key.startsWith("Arrow") && event.shiftKey)) { event.preventDefault(); act(); }
-});
