@@ -11,6 +11,26 @@ for (const strips of document.querySelectorAll(".strips")) {
   }
 }
 
+// A summary wider than the page: the reader picks its columns.
+const COLUMNS_AT_ONCE = 7;
+for (const table of document.querySelectorAll("table.summary:not(.groups)")) {
+  const heads = [...table.querySelectorAll("thead [data-metric]")];
+  if (heads.length <= COLUMNS_AT_ONCE) continue;
+  const picker = document.createElement("details");
+  picker.className = "columns";
+  picker.append(Object.assign(document.createElement("summary"), { textContent: "Columns" }));
+  for (const { dataset: { metric } } of heads) {
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
+    box.addEventListener("change", () => {
+      for (const cell of table.querySelectorAll("[data-metric]")) if (cell.dataset.metric === metric) cell.hidden = !box.checked;
+    });
+    const label = document.createElement("label");
+    label.append(box, " " + metric);
+    picker.append(label);
+  }
+  table.closest(".scroll").before(picker);
+}
+
 // The filter: words that the id, an attribute or a failure contains, and conditions on what was drawn or scored.
 const CONDITION = /^(.+?)(<=|>=|<|>|=)(.+)$/;
 const COMPARED = {

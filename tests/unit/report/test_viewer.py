@@ -96,3 +96,12 @@ def test_the_filter_shows_what_fulfils_it(
     strips = shown(page[0], tmp_path, filter=asked).every("article")
     visible = {one.attributes["data-id"] for one in strips if "hidden" not in one.attributes}
     assert visible == those(names, scores)
+
+
+def test_columns_are_picked_where_they_are_many(tmp_path: Path) -> None:
+    wide, narrow = sample.wide()[:1], [sample.scored("a", {"psnr_rgb": [1.0, 2.0]})]
+    page = shown(write_report(wide, tmp_path / "wide", store=None), tmp_path / "profile")
+    boxes = page.one("details", cls="columns").every("input", type="checkbox")
+    assert len(list(boxes)) == len(wide[0].metrics) > 7
+    page = shown(write_report(narrow, tmp_path / "narrow", store=None), tmp_path / "profile")
+    assert not list(page.every("details", cls="columns"))
