@@ -23,6 +23,7 @@ from gfpbench.report.formatting import own, pages, plural, printable, write_page
 from gfpbench.report.gate import Gate, write_gate
 from gfpbench.report.model import Group
 from gfpbench.report.reading import readings
+from gfpbench.report.scatter import Scatter, scatter_of
 from gfpbench.report.side_tables import GroupLine, SetLine, SideBySide, group_lines, set_lines, side_by_side
 from gfpbench.report.strips import Stores, Strips, any_of, brief, strips_of
 from gfpbench.report.summary import summary
@@ -40,6 +41,7 @@ class Section:
     group: Group
     strips: Strips
     charts: tuple[Chart, ...]
+    scatter: Scatter | None
     command: str
     sets: tuple[SetLine, ...]
     protocols: tuple[SideBySide, ...]
@@ -88,7 +90,7 @@ def render(
 ) -> str:
     """The page as text. Reads kept images from ``stores``; writes nothing."""
     whole = summary(results)
-    script = own("page.js") + own("viewer.js")
+    script = own("page.js") + own("viewer.js") + own("scatter.js")
     judged = None
     if gate:
         from gfpbench.report.gate_view import gate_view
@@ -163,6 +165,7 @@ def _section(group: Group, stores: Stores) -> Section:
         group=group,
         strips=strips_of(group, stores),
         charts=charts,
+        scatter=scatter_of(group),
         command=reproduce(group),
         sets=set_lines(group),
         protocols=side_by_side(group),

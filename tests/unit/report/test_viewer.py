@@ -106,3 +106,17 @@ def test_columns_are_picked_where_they_are_many(tmp_path: Path) -> None:
     boxes = shown(tmp_path / "wide.html", tmp_path / "profile").one("details", cls="columns").every("input")
     assert len(list(boxes)) == len(wide[0].metrics) > 7
     assert not list(shown(tmp_path / "narrow.html", tmp_path / "profile").every("details", cls="columns"))
+
+
+def test_scores_are_drawn_against_what_was_drawn(page: tuple[Path, Path, tuple[Result, ...]], tmp_path: Path) -> None:
+    figure = shown(page[0], tmp_path).one("figure", cls="scatter")
+    assert "hidden" not in figure.attributes
+    names = [option.text for option in figure.one("select", cls="across").every("option")]
+    assert names == list(sample.drawn(0))
+    dots = list(figure.every("circle"))
+    images = len(page[2][0].rows)
+    assert len(dots) == 3 * images  # input, a and b
+    titles = {dot.one("title").text for dot in dots}
+    row = next(one for one in page[2] if one.case.restorer == "a").rows[0]
+    value, at = (float(f"{one:.5g}") for one in (row.scores["psnr_rgb"], row.parameters["blur_sigma_px"]))
+    assert f"{row.id} · a: {value:g} at {at:g}" in titles
