@@ -25,6 +25,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "report": judge.report_,
     "compare": judge.compare,
     "matrix": judge.matrix_,
+    "history": judge.history_,
     "claims": judge.claims_,
     "explain": judge.explain,
     "fetch": look.fetch,

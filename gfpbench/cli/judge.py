@@ -1,4 +1,4 @@
-"""Subcommands that judge stored results: report, compare, matrix, claims, explain."""
+"""Subcommands that judge stored results: report, compare, matrix, history, claims, explain."""
 
 from __future__ import annotations
 
@@ -132,11 +132,7 @@ def matrix_(
     from gfpbench import report as reports
     from gfpbench import results as stored
 
-    files: list[Path] = []
-    for path in results:
-        inside = sorted(path.glob("*/results.json")) if not (path / "results.json").exists() else []
-        files += inside or [result_file(path)]
-    read = tuple(result for file in files for result in stored.read(file))
+    read = tuple(result for path in results for file in _files_in(path) for result in stored.read(file))
     _refuse_inside_inputs(read, to)
     found = reports.matrix(read)
     if markdown:
@@ -149,6 +145,65 @@ def matrix_(
         say(*found.notes, f"report: {reports.write_matrix(read, to)}")
     if not found.passed:
         raise typer.Exit(1)
+
+
+def history_(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Oldest first: results.json files, folders that hold one, or folders of such folders, which are taken "
+            "in the order of their names. NAME=PATH names a run; else its folder does."
+        ),
+    ],
+    to: Annotated[Path, typer.Option(help="Folder for history.html.")] = Path("report"),
+    csv: Annotated[Path | None, typer.Option(help="Also write a table of all runs, for pandas and others.")] = None,
+    benchmark_json: Annotated[
+        Path | None,
+        typer.Option(help="Folder for bigger.json and smaller.json of the newest run, for github-action-benchmark."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw each metric over several runs, with intervals, and mark where it changed from one run to the next.
+
+    Exit code 1 where the newest run is worse than the one before it.
+    """
+    from gfpbench import codec
+    from gfpbench import results as stored
+    from gfpbench.disk import write_whole
+    from gfpbench.report import history as over
+    from gfpbench.types import BadInput
+
+    read: list[over.Run] = []
+    for text in runs:
+        name, given, path = text.rpartition("=") if not Path(text).exists() else ("", "", text)
+        files = _files_in(Path(path))
+        if given and len(files) > 1:
+            raise BadInput(f"{text}: {path} holds {len(files)} runs, which one name cannot tell apart")
+        read += [over.Run(name or file.parent.absolute().name, stored.read(file)) for file in files]
+    _refuse_inside_inputs([result for run in read for result in run.results], to)
+    found = over.history(read)
+    if csv is not None:
+        write_whole(csv, over.history_csv(found))
+    if benchmark_json is not None:
+        for file, rows in (
+            ("bigger.json", over.benchmark_json(found, "higher")),
+            ("smaller.json", over.benchmark_json(found, "lower")),
+        ):
+            write_whole(benchmark_json / file, json.dumps(rows, indent=2, allow_nan=False) + "\n")
+    if as_json:
+        print(json.dumps(codec.encode(found, infinite=True), indent=2, allow_nan=False))
+    else:
+        say(*over.history_lines(found), f"history: {over.write_history(found, to)}")
+    if found.newest_is_worse:
+        raise typer.Exit(1)
+
+
+def _files_in(path: Path) -> list[Path]:
+    """The results.json that a path names, or those of the folders in it, ``run-2`` before ``run-10``."""
+    from gfpbench.report.history import by_name
+
+    inside = sorted(path.glob("*/results.json"), key=lambda file: by_name(file.parent))
+    return inside if inside and not (path / "results.json").exists() else [result_file(path)]
 
 
 def claims_(
