@@ -9,6 +9,7 @@ from gfpbench.lazy import lazy_package
 
 if TYPE_CHECKING:
     from gfpbench.claims.agreement import agreements
+    from gfpbench.claims.challenge import Standing, standing
     from gfpbench.claims.inputs import Held, held_inputs, other_inputs
     from gfpbench.claims.judge import Outcome, Status, judge, judge_row, open_outcome
     from gfpbench.claims.published import Claim, Paper, Row, Table, claims, papers, read, row, tables
@@ -21,6 +22,7 @@ __all__ = [
     "Outcome",
     "Paper",
     "Row",
+    "Standing",
     "Status",
     "Table",
     "agreements",
@@ -36,6 +38,7 @@ __all__ = [
     "papers",
     "read",
     "row",
+    "standing",
     "tables",
     "waits_for",
 ]

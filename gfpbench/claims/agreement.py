@@ -13,7 +13,7 @@ from itertools import combinations
 from gfpbench.assets.datasets import INPUTS
 from gfpbench.claims.judge import Outcome, Status
 from gfpbench.claims.published import Row, Table
-from gfpbench.metrics.protocol import FAILED, VALID
+from gfpbench.metrics.protocol import FAILING, VALID
 from gfpbench.metrics.protocols import differences
 
 
@@ -32,14 +32,15 @@ def _recomputed(tables: Sequence[Table]) -> Iterator[Outcome]:
         for row in table.rows if challenge is not None else ():
             assert challenge is not None
             if challenge.score in row.figures:
-                yield _made_of(table, row, challenge.score, challenge.total(row.figures), challenge.formula)
-            if VALID in row.figures and FAILED in row.figures:
+                room = table.recomputes_within or 0.0
+                yield _made_of(table, row, challenge.score, challenge.total(row.figures), challenge.formula, room)
+            if VALID in row.figures and FAILING in row.figures:
                 words = f"at most {challenge.most_failing} failing images"
-                yield _made_of(table, row, VALID, float(challenge.valid(row.figures[FAILED])), words)
+                yield _made_of(table, row, VALID, float(challenge.valid(row.figures[FAILING])), words, 0.0)
 
 
-def _made_of(table: Table, row: Row, figure: str, made: float, of: str) -> Outcome:
-    published, room = row.figures[figure], table.recomputes_within or 0.0
+def _made_of(table: Table, row: Row, figure: str, made: float, of: str, room: float) -> Outcome:
+    published = row.figures[figure]
     away = abs(made - published)
     holds = away <= room + 1e-12  # the bound itself, whose last digit is binary
     return Outcome(

@@ -32,12 +32,14 @@ class Judged:
 
 def judged(results: Sequence[Result], *, elsewhere: bool = True) -> Judged:
     """Everything published against the Results. ``elsewhere`` as in ``judge_numbers``."""
-    held = [held_inputs(result, _beside(result, results, "input")) for result in results]
+    several = {table.faces for table in tables() if table.inputs}
+    doubtful = [result for result in results if result.case.faces.partition(":")[0] in several]
+    held = [held_inputs(result, _beside(result, results, "input")) for result in doubtful]
     return Judged(
         judge_claims(results),
         judge_numbers(results, elsewhere=elsewhere),
         agreements(tables()),
-        about_inputs(results, held),
+        about_inputs(doubtful, held) if doubtful else (),
     )
 
 
@@ -85,7 +87,7 @@ def judge_numbers(results: Sequence[Result], *, elsewhere: bool = True) -> tuple
                 f"waits for a run: gfpbench run --restorer {row.restorer} --faces {table.faces} "
                 f"--degradation {table.degradation}"
             )
-            if measured is not None and row.restorer != "truth":
+            if measured is not None and table.inputs and row.restorer != "truth":
                 waiting = other_inputs(table, row, measured, _beside(measured, results, "input"))
             else:
                 waiting = waiting if measured is None else ""

@@ -36,27 +36,32 @@ class PointList:
     Args:
         file: its name.
         sha256: of its bytes.
-        rows: stem of an image's name -> the set it belongs to, and its points in pixels of 512.
+        rows: an image's name without its suffix -> the set it belongs to -> its points in pixels of 512.
     """
 
     file: str
     sha256: str
-    rows: Mapping[str, tuple[str, Five]]
+    rows: Mapping[str, Mapping[str, Five]]
 
     def of(self, face_id: str) -> tuple[str, Five]:
         """Set and points of an image, which may lie in a folder of its set.
 
         Raises:
-            BadInput: where the list has no row for it, and where its folder is another set of the list.
+            BadInput: where the list has no row for it, where it has several and no folder tells which, and where its
+                folder is another set of the list.
         """
         path = PurePosixPath(face_id)
-        if path.name not in self.rows:
+        found, folder = self.rows.get(path.name, {}), path.parent.name
+        if not found:
             raise BadInput(f"{self.file} has no row for {face_id}")
-        dataset, five = self.rows[path.name]
-        folder = path.parent.name
-        if folder != dataset and folder in {each for each, _ in self.rows.values()}:
-            raise BadInput(f"{self.file} has {path.name} in {dataset}, where the image lies in {folder}")
-        return dataset, five
+        if folder in found:
+            return folder, found[folder]
+        sets = " and ".join(found)
+        if len(found) > 1:
+            raise BadInput(f"{self.file} has {path.name} in {sets}: the image's folder must be one of them")
+        if any(folder in each for each in self.rows.values()):
+            raise BadInput(f"{self.file} has {path.name} in {sets}, where the image lies in {folder}")
+        return next(iter(found.items()))
 
     def missing(self, face_ids: Iterable[str]) -> str:
         """Which images have no row, in one line; empty where all have one."""
@@ -66,7 +71,7 @@ class PointList:
 
     def record(self) -> dict[str, Json]:
         """What a Result keeps of it."""
-        return {"file": self.file, "rows": len(self.rows), "sha256": self.sha256}
+        return {"file": self.file, "rows": sum(map(len, self.rows.values())), "sha256": self.sha256}
 
 
 @runtime_checkable
@@ -113,17 +118,17 @@ def read_point_list(path: Path) -> PointList:
         lacking = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if lacking:
             raise BadInput(f"{where}: is no list of five points: it lacks the columns {', '.join(lacking[:_SHOWN])}")
-        rows: dict[str, tuple[str, Five]] = {}
+        rows: dict[str, dict[str, Five]] = {}
         for line in reader:
             name, dataset, five = _row(where, reader.line_num, line)
-            if name in rows:
-                raise BadInput(f"{where}: line {reader.line_num}: {name} is there twice")
-            rows[name] = dataset, five
+            if dataset in rows.setdefault(name, {}):
+                raise BadInput(f"{where}: line {reader.line_num}: {name} of {dataset} is there twice")
+            rows[name][dataset] = five
     except csv.Error as error:
         raise BadInput(f"{where}: line {reader.line_num}: {error}") from error
     if not rows:
         raise BadInput(f"{where}: has no rows")
-    eyes = median((five[0][1] + five[1][1]) / 2 for _, five in rows.values())
+    eyes = median((five[0][1] + five[1][1]) / 2 for each in rows.values() for five in each.values())
     if not EYES_PX[0] < eyes < EYES_PX[1]:
         raise BadInput(
             f"{where}: the eyes of its faces lie {eyes:.0f} px below the top, and not about 240 px as in aligned faces "

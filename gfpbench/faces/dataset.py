@@ -10,6 +10,7 @@ from typing import Protocol
 
 from gfpbench import images
 from gfpbench.decode import read
+from gfpbench.decode.point_lists import PointList, find_point_list
 from gfpbench.faces.align import Square, crop
 from gfpbench.faces.folder import to_square
 from gfpbench.images import Bytes
@@ -82,6 +83,16 @@ class Dataset:
         self._facts = facts
         self._labels = tuple(labels)
         self._sha256: str | None = None
+        self._points: PointList | None = None
+        self._looked_for_points = False
+
+    def point_list(self) -> PointList | None:
+        """The list of five points in the folder of the set; None where there is none. Raises BadInput for a bad one."""
+        if not self._looked_for_points:
+            folder = Path(str(self._facts.get("from", "")))
+            self._points = find_point_list(folder) if folder.is_dir() else None
+            self._looked_for_points = True
+        return self._points
 
     def ids(self) -> tuple[str, ...]:
         """Names in sampled order."""
@@ -99,6 +110,7 @@ class Dataset:
 
     def source(self) -> Mapping[str, Json]:
         """Where it is from, its licence, its alignment, and a hash over labels, names and lengths of files."""
+        points = self.point_list()
         if self._sha256 is None:  # two hundred thousand files are asked for their length once, not for every record
             self._sha256 = self._hash()
         return {
@@ -107,6 +119,7 @@ class Dataset:
             "size_px": self.size_px,
             "order": ORDER,
             **self._facts,
+            **({} if points is None else {"five_points": points.record()}),
             "files_sha256": self._sha256,
         }
 

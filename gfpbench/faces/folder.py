@@ -9,6 +9,7 @@ from pathlib import Path
 from gfpbench import images
 from gfpbench.decode import read
 from gfpbench.decode.files import list_images, named, printable
+from gfpbench.decode.point_lists import PointList, find_point_list
 from gfpbench.images import Bytes
 from gfpbench.types import BadInput, Face, Json
 
@@ -28,7 +29,8 @@ class Folder:
         licence: in words.
 
     Raises:
-        BadInput: where it is no folder, cannot be listed, or holds no image.
+        BadInput: where it is no folder, cannot be listed, or holds no image; where it holds several lists of five
+            points, or one that cannot be used.
     """
 
     def __init__(
@@ -46,6 +48,11 @@ class Folder:
         self._left_out = listing.record()
         if not self._files:
             raise BadInput(listing.none_taken())
+        self._points = find_point_list(path)
+
+    def point_list(self) -> PointList | None:
+        """The list of five points that lies in the folder; None where there is none."""
+        return self._points
 
     def ids(self) -> tuple[str, ...]:
         """Names in code-point order."""
@@ -74,6 +81,7 @@ class Folder:
             "count": len(self._files),
             "size_px": self.size_px,
             "files_sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+            **({} if self._points is None else {"five_points": self._points.record()}),
             **({"left_out": self._left_out} if self._left_out else {}),
         }
 

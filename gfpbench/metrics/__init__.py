@@ -45,6 +45,7 @@ METRICS: dict[str, str] = {
     "psnr_rgb_cap80": "gfpbench.metrics.pyiqa_defaults:psnr_rgb_cap80",
     "psnr_yiq_cap80": "gfpbench.metrics.pyiqa_defaults:psnr_yiq_cap80",
     "ssim_yiq": "gfpbench.metrics.pyiqa_defaults:ssim_yiq",
+    "niqe_yiq": "gfpbench.metrics.niqe:niqe_yiq",
     "lpips_vgg_bgr": "gfpbench.metrics.bgr:lpips_vgg_bgr",
     "lpips_vgg_bgr_01": "gfpbench.metrics.bgr:lpips_vgg_bgr_01",
     "deg_arcface_vqfr": "gfpbench.metrics.identity:deg_arcface_vqfr",
@@ -60,7 +61,13 @@ ITSELF_REASON = "is measured against the input, which would be compared with its
 """Why a metric is blank for inputs without a ground truth, and for the row of the inputs themselves."""
 
 
-SURVIVING: Mapping[str, str] = {"deg": "identity", "rad": "identity", "lmd": "landmarks", "colour": "colours"}
+SURVIVING: Mapping[str, str] = {
+    "deg": "identity",
+    "rad": "identity",
+    "cos": "identity",
+    "lmd": "landmarks",
+    "colour": "colours",
+}
 """First part of a metric's name -> what it looks at, which a restoration has to leave as it is in the input. Every
 metric of these families is also there against the degraded input, as ``deg_dlib_vs_input``."""
 

@@ -128,6 +128,7 @@ def adaface_metric(listed: PointList | None = None) -> PerImageMetric:
         source="face_alignment/inference.py in zhengchen1999/NTIRE2025_RealWorld_Face_Restoration@b06055c: AdaFace "
         f"IR-50 (MS1MV2), BGR, aligned by {by}",
         score=score,
+        by_points=adaface_metric,
     )
 
 

@@ -43,7 +43,7 @@ def _ntire(year: int, source: str, wider: float, web_photo: float, note: str) ->
         f"ntire-{year}",
         f"The NTIRE {year} challenge on real-world face restoration: no truth, one score, a bound on lost identities.",
         source,
-        {"FID": "fid_legacy_vs_ffhq50k"},
+        {"NIQE": "niqe_yiq", "AdaFace": "cos_adaface_vs_input", "FID": "fid_legacy_vs_ffhq50k"},
         (
             f"Score = {challenge.formula}",
             "each mean is one of a set of images, weighted by the number of images in it; FID is of all 450 outputs "
@@ -57,12 +57,10 @@ def _ntire(year: int, source: str, wider: float, web_photo: float, note: str) ->
             note,
         ),
         {
-            "NIQE": "pyiqa's niqe, on YIQ luma",
             "CLIPIQA": "pyiqa's clipiqa, on ResNet-50",
             "MANIQA": "pyiqa's maniqa, trained on KonIQ",
             "MUSIQ": "pyiqa's musiq, trained on KonIQ",
             "QALIGN": "pyiqa's qalign, in half precision",
-            "AdaFace": "needs the network and its weights",
         },
         challenge,
     )

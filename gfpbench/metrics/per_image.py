@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gfpbench.images import moved
 from gfpbench.lazy import LazyModule
-from gfpbench.types import BadInput, Better, ImageBatch
+from gfpbench.types import BadInput, Better, ImageBatch, Metric
 
 if TYPE_CHECKING:
     import torch
+
+    from gfpbench.decode.point_lists import PointList
 else:
     torch = LazyModule("torch")
 
@@ -36,6 +38,7 @@ class PerImageMetric:
         needs_input: True where ``truth`` has to be the degraded input (``against_input``).
         source: paper and equation, or repository at a commit.
         score: the arithmetic: two checked batches on one device to (B,) float64. Never called with anything else.
+        by_points: of a metric that aligns faces: the same by a list of five points; None for any other.
     """
 
     name: str
@@ -49,6 +52,7 @@ class PerImageMetric:
     source: str
     score: Callable[[ImageBatch, ImageBatch], torch.Tensor]
     needs_input: bool = False
+    by_points: Callable[[PointList], PerImageMetric] | None = None
 
     def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
         """Score each image: (B,) float64 on the CPU, in the order of ``restored.ids``. ``inf`` allowed, NaN never.
@@ -101,6 +105,14 @@ def against_input(metric: PerImageMetric) -> PerImageMetric:
         source=f"{metric.source}; against the degraded input in place of the truth",
         score=score,
     )
+
+
+def aligned_by(metric: Metric, points: PointList | None) -> Metric:
+    """The metric with faces aligned by a list of five points; the metric itself where there is none, or no aligning."""
+    if points is None or not isinstance(metric, PerImageMetric) or metric.by_points is None:
+        return metric
+    listed = metric.by_points(points)
+    return cast("Metric", against_input(listed) if metric.needs_input else listed)
 
 
 def check_pairs(metric: str, restored: ImageBatch, truth: ImageBatch) -> None:

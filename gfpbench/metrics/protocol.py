@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gfpbench.types import BadInput
 
-FAILED, VALID = "failed", "valid"
+FAILING, VALID = "failing", "valid"
 """Figures of every challenge: how many images fail, and 1 for an entry that is valid, else 0."""
 
 
@@ -76,7 +76,7 @@ class Challenge:
     @property
     def derived(self) -> tuple[str, str, str]:
         """The figures that are made of others: the score, how many images fail, and whether the entry is valid."""
-        return self.score, FAILED, VALID
+        return self.score, FAILING, VALID
 
     @property
     def images(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from gfpbench.metrics import METRICS
 from gfpbench.metrics import TABLE as _METRICS
 from gfpbench.metrics.no_truth_protocols import NO_TRUTH_PROTOCOLS
+from gfpbench.metrics.per_image import VS_INPUT
 from gfpbench.metrics.protocol import Protocol
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.metrics.set_measures import TABLE as _SET_METRICS
@@ -168,6 +169,7 @@ PROTOCOLS: dict[str, Protocol] = {
                 "psnry": "psnr_yiq_cap80",
                 "ssim": "ssim_yiq",
                 "lpips": "lpips_alex",
+                "niqe": "niqe_yiq",
                 "fid": "fid_clean_vs_truth",
             },
             (
@@ -176,7 +178,6 @@ PROTOCOLS: dict[str, Protocol] = {
                 "SSIM on rounded luma, negative contrast-structure terms cut to 0",
                 "LPIPS on AlexNet, FID with the clean resize",
             ),
-            {"niqe": "on YIQ luma rounded in single precision; niqe here is on BT.601 luma (0.15 lower or higher)"},
         ),
         *NO_TRUTH_PROTOCOLS,
     )
@@ -207,6 +208,8 @@ CONVENTIONS: dict[str, Mapping[str, str]] = {
     },
     "ssim_y": {"channels": "BT.601 luma, 16..235", "colours": "as restored", "negative terms": "kept"},
     "ssim_yiq": {"channels": "YIQ luma, rounded", "colours": "as restored", "negative terms": "cut to 0"},
+    "niqe": {"luma": "BT.601, 16..235"},
+    "niqe_yiq": {"luma": "Y of YIQ, 0..255 (0.15 lower or higher)"},
     "lpips_alex": {"network": "AlexNet", "channel order": "RGB", "range": "[-1, 1]"},
     "lpips_vgg": {"network": "VGG-16", "channel order": "RGB", "range": "[-1, 1]"},
     "lpips_vgg_bgr": {"network": "VGG-16", "channel order": "BGR", "range": "[-1, 1]"},
@@ -232,7 +235,8 @@ def find(name: str) -> Protocol:
     named_alike("protocol", name, protocol.name, "PROTOCOLS in gfpbench/metrics/protocols.py")
     for figure, metric in protocol.figures.items():
         if metric not in SET_METRICS:
-            companion(METRICS, metric, f"{figure} of protocol {name!r}", f"{_METRICS} (or {_SET_METRICS})")
+            base = metric.removesuffix(VS_INPUT)
+            companion(METRICS, base, f"{figure} of protocol {name!r}", f"{_METRICS} (or {_SET_METRICS})")
     return protocol
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from gfpbench import results as stored
-from gfpbench.claims import Judged
+from gfpbench.claims import Judged, Standing
 from gfpbench.collapse.measuring import axis_name
 from gfpbench.degrade.axes import AXES, load_axis
 from gfpbench.metrics.protocols import DEFAULT
@@ -24,7 +24,15 @@ from gfpbench.report.gate import Gate, write_gate
 from gfpbench.report.model import Group
 from gfpbench.report.reading import readings
 from gfpbench.report.scatter import Scatter, scatter_of
-from gfpbench.report.side_tables import GroupLine, SetLine, SideBySide, group_lines, set_lines, side_by_side
+from gfpbench.report.side_tables import (
+    GroupLine,
+    SetLine,
+    SideBySide,
+    group_lines,
+    set_lines,
+    side_by_side,
+    standings,
+)
 from gfpbench.report.strips import Stores, Strips, any_of, brief, strips_of
 from gfpbench.report.summary import summary
 from gfpbench.report.text import counted
@@ -45,6 +53,7 @@ class Section:
     command: str
     sets: tuple[SetLine, ...]
     protocols: tuple[SideBySide, ...]
+    challenges: tuple[Standing, ...]
     groups: tuple[GroupLine, ...]
 
 
@@ -169,6 +178,7 @@ def _section(group: Group, stores: Stores) -> Section:
         command=reproduce(group),
         sets=set_lines(group),
         protocols=side_by_side(group),
+        challenges=standings(group),
         groups=group_lines(group),
     )
 

@@ -1,11 +1,12 @@
-"""Tables beside the summary: scores of whole sets, one restoration under several protocols, means by attribute."""
+"""Tables beside the summary: whole sets, one restoration under several protocols, challenges, means by attribute."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gfpbench.metrics.protocols import differences
+from gfpbench.claims import Standing, standing
+from gfpbench.metrics.protocols import PROTOCOLS, differences
 from gfpbench.report.formatting import BLANK, decimals_for, shown, with_note
 from gfpbench.report.model import Column, Group, Line
 from gfpbench.report.summary import measured
@@ -103,6 +104,16 @@ def side_by_side(group: Group) -> tuple[SideBySide, ...]:
             if len({metric for _, metric in named}) > 1:
                 found.append(_side_by_side(quantity, line, named))
     return tuple(found)
+
+
+def standings(group: Group) -> tuple[Standing, ...]:
+    """Of each restorer under each protocol of a challenge that it was measured under; the ground truth has none."""
+    return tuple(
+        standing(PROTOCOLS[name], line.result)
+        for line in group.lines
+        for name in line.result.protocols
+        if line.role != "truth" and name in PROTOCOLS and PROTOCOLS[name].challenge is not None
+    )
 
 
 def _side_by_side(quantity: str, line: Line, named: list[tuple[str, str]]) -> SideBySide:

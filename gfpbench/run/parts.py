@@ -5,13 +5,15 @@ from __future__ import annotations
 import faulthandler
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from gfpbench import assets, devices
 from gfpbench.assets.datasets import FACES, has_truth, placed
+from gfpbench.decode.point_lists import HoldsPoints
 from gfpbench.metrics import needs_input, set_measures, without_itself, without_truth
+from gfpbench.metrics.per_image import aligned_by
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.registry import listed, unknown, whole
 from gfpbench.restorers import is_opaque
@@ -159,8 +161,11 @@ def load(
 
     measures = load_measures(metrics, protocols)  # first: to load a network takes longer
     draws = case.draws if case.has_truth or case.draws is not None else 1
+    face_set = faces.load(case.faces, size_px=case.size_px, draws=draws) if opened is None else opened
+    points = face_set.point_list() if isinstance(face_set, HoldsPoints) else None
+    measures = replace(measures, metrics=tuple(aligned_by(metric, points) for metric in measures.metrics))
     return Parts(
-        faces=faces.load(case.faces, size_px=case.size_px, draws=draws) if opened is None else opened,
+        faces=face_set,
         degradation=load_degradation(case.degradation),
         restorer=None
         if case.restorer == TRUTH

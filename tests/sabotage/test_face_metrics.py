@@ -200,6 +200,7 @@ WRONG_FIGURES: list[tuple[str, str, str, str]] = [
     ("VGG for AlexNet", "pyiqa-default", "lpips", "lpips_vgg"),
     ("BT.601 for YIQ", "pyiqa-default", "psnry", "psnr_y"),
     ("YIQ for BT.601 in SSIM", "pyiqa-default", "ssim", "ssim_y"),
+    ("BT.601 for YIQ in NIQE", "ntire-2025", "NIQE", "niqe"),
     ("no cap", "pyiqa-default", "psnr", "psnr_yiq_cap80"),
 ]
 

@@ -60,6 +60,7 @@ def companions() -> list[Companion]:
     ]
     for name, protocol in protocols.PROTOCOLS.items():
         for metric in protocol.metrics:
+            metric = metric.removesuffix("_vs_input")  # whose row is that of the metric itself
             table: Mapping[str, Any] = metrics.METRICS if metric in metrics.METRICS else set_measures.SET_METRICS
             file = "gfpbench/metrics/__init__.py"
             found.append(Companion(f"protocol {name}", table, metric, partial(protocols.find, name), file))

@@ -101,3 +101,42 @@ def test_an_image_fails_strictly_below_the_threshold_of_its_set_and_year() -> No
             assert challenge.fails(name, threshold - 1e-9)
         assert challenge.valid(10)
         assert not challenge.valid(11)
+
+
+def test_all_totals_of_the_challenge_are_made_of_their_rows_and_a_digit_read_wrongly_is_seen() -> None:
+    found = told(tables("ntire-2025"))
+    totals = {key: one for key, one in found.items() if key.endswith("/Score from its row")}
+    assert len(totals) == 13
+    assert {one.status for one in found.values()} == {"held"}
+    for one in totals.values():
+        assert one.expected is not None
+        assert one.got is not None
+        assert abs(one.got - one.expected) < 1.1e-4  # and within 1e-4 at the four printed decimals
+    for old, new in (
+        ("CLIPIQA = 0.9517", "CLIPIQA = 0.9511"),
+        ("FID = 55.3807", "FID = 56.3807"),
+        ("4.3638", "4.3683"),
+    ):
+        wrong = told(tables("ntire-2025", replaced=(old, new)))
+        assert wrong["ntire-2025/test/AllForFace/Score from its row"].status == "failed"
+    wrong = told(tables("ntire-2025", replaced=("failing = 10,", "failing = 11,")))
+    assert wrong["ntire-2025/test/AIIALab/valid from its row"].status == "failed"
+
+
+def test_two_papers_repeat_no_reference_figures_to_a_thousandth_and_fid_to_about_one() -> None:
+    found = told(tables("osdface-2025", "spider"))
+    assert {one.status for one in found.values()} == {"held"}
+    assert len(found) == 12  # four rows, three figures
+    for key, one in found.items():
+        assert one.expected is not None
+        assert one.got is not None
+        assert abs(one.expected - one.got) <= (1 if "/FID = " in key else 1e-3)
+    wrong = told(tables("osdface-2025", "spider", replaced=("MANIQA = 0.5420", "MANIQA = 0.5240")))
+    assert wrong["osdface-2025/lfw-test/DAEFR/MANIQA = spider/lfw-test/DAEFR"].status == "failed"
+    assert not any("GFPGAN" in key for key in found)  # its version is not stated: it is compared with nothing
+
+
+def test_a_total_without_its_bound_is_refused() -> None:
+    text = (FOLDER / "ntire-2025.toml").read_text().replace("recomputes_within", "# recomputes_within")
+    with pytest.raises(BadInput, match="Score, failing, valid are made of other figures: state recomputes_within"):
+        parse("ntire-2025", text)

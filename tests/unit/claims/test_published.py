@@ -52,6 +52,23 @@ def test_the_numbers_are_those_of_the_papers() -> None:
             "FID-HQ": 72.788,
         },
         "osdface-2025/celeba-test/OSDFace": {"NIQE": 3.884, "Deg": 60.0708, "LMD": 5.2867, "FID-FFHQ": 45.415},
+        "osdface-2025/wider-test/RestoreFormer++": {"CLIPIQA": 0.7159, "MUSIQ": 71.332, "FID": 45.398},
+        "osdface-2025/wider-test/OSDFace": {"MANIQA": 0.5229, "NIQE": 3.7741, "FID": 34.648},
+        "osdface-2025/lfw-test/CodeFormer": {"CLIPIQA": 0.689, "MANIQA": 0.5266, "FID": 52.341},
+        "osdface-2025/lfw-test/DiffBIR": {"CLIPIQA": 0.7948, "NIQE": 5.6782, "FID": 40.32},
+        "osdface-2025/webphoto-test/VQFR": {"CLIPIQA": 0.6769, "NIQE": 4.6095, "FID": 84.776},
+        "osdface-2025/webphoto-test/OSDFace": {"MUSIQ": 73.935, "NIQE": 3.9864, "FID": 84.597},
+        "spider/lfw-test/DAEFR": {"MANIQA": 0.542, "CLIPIQA": 0.6965, "FID": 47.69},
+        "spider/wider-test/DiffBIR": {"MANIQA": 0.6624, "CLIPIQA": 0.8083, "FID": 35.82},
+        "ntire-2025/test/AllForFace": {
+            "NIQE": 3.981,
+            "CLIPIQA": 0.9517,
+            "MANIQA": 0.7035,
+            "Score": 4.3638,
+            "failing": 1,
+        },
+        "ntire-2025/test/Night Watch": {"MUSIQ": 77.1615, "QALIGN": 4.5075, "FID": 76.5814, "failing": 130, "valid": 0},
+        "ntire-2025/test/IPCV": {"AdaFace": 0.638, "NIQE": 5.4568, "FID": 55.7525, "Score": 3.645},
         "pmrf-2024/celeba-test/PMRF": {"PSNR": 26.37, "SSIM": 0.7073, "LPIPS": 0.347, "Deg": 30.67, "LMD": 2.03},
     }
     unchecked = [table.id for table in claims.tables() if not any(row.id in expected for row in table.rows)]

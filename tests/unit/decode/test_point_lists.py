@@ -42,6 +42,15 @@ def test_a_list_is_read_by_the_names_of_its_columns(tmp_path: Path) -> None:
     assert read_point_list(path).rows == {"0412": found.rows["0412"]}
 
 
+def test_a_name_of_two_sets_is_told_by_its_folder(tmp_path: Path) -> None:
+    found = read_point_list(write(tmp_path / "list.csv", line("0412", "Wider-Test"), line("0412", "CelebA", 1.01)))
+    assert found.record()["rows"] == 2
+    assert found.of("CelebA/0412")[1] != found.of("test/Wider-Test/0412")[1]
+    for face_id in ("0412", "LFW-Test/0412"):
+        with pytest.raises(BadInput, match="has 0412 in Wider-Test and CelebA: the image's folder must be one of them"):
+            found.of(face_id)
+
+
 def test_other_csv_files_are_no_lists(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("name,score\na,1\n")
     assert find_point_list(tmp_path) is None
@@ -55,7 +64,7 @@ def test_other_csv_files_are_no_lists(tmp_path: Path) -> None:
     ("lines", "head", "said"),
     [
         ((line("1", "CelebA"),), HEAD.replace("nose_x", "nose"), "lacks the columns nose_x"),
-        ((line("1", "CelebA"), line("1", "CelebA")), HEAD, "line 3: 1 is there twice"),
+        ((line("1", "CelebA"), line("1", "CelebA")), HEAD, "line 3: 1 of CelebA is there twice"),
         ((line("1", "CelebA").replace("242.1", "left"),), HEAD, "line 2: left_eye_y is no number: 'left'"),
         ((line("1", "CelebA").rsplit(",", 1)[0],), HEAD, "line 2: mouth_right_y is no number"),
         ((line("", "CelebA"),), HEAD, "line 2: lacks its filename"),

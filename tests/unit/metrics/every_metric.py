@@ -153,6 +153,7 @@ ORACLES: dict[str, Oracle] = {
     "psnr_rgb_cap80": Oracle(scripts.SCRIPTS["pyiqa-default", "psnr"][0], 1e-4, photographs),
     "psnr_yiq_cap80": Oracle(scripts.SCRIPTS["pyiqa-default", "psnry"][0], 1e-4, photographs),
     "ssim_yiq": Oracle(scripts.SCRIPTS["pyiqa-default", "ssim"][0], 1e-4, photographs),
+    "niqe_yiq": Oracle(scripts.pyiqa_niqe, 0.03, photographs),
     "lpips_alex": Oracle(scripts.of("alex"), 1e-5, small),
     "lpips_vgg": Oracle(scripts.of("vgg"), 1e-5, small),
     "lpips_vgg_bgr": Oracle(scripts.of("vgg", order=-1), 1e-5, small),

@@ -20,6 +20,7 @@ import torch
 
 from gfpbench import assets
 from gfpbench.metrics import load, protocols
+from gfpbench.metrics.niqe import PRISTINE_FILE
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.types import BadInput, Metric
 from tests.unit.metrics import network_oracles as networks
@@ -181,6 +182,15 @@ def pyiqa(name: str) -> Script:
     return lambda restored, truth, _: float(metric()(*(laws.oracles.as_tensor(image) for image in (restored, truth))))
 
 
+def pyiqa_niqe(restored: Any, _: Any, __: Path) -> float:
+    """pyiqa's arithmetic on the pristine model that basicsr has; pyiqa would download the same as a MATLAB file."""
+    from pyiqa.archs.niqe_arch import calculate_niqe
+
+    model = np.load(PRISTINE_FILE)
+    pristine = (torch.from_numpy(model[name]) for name in ("mu_pris_param", "cov_pris_param"))
+    return float(calculate_niqe(laws.oracles.as_tensor(restored), 0, True, "yiq", *pristine))
+
+
 def of(network: str, **settings: Any) -> Script:
     return lambda restored, truth, folder: lpips_of(restored, truth, folder, network, **settings)
 
@@ -215,6 +225,11 @@ SCRIPTS: dict[tuple[str, str], tuple[Script, float]] = {
     ("difface", "SSIM"): (basicsr_ssim, 1e-9),
     ("report-2021", "PSNR"): (basicsr_psnr, 1e-9),
     ("report-2021", "SSIM"): (basicsr_ssim, 1e-9),
+    ("ntire-2025", "AdaFace"): (adaface_cosine, 5e-5),
+    ("ntire-2026", "AdaFace"): (adaface_cosine, 5e-5),
+    ("ntire-2025", "NIQE"): (pyiqa_niqe, 0.03),
+    ("ntire-2026", "NIQE"): (pyiqa_niqe, 0.03),
+    ("pyiqa-default", "niqe"): (pyiqa_niqe, 0.03),
     ("pyiqa-default", "psnr"): (pyiqa("psnr"), 1e-4),
     ("pyiqa-default", "psnry"): (pyiqa("psnry"), 1e-4),
     ("pyiqa-default", "ssim"): (pyiqa("ssim"), 1e-4),
@@ -278,7 +293,7 @@ def same_as_the_script(protocol: str, figure: str, folder: Path, metric: Metric 
     with seeded_weights(folder):
         metric = metric or load([protocols.find(protocol).figures[figure]])[0]
         pairs = images()
-        if any(word in figure.lower() for word in ("lpips", "deg", "idd", "lmd")):
+        if any(word in figure.lower() for word in ("lpips", "deg", "idd", "lmd", "adaface")):
             # Networks are slow, and these say as much: one pair far apart, one nearly equal, a quarter of the pixels.
             pairs = [(restored[-96:, -96:], truth[-96:, -96:]) for restored, truth in pairs[2:]]
         if figure == "LMD":

@@ -22,7 +22,7 @@ from tests.unit.metrics import protocol_laws as scripts
 
 FIVE = ((182.3, 231.7), (300.1, 247.9), (251.4, 318.6), (190.8, 371.2), (288.5, 389.4))
 """A face that is turned, so that no part of the alignment is the identity."""
-LISTED = PointList("test_face.csv", "0" * 64, {"166752": ("CelebA", FIVE), "0412": ("Wider-Test", FIVE)})
+LISTED = PointList("test_face.csv", "0" * 64, {"166752": {"CelebA": FIVE}, "0412": {"Wider-Test": FIVE}})
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_points_of_a_list_align_as_the_script_does(weights: Path, monkeypatch: p
     metric = cos_adaface.adaface_metric(LISTED)
     assert metric.name == "cos_adaface"
     assert "test_face.csv (sha256 000000000000)" in metric.source
-    expected = scripts.adaface_cosine(*pixels, weights.parent, FIVE)
+    expected = scripts.adaface_cosine(pixels[0], pixels[1], weights.parent, FIVE)
     assert float(metric(restored, truth)) == pytest.approx(expected, abs=2e-5)
     # The mean points of FFHQ are another alignment, and another number.
     assert abs(float(cos_adaface.cos_adaface(restored, truth)) - expected) > 1e-3

@@ -17,7 +17,7 @@ from tests.unit.metrics import network_oracles as networks
 from tests.unit.metrics import per_image_laws as laws
 
 # What is summed exactly has the same bits; double precision differs in its last digits, single in its sixth.
-EXACT = ("psnr_rgb", "psnr_rgb_cap80", "niqe")
+EXACT = ("psnr_rgb", "psnr_rgb_cap80", "niqe", "niqe_yiq")
 PIXELS = {
     **dict.fromkeys(EXACT, 0.0),
     **dict.fromkeys(("psnr_y", "psnr_yiq_cap80", "psnr_rgb_fitted"), 1e-9),

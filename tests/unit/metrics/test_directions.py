@@ -26,7 +26,7 @@ HIGHER = {
 }
 """Similarities, with their best value. Everything else is a distance or a fault: lower is better."""
 
-NO_BEST = {"niqe", "piqe", "deg_arcface_vqfr", "kid_legacy", "kid_clean"}
+NO_BEST = {"niqe", "niqe_yiq", "piqe", "deg_arcface_vqfr", "kid_legacy", "kid_clean"}
 """Without a reference, without a score for equal pairs, or unbiased about 0."""
 
 UNITS = {
@@ -53,5 +53,5 @@ def test_direction_best_and_unit(metric: Any) -> None:
     assert metric.unit == next((unit for unit, names in UNITS.items() if name in names), "")
     # Noise of the last bits, not of the quality: a tolerance that hides a visible change is no tolerance.
     visible = {"dB": 0.1, "degrees": 0.1, "radians": 0.002, "px": 0.5, "Lab": 0.1, "levels": 0.01, "CIEDE2000": 0.1}
-    widest = {"niqe": 0.2, "piqe": 6.0}.get(name, visible.get(metric.unit, 0.002))
+    widest = {"niqe": 0.2, "niqe_yiq": 0.2, "piqe": 6.0}.get(name, visible.get(metric.unit, 0.002))
     assert 0 < metric.tolerance <= widest
