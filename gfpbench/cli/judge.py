@@ -27,18 +27,25 @@ def report_(
     results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold one.")],
     to: Annotated[Path, typer.Option(help="Folder for the new report.")] = Path("report"),
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a summary as markdown instead.")] = False,
+    unless_same: Annotated[
+        bool, typer.Option("--unless-same", help="With --markdown: nothing where all is as its baseline.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write one report of several stored results: other days, machines or checkpoints."""
     from gfpbench import claims
     from gfpbench import report as reports
     from gfpbench import results as stored
+    from gfpbench.types import BadInput
 
     files = [result_file(path) for path in results]
     read, labels = reports.told_apart([(file, stored.read(file)) for file in files])
     gate = reports.read_gate([file.parent for file in files]).of(read)
+    if unless_same and not markdown:
+        raise BadInput("--unless-same goes with --markdown")
     if markdown:
-        print(reports.markdown(read) + reports.gate_markdown(gate))
+        if not (unless_same and gate.all_same):
+            print(reports.markdown(read) + reports.gate_markdown(gate))
         return
     if as_json:
         print(json.dumps([stored.to_json(result) for result in read], indent=2, allow_nan=False))

@@ -37,6 +37,11 @@ class Gate:
     def passed(self) -> bool:
         return all(one.passed for one in self.comparisons) and all(one.passed for one in self.speeds)
 
+    @property
+    def all_same(self) -> bool:
+        """Whether something was compared and all of it is as its baseline: not worse, not better, nothing else."""
+        return bool(self) and all(one.kind in ("same", "alike") for one in (*self.comparisons, *self.speeds))
+
     def of(self, results: Sequence[Result]) -> Gate:
         """Without comparisons of quality whose case is not among the results, unless that is what they found."""
         cases = {result.case for result in results}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import copy
+import os
 import re
 import shutil
 import subprocess
@@ -17,9 +18,11 @@ import yaml
 from typer.main import get_command
 
 from gfpbench.cli import app
+from tests.unit.test_second_project import SHARPER
 
 ROOT = Path(__file__).parents[2]
 FILES = (*sorted((ROOT / ".github" / "workflows").glob("*.yml")), ROOT / "docs" / "templates" / "gate.yml")
+ACTION = ROOT / "action.yml"
 SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
 
 Workflow = dict[str, Any]
@@ -262,10 +265,83 @@ def test_zizmor_finds_nothing_that_is_not_argued() -> None:
     lint = configparser.ConfigParser(interpolation=None)
     lint.read(ROOT / "tox.ini")
     assert "zizmor --offline --persona auditor" in lint["testenv:lint"]["commands"]
-    ignored = [line for path in FILES for line in path.read_text().splitlines() if "zizmor: ignore" in line]
+    assert "{tox_root}{/}action.yml" in lint["testenv:lint"]["commands"]
+    ignored = [line for path in (*FILES, ACTION) for line in path.read_text().splitlines() if "zizmor: ignore" in line]
     assert [line.strip() for line in ignored] == [
         "runs-on: [self-hosted, linux, gpu] # zizmor: ignore[self-hosted-runner]"
     ]
     if zizmor is not None:  # `tox run -e lint` has it; here it may be absent
-        done = subprocess.run([zizmor, "--offline", "--persona", "auditor", *FILES], capture_output=True, check=False)
+        done = subprocess.run(
+            [zizmor, "--offline", "--persona", "auditor", *FILES, ACTION], capture_output=True, check=False
+        )
         assert done.returncode == 0, done.stdout.decode()
+
+
+def action_run(project: Path, **inputs: str) -> tuple[list[subprocess.CompletedProcess[str]], dict[str, str]]:
+    """The steps of the composite action after its installation, as a runner starts them in a project."""
+    action = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
+    given = {name: str(inputs.get(name, one.get("default", ""))) for name, one in action["inputs"].items()}
+    files = {name: project / f".{name.lower()}" for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    for path in files.values():
+        path.write_text("")
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))}
+    inherited["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}"
+    done = []
+    for step in action["runs"]["steps"][1:]:
+        assert step["shell"] == "bash"
+        own = {name: _filled(text, given) for name, text in step["env"].items()}
+        environment = {**inherited, **own, "GITHUB_ACTION_PATH": str(ROOT)}
+        environment |= {name: str(path) for name, path in files.items()}
+        words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 300, "check": False}
+        done.append(subprocess.run(words, cwd=project, env=environment, **options))
+    outputs = dict(line.split("=", 1) for line in files["GITHUB_OUTPUT"].read_text().splitlines())
+    return done, {**outputs, "summary": files["GITHUB_STEP_SUMMARY"].read_text()}
+
+
+def _filled(text: str, given: dict[str, str]) -> str:
+    return re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda found: given[found[1]], text)
+
+
+def test_the_action_gates_a_project(tmp_path: Path) -> None:
+    """No baseline fails; made, it passes and nothing is to be told; another model fails and is told."""
+    model = tmp_path / "mymodel.py"
+    options = "--limit 3 --gfpbench-protocol 'report-2021'"
+    model.write_text(SHARPER)
+    (gate, _), _ = action_run(tmp_path, restorer="python:mymodel:restorer", options=options)
+    assert gate.returncode == 1, gate.stdout
+    (gate, summary), found = action_run(
+        tmp_path, restorer="python:mymodel:restorer", options=f"{options} --baseline-update-new"
+    )
+    assert (gate.returncode, summary.returncode) == (0, 0), gate.stdout + summary.stderr
+    (gate, summary), found = action_run(tmp_path, restorer="python:mymodel:restorer", options=options)
+    assert (gate.returncode, summary.returncode) == (0, 0), gate.stdout + summary.stderr
+    assert found["changed"] == "false"
+    assert "psnr_rgb" in found["summary"]
+    model.write_text(SHARPER.replace("return ", "return 20 + 0 * rgb + "))
+    (gate, summary), found = action_run(tmp_path, restorer="python:mymodel:restorer", options=options)
+    assert (gate.returncode, summary.returncode) == (1, 0), gate.stdout
+    assert found["changed"] == "true"
+    assert "worse" in (tmp_path / "report" / "changes.md").read_text()
+
+
+def test_words_of_the_action_are_no_code(tmp_path: Path) -> None:
+    """What stands in an input is never text of a script."""
+    action = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
+    assert not [step["run"] for step in action["runs"]["steps"] if "${{" in step["run"]]
+    (tmp_path / "mymodel.py").write_text(SHARPER)
+    hostile = "--limit 1 '$(touch gone)' ; touch gone"
+    action_run(tmp_path, restorer="python:mymodel:restorer", options=hostile)
+    assert not (tmp_path / "gone").exists()
+
+
+def test_the_gitlab_template_does_what_the_other_does() -> None:
+    template = yaml.safe_load((ROOT / "docs" / "templates" / "gitlab-ci.yml").read_text(encoding="utf-8"))
+    other = read(FILES[2])
+    lines = "\n".join(line for _, step in steps(other) for line in step.get("run", "").splitlines())
+    for command in template["gate"]["script"]:
+        assert command.partition(" > ")[0] in lines
+    assert template["variables"]["GFPBENCH"].endswith("/gfpbench@<commit>")
+    assert template["gate"]["artifacts"] == {
+        "when": "always", "paths": ["report"], "reports": {"junit": "report/junit.xml"}, "expose_as": "gfpbench",
+    }  # fmt: skip
