@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import math
 import pickle
 import struct
 import zipfile
@@ -113,6 +115,55 @@ def _ncnn_convolutions(param: bytes, weights: bytes) -> Iterator[tuple[NDArray[A
         raise BadInput(f"the files are no graph and weights of ncnn: {problem}") from problem
     if at != len(weights):
         raise BadInput(f"ncnn's weights have {len(weights)} bytes, the graph explains {at}")
+
+
+def faceres_of_tfjs(graph: bytes, weights: bytes) -> bytes:
+    """FaceRes (MobileNet v1, classifier left out) out of TensorFlow.js's graph and weights: kernels are HWIO there.
+
+    The convolutions of the graph already hold what their batch norms multiply by, the depthwise ones beside it.
+    """
+    from safetensors.numpy import save
+
+    given = tfjs_weights(graph, weights)
+    tensors: dict[str, NDArray[Any]] = {}
+    try:
+        for layer in ("conv1", *(f"conv_pw_{number}" for number in range(1, 14))):
+            tensors[f"{layer}.weight"] = given[f"{layer}/convolution/merged_input"].transpose(3, 2, 0, 1)
+            tensors[f"{layer}.bias"] = given[f"{layer}_bn/batchnorm_1/sub"].reshape(-1)
+        for layer in (f"conv_dw_{number}" for number in range(1, 14)):
+            tensors[f"{layer}.weight"] = given[f"{layer}/depthwise_kernel"].transpose(2, 3, 0, 1)
+            tensors[f"{layer}.scale"] = given[f"{layer}_bn/batchnorm_1/mul"].reshape(-1)
+            tensors[f"{layer}.bias"] = given[f"{layer}_bn/batchnorm_1/sub"].reshape(-1)
+    except (KeyError, ValueError) as problem:
+        raise BadInput(f"the files are no FaceRes of TensorFlow.js: {problem}") from problem
+    return bytes(save({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}))
+
+
+def tfjs_weights(graph: bytes, *shards: bytes) -> dict[str, NDArray[Any]]:
+    """Name -> array of a model of TensorFlow.js, whose JSON says what lies in its files and how it was quantised.
+
+    Raises:
+        BadInput: the JSON is none, names another type, or the files are longer or shorter than it says.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    content, at = b"".join(shards), 0
+    try:
+        for entry in (entry for group in json.loads(graph)["weightsManifest"] for entry in group["weights"]):
+            shape, quantised = tuple(entry["shape"]), entry.get("quantization") or {}
+            stored = np.dtype(TFJS_TYPES[quantised.get("dtype", entry["dtype"])])
+            held = np.frombuffer(content, stored, math.prod(shape), at).reshape(shape)
+            at += held.nbytes
+            if "scale" in quantised:
+                held = held.astype(np.float32) * np.float32(quantised["scale"]) + np.float32(quantised["min"])
+            found[entry["name"]] = held.astype(TFJS_TYPES[entry["dtype"]])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as problem:
+        raise BadInput(f"the files are no model of TensorFlow.js: {problem}") from problem
+    if at != len(content):
+        raise BadInput(f"TensorFlow.js's weights have {len(content)} bytes, the JSON explains {at}")
+    return found
+
+
+TFJS_TYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint16": "<u2", "uint8": "|u1", "bool": "|b1"}
 
 
 def _tree(content: bytes) -> Mapping[str, Any]:

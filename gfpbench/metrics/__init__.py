@@ -34,6 +34,7 @@ METRICS: dict[str, str] = {
     "deg_arcface": "gfpbench.metrics.identity:deg_arcface",
     "deg_dlib": "gfpbench.metrics.identity:deg_dlib",
     "cos_adaface": "gfpbench.metrics.cos_adaface:cos_adaface",
+    "deg_faceres": "gfpbench.metrics.faceres:deg_faceres",
     "lmd_awing": "gfpbench.metrics.landmarks:lmd_awing",
     "lmd_dlib": "gfpbench.metrics.landmarks:lmd_dlib",
     "eye_mismatch": "gfpbench.metrics.eye_mismatch:eye_mismatch",

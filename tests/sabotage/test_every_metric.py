@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from gfpbench import registry
-from gfpbench.metrics import METRICS, load, set_measures
-from gfpbench.types import BadInput, SetScore
+from gfpbench.metrics import METRICS, faceres, load, set_measures
+from gfpbench.metrics.faceres import prepared
+from gfpbench.types import BadInput, ImageBatch, SetScore
 from tests.unit import test_registries
 from tests.unit.metrics import every_metric as table
 from tests.unit.metrics.protocol_laws import seeded_weights
@@ -36,6 +37,26 @@ def test_a_metric_that_is_always_0_is_caught(name: str, folder: Path) -> None:
     broken = dataclasses.replace(cast("Any", load([name])[0]), score=always_zero)
     with pytest.raises(AssertionError):
         table.equals_its_oracle(broken, folder)
+
+
+def padded_on_both_sides(maps: torch.Tensor, stride: int) -> torch.Tensor:
+    return torch.nn.functional.pad(maps, (1, 1, 1, 1))
+
+
+def in_rgb(batch: Any) -> torch.Tensor:
+    return prepared(ImageBatch(batch.pixels.flip(1), batch.ids))
+
+
+@pytest.mark.parametrize(("name", "broken"), [("_padded", padded_on_both_sides), ("prepared", in_rgb)])
+def test_faceres_of_another_framework_or_colour_order_is_caught(
+    name: str, broken: Any, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    (metric,) = load(["deg_faceres"])
+    table.equals_its_oracle(metric, folder)
+    monkeypatch.setattr(faceres, name, broken)
+    again = dataclasses.replace(cast("Any", metric), tolerance=metric.tolerance / 2)  # scores are kept by metric
+    with pytest.raises(AssertionError):
+        table.equals_its_oracle(again, folder)
 
 
 def test_a_new_metric_that_is_always_0_is_caught(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

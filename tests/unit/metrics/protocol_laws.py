@@ -265,6 +265,7 @@ def seeded_weights(folder: Path) -> Iterator[None]:
         "vgg16": lambda: networks.backbone_weights("vgg", folder),
         "alexnet": lambda: networks.backbone_weights("alex", folder),
         "arcface-resnet18": lambda: networks.arcface_weights(folder),
+        "faceres": lambda: networks.faceres_weights(folder),
         "awing-wflw98": lambda: networks.awing_weights(folder),
         "adaface-ir50": lambda: networks.adaface_weights(folder),
         "inception-fid": lambda: networks.inception_weights(folder),

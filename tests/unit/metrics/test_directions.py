@@ -31,7 +31,7 @@ NO_BEST = {"niqe", "niqe_yiq", "piqe", "deg_arcface_vqfr", "kid_legacy", "kid_cl
 
 UNITS = {
     "dB": {name for name in HIGHER if name.startswith("psnr")},
-    "degrees": {"deg_arcface", "deg_arcface_vqfr", "deg_dlib"},
+    "degrees": {"deg_arcface", "deg_arcface_vqfr", "deg_dlib", "deg_faceres"},
     "radians": {"rad_arcface_bgr"},
     "px": {"lmd_awing", "lmd_dlib"},
     "Lab": {"eye_mismatch"},
