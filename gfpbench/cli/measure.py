@@ -154,7 +154,7 @@ def photos(
     paths: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
     restorer: Annotated[str, typer.Option(help="Restorer of the faces.")] = "nano",
     to: Annotated[Path, typer.Option("--out", help="Folder for the restored photos and photos.json.")] = Path("photos"),
-    detector: Annotated[str, typer.Option(help="auto, retinaface, dlib or opencv.")] = "auto",
+    detector: Annotated[str, typer.Option(help="auto, retinaface, dlib, opencv or mediapipe.")] = "auto",
     mask: Annotated[str, typer.Option(help="Region to paste: auto, square or parsed.")] = "auto",
     face: Annotated[
         str, typer.Option(help="Faces to restore: all, largest, centre, or an index of photos.json, from 0.")

@@ -37,7 +37,9 @@ METRICS: dict[str, str] = {
     "deg_faceres": "gfpbench.metrics.faceres:deg_faceres",
     "lmd_awing": "gfpbench.metrics.landmarks:lmd_awing",
     "lmd_dlib": "gfpbench.metrics.landmarks:lmd_dlib",
+    "lmd_mediapipe": "gfpbench.metrics.mediapipe_faces:lmd_mediapipe",
     "eye_mismatch": "gfpbench.metrics.eye_mismatch:eye_mismatch",
+    "gaze_mismatch": "gfpbench.metrics.mediapipe_faces:gaze_mismatch",
     "hallucination": "gfpbench.metrics.hallucination:hallucination",
     "colour_shift": "gfpbench.metrics.colour_shift:colour_shift",
     # The same under the conventions of single papers and packages (see protocols.py).

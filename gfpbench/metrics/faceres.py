@@ -128,4 +128,9 @@ deg_faceres = PerImageMetric(
     "on the file of @vladmandic/human; aligned faces, whole image",
     score=_score,
 )
-"""Identity angle by FaceRes. A relative score: it reacts to noise and blur far more than ``deg_dlib`` does."""
+"""Identity angle by FaceRes. A relative score, never comparable with published Deg.
+
+Strangers (all pairs of different people at 128 px): median 64 degrees of 59 official portraits, 61 of 40 generated
+faces, 67 of the two embedded; the nearest pairs 43 and 42. Blur and noise move it far more than ``deg_dlib``: faces
+degraded by ``paper`` are 55 to 57 degrees from their own truth, nearly strangers, so part of any gain is sharpness.
+"""

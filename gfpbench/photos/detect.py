@@ -21,6 +21,7 @@ DETECTORS: dict[str, str] = {
     "retinaface": "gfpbench.photos.retinaface:retinaface",
     "dlib": "gfpbench.photos.dlib_hog:dlib_hog",
     "opencv": "gfpbench.photos.yunet:yunet",
+    "mediapipe": "gfpbench.photos.mediapipe:blazeface",
 }
 """Name -> "module:attribute" of a factory ``(*, device: str) -> Detector``; ``auto`` takes the first that is here."""
 
@@ -67,7 +68,7 @@ def load(name: str = AUTO, *, device: str = "cpu") -> Detector:
     """Load a detector by name; ``auto`` takes GFP-GAN's own where its weights are here, else one that works offline.
 
     Args:
-        name: ``auto``, ``retinaface``, ``dlib`` or ``opencv``.
+        name: ``auto``, ``retinaface``, ``dlib``, ``opencv`` or ``mediapipe``.
         device: where a network runs.
 
     Raises:

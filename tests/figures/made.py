@@ -29,6 +29,7 @@ DIGITS = {
     "lpips_alex": 3,
     "dists": 3,
     "eye_mismatch": 2,
+    "deg_faceres": 1,
 }
 _PLAIN = {"piqe": 1}
 """Digits of a figure without an interval, where they are more."""
@@ -100,7 +101,8 @@ def embedded(block: str, portraits: Path | None) -> str:
 def _measured(restorer: str, faces: str, seed: int = 0) -> Result | str:
     """`gfpbench run --restorer RESTORER --faces FACES --size 128` with the metrics of the tables; or why it cannot."""
     folder = Path(faces).is_dir()
-    wanted = [metric for metric in (*SOURCES, "ssim_rgb", "gmsd") if folder or metric in SOURCES]
+    known = (*SOURCES, "deg_faceres")
+    wanted = [metric for metric in (*known, "ssim_rgb", "gmsd") if folder or metric in known]
     try:
         return gfpbench.measure(restorer, faces, "paper", metrics=wanted, size_px=128, seed=seed, device="cpu")
     except GfpbenchError as error:  # faces that are not here
@@ -130,6 +132,26 @@ def sources(block: str, portraits: Path | None) -> str:
             metric = line.strip("| ").partition(" ")[0].rstrip(",")
             if metric in SOURCES:
                 lines[number] = _fill(lines[number], column, faces, metric)
+    return "\n".join(lines)
+
+
+def faceres(block: str, portraits: Path | None) -> str:
+    """The angles by FaceRes over three sources: of the input, and what two restorers change."""
+    lines, metric = block.splitlines(), "deg_faceres"
+    for column, faces in ((1, str(portraits) if portraits else None), (2, EMBEDDED), (3, explained.RANDOM_FACE)):
+        for number, line in enumerate(lines):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            name = cells[0].strip("`")
+            if name not in ("input", "classical", "nano"):
+                continue
+            found = [_measured(one, faces) if faces else "give --portraits" for one in (name, "input")]
+            if isinstance(found[0], str) or isinstance(found[1], str) or metric in found[0].not_measured:
+                print(f"not made again, {name} of {faces}: it is not here, or `gfpbench fetch faceres` is needed")
+                continue
+            cells[column] = (
+                f"{mean(found[0], metric):.1f}" if name == "input" else _cell(found[0], found[1], metric)
+            )
+            lines[number] = f"| {' | '.join(cells)} |"
     return "\n".join(lines)
 
 
@@ -225,6 +247,7 @@ def _explained(name: str) -> Figure:
 FIGURES: Mapping[str, Figure] = {
     **{f"explain-{name}": _explained(name) for name in explained.NAMES},
     "nano-embedded": Figure(embedded, stored=True),
+    "nano-faceres": Figure(faceres),
     "nano-portraits": Figure(portraits_of_training),
     "sabotage-rows": Figure(sabotage, stored=True),
     "nano-sources": Figure(sources),

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from gfpbench import assets, faces
+from gfpbench import faces
 from gfpbench.plugin import Bench
 from gfpbench.types import AssetMissing, Result
 from tests.reproduction.test_restoration import blanks_without_a_reason

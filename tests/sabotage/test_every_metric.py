@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 
 from gfpbench import registry
-from gfpbench.metrics import METRICS, faceres, load, set_measures
+from gfpbench.metrics import METRICS, faceres, load, mediapipe_faces, set_measures
 from gfpbench.metrics.faceres import prepared
+from gfpbench.metrics.mediapipe_faces import _back as true_back
+from gfpbench.metrics.mediapipe_faces import _shown as true_shown
 from gfpbench.types import BadInput, ImageBatch, SetScore
 from tests.unit import test_registries
 from tests.unit.metrics import every_metric as table
@@ -54,6 +57,28 @@ def test_faceres_of_another_framework_or_colour_order_is_caught(
     (metric,) = load(["deg_faceres"])
     table.equals_its_oracle(metric, folder)
     monkeypatch.setattr(faceres, name, broken)
+    again = dataclasses.replace(cast("Any", metric), tolerance=metric.tolerance / 2)  # scores are kept by metric
+    with pytest.raises(AssertionError):
+        table.equals_its_oracle(again, folder)
+
+
+def a_pixel_late(points: Any, turn: Any) -> Any:
+    return true_back(points, turn) + 0.5 * points / 64
+
+
+def seen_from_corners(rgb: Any, turn: Any, pixels: int) -> torch.Tensor:
+    """OpenCV's whole numbers taken for the corners of pixels."""
+    return true_shown(rgb, turn + np.array([[0, 0, 0.5]] * 2), pixels)
+
+
+@pytest.mark.parametrize("name", ["lmd_mediapipe", "gaze_mismatch"])
+@pytest.mark.parametrize(("part", "broken"), [("_back", a_pixel_late), ("_shown", seen_from_corners)])
+def test_points_put_back_wrongly_are_caught(
+    name: str, part: str, broken: Any, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    (metric,) = load([name])
+    table.equals_its_oracle(metric, folder)
+    monkeypatch.setattr(mediapipe_faces, part, broken)
     again = dataclasses.replace(cast("Any", metric), tolerance=metric.tolerance / 2)  # scores are kept by metric
     with pytest.raises(AssertionError):
         table.equals_its_oracle(again, folder)

@@ -75,7 +75,10 @@ def test_every_published_restorer_has_its_weights() -> None:
     for restorer in RESTORERS:
         assert assets.for_restorer(restorer) == [restorer]
     assert assets.for_restorer("input") == assets.for_restorer("checkpoint:gfpgan-1.4") == []
-    assert assets.needed_for("whole-photo") == ["retinaface-resnet50", "parsing-parsenet", "yunet"]
+    assert assets.needed_for("whole-photo") == [
+        *("retinaface-resnet50", "parsing-parsenet", "yunet"),
+        "mediapipe-detector",
+    ]
 
 
 def test_a_misspelt_name_is_answered_with_near_ones() -> None:

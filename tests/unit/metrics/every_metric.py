@@ -28,6 +28,7 @@ from gfpbench.types import BadInput, ImageBatch, Metric, SetMetric
 from tests.unit.metrics import (
     face_laws,
     identity_laws,
+    mediapipe_oracles,
     network_oracles,
     oracles,
     per_image_laws,
@@ -166,6 +167,8 @@ ORACLES: dict[str, Oracle] = {
     "deg_faceres": Oracle(network_oracles.faceres_angle, 1e-3, small),
     "lmd_awing": Oracle(scripts.landmark_distance, 1e-9, one_small),
     "cos_adaface": Oracle(scripts.adaface_cosine, 5e-5, exchanged),
+    "lmd_mediapipe": Oracle(mediapipe_oracles.distance, 1e-3, small),
+    "gaze_mismatch": Oracle(mediapipe_oracles.gaze, 0.02, small),
     "deg_dlib": Oracle(deg_dlib, 1e-4, _faces(lambda: face_laws.blurred(2.5))),
     "lmd_dlib": Oracle(lmd_dlib, 1e-9, _faces(lambda: face_laws.blurred(3.0))),
     # OpenCV's warp is in single precision.

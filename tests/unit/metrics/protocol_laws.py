@@ -23,6 +23,7 @@ from gfpbench.metrics import load, protocols
 from gfpbench.metrics.niqe import PRISTINE_FILE
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.types import BadInput, Metric
+from tests.unit.metrics import mediapipe_oracles
 from tests.unit.metrics import network_oracles as networks
 from tests.unit.metrics import per_image_laws as laws
 
@@ -266,6 +267,8 @@ def seeded_weights(folder: Path) -> Iterator[None]:
         "alexnet": lambda: networks.backbone_weights("alex", folder),
         "arcface-resnet18": lambda: networks.arcface_weights(folder),
         "faceres": lambda: networks.faceres_weights(folder),
+        "mediapipe-mesh": lambda: mediapipe_oracles.weights_file("mesh", folder),
+        "mediapipe-iris": lambda: mediapipe_oracles.weights_file("iris", folder),
         "awing-wflw98": lambda: networks.awing_weights(folder),
         "adaface-ir50": lambda: networks.adaface_weights(folder),
         "inception-fid": lambda: networks.inception_weights(folder),

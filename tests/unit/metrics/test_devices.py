@@ -13,6 +13,7 @@ from gfpbench import assets
 from gfpbench.images import moved, to_255, to_gray_255, to_luma_255, to_rounded_luma_255, to_uint8
 from gfpbench.metrics import inception, load, piqe, ssim
 from gfpbench.types import ImageBatch
+from tests.unit.metrics import mediapipe_oracles
 from tests.unit.metrics import network_oracles as networks
 from tests.unit.metrics import per_image_laws as laws
 
@@ -63,6 +64,8 @@ def _weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "alexnet": lambda: networks.backbone_weights("alex", folder),
         "arcface-resnet18": lambda: networks.arcface_weights(folder),
         "faceres": lambda: networks.faceres_weights(folder),
+        "mediapipe-mesh": lambda: mediapipe_oracles.weights_file("mesh", folder),
+        "mediapipe-iris": lambda: mediapipe_oracles.weights_file("iris", folder),
         "awing-wflw98": lambda: networks.awing_weights(folder),
         "adaface-ir50": lambda: networks.adaface_weights(folder),
         "inception-fid": lambda: networks.inception_weights(folder),
@@ -132,5 +135,5 @@ def test_scores_with_windows_by_torch(name: str) -> None:
 def test_every_metric_of_images_is_listed() -> None:
     from gfpbench.metrics import METRICS
 
-    by_dlib = {"deg_dlib", "lmd_dlib", "eye_mismatch"}  # dlib reads bytes on the CPU
+    by_dlib = {"deg_dlib", "lmd_dlib", "eye_mismatch", "lmd_mediapipe", "gaze_mismatch"}  # bytes, on the CPU
     assert {*PIXELS, *NETWORKS, *by_dlib, "deg_arcface_vqfr"} == set(METRICS)

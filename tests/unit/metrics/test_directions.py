@@ -33,7 +33,8 @@ UNITS = {
     "dB": {name for name in HIGHER if name.startswith("psnr")},
     "degrees": {"deg_arcface", "deg_arcface_vqfr", "deg_dlib", "deg_faceres"},
     "radians": {"rad_arcface_bgr"},
-    "px": {"lmd_awing", "lmd_dlib"},
+    "px": {"lmd_awing", "lmd_dlib", "lmd_mediapipe"},
+    "%": {"gaze_mismatch"},
     "Lab": {"eye_mismatch"},
     "levels": {"hallucination"},
     "CIEDE2000": {"colour_shift"},
@@ -53,5 +54,6 @@ def test_direction_best_and_unit(metric: Any) -> None:
     assert metric.unit == next((unit for unit, names in UNITS.items() if name in names), "")
     # Noise of the last bits, not of the quality: a tolerance that hides a visible change is no tolerance.
     visible = {"dB": 0.1, "degrees": 0.1, "radians": 0.002, "px": 0.5, "Lab": 0.1, "levels": 0.01, "CIEDE2000": 0.1}
+    visible |= {"%": 0.1}
     widest = {"niqe": 0.2, "niqe_yiq": 0.2, "piqe": 6.0}.get(name, visible.get(metric.unit, 0.002))
     assert 0 < metric.tolerance <= widest

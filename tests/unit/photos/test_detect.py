@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gfpbench import assets
-from gfpbench.photos import DETECTORS, detect, load_detector
+from gfpbench.photos import DETECTORS, detect, load_detector, mediapipe
 from gfpbench.photos.yunet import YuNet
 from gfpbench.types import AssetMissing, BadInput, PackageMissing
 from tests.unit.photos import scenes
@@ -196,6 +196,74 @@ class TestYuNet:
             YuNet(tmp_path / "other.onnx")
 
 
+class TestMediapipe:
+    """Its files are fetched; where they are not, a network that is sure of two places stands in."""
+
+    @pytest.mark.needs_asset("mediapipe-detector")
+    @pytest.mark.needs_asset("mediapipe-mesh")
+    def test_faces_are_found_where_they_are(self) -> None:
+        places = [Place((150, 170), 240, 8), Place((450, 150), 140, -10, 1), Place((450, 360), 110)]
+        photo, truth = scenes.scene(460, 600, places)
+        found = load_detector("mediapipe")(photo)
+        assert len(found) == 3
+        for face in truth:
+            near = min(found, key=lambda one: float(np.linalg.norm(one.landmarks - face.landmarks)))
+            eyes = float(np.linalg.norm(face.landmarks[1] - face.landmarks[0]))
+            away = np.linalg.norm(near.landmarks - face.landmarks, axis=1).max()
+            assert away < 0.15 * eyes, f"a landmark is {away / eyes:.2f} eye distances off"
+            left, top, right, bottom = near.box
+            assert (near.landmarks > (left, top)).all()
+            assert (near.landmarks < (right, bottom)).all()
+        assert [one.confidence for one in found] == sorted((one.confidence for one in found), reverse=True)
+        assert load_detector("mediapipe")(scenes.ground(300, 400)) == []
+
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_answers_are_put_into_the_photo(self, monkeypatch: pytest.MonkeyPatch, turned: bool) -> None:
+        """One box of a cell 16 px wide and one of 32; the photo is 512 px long, twice what the network sees."""
+        sure = [torch.full((1, count, 1), -9.0) for count in (512, 384)]
+        places = [torch.zeros(1, count, 16) for count in (512, 384)]
+        sure[0][0, 2 * (16 * 3 + 5)] = 2.0  # cell (5, 3): its middle is (88, 56)
+        places[0][0, 2 * (16 * 3 + 5), :8] = torch.tensor([2.0, -1, 40, 60, -10, -8, 10, -8])
+        sure[1][0, 6 * (8 * 1 + 6) + 4] = 4.0  # cell (6, 1): its middle is (208, 48)
+        places[1][0, 6 * (8 * 1 + 6) + 4, :8] = torch.tensor([0.0, 0, 20, 20, -5, -5, 5, -5])
+        shown: list[torch.Tensor] = []
+
+        def network(image: torch.Tensor, outputs: Any) -> list[torch.Tensor]:
+            shown.append(image)
+            return [*sure, *places]
+
+        turns: list[Any] = []
+
+        def mesh(rgb: Any, turn: Any, needed_by: str) -> Any:
+            turns.append(turn)
+            return np.arange(936, dtype=np.float64).reshape(468, 2)
+
+        monkeypatch.setattr(mediapipe, "Graph", lambda path, side: network)
+        monkeypatch.setattr(assets, "path", lambda name, needed_by="": Path(name))
+        monkeypatch.setattr("gfpbench.metrics.mediapipe_faces.mesh", mesh)
+        photo = np.full((512, 300, 3) if turned else (300, 512, 3), 255, np.uint8)
+        second, first = (find.box for find in reversed(mediapipe.BlazeFace(Path("x"))(photo)))
+        assert first == pytest.approx((395.5, 75.5, 435.5, 115.5))
+        assert second == pytest.approx((139.5, 49.5, 219.5, 169.5))
+        image = shown[0][0]
+        assert float(image[0, 0, 0]) == 1.0
+        border = image[:, 160:] if turned else image[160:]
+        assert bool((border == -1).all())
+        assert turns[0] @ (416, 96, 1) == pytest.approx([96, 96])  # the middle of the surer box is that of the square
+        assert np.hypot(*turns[0][:, 0]) == pytest.approx(192 / (1.5 * 40))
+
+    def test_overlapping_boxes_are_one_as_torchvision_says(self) -> None:
+        torchvision = pytest.importorskip("torchvision")
+        rng = np.random.default_rng(4)
+        for _ in range(30):
+            corners = rng.uniform(0, 100, (60, 2))
+            boxes = np.hstack([corners, corners + rng.uniform(5, 60, (60, 2))])
+            sure = rng.uniform(0.2, 1, 60)
+            expected = torchvision.ops.nms(torch.tensor(boxes), torch.tensor(sure), mediapipe.MAXIMUM_OVERLAP)
+            assert mediapipe.kept(boxes, sure) == [n for n in expected.tolist() if sure[n] >= 0.5]
+        assert mediapipe.kept(boxes, np.zeros(60)) == []
+
+
 def test_auto_takes_the_first_that_is_here(nothing_fetched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
@@ -218,13 +286,19 @@ def test_auto_takes_the_first_that_is_here(nothing_fetched: Path, monkeypatch: p
     assert load_detector(device="cpu").name == "yunet"
     assert made == [("retinaface", "cpu"), ("dlib_hog", "cpu"), ("yunet", "cpu")]
     monkeypatch.setattr("gfpbench.photos.yunet.yunet", absent)
+    assert load_detector(device="cpu").name == "blazeface"
+    monkeypatch.setattr("gfpbench.photos.mediapipe.blazeface", absent)
     with pytest.raises(AssetMissing, match=r"none is here \(retinaface: .* opencv: whole-photo needs") as caught:
         load_detector()
     assert caught.value.asset == "retinaface-resnet50"
 
 
 def test_each_says_what_it_lacks(nothing_fetched: Path) -> None:
-    for name, asset in (("retinaface", "retinaface-resnet50"), ("opencv", "yunet")):
+    for name, asset in (
+        ("retinaface", "retinaface-resnet50"),
+        ("opencv", "yunet"),
+        ("mediapipe", "mediapipe-detector"),
+    ):
         with pytest.raises(AssetMissing, match=f"gfpbench fetch {asset}"):
             load_detector(name)
         assert assets.find(asset).needed_by == ("whole-photo",)
