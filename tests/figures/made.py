@@ -148,9 +148,7 @@ def faceres(block: str, portraits: Path | None) -> str:
             if isinstance(found[0], str) or isinstance(found[1], str) or metric in found[0].not_measured:
                 print(f"not made again, {name} of {faces}: it is not here, or `gfpbench fetch faceres` is needed")
                 continue
-            cells[column] = (
-                f"{mean(found[0], metric):.1f}" if name == "input" else _cell(found[0], found[1], metric)
-            )
+            cells[column] = f"{mean(found[0], metric):.1f}" if name == "input" else _cell(found[0], found[1], metric)
             lines[number] = f"| {' | '.join(cells)} |"
     return "\n".join(lines)
 
