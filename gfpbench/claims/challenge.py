@@ -9,6 +9,11 @@ from pathlib import PurePosixPath
 from gfpbench.metrics.protocol import Challenge, Protocol
 from gfpbench.types import Result, Row
 
+WITHOUT_POINTS = (
+    "the faces were aligned by the mean points of FFHQ; the thresholds are for the challenge's list of five points; "
+    "put its CSV (test_face.csv) into the folder of the faces"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Failing:
@@ -102,13 +107,17 @@ def standing(protocol: Protocol, result: Result) -> Standing:
         for figure, metric in protocol.figures.items()
         if metric not in result.set_scores and metric in result.metrics
     }
+    if "five_points" not in result.faces:  # aligned otherwise, these are not the identities that the thresholds are for
+        values.pop(challenge.identity, None)
+    identities = values.get(challenge.identity, {})
     failing = tuple(
         sorted(
             (
                 Failing(row.id, name, identity, challenge.parts[name].threshold)
                 for name in rows
                 for row in rows[name]
-                if (identity := row.scores.get(protocol.figures.get(challenge.identity, ""))) is not None
+                if identities
+                and (identity := row.scores.get(protocol.figures[challenge.identity])) is not None
                 and challenge.fails(name, identity)
             ),
             key=lambda one: one.identity - one.threshold,
@@ -122,7 +131,7 @@ def standing(protocol: Protocol, result: Result) -> Standing:
             part.threshold,
             {figure: _mean(values[figure][name]) for figure in values},
             {figure: len(values[figure][name]) for figure in values},
-            sum(one.part == name for one in failing) if values.get(challenge.identity, {}).get(name) else None,
+            sum(one.part == name for one in failing) if identities.get(name) else None,
         )
         for name, part in challenge.parts.items()
     )
@@ -130,7 +139,6 @@ def standing(protocol: Protocol, result: Result) -> Standing:
     strangers = len(result.rows) - sum(map(len, rows.values()))
     if strangers:
         missing.append(f"{strangers} images belong to none of the sets {', '.join(challenge.parts)}")
-    identities = values.get(challenge.identity, {})
     checked = sum(map(len, identities.values()))
     known = checked == challenge.images and not strangers
     told = all(term.figure in figures for term in challenge.terms) and not strangers
@@ -189,6 +197,8 @@ def _of_all(
                 means = {name: sum(found) / len(found) for name, found in values[figure].items()}
                 weighted = sum(means[name] * part.images for name, part in challenge.parts.items())
                 figures[figure] = weighted / challenge.images
+        elif figure == challenge.identity and metric in result.metrics and "five_points" not in result.faces:
+            missing.append(f"{figure}: {WITHOUT_POINTS}")
         else:
             missing.append(f"{figure}: {_why(protocol, figure, metric, result)}")
     return figures, missing

@@ -59,8 +59,9 @@ def result(figures: Mapping[str, float] = PLAIN, *, failing: int = 0, seed: int 
     fid = {"value": figures["FID"], "low": None, "high": None, "n": len(names), "n_reference": 50_000, "level": 0.95}
     fid |= {"extrapolated": None, "note": "", "unit": "", "better": "lower", "best": None, "tolerance": 0.5}
     fid |= {"tolerance_reason": "made up", "minimum_side_px": 1, "source": "made up", "reference": "made up"}
+    listed = {"five_points": {"file": "test_face.csv"}}
     return Result(
-        Case("ntire-test", "no-truth", "theirs"), rows, dict.fromkeys(values, record), {}, {}, {}, {},
+        Case("ntire-test", "no-truth", "theirs"), rows, dict.fromkeys(values, record), {}, {}, listed, {},
         set_scores={"g": fid}, protocols={"ntire-2025": FIGURES},
     )  # fmt: skip
 
@@ -152,6 +153,16 @@ def test_the_identity_is_no_part_of_the_score_but_of_the_verdict() -> None:
     # More than ten that fail are enough to know; fewer are not while any image is unchecked.
     assert told(without(result(failing=12), 1, "LFW-Test")).valid is False
     assert told(without(result(failing=5), 1, "LFW-Test")).valid is None
+
+
+def test_without_the_list_of_points_nobody_is_said_to_fail() -> None:
+    """Faces aligned otherwise have other cosines than those that the thresholds are for."""
+    found = told(replace(result(failing=12), faces={}))
+    assert (found.failing, found.checked, found.valid) == ((), 0, None)
+    assert found.score is not None
+    assert len(found.missing) == 1
+    assert "AdaFace: the faces were aligned by the mean points of FFHQ" in found.missing[0]
+    assert {line.failing for line in found.parts} == {None}
 
 
 def test_an_image_at_the_threshold_does_not_fail_and_thresholds_are_those_of_the_year() -> None:
