@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gfpbench.degrade import DegradePackage
     from gfpbench.notebook import compute, load_faces, load_restorer, means, measure, write_report
     from gfpbench.report import comparison_lines
+    from gfpbench.report.rows import rows
     from gfpbench.statistics import Interval
     from gfpbench.types import BadInput, Case, GfpbenchError, ImageBatch, Result
 
@@ -45,6 +46,7 @@ __all__ = [
     "compare",
     "comparison_lines",
     "write_report",
+    "rows",
     # one metric, and where a restorer collapses
     "compute",
     "collapse",

@@ -30,6 +30,7 @@ def report_(
     unless_same: Annotated[
         bool, typer.Option("--unless-same", help="With --markdown: nothing where all is as its baseline.")
     ] = False,
+    csv: Annotated[Path | None, typer.Option(help="Also write a table of all images, for pandas and others.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write one report of several stored results: other days, machines or checkpoints."""
@@ -41,6 +42,11 @@ def report_(
     files = [result_file(path) for path in results]
     read, labels = reports.told_apart([(file, stored.read(file)) for file in files])
     gate = reports.read_gate([file.parent for file in files]).of(read)
+    if csv is not None:
+        from gfpbench.disk import write_whole
+        from gfpbench.report.rows import csv_text
+
+        write_whole(csv, csv_text(read))
     if unless_same and not markdown:
         raise BadInput("--unless-same goes with --markdown")
     if markdown:
