@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,25 +17,62 @@ else:
 
 
 def resolve(device: str) -> str:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` to the device torch will use.
+    """``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``mps``, ``xpu``, ``xpu:N`` or ``directml`` to what torch calls it.
+
+    ``auto`` is ``cuda`` where there is one, else ``cpu``: what other devices compute was not compared with either.
 
     Raises:
-        BadInput: for a device that is not a known form or not on this machine.
+        BadInput: for a device that is not a known form or not on this machine, with those that are here.
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu":
-        return device
     kind, _, index = device.partition(":")
-    if kind != "cuda" or (":" in device and not index.isdigit()):
-        raise BadInput(f"no device {device!r}: use auto, cpu, cuda or cuda:N")
-    if not torch.cuda.is_available():
-        raise BadInput(
-            f"device {device!r} was asked for, but torch {torch.__version__} sees no CUDA device here; use --device cpu"
-        )
-    if index and int(index) >= torch.cuda.device_count():
-        raise BadInput(f"device {device!r} was asked for, but there are only {torch.cuda.device_count()} here")
+    if kind not in _COUNTED or (":" in device and not index.isdigit()):
+        raise BadInput(f"no device {device!r}: here are {_listed()}")
+    count = _COUNTED[kind]()
+    if not count:
+        raise BadInput(f"device {device!r} was asked for, but {_lacking(kind)}; here are {_listed()}")
+    if index and int(index) >= count:
+        raise BadInput(f"device {device!r} was asked for, but there are only {count} here")
+    if kind == "directml":
+        from torch_directml import device as torch_device
+
+        return str(torch_device(int(index or 0)))
     return device
+
+
+def here() -> tuple[str, ...]:
+    """The kinds of device on which torch can compute on this machine."""
+    return tuple(kind for kind, count in _COUNTED.items() if count())
+
+
+def _listed() -> str:
+    return ", ".join(("auto", *here()))
+
+
+def _lacking(kind: str) -> str:
+    if kind == "directml":
+        return "torch-directml is not installed (onnxruntime's own is onnx:PATH?provider=directml)"
+    name = {"cuda": "CUDA device", "mps": "Apple GPU", "xpu": "Intel GPU"}[kind]
+    return f"torch {torch.__version__} sees no {name} here"
+
+
+def _directml() -> int:
+    if importlib.util.find_spec("torch_directml") is None:
+        return 0
+    from torch_directml import device_count
+
+    return int(device_count())
+
+
+_COUNTED: dict[str, Callable[[], int]] = {
+    "cpu": lambda: 1,
+    "cuda": lambda: torch.cuda.device_count() if torch.cuda.is_available() else 0,
+    "mps": lambda: int(torch.backends.mps.is_available()),
+    "xpu": lambda: torch.xpu.device_count() if hasattr(torch, "xpu") and torch.xpu.is_available() else 0,
+    "directml": _directml,
+}
+"""How many devices of each kind torch can compute on here."""
 
 
 @contextmanager

@@ -171,8 +171,8 @@ class Degradation(Protocol):
 class Restorer(Protocol):
     """Degraded faces to restored ones: any size in, the same size and ids out. Raises; never returns its input.
 
-    What a restorer may have besides: ``SaysWhetherOpaque``, ``OpensFiles``, ``ReadsImages``, ``HoldsImages``,
-    ``FindsImages``.
+    What a restorer may have besides: ``SaysWhetherOpaque``, ``SaysWhatRan``, ``OpensFiles``, ``ReadsImages``,
+    ``HoldsImages``, ``FindsImages``.
     """
 
     name: str
@@ -193,6 +193,18 @@ class SaysWhetherOpaque(Protocol):
     """
 
     opaque: bool
+
+
+@runtime_checkable
+class SaysWhatRan(Protocol):
+    """A restorer that computes out of torch's sight, and says where and in which number types it did."""
+
+    def what_ran(self) -> Mapping[str, Json]:
+        """JSON: ``providers`` in use, ``provider_asked_for``, ``nodes`` by provider, ``weight_types`` by element count.
+
+        Names that are not known are left out.
+        """
+        ...
 
 
 @runtime_checkable

@@ -11,18 +11,15 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from gfpbench.lazy import LazyModule, lazy_package
+from gfpbench import devices
+from gfpbench.lazy import lazy_package
 from gfpbench.registry import attribute_of, first_line, unknown
 from gfpbench.restorers.options import split_options
 from gfpbench.types import BadInput, Restorer
 
 if TYPE_CHECKING:
-    import torch
-
     from gfpbench.restorers.adapt import from_array_function, from_function, from_module
     from gfpbench.restorers.checked import Seen, checked, ignores_input, is_opaque
-else:
-    torch = LazyModule("torch")
 
 RESTORERS: dict[str, str] = {
     "input": "gfpbench.restorers.plain:Identity",
@@ -71,14 +68,14 @@ def load(spec: str, *, device: str = "cpu") -> Restorer:
     Args:
         spec: a name in ``RESTORERS``, or one of the forms in ``SCHEMES`` with its argument. Options follow a question
             mark: ``codeformer?w=0.7&dtype=bf16``.
-        device: what torch calls it: ``cpu``, ``cuda``, ``cuda:1``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``xpu``, ``directml``.
 
     Raises:
         BadInput: for a name that is not known (near ones are shown), a device that is not there, or a restorer that
             cannot be loaded, and for options it does not have.
         AssetMissing: where weights have to be fetched first.
     """
-    _refuse_absent(device)
+    device = device if device.startswith("privateuseone") else devices.resolve(device)
     scheme, colon, argument = spec.partition(":")
     forms = {form.partition(":")[0]: form for form in SCHEMES}
     if colon and scheme in forms:
@@ -107,17 +104,6 @@ def describe() -> dict[str, str]:
 def _takes_options(factory: Any) -> bool:
     parameters = inspect.signature(factory).parameters.values()
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-
-
-def _refuse_absent(device: str) -> None:
-    try:
-        wanted = torch.device(device)
-    except RuntimeError as error:
-        raise BadInput(f"no device named {device!r}: use cpu, cuda or cuda:N") from error
-    if wanted.type == "cuda" and not torch.cuda.is_available():
-        raise BadInput(f"device {device!r} was asked for, but torch {torch.__version__} finds no GPU here: use cpu")
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        raise BadInput(f"device {device!r} was asked for, but there are only {torch.cuda.device_count()} GPUs here")
 
 
 lazy_package(__name__)

@@ -42,9 +42,18 @@ def read_settings(options: Options, device: str) -> Settings:
         device=device,
         precision=read_precision(options, device),
         batch=options.whole("batch", 8, 1, 1024),
-        channels_last=options.choice("layout", ("contiguous", "channels-last")) == "channels-last",
+        channels_last=_channels_last(options),
         compiled=options.choice("compile", ("no", "yes")) == "yes",
     )
+
+
+def _channels_last(options: Options) -> bool:
+    """``layout=channels-last``, or ``channels_last=yes``."""
+    layout = options.choice("layout", ("contiguous", "channels-last"))
+    said = options.choice("channels_last", ("no", "yes"))
+    if "layout" in options.given and "channels_last" in options.given and (said == "yes") != (layout != "contiguous"):
+        raise BadInput(f"{options.spelled}: layout and channels_last say different things: give one of them")
+    return said == "yes" or layout == "channels-last"
 
 
 class FaceNetwork:
@@ -92,6 +101,8 @@ class FaceNetwork:
         self.reduce = reduce
         self.remedy = remedy
         self.batch_that_fits = settings.batch
+        self.ran: Callable[[], Mapping[str, Json]] = dict
+        self.forward = forward
         self._forward = torch.compile(forward) if settings.compiled else forward
         self._identity = dict(identity)
 
@@ -125,6 +136,10 @@ class FaceNetwork:
         images = from_signed(answer, batch.ids) if self.gives == "signed" else from_range(answer, self.gives, batch.ids)
         refuse_other_range(answer, self.gives, given, self.name, self.remedy)
         return images
+
+    def what_ran(self) -> Mapping[str, Json]:
+        """What is known of how a network computes that torch does not see (``gfpbench.types.SaysWhatRan``)."""
+        return self.ran()
 
     def provenance(self) -> Mapping[str, Json]:
         """JSON: name, weights, arithmetic, sizes. The same for every call."""

@@ -87,7 +87,8 @@ class Decoder(nn.Module):
     def forward(
         self, latents: torch.Tensor, scales: list[torch.Tensor], shifts: list[torch.Tensor], dtype: torch.dtype
     ) -> torch.Tensor:
-        out = self.constant_input["weight"].to(dtype).expand(len(latents), -1, -1, -1)
+        # shape[0] and not len(): an exporter takes what len() gives for a constant.
+        out = self.constant_input["weight"].to(dtype).expand(latents.shape[0], -1, -1, -1)
         out = self.style_conv1(out, latents[:, 0], self.noises.noise0)
         rgb: torch.Tensor = self.to_rgb1(out, latents[:, 1], None)
         for level, (scale, shift) in enumerate(zip(scales, shifts, strict=True)):

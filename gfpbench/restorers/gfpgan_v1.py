@@ -124,7 +124,7 @@ class Decoder(nn.Module):
             self.noises.register_buffer(f"noise{layer}", torch.empty(1, 1, side, side))
 
     def forward(self, latents: torch.Tensor, scales: list[torch.Tensor], shifts: list[torch.Tensor]) -> torch.Tensor:
-        out = self.constant_input["weight"].expand(len(latents), -1, -1, -1)
+        out = self.constant_input["weight"].expand(latents.shape[0], -1, -1, -1)
         out = self.style_conv1(out, latents[:, 0], self.noises.noise0)
         rgb: torch.Tensor = self.to_rgb1(out, latents[:, 1], None)
         for level, (scale, shift) in enumerate(zip(scales, shifts, strict=True)):

@@ -68,7 +68,7 @@ class Modulated(nn.Module):
     def to_rgb(self, x: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
         """A 1 x 1 convolution without demodulation: (B, I, H, W) to (B, O, H, W) float32. Scales the few weights."""
         per_image = self.shared.flatten(1) * self.style(latent)[:, None, :].to(x.dtype)
-        return torch.matmul(per_image, x.flatten(2)).view(len(x), -1, *x.shape[2:]).float()
+        return torch.matmul(per_image, x.flatten(2)).view(x.shape[0], -1, *x.shape[2:]).float()
 
 
 def doubled(x: torch.Tensor) -> torch.Tensor:

@@ -8,19 +8,23 @@ from pathlib import Path
 
 import torch
 
+from gfpbench.restorers import gfpgan_files
+from gfpbench.restorers.face_network import FaceNetwork, read_settings
 from gfpbench.restorers.gfpgan_clean import GfpganClean, clean_network
+from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput
 
 WEIGHTS = Path(__file__).parent / "weights" / "nano.safetensors"
 WEIGHTS_SHA256 = "76aca07827aaf159bb560cfebb06f3b12a33fbb3ab14b34ef604cf9a5c4b65d8"
 
 
-def nano(*, device: str = "cpu") -> GfpganClean:
+def nano(*, device: str = "cpu", **given: str) -> GfpganClean | FaceNetwork:
     """A small GFP-GAN (3.2 M weights, 128 px) that comes with gfpbench: clean faces, fairly sharp.
 
     Trained on public-domain portraits without a generative prior; the file's metadata and docs/nano.md say how. It
     shows that the bench works and what a change does to a network; it is no match for a published model, and has seen
-    portraits of adults only.
+    portraits of adults only. Options: ``dtype``, ``batch``, ``channels_last``, ``compile``, ``code``, as of GFP-GAN 1.2
+    and later; without any, it runs as its baselines were made.
 
     Raises:
         BadInput: where the weights are absent or are not those that gfpbench was published with.
@@ -34,6 +38,11 @@ def nano(*, device: str = "cpu") -> GfpganClean:
         "training_data": metadata["training_data"],
         "config": config,
     }
+    if given:
+        options = Options("nano", given)
+        settings = read_settings(options, device)
+        whole = {name: tensor.float() for name, tensor in weights.items()}
+        return gfpgan_files.clean(options, WEIGHTS, whole, settings, {"weights": WEIGHTS.name, **identity})
     return GfpganClean("nano", clean_network(config, weights), config["out_size"], device, identity)
 
 

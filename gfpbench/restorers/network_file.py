@@ -20,7 +20,7 @@ from gfpbench.types import BadInput, Json, RestorationFailed
 Call = Callable[[torch.Tensor], Mapping[str, Any]]
 """Images in the network's own form to its outputs by name."""
 
-OPTIONS = ("range", "out_range", "layout", "order", "type", "size", "batch", "output")
+OPTIONS = ("range", "out_range", "layout", "order", "type", "size", "batch", "output", "provider")
 """What the options are called; an input of the network that has one of these names is reached as ``input.NAME``."""
 
 RANGES: tuple[Range, ...] = ("signed", "unit", "255")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "Sparse": {"values": (1, "Tensor"), "indices": (2, "Tensor")},
     "Tensor": {"external": (13, "Entry")},
 }
+_NUMBERS = {"dims": (1, "TYPE_INT64", "LABEL_REPEATED"), "data_type": (2, "TYPE_INT32", "LABEL_OPTIONAL")}
+"""Of a Tensor: its sides, and its number type."""
+_TYPES = {1: "float32", 2: "uint8", 3: "int8", 10: "float16", 11: "float64", 16: "bfloat16"}
+"""TensorProto.DataType, those that weights have."""
+FEWEST = 16
+"""Tensors of fewer values are constants of the graph (sizes, axes, scales), whose type says nothing of its products."""
 
 
 def external_data(path: Path) -> dict[str, Json]:
@@ -53,8 +60,42 @@ def external_data(path: Path) -> dict[str, Json]:
     return {"external_weights": names, "external_weights_sha256": listing.hexdigest()}
 
 
+def weight_types(path: Path) -> dict[str, int]:
+    """How many weights an ONNX file holds of each number type, wherever they lie: ``{"float32": 3200000}``.
+
+    Raises:
+        BadInput: where the file cannot be parsed.
+    """
+    counts: dict[str, int] = {}
+    waiting = [_parsed(path)]
+    while waiting:
+        message = waiting.pop()
+        if message.DESCRIPTOR.name == "Tensor":
+            values, kind = math.prod(message.dims), _TYPES.get(message.data_type)
+            if kind is not None and values >= FEWEST:
+                counts[kind] = counts.get(kind, 0) + values
+            continue
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                waiting += value
+    return counts
+
+
 def _locations(path: Path) -> set[str]:
     """Every file that a tensor says it lies in."""
+    found: set[str] = set()
+    waiting = [_parsed(path)]
+    while waiting:
+        message = waiting.pop()
+        for field, value in message.ListFields():
+            if field.name == "external":
+                found |= {entry.value for entry in value if entry.key == "location"}
+            elif field.message_type is not None:
+                waiting += value
+    return found
+
+
+def _parsed(path: Path) -> Any:
     from google.protobuf.message import DecodeError
 
     model = _message_class()()
@@ -62,16 +103,7 @@ def _locations(path: Path) -> set[str]:
         model.ParseFromString(path.read_bytes())
     except DecodeError as error:
         raise BadInput(f"{path} is not an ONNX network: {error}") from error
-    found: set[str] = set()
-    waiting = [model]
-    while waiting:
-        message = waiting.pop()
-        for field, value in message.ListFields():
-            if field.name == "external":
-                found |= {entry.value for entry in value if entry.key == "location"}
-            else:
-                waiting += value
-    return found
+    return model
 
 
 @cache
@@ -92,6 +124,9 @@ def _message_class() -> Any:
                 type=kind.TYPE_MESSAGE,
                 type_name=f".gfpbench_onnx.{of}",
             )
+    tensor = next(message for message in file.message_type if message.name == "Tensor")
+    for field, (number, type_, label) in _NUMBERS.items():
+        tensor.field.add(name=field, number=number, label=getattr(kind, label), type=getattr(kind, type_))
     entry = file.message_type.add(name="Entry")
     for field, number in (("key", 1), ("value", 2)):
         entry.field.add(name=field, number=number, label=kind.LABEL_OPTIONAL, type=kind.TYPE_STRING)

@@ -16,9 +16,9 @@ from gfpbench.restorers import arithmetic
 from gfpbench.restorers.checkpoint_file import file_sha256
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.network_file import Signature, as_number, input_value, network_from_file, refuse_unknown_words
-from gfpbench.restorers.onnx_data import external_data
+from gfpbench.restorers.onnx_data import external_data, weight_types
 from gfpbench.restorers.options import Options
-from gfpbench.types import BadInput, PackageMissing
+from gfpbench.types import BadInput, Json, PackageMissing
 
 _TYPES = {
     "tensor(float)": torch.float32,
@@ -37,6 +37,22 @@ _NUMBERS = {
 }
 
 
+PROVIDERS: Mapping[str, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "xnnpack": "XnnpackExecutionProvider",
+}
+"""What ``onnx:PATH?provider=NAME`` takes, and onnxruntime's name of each."""
+OF_DEVICE = {"cuda": "cuda", "mps": "coreml", "directml": "directml", "privateuseone": "directml", "xpu": "openvino"}
+"""The provider that a device of torch stands for where none is named; the CPU's for any other."""
+
+
 def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwork:
     """A network in an ONNX file, run by onnxruntime; in [-1, 1] unless onnx:PATH?range=unit says [0, 1].
 
@@ -44,8 +60,9 @@ def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwor
     float64, uint8), layout, a fixed batch and a fixed size are what the file's own signature says; an input beside the
     images is given by its name (``onnx:PATH?w=0.5``) and keeps the file's default otherwise. A file says nothing
     about its range, and the wrong one gives a plausible image: [-1, 1] is what GFP-GAN, RestoreFormer and CodeFormer
-    were trained in. Options: ``range``, ``out_range``, ``layout``, ``order``, ``size``, ``batch``, ``output``, and the
-    names of further inputs.
+    were trained in. Options: ``provider`` (the execution provider that has to run it: cpu, cuda, tensorrt, directml,
+    coreml, ...), ``range``, ``out_range``, ``layout``, ``order``, ``size``, ``batch``, ``output``, and the names of
+    further inputs.
 
     Raises:
         BadInput: where the file is not there, not ONNX, or does not turn an RGB image into one.
@@ -54,7 +71,8 @@ def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwor
     options = Options(f"onnx:{argument}", given)
     refuse_unknown_words(options)
     path = Path(argument).expanduser()
-    session = _session(path, options, device)
+    provider = _provider(options, device)
+    session = _session(path, options, provider)
     taken = _image_input(session, path)
     extras = _extra_inputs(session, taken, options, path)
     names = [output.name for output in session.get_outputs()]
@@ -67,7 +85,7 @@ def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwor
             return session
         if way not in other:
             other.clear()
-            other[way] = _session(path, options, device, **arithmetic.IN_ONNXRUNTIME[way])
+            other[way] = _session(path, options, provider, **arithmetic.IN_ONNXRUNTIME[way])
         return other[way]
 
     def call(images: torch.Tensor) -> Mapping[str, Any]:
@@ -78,7 +96,17 @@ def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwor
     kinds = [output.type for output in session.get_outputs()]
     whole = all(kind == "tensor(uint8)" for kind in kinds)
     known = tuple(names) if all(kind.startswith("tensor(") for kind in kinds) else None  # a sequence has any number
-    return network_from_file(
+
+    def what_ran() -> dict[str, Json]:
+        return {
+            "providers": session.get_providers(),
+            "provider_asked_for": provider,
+            "nodes": _nodes(session),
+            "weight_types": weight_types(path),
+            "output_types": kinds,
+        }
+
+    network = network_from_file(
         options,
         path,
         Signature(_TYPES[taken.type], _sides(taken.shape), whole, known),
@@ -94,31 +122,74 @@ def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwor
             **external_data(path),
         },
     )
+    network.ran = what_ran
+    return network
 
 
-def _session(path: Path, options: Options, device: str, *, optimised: int = 1, threads: int = 0) -> Any:
-    """The network, ready to run. ``threads`` 0 lets onnxruntime choose."""
+def _provider(options: Options, device: str) -> str:
+    """onnxruntime's name of the provider that has to run the network. Raises BadInput where it is not here."""
+    runtime = _onnxruntime(options)
+    here = runtime.get_available_providers()
+    named = {own: name for name, own in PROVIDERS.items()}
+    listed = ", ".join(named[one] for one in here if one in named)
+    asked = options.text("provider", listed)
+    if asked and asked not in PROVIDERS:
+        raise BadInput(f"{options.spelled}: there is no provider {asked!r}; this onnxruntime has: {listed}")
+    name = asked or OF_DEVICE.get(device.partition(":")[0], "cpu")
+    if PROVIDERS[name] not in here:
+        remedy = (
+            "pip install onnxruntime-gpu, or use --device cpu" if name == "cuda" and not asked else f"it has: {listed}"
+        )
+        said = {"cuda": "CUDA"}.get(name, name)
+        raise BadInput(f"{options.restorer}: this onnxruntime has no {said}: {remedy}")
+    return PROVIDERS[name]
+
+
+def _onnxruntime(options: Options) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
         raise PackageMissing("onnxruntime", options.restorer, "pip install onnxruntime") from error
+    return onnxruntime
+
+
+def _session(path: Path, options: Options, provider: str, *, optimised: int = 1, threads: int = 0) -> Any:
+    """The network, ready to run. ``threads`` 0 lets onnxruntime choose.
+
+    Raises:
+        BadInput: for what is no network, and where onnxruntime left the provider aside and would run on the CPU.
+    """
+    onnxruntime = _onnxruntime(options)
     assets.existing_file(path)
-    cuda = torch.device(device).type == "cuda"
-    if cuda and "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        raise BadInput(
-            f"{options.restorer}: this onnxruntime has no CUDA: pip install onnxruntime-gpu, or use --device cpu"
-        )
-    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"] if cuda else ["CPUExecutionProvider"]
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     if not optimised:
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     settings.log_severity_level = 3  # errors come as exceptions; warnings about opsets help nobody here
+    settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # see ``_nodes``
     try:
-        return onnxruntime.InferenceSession(str(path), settings, providers=providers)
+        session = onnxruntime.InferenceSession(
+            str(path), settings, providers=list(dict.fromkeys([provider, "CPUExecutionProvider"]))
+        )
     except Exception as error:  # onnxruntime's errors have no common type of their own
         line = " ".join(str(error).split())[:200]
         raise BadInput(f"{path} is not an ONNX network that onnxruntime can run: {line}") from error
+    if provider not in session.get_providers():
+        raise BadInput(
+            f"{options.restorer}: {provider} is part of this onnxruntime and did not start (its libraries or its "
+            f"device are missing); what would run is {', '.join(session.get_providers())}"
+        )
+    return session
+
+
+def _nodes(session: Any) -> dict[str, int]:
+    """How many nodes of the network each provider runs; empty where this onnxruntime does not say."""
+    if not hasattr(session, "get_provider_graph_assignment_info"):  # before 1.24
+        return {}
+    counts: dict[str, int] = {}
+    for part in session.get_provider_graph_assignment_info():
+        counts[str(part.ep_name)] = counts.get(str(part.ep_name), 0) + len(part.get_nodes())
+    return counts
 
 
 def _image_input(session: Any, path: Path) -> Any:

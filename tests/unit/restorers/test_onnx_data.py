@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gfpbench.restorers import load
-from gfpbench.restorers.onnx_data import external_data
+from gfpbench.restorers.onnx_data import external_data, weight_types
 from gfpbench.types import BadInput, ImageBatch
 
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install gfpbench[onnx]")
@@ -105,3 +105,15 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"\xff" * 50)
     with pytest.raises(BadInput, match="is not an ONNX network"):
         external_data(path)
+
+
+def test_number_types_of_weights_are_counted_in_subgraphs_too(tmp_path: Path) -> None:
+    from onnx import helper, numpy_helper
+
+    wide, half = (numpy_helper.from_array(np.zeros((8, 4), kind), kind) for kind in ("float32", "float16"))
+    constant = helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.zeros(20, "int8"), "c"))
+    inner = helper.make_graph([constant], "inner", [], [], [half])
+    node = helper.make_node("If", ["cond"], ["y"], then_branch=inner, else_branch=inner)
+    model = helper.make_model(helper.make_graph([node], "net", [], [], [wide]))
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    assert weight_types(tmp_path / "net.onnx") == {"float32": 32, "float16": 64, "int8": 40}

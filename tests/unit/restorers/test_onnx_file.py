@@ -355,3 +355,40 @@ def test_its_noise_is_drawn_by_them(tmp_path: Path) -> None:
     for way in arithmetic.IN_ONNXRUNTIME:
         assert way in repeat["how"]
     assert "float64" not in repeat["how"]  # torch computes nothing of it
+
+
+def test_it_says_what_ran(tmp_path: Path) -> None:
+    network = load_onnx(str(written(tmp_path / "net.onnx", [None, 3, None, None])))
+    ran = network.what_ran()
+    assert ran["providers"] == ["CPUExecutionProvider"]
+    assert ran["provider_asked_for"] == "CPUExecutionProvider"
+    assert set(ran["nodes"]) <= {"CPUExecutionProvider"}
+    assert ran["weight_types"] == {}  # one number is a constant of the graph and no weight
+
+
+@pytest.mark.parametrize(
+    ("provider", "message"),
+    [
+        ("tensorrt", r"has no tensorrt: it has: .*cpu"),
+        ("cudda", r"there is no provider 'cudda'; this onnxruntime has: .*cpu"),
+    ],
+)
+def test_a_provider_that_is_not_here_is_one_line(tmp_path: Path, provider: str, message: str) -> None:
+    path = written(tmp_path / "net.onnx", [None, 3, None, None])
+    with pytest.raises(BadInput, match=message):
+        load(f"onnx:{path}?provider={provider}")
+
+
+def test_a_provider_that_onnxruntime_leaves_aside_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a driver or a library missing, onnxruntime warns and runs the network on the CPU."""
+    import onnxruntime
+
+    path, own = written(tmp_path / "net.onnx", [None, 3, None, None]), onnxruntime.InferenceSession
+    here = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: here)
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession", lambda path, settings, providers: own(path, settings, providers=providers[-1:])
+    )
+    with pytest.raises(BadInput, match=r"CUDAExecutionProvider is part of this onnxruntime and did not start"):
+        load(f"onnx:{path}?provider=cuda")
+    assert load(f"onnx:{path}?provider=cpu").name.endswith("?provider=cpu")

@@ -62,7 +62,9 @@ def test_an_option_nobody_has_is_answered_with_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("nano?dtype=bf16", "'nano' takes no options"),
+        ("bicubic?dtype=bf16", "'bicubic' takes no options"),
+        ("nano?dtpye=bf16", "there is no option 'dtpye'; there are: dtype="),
+        ("nano?layout=contiguous&channels_last=yes", "layout and channels_last say different things"),
         ("nanno?dtype=bf16", "no restorer named 'nanno'"),
         ("gfpgan-1.4?dtype=fp16", r"dtype=fp16 is not offered: .*1e-8.*use dtype=bf16"),
         ("gfpgan-1.4?dtype=tf32", "tf32 is a mode of NVIDIA GPUs"),
