@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 
 from gfpbench.cli import degrade, judge, look, measure
+from gfpbench.cli import parity as alike
 from gfpbench.cli import speed as timed
 from gfpbench.cli.app import app, complain
 from gfpbench.cli.streams import forgiving_streams
@@ -22,6 +23,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "photos": measure.photos,
     "collapse": measure.collapse,
     "speed": timed.speed_,
+    "parity": alike.parity_,
+    "export": alike.export_,
     "report": judge.report_,
     "compare": judge.compare,
     "matrix": judge.matrix_,

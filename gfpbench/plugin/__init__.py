@@ -24,6 +24,7 @@ from gfpbench.plugin.fixtures import (
     gfpbench_collapse,
     gfpbench_comparison,
     gfpbench_input,
+    gfpbench_parity,
     gfpbench_result,
     gfpbench_speed,
     gfpbench_truth,
@@ -38,6 +39,7 @@ from gfpbench.plugin.ours import (
     marker_is_ours,
     results_among,
 )
+from gfpbench.plugin.parity_bench import ParityBench
 from gfpbench.plugin.short_names import add_short_names
 from gfpbench.plugin.speed_bench import SpeedBench, leave_out, refuse_mixing, refuse_workers, speeds_of
 from gfpbench.plugin.workers import scheduler_by_case
@@ -45,12 +47,14 @@ from gfpbench.plugin.workers import scheduler_by_case
 __all__ = [
     "Bench",
     "CollapseBench",
+    "ParityBench",
     "SpeedBench",
     "gfpbench_baseline",
     "gfpbench_bench",
     "gfpbench_collapse",
     "gfpbench_comparison",
     "gfpbench_input",
+    "gfpbench_parity",
     "gfpbench_result",
     "gfpbench_speed",
     "gfpbench_truth",

@@ -13,6 +13,7 @@ import pytest
 
 from gfpbench.plugin.bench import KEY, Bench
 from gfpbench.plugin.collapse_bench import CollapseBench
+from gfpbench.plugin.parity_bench import ParityBench
 from gfpbench.plugin.speed_bench import SpeedBench
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ def gfpbench_comparison(gfpbench_result: Result, gfpbench_bench: Bench) -> Compa
 def gfpbench_collapse(gfpbench_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> CollapseBench:
     """Searches for collapse points in this session: ``gfpbench_collapse("nano", "noise")`` gives a Collapse."""
     return CollapseBench(gfpbench_bench, tmp_path_factory.mktemp("collapse"))
+
+
+@pytest.fixture(scope="session")
+def gfpbench_parity(gfpbench_bench: Bench) -> ParityBench:
+    """Compares converted restorers: ``gfpbench_parity("nano", "onnx:nano.onnx")`` says safe, look or unsafe."""
+    return ParityBench(gfpbench_bench)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gfpbench.baselines.speed_comparison import SpeedComparison
     from gfpbench.plugin.bench import Bench
     from gfpbench.plugin.collapse_bench import CollapseBench
+    from gfpbench.plugin.parity_bench import ParityBench
     from gfpbench.types import Result
 
 
@@ -63,6 +64,12 @@ def collapse_point(gfpbench_collapse: CollapseBench) -> CollapseBench:
 
 
 @pytest.fixture(scope="session")
+def parity(gfpbench_parity: ParityBench) -> ParityBench:
+    """The same as ``gfpbench_parity``."""
+    return gfpbench_parity
+
+
+@pytest.fixture(scope="session")
 def speed(gfpbench_speed: SpeedComparison) -> SpeedComparison:
     """The same as ``gfpbench_speed``."""
     return gfpbench_speed
@@ -76,6 +83,7 @@ SHORT_NAMES = {
     "baseline": baseline,
     "comparison": comparison,
     "collapse_point": collapse_point,
+    "parity": parity,
     "speed": speed,
 }
 
