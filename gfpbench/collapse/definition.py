@@ -45,6 +45,7 @@ import numpy as np
 
 from gfpbench.degrade.axes import AXES
 from gfpbench.degrade.axes import TABLE as AXES_TABLE
+from gfpbench.metrics import needs_input
 from gfpbench.registry import companion, unknown
 from gfpbench.statistics import Floats
 from gfpbench.types import BadInput, Metric
@@ -99,6 +100,12 @@ def _left_over(share: float) -> Callable[[Evidence], Floats]:
     return margin
 
 
+def _input_refuses(metric: Metric) -> str:
+    if needs_input(metric):
+        return f"{metric.name} is measured against the input, which it cannot be better than"
+    return ""
+
+
 def _face_refuses(metric: Metric) -> str:
     if not metric.needs_truth:
         return f"{metric.name} looks at no truth, so it cannot tell one face from another"
@@ -114,7 +121,7 @@ def _identity_refuses(metric: Metric) -> str:
 
 
 CRITERIA: Mapping[str, Criterion] = {
-    "input": Criterion("input", "no better than its own input", _gain, lambda metric: ""),
+    "input": Criterion("input", "no better than its own input", _gain, _input_refuses),
     "face": Criterion(
         "face", "under a quarter is left of what tells this face from another", _left_over(QUARTER), _face_refuses, True
     ),

@@ -142,7 +142,7 @@ def without_truth(
             kept[metric.name] = metric
             continue
         form = input_form(metric.name)
-        reasons[metric.name] = NO_TRUTH_REASON + (f"; against the input: {form}" if form else "")
+        reasons[metric.name] = NO_TRUTH_REASON
         if form and isinstance(metric, PerImageMetric):
             kept.setdefault(form, cast(Metric, against_input(metric)))
     reasons |= {measure.name: NO_TRUTH_REASON for measure in sets if measure.against_truth}

@@ -93,6 +93,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     refuse_workers(config)
     session = Bench(config)
+    if session.setting("no-truth"):
+        session.degradation  # noqa: B018  # refused now where both are asked for, not while tests are collected
     if session.report is not None:
         session.refuse_bad_report_folder()
         if hasattr(config.option, "xmlpath") and not config.option.xmlpath:

@@ -10,7 +10,15 @@ from gfpbench.report.formatting import plural
 from gfpbench.statistics import FEW_PEOPLE, Mean, people_of
 from gfpbench.types import Better, Case, Json, Problem, Result
 
+IDENTITY = ("deg", "rad", "cos")
+"""First parts of the names of metrics that compare identities."""
+
 Role: TypeAlias = Literal["input", "restorer", "truth"]
+
+
+def is_identity(metric: str) -> bool:
+    """Whether a metric compares identities, by its name."""
+    return metric.partition("_")[0] in IDENTITY
 
 
 @dataclass(frozen=True, slots=True)

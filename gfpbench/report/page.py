@@ -19,9 +19,10 @@ from gfpbench.degrade.axes import AXES, load_axis
 from gfpbench.metrics.protocols import DEFAULT
 from gfpbench.report.charts import Chart, chart_of
 from gfpbench.report.claims import write_claims
+from gfpbench.report.disagreement import Disagreement, disagreement_of
 from gfpbench.report.formatting import own, pages, plural, printable, write_page
 from gfpbench.report.gate import Gate, write_gate
-from gfpbench.report.model import Group
+from gfpbench.report.model import Group, is_identity
 from gfpbench.report.reading import readings
 from gfpbench.report.scatter import Scatter, scatter_of
 from gfpbench.report.side_tables import (
@@ -55,6 +56,7 @@ class Section:
     protocols: tuple[SideBySide, ...]
     challenges: tuple[Standing, ...]
     groups: tuple[GroupLine, ...]
+    disagreement: Disagreement | None
 
 
 def write_report(
@@ -170,9 +172,10 @@ def _along_axis(degradation: str) -> list[str]:
 
 def _section(group: Group, stores: Stores) -> Section:
     charts = tuple(chart for column in group.columns if (chart := chart_of(group, column)) is not None)
+    strips, names = strips_of(group, stores), [column.metric for column in group.columns]
     return Section(
         group=group,
-        strips=strips_of(group, stores),
+        strips=strips,
         charts=charts,
         scatter=scatter_of(group),
         command=reproduce(group),
@@ -180,6 +183,7 @@ def _section(group: Group, stores: Stores) -> Section:
         protocols=side_by_side(group),
         challenges=standings(group),
         groups=group_lines(group),
+        disagreement=disagreement_of(group, strips) if any(map(is_identity, names)) else None,
     )
 
 

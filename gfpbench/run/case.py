@@ -106,6 +106,10 @@ def run_case(
     refuse_inside_inputs(case, store)
     if batch_size < 1:
         raise BadInput(f"a batch size of {batch_size} leaves nothing to measure")
+    if case.degradation == "none":
+        from gfpbench.run.looks_degraded import warn_once  # only here is the face itself the degraded image
+
+        warn_once(case, parts.faces, parts.ids(case))
     folder = store / case.id
     key = key_of(case, parts, device=device, batch_size=batch_size, keep_images=keep_images)
     with disk(folder):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from gfpbench.statistics.means import Mean, best_of, interval_of, is_identical, mean_of, people_of
     from gfpbench.statistics.paired import PairedColumns, PairedDifference, holm, paired_columns, paired_difference
+    from gfpbench.statistics.ranks import over_images, over_rows
 
 __all__ = [
     "FEW_PEOPLE",
@@ -42,6 +43,8 @@ __all__ = [
     "is_identical",
     "mean_of",
     "median_interval",
+    "over_images",
+    "over_rows",
     "paired_columns",
     "paired_difference",
     "people_of",

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 import gfpbench
 from gfpbench import cli, degrade, images, metrics, results, run
 from gfpbench.decode import read_rgb
-from gfpbench.types import BadInput, Case, Face
+from gfpbench.types import AssetMissing, BadInput, Case, Face
 from tests.unit.run import laws, no_truth_laws
 
 
@@ -212,3 +213,29 @@ def test_faces_are_kept_as_they_are(folder: Path, tmp_path: Path) -> None:
     assert result.rows[0].face_sha256 == face.sha256
     assert result.rows[0].fingerprint["degraded"]["sha256"] == face.sha256[:16]
     assert set(result.rows[0].read) == {"degraded"}
+
+
+def test_one_grey_image_and_files_of_one_name_are_measured(tmp_path: Path) -> None:
+    (tmp_path / "lq").mkdir()
+    grey = np.random.default_rng(0).integers(0, 256, (80, 80), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "lq" / "a.png"), grey)
+    one = gfpbench.measure("bicubic", tmp_path / "lq", truth=False, metrics=["piqe", "colour_shift", "deg_dlib"])
+    assert set(one.metrics) == {"piqe", "colour_shift_vs_input", "deg_dlib_vs_input"}
+    assert one.rows[0].scores["piqe"] is not None
+    assert one.rows[0].scores["colour_shift_vs_input"] is not None
+    assert one.rows[0].scores["deg_dlib_vs_input"] is None
+    assert "no face is found in the input" in one.problems[0].reason
+    cv2.imwrite(str(tmp_path / "lq" / "a.jpg"), grey)
+    two = gfpbench.measure("bicubic", tmp_path / "lq", truth=False, metrics=["piqe"])
+    assert two.image_ids == ("a.jpg", "a.png")
+
+
+def test_what_is_missing_is_one_line_each(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="holds no images"):
+        gfpbench.measure("bicubic", tmp_path / "empty", truth=False)
+    with pytest.raises(AssetMissing, match="gfpbench fetch"):
+        gfpbench.measure("gfpgan-1.4", folder, truth=False)
+    result = gfpbench.measure("bicubic", folder, truth=False, metrics=["piqe", "deg_arcface"])
+    assert "gfpbench fetch arcface-resnet18" in result.not_measured["deg_arcface_vs_input"]
+    assert all(row.scores["piqe"] is not None for row in result.rows)
