@@ -97,7 +97,7 @@ def test_the_page_shows_the_correlations_and_the_faces_farthest_apart(store: Pat
     assert len(shown) == len({face for face, _ in shown}) == SHOWN
     assert {restorer for _, restorer in shown} == {f"tool-{ENOUGH_RESTORERS - 1}"}  # the sharpest, and least alike
     small = write_report(results[:1], tmp_path / "small", store=None).read_text()
-    assert "of tool-0" in small
+    assert "12 images of tool-<wbr>0" in small
     none = write_report(results_of(1, 4), tmp_path / "none", store=None).read_text()
     assert "No-reference scores against identity" not in none
 
