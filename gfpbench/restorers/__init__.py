@@ -34,6 +34,7 @@ RESTORERS: dict[str, str] = {
     "codeformer": "gfpbench.restorers.official:codeformer",
     "realesrgan-x4plus": "gfpbench.restorers.official:realesrgan_x4plus",
     "ffdnet": "gfpbench.restorers.ffdnet:ffdnet",
+    "waifu2x-photo": "gfpbench.restorers.waifu2x:waifu2x_photo",
 }
 """Name -> "module:attribute" of a factory ``(*, device: str) -> Restorer``; with ``**given: str`` it takes options."""
 

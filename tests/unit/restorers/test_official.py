@@ -22,6 +22,7 @@ NAMES = (
     "codeformer",
     "realesrgan-x4plus",
     "ffdnet",
+    "waifu2x-photo",
 )
 
 
