@@ -33,6 +33,7 @@ class _Metric:
     better: Better
     best: float | None
     tolerance: float
+    identity: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class _SetScore:
     level: float = 0.95
     extrapolated: float | None = None
     note: str = ""
+    identity: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,6 +285,15 @@ class Metric(Protocol):
         ...
 
 
+@runtime_checkable
+class Identified(Protocol):
+    """A metric that says what its figures are computed by."""
+
+    def identity(self) -> Mapping[str, Json]:
+        """Package, version or definition, hashes of weights, settings: figures of unlike identity do not compare."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SetScore:
     """One number for a whole set of images, with how far it can be trusted.

@@ -106,6 +106,22 @@ def _human(model: str, converter: str, sha256: str, size_bytes: int, licence: st
     )
 
 
+def _pyiqa(name: str, filename: str, sha256: str | None, needed_by: str, *, github: bool = True) -> Asset:
+    release = "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights"
+    return Asset(
+        name=name,
+        filename=filename,
+        urls=(f"{_PYIQA}/{filename}", *([f"{release}/{filename}"] if github else [])),
+        sha256=sha256,
+        size_bytes=None,
+        licence="CC-BY-NC-SA-4.0",
+        source="https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
+        needed_by=(needed_by,),
+        noncommercial=True,
+        note="the package pyiqa, which runs it, is under PolyForm Noncommercial",
+    )
+
+
 _ROWS = (
     Asset(
         name="gfpgan-1",
@@ -533,6 +549,27 @@ _ROWS = (
         source="https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
         needed_by=("fid_clean_vs_ffhq70k",),
         noncommercial=True,
+    ),
+    # OpenAI's address carries the hash of its file; pyiqa's names carry the first eight digits, but for MANIQA's.
+    Asset(
+        name="clip-rn50",
+        filename="RN50.pt",
+        urls=(
+            "https://openaipublic.azureedge.net/clip/models/"
+            "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/RN50.pt",
+        ),
+        sha256="afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",
+        size_bytes=None,
+        licence="MIT",
+        source="https://github.com/openai/CLIP",
+        needed_by=("pyiqa_clipiqa",),
+        note="CLIP-IQA has no weights of its own; the package pyiqa is under PolyForm Noncommercial",
+    ),
+    _pyiqa("pyiqa-maniqa-koniq", "ckpt_koniq10k.pt", None, "pyiqa_maniqa", github=False),
+    _pyiqa("pyiqa-musiq-koniq", "musiq_koniq_ckpt-e95806b9.pth", "e95806b9", "pyiqa_musiq"),
+    _pyiqa("pyiqa-topiq-fr-kadid", "cfanet_fr_kadid_res50-2c4cc61d.pth", "2c4cc61d", "pyiqa_topiq_fr"),
+    _pyiqa(
+        "pyiqa-topiq-nr-face", "topiq_nr_cgfiqa_res50-0a8b8e4f.pth", "0a8b8e4f", "pyiqa_topiq_nr_face", github=False
     ),
 )
 

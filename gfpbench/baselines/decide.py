@@ -16,8 +16,9 @@ from gfpbench.baselines.comparison import NOT_COMPARED, Comparison, Context, Met
 from gfpbench.baselines.image_statistics import image_statistics, same_bytes
 from gfpbench.baselines.moved_images import beyond, image_verdicts
 from gfpbench.baselines.repeatability import answers_differ
-from gfpbench.baselines.scores import scores, set_scores
+from gfpbench.baselines.scores import OTHER_METRIC, scores, set_scores
 from gfpbench.baselines.subgroup import directions
+from gfpbench.metrics.figure_identity import has_identity, unlike
 from gfpbench.types import BadInput, Result, Verdict
 
 AnotherFile: TypeAlias = Literal["fail", "judge"]
@@ -186,6 +187,9 @@ def _names(context: Context, result: Result, baseline: Result) -> tuple[list[str
             if (now["better"], now["unit"]) != (before["better"], before["unit"]):
                 verdicts.append(context.verdict(name, "changed", f"{name} has another unit or direction than before"))
                 continue
+            if differs := unlike(now, before):
+                verdicts.append(context.verdict(name, "changed", f"{OTHER_METRIC}: {differs}"))
+                continue
             if blank[0] and not blank[1] and any(row.scores.get(name) is not None for row in context.rows(0)):
                 notes.append(f"{NOT_COMPARED}{name}: {blank[0]}")
             names.append(name)
@@ -203,4 +207,15 @@ def _names(context: Context, result: Result, baseline: Result) -> tuple[list[str
                 notes.append(f"{NOT_COMPARED}{name}: the baseline lacks it: {blank[1]}")
             else:  # a metric more takes nothing away from the comparison of the others
                 notes.append(f"{NOT_COMPARED}{name}: the baseline lacks it; --baseline-update takes it in")
+    both = {**baseline.metrics, **baseline.set_scores}
+    silent = [
+        name
+        for name, record in {**result.metrics, **result.set_scores}.items()
+        if name in both and has_identity(record) and not has_identity(both[name])
+    ]
+    if silent:
+        notes.append(
+            f"the baseline does not say which version of a metric it holds (it is older): taken for the same "
+            f"({', '.join(silent[:3])}{', ...' if len(silent) > 3 else ''})"
+        )
     return names, verdicts, notes

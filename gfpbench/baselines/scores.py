@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gfpbench.baselines.comparison import SAFETY, UNMEASURED, Context, ImageChange, MetricComparison
 from gfpbench.baselines.moved_images import same_images
+from gfpbench.metrics.figure_identity import unlike
 from gfpbench.statistics import Floats, best_of, holm, is_identical, mean_of, paired_columns
 from gfpbench.types import Json, Result, Row, Verdict, VerdictKind
 
@@ -27,6 +28,9 @@ OUT_OF_LINE = 8.0
 """A fall so many robust standard deviations beyond the median of all images is out of line: at ten thousand normal
 differences that happens once in 10^11 runs; beyond it stands the demand that no image rises a third as far, which
 differences with heavy tails on both sides fail."""
+
+OTHER_METRIC = "not compared: the metric is another one than the baseline's"
+"""How the verdict on a metric of unlike identity begins."""
 
 
 def _array(rows: Sequence[Row], names: Sequence[str]) -> Floats:
@@ -124,6 +128,9 @@ def set_scores(context: Context, result: Result, baseline: Result) -> list[Verdi
         if (before["n"], before["n_reference"]) != (now["n"], now["n_reference"]):
             said = f"not compared: of {now['n']} images now and {before['n']} in the baseline"
             found.append(context.verdict(name, "same", said))
+            continue
+        if differs := unlike(now, before):
+            found.append(context.verdict(name, "changed", f"{OTHER_METRIC}: {differs}"))
             continue
         found.append(_judged_set(context, name, before, now))
     return found

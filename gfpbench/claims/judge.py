@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from gfpbench.claims.published import Claim, Row, Table
+from gfpbench.metrics.figure_identity import unlike
 from gfpbench.metrics.protocols import Protocol
 from gfpbench.statistics import best_of, interval_of, is_identical, mean_of, paired_difference, people_of
 from gfpbench.types import BadInput, Json, Result
@@ -75,6 +76,10 @@ def judge(claim: Claim, restored: Result, degraded: Result, truth: Result) -> Ou
     if claim.says == "truth-is-best":
         return _truth_is_best(claim, truth, outcome)
     metric = claim.protocol.figures[claim.figure]
+    records = [{**one.metrics, **one.set_scores}.get(metric, {}) for one in (restored, rival)]
+    if differs := unlike(*records):
+        said = f"{metric} of {restored.case.restorer} and {rival.case.restorer} do not compare: {differs}"
+        return outcome("open", f"waits for one measurement of both: {said}")
     if metric in rival.set_scores:
         missing = not_measured(claim.protocol, claim.figure, restored)
         if missing:

@@ -106,7 +106,7 @@ def _optional() -> Iterator[Finding]:
     for name, costs in (
         ("dlib-bin", "deg_dlib (identity without downloads) is not measured; pip install 'gfpbench[identity]'"),
         ("lpips", "LPIPS is not measured; pip install lpips"),
-        ("pyiqa", "only the project's own tests use it"),
+        ("pyiqa", "pyiqa_clipiqa and its like are not measured; pip install 'gfpbench[pyiqa]' (non-commercial)"),
         ("gfpgan", "only comparisons with the authors' own code use it; pip install 'gfpbench[upstream]'"),
         ("facexlib", "whole photos fall back to an offline face detector; pip install 'gfpbench[upstream]'"),
         ("onnxruntime", "onnx:PATH restorers do not run; pip install onnxruntime"),

@@ -53,6 +53,12 @@ METRICS: dict[str, str] = {
     "lpips_vgg_bgr_01": "gfpbench.metrics.bgr:lpips_vgg_bgr_01",
     "deg_arcface_vqfr": "gfpbench.metrics.identity:deg_arcface_vqfr",
     "rad_arcface_bgr": "gfpbench.metrics.bgr:rad_arcface_bgr",
+    # Networks of the optional package pyiqa.
+    "pyiqa_clipiqa": "gfpbench.metrics.pyiqa_networks:clipiqa",
+    "pyiqa_maniqa": "gfpbench.metrics.pyiqa_networks:maniqa",
+    "pyiqa_musiq": "gfpbench.metrics.pyiqa_networks:musiq",
+    "pyiqa_topiq_fr": "gfpbench.metrics.pyiqa_networks:topiq_fr",
+    "pyiqa_topiq_nr_face": "gfpbench.metrics.pyiqa_networks:topiq_nr_face",
 }
 """Name with its convention -> "module:attribute". One file per metric, read only when asked for."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from gfpbench.images import moved
 from gfpbench.lazy import LazyModule
-from gfpbench.types import BadInput, Better, ImageBatch, Metric
+from gfpbench.metrics.figure_identity import own_identity
+from gfpbench.types import BadInput, Better, ImageBatch, Json, Metric
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +40,8 @@ class PerImageMetric:
         source: paper and equation, or repository at a commit.
         score: the arithmetic: two checked batches on one device to (B,) float64. Never called with anything else.
         by_points: of a metric that aligns faces: the same by a list of five points; None for any other.
+        definition: raised whenever the same images would score otherwise, by more than the tolerance.
+        computed_by: the identity of a metric that another package computes; None for this one.
     """
 
     name: str
@@ -53,6 +56,12 @@ class PerImageMetric:
     score: Callable[[ImageBatch, ImageBatch], torch.Tensor]
     needs_input: bool = False
     by_points: Callable[[PointList], PerImageMetric] | None = None
+    definition: int = 1
+    computed_by: Callable[[], Mapping[str, Json]] | None = None
+
+    def identity(self) -> Mapping[str, Json]:
+        """What its figures are computed by (``figure_identity``)."""
+        return own_identity(self.name, self.definition) if self.computed_by is None else self.computed_by()
 
     def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
         """Score each image: (B,) float64 on the CPU, in the order of ``restored.ids``. ``inf`` allowed, NaN never.

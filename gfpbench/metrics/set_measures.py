@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gfpbench import assets
 from gfpbench.metrics.feature_sets import FeatureSet, load_reference
+from gfpbench.metrics.figure_identity import own_identity
 from gfpbench.registry import attribute_of, companion, unknown
 from gfpbench.types import BadInput, Json, SetMetric
 
@@ -73,6 +74,7 @@ class SetMeasure:
             "features": metric.features_name,
             "reference": self.reference.what,
             "source": metric.source,
+            "identity": own_identity(self.name, int(getattr(metric, "definition", 1))),
         }
 
 

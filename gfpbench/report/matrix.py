@@ -60,7 +60,7 @@ class MatrixCell:
         if self.kind == "absent":
             return BLANK
         if self.difference is None:
-            return f"{self.n:,} alike"
+            return BLANK if self.kind == "changed" and not self.n else f"{self.n:,} alike"
         if self.largest == 0:
             return "="
         more = f", {self.identical:+d} identical".replace("-", "−") if self.identical else ""
@@ -248,6 +248,10 @@ def _cell(compared: Comparison | str, name: str, blank: str) -> MatrixCell:
             note += f"; {said.reason}" if said is not None and said.reason else ""
             more = metric.identical_now - metric.identical_before
             return MatrixCell(metric.kind, metric.n, metric.difference, metric.largest, note, more)
+    if (
+        said is not None and said.kind == "changed"
+    ):  # another metric under the same name: there is no difference to show
+        return MatrixCell("changed", note=said.reason)
     return MatrixCell("absent", note=said.reason if said is not None else blank)
 
 

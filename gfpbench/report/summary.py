@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gfpbench.metrics import ITSELF_REASON, METRICS
+from gfpbench.metrics.figure_identity import has_identity, unlike
 from gfpbench.report.formatting import decimals_for, plural
 from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
 from gfpbench.statistics import best_of, bootstrap_mean, interval_of, is_identical, mean_of, people_of
@@ -125,7 +126,7 @@ def _check_names(result: Result) -> None:
 def _warnings(results: Sequence[Result]) -> tuple[str, ...]:
     """Faces that differ, or were degraded differently, under one name: their rows do not compare."""
     seen: dict[str, tuple[str, Row]] = {}
-    unlike: dict[str, list[str]] = {}
+    unalike: dict[str, list[str]] = {}
     for result in results:
         for row in result.rows:
             first, known = seen.setdefault(row.id, (result.case.id, row))
@@ -134,10 +135,25 @@ def _warnings(results: Sequence[Result]) -> tuple[str, ...]:
             same_draw = _role(result) == "truth" or known.parameters == row.parameters
             if not (same_face and same_draw):
                 what = "degraded differently" if same_face else "a different image"
-                unlike.setdefault(f"{result.case.id} and {first} do not compare: {what} under one name", []).append(
+                unalike.setdefault(f"{result.case.id} and {first} do not compare: {what} under one name", []).append(
                     row.id
                 )
-    return tuple(f"{text} for {plural(len(ids), 'image')} (first: {ids[0]})" for text, ids in unlike.items())
+    found = [f"{text} for {plural(len(ids), 'image')} (first: {ids[0]})" for text, ids in unalike.items()]
+    return (*found, *other_metrics(results).values())
+
+
+def other_metrics(results: Sequence[Result]) -> dict[str, str]:
+    """Metrics of which two Results hold figures of unlike identity, with a line that says what differs."""
+    found: dict[str, str] = {}
+    first: dict[str, Result] = {}
+    for result in results:
+        for name, record in {**result.metrics, **result.set_scores}.items():
+            if not has_identity(record):
+                continue
+            known = first.setdefault(name, result)
+            if name not in found and (differs := unlike(record, {**known.metrics, **known.set_scores}[name])):
+                found[name] = f"{name} of {result.named} and of {known.named} do not compare: {differs}"
+    return found
 
 
 def _labels(results: Sequence[Result]) -> list[str]:
@@ -167,6 +183,7 @@ def _group(results: Sequence[Result]) -> Group:
     labels = _labels(ordered)
     columns: list[Column] = []
     cells: dict[str, list[Cell]] = {label: [] for label in labels}
+    apart = other_metrics(ordered)
     for metric, definition in _definitions(ordered).items():
         values = {label: measured(result, metric) for label, result in zip(labels, ordered, strict=True)}
         if not any(values.values()):
@@ -188,12 +205,14 @@ def _group(results: Sequence[Result]) -> Group:
                 blanks=sum(row.failure is None and row.id not in mine for row in result.rows),
                 identical=means[label].identical,
                 partial=bool(mine) and set(mine) != everyone,
-                gain=gain_over(mine, reference, column.better, people) if _role(result) == "restorer" else None,
+                gain=gain_over(mine, reference, column.better, people)
+                if _role(result) == "restorer" and metric not in apart
+                else None,
             )
         contest = {
             label: values[label]
             for (label, cell), result in zip(made.items(), ordered, strict=True)
-            if _role(result) == "restorer" and cell.mean is not None and not cell.partial
+            if _role(result) == "restorer" and cell.mean is not None and not cell.partial and metric not in apart
         }
         winners = best_lines(contest, column.better, best)
         for label, cell in made.items():

@@ -13,6 +13,7 @@ from gfpbench import assets, devices
 from gfpbench.assets.datasets import FACES, has_truth, placed
 from gfpbench.decode.point_lists import HoldsPoints
 from gfpbench.metrics import needs_input, set_measures, without_itself, without_truth
+from gfpbench.metrics.figure_identity import identity_record
 from gfpbench.metrics.per_image import aligned_by
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.registry import listed, unknown, whole
@@ -299,6 +300,7 @@ def metric_record(metric: Metric) -> dict[str, Json]:
         "needs_truth": metric.needs_truth,
         **({"needs_input": True} if needs_input(metric) else {}),
         "source": metric.source,
+        **identity_record(metric),
     }
 
 

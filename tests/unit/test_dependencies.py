@@ -46,6 +46,7 @@ UNIMPORTED = {
 BY_OTHERS = {
     "_pytest": "pytest's",
     "markupsafe": "jinja2's",
+    "timm": "pyiqa's",
     "xdist": "only within a session that pytest-xdist distributes",
 }
 """Imported and not declared: what cannot be missing where it is imported."""

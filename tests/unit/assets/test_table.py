@@ -25,7 +25,7 @@ ROWS = [pytest.param(asset, id=name) for name, asset in ASSETS.items()]
 def test_a_row_makes_sense(asset: Asset) -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*", asset.name)
     assert re.fullmatch(r"[A-Za-z0-9._-]+", asset.filename)
-    assert asset.filename.endswith((".pth", ".npz", ".safetensors", ".onnx", ".zip"))
+    assert asset.filename.endswith((".pth", ".pt", ".npz", ".safetensors", ".onnx", ".zip"))
     assert asset.sha256 is None or re.fullmatch(r"[0-9a-f]{8,63}|[0-9a-f]{64}", asset.sha256)
     assert asset.size_bytes is None or asset.size_bytes > 10_000
     assert asset.licence

@@ -33,6 +33,7 @@ from tests.unit.metrics import (
     oracles,
     per_image_laws,
     protocol_laws,
+    pyiqa_oracles,
     set_laws,
 )
 
@@ -175,6 +176,8 @@ ORACLES: dict[str, Oracle] = {
     "eye_mismatch": Oracle(eye_mismatch, 1e-3, _faces(lambda: face_laws.painted_eyes((face_laws.LEFT,)))),
     "hallucination": Oracle(_plain(face_laws.hallucination_by_scipy), 1e-9, _faces(lambda: face_laws.textured(12.0))),
     "colour_shift": Oracle(_plain(face_laws.shift_by_skimage), 1e-6, _faces(lambda: face_laws.casts()[1])),
+    # Bit for bit: the same network, filled by pyiqa's own code.
+    **{name: Oracle(pyiqa_oracles.value(name), 0.0, one_small) for name in pyiqa_oracles.SMALL},
 }
 """Metric -> its oracle: as many rows as ``gfpbench.metrics.METRICS`` has."""
 

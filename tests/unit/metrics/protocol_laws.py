@@ -9,7 +9,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,13 +19,14 @@ import numpy as np
 import torch
 
 from gfpbench import assets
-from gfpbench.metrics import load, protocols
+from gfpbench.metrics import load, protocols, pyiqa_networks
 from gfpbench.metrics.niqe import PRISTINE_FILE
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.types import BadInput, Metric
 from tests.unit.metrics import mediapipe_oracles
 from tests.unit.metrics import network_oracles as networks
 from tests.unit.metrics import per_image_laws as laws
+from tests.unit.metrics import pyiqa_oracles
 
 basicsr = laws.oracles.basicsr
 Script = Callable[[Any, Any, Path], float | None]
@@ -273,6 +274,8 @@ def seeded_weights(folder: Path) -> Iterator[None]:
         "adaface-ir50": lambda: networks.adaface_weights(folder),
         "inception-fid": lambda: networks.inception_weights(folder),
     }
+    for metric, row in pyiqa_networks.NETWORKS.items():
+        files[row.asset] = partial(pyiqa_oracles.weights, metric, folder)
     with patch.object(assets, "path", lambda name, needed_by="": files[name]()):
         yield
 

@@ -23,8 +23,13 @@ HIGHER = {
     "cos_adaface": 1.0,
     "precision_legacy": 1.0,
     "recall_legacy": 1.0,
+    "pyiqa_clipiqa": None,
+    "pyiqa_maniqa": None,
+    "pyiqa_musiq": None,
+    "pyiqa_topiq_fr": None,
+    "pyiqa_topiq_nr_face": None,
 }
-"""Similarities, with their best value. Everything else is a distance or a fault: lower is better."""
+"""Similarities and learned qualities, with their best value. All others are distances or faults: lower is better."""
 
 NO_BEST = {"niqe", "niqe_yiq", "piqe", "deg_arcface_vqfr", "kid_legacy", "kid_clean"}
 """Without a reference, without a score for equal pairs, or unbiased about 0."""

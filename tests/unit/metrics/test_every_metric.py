@@ -11,6 +11,7 @@ import pytest
 from gfpbench.metrics import METRICS, load, set_measures
 from gfpbench.types import BadInput, Metric, SetMetric
 from tests.unit.metrics import every_metric as table
+from tests.unit.metrics import pyiqa_oracles
 from tests.unit.metrics.protocol_laws import seeded_weights
 
 CASES = [(metric, law) for metric in load(list(METRICS)) for law in table.LAWS]
@@ -20,7 +21,7 @@ SETS = {one.metric.name: one.metric for one in set_measures.load(list(set_measur
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     place = tmp_path_factory.mktemp("seeded")
-    with seeded_weights(place):
+    with seeded_weights(place), pyiqa_oracles.small():
         yield place
 
 

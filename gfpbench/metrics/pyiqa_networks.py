@@ -1,0 +1,234 @@
+"""Learned metrics of the optional package pyiqa, with weights of our own downloads.
+
+pyiqa is under the PolyForm Noncommercial licence and is imported only where one of these is measured. It would download
+weights by itself, unpickle them, and take whatever lies at the address that day: here its networks are built bare and
+filled from files of the asset table, and every figure carries the package's version and the files' hashes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from gfpbench import assets
+from gfpbench.images import quantized
+from gfpbench.lazy import LazyModule
+from gfpbench.metrics.figure_identity import package_version, weights_sha256
+from gfpbench.metrics.per_image import PerImageMetric, image_by_image
+from gfpbench.types import BadInput, ImageBatch, Json, PackageMissing
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+else:
+    torch = LazyModule("torch")
+
+INSTALL = "pip install 'gfpbench[pyiqa]'"
+FIRST_STEADY = (0, 1, 12)
+"""Before this version of pyiqa MANIQA cropped at random: two measurements of one image differed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How one of pyiqa's networks is built without a download.
+
+    Args:
+        name: pyiqa's own name of the metric.
+        asset: the file that fills it.
+        options: of ``pyiqa.create_metric``.
+        settings: what else decides about a value; part of the figure's identity.
+        clip: whether the file is OpenAI's CLIP, from which pyiqa builds the network by itself.
+    """
+
+    name: str
+    asset: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    clip: bool = False
+
+
+RGB = "RGB of the 8-bit image in [0, 1], at its own size"
+NETWORKS: dict[str, Network] = {
+    "pyiqa_clipiqa": Network(
+        "clipiqa", "clip-rn50", settings={"images": RGB, "backbone": "RN50", "prompts": "5 pairs"}, clip=True
+    ),
+    "pyiqa_maniqa": Network(
+        "maniqa",
+        "pyiqa-maniqa-koniq",
+        {"pretrained": False},
+        {"images": RGB, "crops": "uniform, 20 of 224 px", "trained on": "KonIQ-10k"},
+    ),
+    "pyiqa_musiq": Network(
+        "musiq",
+        "pyiqa-musiq-koniq",
+        {"pretrained": False},
+        {"images": RGB, "scales": "own, 384, 224", "trained on": "KonIQ-10k"},
+    ),
+    "pyiqa_topiq_fr": Network(
+        "topiq_fr",
+        "pyiqa-topiq-fr-kadid",
+        {"pretrained": False, "backbone_pretrain": False},
+        {"images": RGB, "backbone": "ResNet-50", "trained on": "KADID-10k"},
+    ),
+    "pyiqa_topiq_nr_face": Network(
+        "topiq_nr-face",
+        "pyiqa-topiq-nr-face",
+        {"pretrained": False, "backbone_pretrain": False, "align_crop_face": False},
+        {"images": "RGB of the 8-bit image in [0, 1], resized to 512 px, not aligned", "trained on": "CGFIQA"},
+    ),
+}
+"""Metric -> how its network is built."""
+
+
+@lru_cache(maxsize=2)
+def network(metric: str, weights: Path) -> nn.Module:
+    """pyiqa's own metric, filled from a file, in eval mode on the CPU.
+
+    Raises:
+        PackageMissing: without pyiqa.
+        BadInput: for weights of another network, and for a version of pyiqa that crops at random.
+    """
+    row = NETWORKS[metric]
+    if importlib.util.find_spec("pyiqa") is None:
+        raise PackageMissing("pyiqa", metric, INSTALL)
+    version = package_version("pyiqa")
+    if tuple(int(part) for part in version.split(".")[:3] if part.isdigit()) < FIRST_STEADY:
+        raise BadInput(f"{metric}: pyiqa {version} crops at random: install 0.1.12 or later")
+    given = _clip_weights(weights) if row.clip else assets.load_weights(weights)
+    with _quiet(), _without_downloads(given if row.clip else None):
+        pyiqa = importlib.import_module("pyiqa")
+        try:
+            made: Any = pyiqa.create_metric(row.name, device="cpu", **row.options)
+            if not row.clip:
+                made.net.load_state_dict({name.removeprefix("module."): value for name, value in given.items()})
+        except (RuntimeError, KeyError) as error:
+            said = str(error).strip().splitlines()[-1].strip()
+            raise BadInput(f"{weights} does not fit {row.asset}: {said}") from error
+    ready: nn.Module = made.eval().requires_grad_(False)
+    return ready
+
+
+def _clip_weights(path: Path) -> dict[str, torch.Tensor]:
+    """OpenAI publishes CLIP as a TorchScript program, of which the weights alone are taken."""
+    if assets.program_in(path) is None:
+        return assets.load_weights(path)
+    found: dict[str, torch.Tensor] = torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+    return found
+
+
+@contextlib.contextmanager
+def _without_downloads(clip: Mapping[str, torch.Tensor] | None) -> Iterator[None]:
+    """While active, pyiqa builds backbones bare, makes no face detector, and takes CLIP from these weights."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_setuptools_of_old())
+        timm = importlib.import_module("timm")
+        honest = timm.create_model
+
+        def bare(*arguments: Any, **options: Any) -> Any:
+            return honest(*arguments, **{**options, "pretrained": False})
+
+        stack.enter_context(patch.object(timm, "create_model", bare))
+        topiq = importlib.import_module("pyiqa.archs.topiq_arch")
+        stack.enter_context(patch.object(topiq, "FaceRestoreHelper", lambda *_, **__: None))
+        if clip is not None:
+            built = importlib.import_module("pyiqa.archs.clip_model").build_model
+            clipiqa = importlib.import_module("pyiqa.archs.clipiqa_arch")
+            stack.enter_context(patch.object(clipiqa, "load", lambda *_, **__: built(dict(clip)).float()))
+        yield
+
+
+@contextlib.contextmanager
+def _setuptools_of_old() -> Iterator[None]:
+    """openai-clip takes ``packaging`` from pkg_resources, which setuptools no longer brings."""
+    if importlib.util.find_spec("pkg_resources") is not None:
+        yield
+        return
+    importlib.import_module("packaging.version")
+    stand_in = ModuleType("pkg_resources")
+    stand_in.packaging = sys.modules["packaging"]  # type: ignore[attr-defined]
+    with patch.dict(sys.modules, {"pkg_resources": stand_in}):
+        yield
+        loaded = {name: module for name, module in sys.modules.items() if name != "pkg_resources"}
+    sys.modules.update(loaded)  # what was imported meanwhile stays
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """pyiqa prints and logs as it builds; its packages warn about each other."""
+    logger = logging.getLogger("pyiqa")
+    level = logger.level
+    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def score(network: nn.Module, *batches: ImageBatch) -> torch.Tensor:
+    """(B,) values of the 8-bit images, one at a time."""
+    network = network.to(batches[0].pixels.device)
+
+    def one(*images: torch.Tensor) -> torch.Tensor:
+        value: torch.Tensor = network(*(image[None] for image in images))
+        return value.reshape(()).double()
+
+    return image_by_image(one, *(quantized(batch).pixels for batch in batches))
+
+
+def _identity(metric: str) -> Callable[[], Mapping[str, Json]]:
+    def identity() -> Mapping[str, Json]:
+        row = NETWORKS[metric]
+        return {
+            "package": "pyiqa",
+            "version": package_version("pyiqa"),
+            "weights": {row.asset: weights_sha256(row.asset)},
+            "settings": dict(row.settings),
+        }
+
+    return identity
+
+
+def _metric(name: str, *, source: str, minimum_side_px: int = 32, tolerance: float = 1e-5) -> PerImageMetric:
+    full_reference = name == "pyiqa_topiq_fr"
+
+    def scored(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
+        ready = network(name, assets.path(NETWORKS[name].asset, name))
+        return score(ready, restored, truth) if full_reference else score(ready, restored)
+
+    return PerImageMetric(
+        name=name,
+        unit="",
+        better="higher",
+        best=None,
+        tolerance=tolerance,
+        tolerance_reason="sums of float32 differ between thread counts and devices",
+        minimum_side_px=minimum_side_px,
+        needs_truth=full_reference,
+        source=f"{source}; pyiqa's {NETWORKS[name].name} (PolyForm Noncommercial)",
+        score=scored,
+        computed_by=_identity(name),
+    )
+
+
+clipiqa = _metric("pyiqa_clipiqa", source="Wang et al. 2023 (arXiv 2207.12396), CLIP RN50", minimum_side_px=64)
+maniqa = _metric("pyiqa_maniqa", source="Yang et al. 2022 (arXiv 2204.08958), KonIQ-10k")
+musiq = _metric("pyiqa_musiq", source="Ke et al. 2021 (arXiv 2108.05997), KonIQ-10k", tolerance=1e-3)
+topiq_fr = _metric(
+    "pyiqa_topiq_fr", source="Chen et al. 2023 (arXiv 2308.03060), with a reference, KADID-10k", minimum_side_px=64
+)
+topiq_nr_face = _metric(
+    "pyiqa_topiq_nr_face", source="Chen et al. 2023 (arXiv 2308.03060), CGFIQA; faces as they are, not aligned again"
+)
