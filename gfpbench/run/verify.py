@@ -14,6 +14,7 @@ from pathlib import Path
 from gfpbench import devices, images
 from gfpbench.decode import KEPT_LIMITS, read_rgb
 from gfpbench.metrics import needs_input
+from gfpbench.metrics.figure_identity import unlike
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.process_guard import contained
 from gfpbench.run.parts import Parts, identity, load, plain
@@ -151,9 +152,16 @@ def _records(result: Result, parts: Parts) -> list[Problem]:
     for name, record in result.metrics.items():
         if name not in now["metrics"]:
             problems.append(Problem("metric", name, "cannot be measured here, so its scores were not checked"))
-        elif dict(record) != now["metrics"][name]:
+        elif differs := unlike(record, now["metrics"][name]):
+            problems.append(Problem("metric", name, f"was measured by another version of it: {differs}"))
+        elif _convention(record) != _convention(now["metrics"][name]):
             problems.append(Problem("metric", name, "was measured under another convention: its record differs"))
     return problems
+
+
+def _convention(record: Mapping[str, Json]) -> dict[str, Json]:
+    """A metric's record without its identity, which older Results do not have."""
+    return {field: value for field, value in record.items() if field != "identity"}
 
 
 def _names(result: Result, parts: Parts) -> list[Problem]:

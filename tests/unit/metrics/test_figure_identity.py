@@ -69,6 +69,14 @@ def test_it_is_stored_and_read_back(tmp_path: Path) -> None:
     assert result.metrics["psnr_rgb"]["identity"] == {"package": "gfpbench", "definition": 1}
     results.write([result], tmp_path / "one.json")
     assert results.read(tmp_path / "one.json")[0].metrics == result.metrics
+    older = replace(
+        result, metrics={"psnr_rgb": {k: v for k, v in result.metrics["psnr_rgb"].items() if k != "identity"}}
+    )
+    assert run.verify(older, store=None) == ()
+    (problem,) = run.verify(
+        laws.with_identity(result, {"package": "gfpbench", "definition": 0}, "psnr_rgb"), store=None
+    )
+    assert problem.reason == "was measured by another version of it: definition 0, not 1"
     text = (tmp_path / "one.json").read_text().replace('{"definition": 1, "package": "gfpbench"}', '"gfpbench"')
     (tmp_path / "one.json").write_text(text)
     with pytest.raises(BadInput, match=r"metrics\.psnr_rgb\.identity"):
