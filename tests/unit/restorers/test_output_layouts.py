@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
-from gfpbench import run
+from gfpbench import cli, results, run
 from gfpbench.images import Bytes, batch_from_uint8, to_rgb_arrays
 from gfpbench.report.reading import readings
 from gfpbench.restorers import checked, load
@@ -285,3 +286,24 @@ def test_a_run_of_a_scripts_folder(tmp_path: Path) -> None:
     optional = replace(case, restorer=f"{case.restorer}?layout=gfpgan")
     with pytest.raises(BadInput, match="lies in the folder of the restored images"):
         run.refuse_inside_inputs(optional, tmp_path / "out" / "report")
+
+
+def test_a_scripts_folder_beside_inputs_without_a_truth(tmp_path: Path) -> None:
+    """Real low-quality faces and what a script made of them: one command, and the page says how the files are named."""
+    for name in ("anna", "zoe"):
+        write(tmp_path / "lq" / f"{name}.png", image(name))
+    gfpgan(tmp_path / "results", names=("anna", "zoe"))
+    words = ["run", "--faces", str(tmp_path / "lq"), "--no-truth", "--restorer", f"outputs:{tmp_path / 'results'}"]
+    report = tmp_path / "report"
+    done = CliRunner().invoke(
+        cli.app, [*words, "--metric", "colour_shift_vs_input", "--metric", "psnr_rgb", "--report", str(report)]
+    )
+    assert done.exit_code == 0, done.output
+    page = (report / "index.html").read_text()
+    for text in (done.output, page):
+        assert (
+            "named restored_faces/NAME_NN, layout gfpgan (guessed from all names), for 2 images (first: anna)" in text
+        )
+    result = results.read(report / "results.json")[-1]
+    assert set(result.metrics) == {"colour_shift_vs_input"}
+    assert all(row.scores["colour_shift_vs_input"] for row in result.rows)
