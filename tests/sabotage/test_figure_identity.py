@@ -14,6 +14,7 @@ PLACES = (
     (laws.compare_refuses, importlib.import_module("gfpbench.baselines.decide")),
     (laws.set_scores_refuse, importlib.import_module("gfpbench.baselines.scores")),
     (laws.matrix_refuses, importlib.import_module("gfpbench.baselines.decide")),
+    (laws.history_says, importlib.import_module("gfpbench.baselines.decide")),
     (laws.summary_says, importlib.import_module("gfpbench.report.summary")),
     (laws.claims_stay_open, importlib.import_module("gfpbench.claims.judge")),
 )

@@ -9,6 +9,7 @@ from typing import Any
 from gfpbench import baselines
 from gfpbench.claims import judge
 from gfpbench.claims.published import Claim, claims
+from gfpbench.report.history import Run, history
 from gfpbench.report.matrix import matrix
 from gfpbench.report.summary import summary
 from gfpbench.types import Json, Result
@@ -67,6 +68,17 @@ def matrix_refuses(said: str) -> None:
     assert not table.passed
 
 
+def history_says(said: str) -> None:
+    """The run in which the metric became another is marked, with what differs."""
+    runs = [
+        Run(label, (with_identity(sample.result(), identity),))
+        for label, identity in (("old", BEFORE[said]), ("new", PYIQA))
+    ]
+    (series,) = [one for one in history(runs).series if one.metric == "error"]
+    assert [(point.label, point.kind) for point in series.changes] == [("new", "changed")]
+    assert said in series.changes[0].note
+
+
 def summary_says(said: str) -> None:
     """A page of two restorers crowns neither, and says that the column does not compare."""
     one = with_identity(sample.result(), PYIQA)
@@ -94,4 +106,4 @@ def claims_stay_open(said: str) -> None:
     assert said in outcome.reason
 
 
-LAWS = (compare_refuses, set_scores_refuse, matrix_refuses, summary_says, claims_stay_open)
+LAWS = (compare_refuses, set_scores_refuse, matrix_refuses, history_says, summary_says, claims_stay_open)
