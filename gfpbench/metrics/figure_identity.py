@@ -42,7 +42,9 @@ def own_identity(name: str, definition: int = 1) -> dict[str, Json]:
 
 def weights_sha256(asset: str) -> str:
     """The hash that the file of an asset must have; ``unknown`` where nobody published one and it was never fetched."""
-    return store.expected_sha256(assets.find(asset)) or UNKNOWN
+    row = assets.find(asset)
+    packaged = row.package.converted_sha256 if row.package is not None else None
+    return store.expected_sha256(row) or packaged or UNKNOWN
 
 
 def package_version(name: str) -> str:
