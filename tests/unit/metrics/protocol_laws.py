@@ -23,10 +23,9 @@ from gfpbench.metrics import load, protocols, pyiqa_networks
 from gfpbench.metrics.niqe import PRISTINE_FILE
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.types import BadInput, Metric
-from tests.unit.metrics import mediapipe_oracles
+from tests.unit.metrics import mediapipe_oracles, pyiqa_oracles
 from tests.unit.metrics import network_oracles as networks
 from tests.unit.metrics import per_image_laws as laws
-from tests.unit.metrics import pyiqa_oracles
 
 basicsr = laws.oracles.basicsr
 Script = Callable[[Any, Any, Path], float | None]
