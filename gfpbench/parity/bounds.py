@@ -63,6 +63,8 @@ class Bounds:
         self, reference: Restorer, groups: Mapping[str, tuple[ImageBatch, Mapping[str, torch.Tensor]]], device: str
     ) -> None:
         self.reference, self.groups, self.device = reference, groups, device
+        self._inputs = dict(groups)
+        self._more: dict[str, list[str]] = {group: [] for group in groups}
         self._errors: dict[tuple[str, str], tuple[float, float, str]] = {}
 
     def of(self, precision: str) -> dict[str, Bound]:
@@ -80,6 +82,12 @@ class Bounds:
             )
         return found
 
+    def also_on(self, group: str, name: str, given: torch.Tensor, answer: torch.Tensor) -> None:
+        """Measure the error on one more input of a group: (3, H, W) as it was given, and the reference's output."""
+        if name not in self._inputs:
+            self._inputs[name] = ImageBatch(given[None], (name,)), {name: answer}
+            self._more[group].append(name)
+
     def _bound(self, group: str, precision: str) -> Bound:
         own = self._error(group, "fp32")
         its = own if precision in ("fp32", "fp64") else self._error(group, precision)
@@ -96,12 +104,17 @@ class Bounds:
 
     def _error(self, group: str, precision: str) -> tuple[float, float, str]:
         """Largest and mean difference in grey levels, and how it was measured."""
-        if (group, precision) not in self._errors:
-            self._errors[group, precision] = self._measured(group, precision)
-        return self._errors[group, precision]
+        found = [self._once(key, precision) for key in (group, *self._more[group])]
+        more = f", and {', '.join(self._more[group])}" if self._more[group] else ""
+        return max(one[0] for one in found), max(one[1] for one in found), found[0][2] + more
 
-    def _measured(self, group: str, precision: str) -> tuple[float, float, str]:
-        given, answers = self.groups[group]
+    def _once(self, key: str, precision: str) -> tuple[float, float, str]:
+        if (key, precision) not in self._errors:
+            self._errors[key, precision] = self._measured(key, precision)
+        return self._errors[key, precision]
+
+    def _measured(self, key: str, precision: str) -> tuple[float, float, str]:
+        given, answers = self._inputs[key]
         if precision == "fp32":
             otherwise = arithmetic.in_float64()
             said = f"{len(given)} inputs with every sum in float64"
@@ -117,7 +130,7 @@ class Bounds:
         if precision != "fp32" and self.reference.provenance().get("architecture") == "ONNX":
             # To first order an error is proportional to the unit roundoff (Higham 2002, section 3.1).
             times = UNIT_ROUNDOFF[precision] / UNIT_ROUNDOFF["fp32"]
-            own = self._error(group, "fp32")
+            own = self._once(key, "fp32")
             return own[0] * times, own[1] * times, f"that of fp32 x {times:g}, the ratio of the unit roundoffs"
         rounded = ImageBatch(_jittered(given.pixels, UNIT_ROUNDOFF[precision]), given.ids)
         moved = self._again(rounded, answers, [nullcontext]) or (0.0, 0.0)

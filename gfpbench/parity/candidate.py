@@ -97,6 +97,19 @@ class Candidate:
         """The inputs that differ most, worst first."""
         return {name: shown for _, _, name, shown in sorted(self._worst, key=lambda one: one[:2], reverse=True)}
 
+    def group_of(self, name: str) -> Group:
+        """What an input is."""
+        return next(one.group for one in self.differences if one.id == name)
+
+    def beyond(self, name: str, bounds: Mapping[str, Bound], reference_eight_bit: bool) -> float:
+        """How many times its bound the largest or mean difference of an input is; 0 where it is within."""
+        found = next(one for one in self.differences if one.id == name)
+        bound = bounds["face" if found.group == "face" else "other"]
+        rounded = int(self.eight_bit) + int(reference_eight_bit)
+        if found.failure or judged(found, bound, rounded, self.values[name]).within:
+            return 0.0
+        return max(found.max_levels / max(bound.max_levels, 1e-9), found.mean_levels / max(bound.mean_levels, 1e-9))
+
     def judged(
         self,
         name: str,

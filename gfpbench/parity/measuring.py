@@ -34,6 +34,8 @@ METRICS = ("psnr_rgb", "ssim_rgb")
 WORST_METRICS = ("lpips_alex", "deg_arcface", "deg_dlib")
 """Between the outputs of the two worst faces, where their weights are here and the outputs differ."""
 BATCH = 8
+LITTLE_BEYOND = 10.0
+"""Times the bound; what lies farther out is not explained by one input being harder than another."""
 MEASURED = 2
 """Faces on which the error of the arithmetic is measured; of the other inputs it is the noise alone."""
 
@@ -143,8 +145,8 @@ def _measured(
     for side, one, outputs, record in zip(others, found, firsts, told[1:], strict=True):
         progress(f"judging {side.name}")
         coarser = max(precision, ran.precision_of(record), key=ORDER.index)
-        allowed = bounds.of(coarser)
         one.eight_bit = side.eight_bit
+        allowed = _bounds_on_the_worst(bounds, coarser, one, own.eight_bit)
         more = _steady(side, first[0], outputs, allowed)
         quality, worse = _quality(case, own, side, metrics, here)
         judged = one.judged(
@@ -186,6 +188,17 @@ def _take_for_bounds(measured_on: dict[str, tuple[ImageBatch, Answers]], inputs:
     if names and group not in measured_on:
         part = images.select(inputs.given, [inputs.given.ids.index(name) for name in names])
         measured_on[group] = (part, {name: answers[name] for name in names})
+
+
+def _bounds_on_the_worst(bounds: Bounds, precision: str, one: Candidate, eight_bit: bool) -> dict[str, Bound]:
+    """The bounds, measured also on the worst inputs where they lie little beyond: how far rounding carries differs
+    from input to input."""
+    for name, shown in one.worst.items():
+        far = one.beyond(name, bounds.of(precision), eight_bit)
+        if shown.candidate is not None and 1 < far <= LITTLE_BEYOND:
+            group = "face" if one.group_of(name) == "face" else "other"
+            bounds.also_on(group, name, shown.given, shown.reference)
+    return bounds.of(precision)
 
 
 def _steady(side: Side, given: ImageBatch, first: Answers, bounds: Mapping[str, Bound]) -> list[Finding]:

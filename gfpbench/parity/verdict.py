@@ -62,6 +62,7 @@ def judge(
     told = [*_failures(images), *findings]
     if all(one.within for one in images):  # what the arithmetic explains needs no look for its quality
         told = [one for one in told if one.kind != "quality" or one.unsafe]
+    told.sort(key=lambda one: not one.unsafe)  # what decides comes first
     outcome = _outcome(images, told)
     safety = _safety(images, outcome, told)
     reasons = [one.reason for one in told]
@@ -112,7 +113,7 @@ def _said(
 ) -> list[str]:
     if outcome == "bit-equal":
         return [f"every value of {len(images)} outputs is the same"]
-    lines = []
+    lines: list[str] = []
     for group, said in (("face", "faces"), ("other", "other inputs")):
         own = [one for one in images if (one.group == "face") == (group == "face") and not one.failure]
         if not own or group not in bounds:
@@ -123,9 +124,8 @@ def _said(
             f"up to {most:.3g} levels, {mean:.2g} in the mean; bound {bound.max_levels:.3g} and {bound.mean_levels:.2g}"
         )
         if beyond:
-            lines.append(
-                f"{len(beyond)} of {len(own)} {said} differ by more than {bound.precision} explains ({figures})"
-            )
+            more = f"{len(beyond)} of {len(own)} {said} differ by more than {bound.precision} explains ({figures})"
+            lines.insert(0, more)
         else:
             lines.append(f"{len(own)} {said} within the arithmetic of {bound.precision} ({figures})")
     seen = max((one.over_4 for one in images if one.group == "face"), default=0.0)
