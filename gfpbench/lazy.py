@@ -32,7 +32,10 @@ class LazyModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__version__":  # inspect and doctest ask any module: no reason to load one
             raise AttributeError(name)
-        return getattr(import_module(self.__name__), name)
+        loaded = sys.modules.get(self.__name__)
+        if loaded is None or getattr(loaded.__spec__, "_initializing", False):  # another thread may be loading it
+            loaded = import_module(self.__name__)
+        return getattr(loaded, name)
 
     def __setattr__(self, name: str, value: object) -> None:
         setattr(import_module(self.__name__), name, value)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class _SetScore:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The fingerprint of one image (``run.recorder``)."""
+    """The fingerprint of one image (``run.fingerprints``)."""
 
     sha256: str
     mean_levels: tuple[float, float, float]
@@ -174,10 +175,16 @@ def _records(
 
 def _checked(kind: type[Any], record: Json, where: str) -> Any:
     """The fields of an open record that are known, read strictly; others may be there."""
-    names = {one.name for one in fields(kind)}
+    names, may_be_missing = _known(kind)  # type: ignore[arg-type]  # a type is hashable
     there = {name: item for name, item in record.items() if name in names} if isinstance(record, dict) else record
-    may_be_missing = [one.name for one in fields(kind) if one.default is not MISSING]
     return codec.decode(kind, there, where, infinite=True, optional={kind: may_be_missing})
+
+
+@cache
+def _known(kind: type[Any]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The names of a dataclass's fields, and of those that have a default."""
+    listed = fields(kind)
+    return frozenset(one.name for one in listed), tuple(one.name for one in listed if one.default is not MISSING)
 
 
 def check_row(row: Row, where: str) -> None:

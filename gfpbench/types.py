@@ -403,7 +403,7 @@ class Row:
 
     ``scores`` holds a float (``inf`` allowed, NaN never) or None where a metric is undefined or its input failed.
     ``fingerprint`` describes the ``degraded`` and the ``restored`` image in a few numbers, so that two Results can be
-    compared without their images (``gfpbench.run.recorder``); empty where nothing was recorded.
+    compared without their images (``gfpbench.run.fingerprints``); empty where nothing was recorded.
     ``read`` says how the files behind it were read, by ``truth``, ``degraded`` and ``restored``
     (``gfpbench.decode.Decoded.record``); what comes from no file is not in it.
     """

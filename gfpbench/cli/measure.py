@@ -100,18 +100,19 @@ def run(
     protocols = tuple(dict.fromkeys(protocol or (() if metric else (DEFAULT,))))
     # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
     with models_talk_to_stderr(as_json):
-        parts: list[engine.Parts] = []
-        for case in cases:  # of the same faces
-            part = engine.load(
+        shared = engine.SharedInputs()
+        parts = [
+            engine.load(
                 case,
                 device=where,
                 metrics=metric,
                 protocols=protocols,
                 isolate=isolate,
                 seconds_per_image=seconds_per_image,
-                opened=parts[0].faces if parts else None,
+                shared=shared,
             )
-            parts.append(part)
+            for case in cases
+        ]
     for case in cases:
         engine.refuse_inside_inputs(case, report)
     stopped = completion.is_unfinished(report)

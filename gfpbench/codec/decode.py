@@ -63,7 +63,7 @@ def run(decoder: Callable[[Any], T], value: Any, where: str) -> T:
 
 def _plain(value: Any, depth: int = 0) -> Any:
     kind = type(value)
-    if kind is str or value is None or kind is bool:
+    if kind is str or value is None or kind is bool or (kind is float and math.isfinite(value)):
         return value
     if isinstance(value, float | int):
         _checked_number(value)
@@ -71,8 +71,8 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if depth >= MAX_DEPTH:
         raise Wrong(f"is nested more than {MAX_DEPTH} deep")
     if isinstance(value, dict):
-        return each_named(_named(value), lambda item: _plain(item, depth + 1))
-    return each(_listed(value), lambda item: _plain(item, depth + 1))
+        return each_named(_named(value), _plain, depth + 1)
+    return each(_listed(value), _plain, depth + 1)
 
 
 def _checked_number(value: float) -> None:
@@ -176,12 +176,12 @@ def _many(inner: _Decoder) -> _Decoder:
     return lambda value: tuple(each(_listed(value), inner))
 
 
-def each(items: Sequence[Any], inner: _Decoder) -> list[Any]:
-    """A function of each item; what fails has the item's place in its path."""
+def each(items: Sequence[Any], inner: Callable[..., Any], *more: Any) -> list[Any]:
+    """A function of each item, and of ``more``; what fails has the item's place in its path."""
     made: list[Any] = []
     try:
         for item in items:
-            made.append(inner(item))
+            made.append(inner(item, *more))
     except Wrong as wrong:
         wrong.path.append(len(made))  # the place of what failed
         raise
@@ -213,12 +213,12 @@ def _mapping(inner: _Decoder) -> _Decoder:
     return lambda value: each_named(_named(value), inner)
 
 
-def each_named(items: Mapping[str, Any], inner: _Decoder) -> dict[str, Any]:
-    """A function of each item of an object; what fails has the item's name in its path."""
+def each_named(items: Mapping[str, Any], inner: Callable[..., Any], *more: Any) -> dict[str, Any]:
+    """A function of each item of an object, and of ``more``; what fails has the item's name in its path."""
     made, name = {}, ""
     try:
         for name, item in items.items():
-            made[name] = inner(item)
+            made[name] = inner(item, *more)
     except Wrong as wrong:
         wrong.path.append(name)
         raise

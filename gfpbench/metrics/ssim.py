@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gfpbench.images import to_255, to_luma_255
 from gfpbench.lazy import LazyModule
-from gfpbench.metrics.per_image import PerImageMetric, image_by_image, mean_of
+from gfpbench.metrics.per_image import PerImageMetric, image_by_image
 from gfpbench.types import ImageBatch
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ else:
 
 WINDOW_PX = 11
 SIGMA_PX = 1.5
+BAND_PIXELS = 65536
 C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
 
@@ -69,9 +70,23 @@ def similarity_maps(restored: torch.Tensor, truth: torch.Tensor) -> tuple[torch.
 
 
 def similarity(restored: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean SSIM and mean contrast-structure term of two (H, W) float64 planes with values 0..255."""
+    """Mean SSIM and mean contrast-structure term of two (H, W) float64 planes with values 0..255.
+
+    On the CPU a band of rows at a time, whose planes stay in the processor's cache. The sums are those of the whole
+    plane, to the last bit: ``mean_of`` sums each row by itself, and then the rows.
+    """
+    edges, width = WINDOW_PX - 1, restored.shape[1]
+    rows = max(1, BAND_PIXELS // width) if restored.device.type == "cpu" else len(restored)
+    bands = [slice(top, top + rows + edges) for top in range(0, len(restored) - edges, rows)]
+    sums = [_row_sums(restored[band], truth[band]) for band in bands]
+    count = (len(restored) - edges) * (width - edges)
+    ssim, cs = (torch.cat(part).sum() / count for part in zip(*sums, strict=True))
+    return ssim, cs
+
+
+def _row_sums(restored: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     luminance, cs = similarity_maps(restored, truth)
-    return mean_of(luminance.mul_(cs)), mean_of(cs)
+    return luminance.mul_(cs).sum(-1), cs.sum(-1)
 
 
 def ssim_of_planes(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from gfpbench.plugin.workers import Shared
 if TYPE_CHECKING:
     from gfpbench.baselines import Comparison
     from gfpbench.baselines.speed import SpeedOf
-    from gfpbench.run import Parts
+    from gfpbench.run import Parts, SharedInputs
     from gfpbench.types import Case, Result
 
 
@@ -39,6 +39,7 @@ class Bench(SessionSettings):
         self.written: set[Path] = set()
         self.refused = ""  # what the disk said when the report was written
         self.shared: Shared | None = None
+        self.inputs: SharedInputs | None = None
         self.store: Path | None = (self.report / "cases").absolute() if self.report is not None else None
         if self.told:
             self.shared = Shared(Path(self.told["folder"]))
@@ -67,7 +68,15 @@ class Bench(SessionSettings):
                 **self.guarded,
                 progress=progress,
                 reuse=self.stopped,
+                shared=self._inputs(),
             )
+
+    def _inputs(self) -> SharedInputs:
+        from gfpbench.run import SharedInputs
+
+        if self.inputs is None:
+            self.inputs = SharedInputs()
+        return self.inputs
 
     def _measured_elsewhere(self, case_id: str) -> Result:
         from gfpbench.run.key import RESULT

@@ -174,15 +174,15 @@ def _refused(restorer: Restorer, degraded: ImageBatch, returned: dict[str, torch
     may_copy = _says_identity(restorer)
     reasons: dict[str, str] = {}
     for name, pixels in returned.items():
-        bad = int((~torch.isfinite(pixels)).sum())
-        low, high = torch.aminmax(pixels)
-        if bad:
+        low, high = torch.aminmax(pixels)  # of NaN both are NaN
+        if not bool(torch.isfinite(low) & torch.isfinite(high)):
+            bad = int((~torch.isfinite(pixels)).sum())
             reasons[name] = f"returned {bad} of {pixels.numel()} values that are NaN or infinite"
         elif not (low >= 0 and high <= 1):
             reasons[name] = f"returned values from {low.item():.4g} to {high.item():.4g}, outside [0, 1]"
         else:
             given = degraded.pixels[degraded.ids.index(name)]
-            levels = int(_levels_apart(pixels, given).max())
+            levels = _levels_apart(pixels, given)
             empty = why_degenerate(pixels, given)
             if levels <= UNCHANGED_WITHIN_LEVELS and not may_copy:
                 reasons[name] = f"returned its input unchanged (no value differs by more than {levels} of 255 levels)"
@@ -218,14 +218,15 @@ def _repeated(degraded: ImageBatch, returned: dict[str, torch.Tensor], seen: See
     return reasons
 
 
-def _levels_apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    a, b = ((255 * pixels).round().to(torch.int16) for pixels in (one, other))
-    return (a - b).abs()
+def _levels_apart(one: torch.Tensor, other: torch.Tensor) -> int:
+    """By how many levels two images differ where they differ most."""
+    a, b = ((255 * pixels).round_() for pixels in (one, other))
+    return int(a.sub_(b).abs_().max())
 
 
 def _hash(pixels: torch.Tensor) -> str:
-    levels = (255 * pixels).round().to(torch.uint8).cpu().contiguous().numpy()
-    return hashlib.blake2b(levels.tobytes(), digest_size=16).hexdigest()
+    levels = (255 * pixels).round_().to("cpu", torch.uint8).contiguous().numpy()
+    return hashlib.blake2b(levels.data, digest_size=16).hexdigest()
 
 
 def _line(error: BaseException) -> str:

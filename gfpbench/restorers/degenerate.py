@@ -78,13 +78,19 @@ def why_degenerate(restored: torch.Tensor, given: torch.Tensor) -> str | None:
 
 
 def _span_levels(image: torch.Tensor, blocks: int) -> float:
-    means = F.adaptive_avg_pool2d(image.float(), blocks).flatten(1)
-    low, high = torch.quantile(means, means.new_tensor([0.1, 0.9]), dim=1)
+    means = F.adaptive_avg_pool2d(image.float(), blocks).flatten(1).sort(1).values
+    # The percentiles that torch.quantile interpolates, in a fifth of its time.
+    places = [share * (means.shape[1] - 1) for share in (0.1, 0.9)]
+    low, high = (torch.lerp(means[:, int(at)], means[:, int(at) + 1], at % 1) for at in places)
     return 255 * float((high - low).max())
 
 
 def _clipped_share(restored: torch.Tensor, given: torch.Tensor) -> float:
     level, far = 1 / 255, FAR_LEVELS / 255
+    # Most restorations are far from it, and need no look at what they were given.
+    at_an_end = (restored <= level) | (restored >= 1 - level)
+    if int(at_an_end.count_nonzero()) < CLIPPED_SHARE * restored.numel():
+        return 0.0
     size = (int(given.shape[1]), int(given.shape[2]))
     around = F.interpolate(F.adaptive_avg_pool2d(given, 16)[None], size=size, mode="nearest")[0]
     dark = (restored <= level) & (given > far) & (around > far)

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
     from gfpbench.run.parts import TRUTH, Parts, guarded, input_folders, load, refuse_inside_inputs
     from gfpbench.run.recorder import image_path
+    from gfpbench.run.shared import SharedInputs
     from gfpbench.run.verify import Remade, remake, verify
 
 __all__ = [
     "TRUTH",
     "Parts",
     "Remade",
+    "SharedInputs",
     "answers_of",
     "degraded_folder",
     "batch_size_for",

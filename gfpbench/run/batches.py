@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gfpbench import images
 from gfpbench.lazy import LazyModule
 from gfpbench.results import dumps
+from gfpbench.run.shared import SharedFaces
 from gfpbench.types import BadInput, Face, FaceSet, GfpbenchError, ImageBatch, Problem, UnreadableFace
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def load_face(faces: FaceSet, face_id: str) -> Face:
         UnreadableFace: as the face set says.
         GfpbenchError: where the face set breaks its contract (another face, values that are not 8-bit, a wrong hash).
     """
+    if isinstance(faces, SharedFaces):
+        return faces.shared.face(faces.faces, face_id, lambda: load_face(faces.faces, face_id))
     try:
         face = faces.load(face_id)
     except GfpbenchError:

@@ -21,6 +21,7 @@ from gfpbench.run.key import KEY, RESULT, files_of, finished, key_of, read_by, s
 from gfpbench.run.parts import Parts, load, refuse_inside_inputs
 from gfpbench.run.recorder import Features, Kept
 from gfpbench.run.sets import score_sets
+from gfpbench.run.shared import SharedFaces, SharedInputs
 from gfpbench.types import BadInput, Case, GfpbenchError, HoldsImages, Json, Problem, Progress, Result, Row
 
 TIMING = "timing.json"
@@ -42,6 +43,7 @@ def measure(
     seconds_per_image: float | None = None,
     progress: Progress | None = None,
     reuse: bool = False,
+    shared: SharedInputs | None = None,
 ) -> Result:
     """Measure a Case, everything in it given by name.
 
@@ -60,6 +62,7 @@ def measure(
         progress: told how many faces are done.
         reuse: a finished case in the same store is read back instead of measured, while all that it came from and all
             of its files are what they were. Otherwise it is measured anew.
+        shared: what is decoded and degraded for this case and need not be for others that are given the same.
 
     A run that was killed goes on where it stopped and gives the same bytes as an undisturbed one.
 
@@ -77,6 +80,7 @@ def measure(
         protocols=protocols,
         isolate=isolate,
         seconds_per_image=seconds_per_image,
+        shared=shared,
     )
     batch_size = batch_size_for(len(parts.ids(case))) if batch_size is None else batch_size
     return run_case(
@@ -193,7 +197,7 @@ class _Run:
     def _told(self) -> Iterator[Batch]:
         """Every batch of the case, reporting progress after each."""
         ids = self.parts.ids(self.case)
-        for batch in batches(self.parts.faces, ids, self.batch_size):
+        for batch in batches(SharedFaces(self.parts.faces, self.parts.shared), ids, self.batch_size):
             yield batch
             if self.progress is not None:
                 self.progress(batch.stop, len(ids), self.case.id)

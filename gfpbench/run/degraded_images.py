@@ -106,7 +106,7 @@ def degraded_folder(report: Path, case: Case) -> Path:
     return report / replace(case, restorer="degraded").id
 
 
-def _degraded(faces: Sequence[Face], parts: Parts, seed: int) -> tuple[dict[str, images.Bytes], tuple[Problem, ...]]:
+def _degraded(faces: Sequence[Face], parts: Parts, seed: int) -> tuple[dict[str, images.Bytes], Sequence[Problem]]:
     """The degraded images of some faces of one size, by name, and why others have none."""
     if not faces:
         return {}, ()

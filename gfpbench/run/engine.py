@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ from gfpbench.lazy import LazyModule
 from gfpbench.metrics import needs_input
 from gfpbench.restorers.checked import Seen, checked
 from gfpbench.run.batches import Batch, joined, only
+from gfpbench.run.fingerprints import described
 from gfpbench.run.journal import Committed
 from gfpbench.run.parts import Parts, called, plain
-from gfpbench.run.recorder import Features, Kept, described
+from gfpbench.run.recorder import Features, Kept
 from gfpbench.run.sets import features_of
+from gfpbench.run.shared import Degraded
 from gfpbench.types import (
     AssetMissing,
     BadInput,
@@ -109,7 +112,11 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
     if not batch.faces:
         return Measured(problems=tuple(notes.problems))
     truth = batch.truth()
-    parameters, degraded = degrade(parts.degradation, truth, seed, notes)
+    how = parts.degradation
+    made = parts.shared.degraded(how, seed, truth, partial(degraded_images, how, truth, seed))
+    parameters, degraded = made.parameters, made.images
+    notes.problems += made.problems
+    notes.failures |= {problem.subject: problem.reason for problem in made.problems}
     if parts.restorer is None:
         restored = None if degraded is None else only(truth, degraded.ids)
     else:
@@ -119,7 +126,7 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
         clean, given = (only(batch, restored.ids) for batch in (truth, degraded or truth))
         scores = score_all(parts.metrics, restored, clean, notes, given)
     features = features_of(parts.sets, restored, truth, notes.blank) if parts.sets else {}
-    looks = {"degraded": described(degraded), "restored": described(restored, blocks=True)}
+    looks = {"degraded": made.fingerprints, "restored": described(restored, blocks=True)}
     rows = tuple(
         Row(
             id=face.id,
@@ -166,13 +173,18 @@ def degrade(
         return records, joined(done)
 
 
+def degraded_images(degradation: Degradation, truth: ImageBatch, seed: int) -> Degraded:
+    """A batch degraded, with everything that is recorded of it."""
+    parameters, degraded = degrade(degradation, truth, seed, notes := _Notes([]))
+    return Degraded(parameters, degraded, tuple(notes.problems), described(degraded))
+
+
 def degrade_alone(
     degradation: Degradation, truth: ImageBatch, seed: int
-) -> tuple[ImageBatch | None, tuple[Problem, ...]]:
+) -> tuple[ImageBatch | None, Sequence[Problem]]:
     """The degraded images as a run makes them, without restoring any, and why others could not be degraded."""
     notes = _Notes([])
-    _, degraded = degrade(degradation, truth, seed, notes)
-    return degraded, tuple(notes.problems)
+    return degrade(degradation, truth, seed, notes)[1], tuple(notes.problems)
 
 
 def drawn(degradation: Degradation, image_id: str, seed: int, size: tuple[int, int]) -> dict[str, Json]:
@@ -245,15 +257,14 @@ def score_all(
     """Every metric's values by name of the metric and of the image; of those that need it, against ``degraded``."""
     with_input = degraded is not None and any(map(needs_input, metrics))
     shown = (restored, truth, degraded) if degraded is not None and with_input else (restored, truth)
-    before = [batch.pixels.clone() for batch in shown]
+    before = [(batch, batch.pixels.clone(), images.to_uint8(batch).clone()) for batch in shown]
     scores = {
         metric.name: score(metric, restored, shown[-1] if needs_input(metric) else truth, notes) for metric in metrics
     }
     # Metrics share their images and one 0..255 view of them: one that writes to them changes what the next one sees.
-    for batch, pixels in zip(shown, before, strict=True):
-        if not torch.equal(batch.pixels, pixels) or not torch.equal(
-            images.to_255(batch), (pixels * 255).round().double()
-        ):
+    for batch, pixels, levels in before:
+        views = torch.equal(images.to_uint8(batch), levels) and torch.equal(images.to_255(batch), levels.double())
+        if not views or not torch.equal(batch.pixels, pixels):
             raise GfpbenchError(f"one of the metrics {', '.join(scores)} wrote to the images it was given")
     return scores
 

@@ -20,6 +20,7 @@ from gfpbench.registry import listed, unknown, whole
 from gfpbench.restorers import is_opaque
 from gfpbench.restorers.options import split_folder
 from gfpbench.results import dumps
+from gfpbench.run.shared import SharedInputs
 from gfpbench.types import (
     NO_TRUTH,
     AssetMissing,
@@ -57,6 +58,7 @@ class Parts:
         clean_faces_sha256: of what ``faces`` were made from, where they were changed on the way (``key.faces_sha256``).
         answers: of the restorer to a probe, where they are known already (``key.answers_of``).
         files: that it had read by then (``key.read_by``).
+        shared: decoded faces and degraded images, which other cases may have in common with this one.
     """
 
     faces: FaceSet
@@ -69,6 +71,7 @@ class Parts:
     clean_faces_sha256: str | None = None
     answers: Mapping[str, str] | None = None
     files: Mapping[str, str] | None = None
+    shared: SharedInputs = field(default_factory=SharedInputs)
 
     def __post_init__(self) -> None:
         """Leave out what cannot be measured: without a truth, and against the input where that is what is measured.
@@ -136,7 +139,7 @@ def load(
     protocols: Sequence[str] = (),
     isolate: bool = False,
     seconds_per_image: float | None = None,
-    opened: FaceSet | None = None,
+    shared: SharedInputs | None = None,
 ) -> Parts:
     """Load everything a Case names.
 
@@ -150,7 +153,7 @@ def load(
             the run goes on. The numbers are the same.
         seconds_per_image: how long the restorer may take for an image, a batch so many times longer. Without
             ``isolate`` a restorer that takes longer ends the process. None: no limit; 120 with ``isolate``.
-        opened: the face set of the case, where another case has it open: it keeps what it has decoded.
+        shared: what cases that are measured one after the other have in common; its own where None.
 
     Raises:
         BadInput: for a name that nobody knows.
@@ -161,8 +164,10 @@ def load(
     from gfpbench.degrade import load as load_degradation
 
     measures = load_measures(metrics, protocols)  # first: to load a network takes longer
+    shared = SharedInputs() if shared is None else shared
     draws = case.draws if case.has_truth or case.draws is not None else 1
-    face_set = faces.load(case.faces, size_px=case.size_px, draws=draws) if opened is None else opened
+    named = (case.faces, case.size_px, draws)
+    face_set = shared.opened(named, lambda: faces.load(case.faces, size_px=case.size_px, draws=draws))
     points = face_set.point_list() if isinstance(face_set, HoldsPoints) else None
     measures = replace(measures, metrics=tuple(aligned_by(metric, points) for metric in measures.metrics))
     return Parts(
@@ -171,6 +176,7 @@ def load(
         restorer=None
         if case.restorer == TRUTH
         else guarded(case.restorer, device, isolate=isolate, seconds_per_image=seconds_per_image),
+        shared=shared,
         **vars(measures),
     )
 

@@ -17,8 +17,9 @@ from gfpbench.metrics import needs_input
 from gfpbench.metrics.figure_identity import unlike
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.process_guard import contained
+from gfpbench.run.fingerprints import fingerprints
 from gfpbench.run.parts import Parts, identity, load, plain
-from gfpbench.run.recorder import fingerprints, image_path
+from gfpbench.run.recorder import image_path
 from gfpbench.types import (
     AssetMissing,
     BadInput,

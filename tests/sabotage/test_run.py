@@ -14,9 +14,9 @@ import torch
 
 from gfpbench import images
 from gfpbench.restorers import outputs
-from gfpbench.run import batches, case, engine, journal, recorder, resume
+from gfpbench.run import batches, case, engine, journal, recorder, resume, shared
 from gfpbench.types import GfpbenchError, ImageBatch, Row
-from tests.unit.run import damage, laws
+from tests.unit.run import damage, laws, test_shared
 from tests.unit.run.laws import Smooth, Toy, ToyFaces
 
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -259,3 +259,35 @@ def test_outputs_by_their_names_and_sizes_are_noticed(tmp_path: Path, monkeypatc
     monkeypatch.setattr(outputs.Outputs, "provenance", lambda self: {"restorer": "outputs", "files": len(self.files)})
     with pytest.raises(AssertionError):
         damage.outputs_exchanged(tmp_path, "face 0001")
+
+
+def _whatever_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shared.SharedInputs.degraded
+    monkeypatch.setattr(shared.SharedInputs, "degraded", lambda self, how, seed, *rest: real(self, how, 0, *rest))
+
+
+def _whatever_the_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shared.SharedInputs.opened
+    monkeypatch.setattr(shared.SharedInputs, "opened", lambda self, named, load: real(self, (), load))
+
+
+def _never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared.SharedInputs, "_forget_degraded", lambda self: None)
+
+
+@pytest.mark.parametrize(
+    ("bug", "change"),
+    [
+        (_whatever_the_seed, {"seed": 1}),
+        (_whatever_the_faces, {"size_px": 32}),
+        (_never_forgotten, {"degradation": "none"}),
+        (_never_forgotten, {"seed": 1}),
+    ],
+)
+def test_inputs_of_another_case_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bug: Bug, change: dict[str, Any]
+) -> None:
+    faces = test_shared.folder_of_faces(tmp_path / "faces")
+    bug(monkeypatch)
+    with pytest.raises((AssertionError, GfpbenchError)):
+        test_shared.nothing_false_is_shared(faces, tmp_path, change)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gfpbench.baselines import compare
 from gfpbench.images import batch_from_uint8
-from gfpbench.run.recorder import fingerprints
+from gfpbench.run.fingerprints import fingerprints
 from gfpbench.types import Case, Result, Row
 
 IMAGES, METRICS = 10_000, 10

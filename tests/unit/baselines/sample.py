@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gfpbench.images import Bytes, batch_from_uint8, pixels_sha256
-from gfpbench.run.recorder import fingerprints
+from gfpbench.run.fingerprints import fingerprints
 from gfpbench.types import Case, Result, Row
 
 CASE = Case("some", "noise", "model")

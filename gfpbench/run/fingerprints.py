@@ -1,0 +1,153 @@
+"""Fingerprints: hashes and statistics of images, by which two Results are compared without their images."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpbench import images
+from gfpbench.lazy import LazyModule
+from gfpbench.types import ImageBatch, Json
+
+if TYPE_CHECKING:
+    import cv2
+    import torch
+else:
+    cv2, torch = LazyModule("cv2"), LazyModule("torch")
+
+THUMBNAIL_SIDE = 8
+BLOCKS = 16
+COUNTED_AT_ONCE = 2**24
+
+
+def fingerprints(batch: ImageBatch) -> list[dict[str, Json]]:
+    """One record for each image, about 600 characters as JSON. Works on the 8-bit values, on the CPU.
+
+    Every sum is one of whole numbers, so equal images give equal records on every machine.
+
+    Returns:
+        B records: ``sha256`` (the first 16 digits of the hash that a Face carries), ``mean_levels``, ``std_levels``,
+        ``lowest_levels`` and ``highest_levels`` of R, G, B in grey levels 0..255, ``sharpness_levels`` (mean absolute
+        Laplacian of the grey image), ``noise_levels`` (Immerkær's estimate of the standard deviation of its noise)
+        and ``thumbnail_rgb`` (8 x 8 area means, R, G, B, row by row, two hexadecimal digits each).
+    """
+    greys = images.to_gray_255(batch)[:, 0].to("cpu", torch.int16).numpy()
+    return [_fingerprint(rgb, grey) for rgb, grey in zip(images.to_rgb_stack(batch), greys, strict=True)]
+
+
+def _fingerprint(rgb: NDArray[np.uint8], grey: NDArray[np.int16]) -> dict[str, Json]:
+    """Of one (H, W, 3) image and its (H, W) grey levels. One at a time: its whole numbers stay in the cache."""
+    counts = np.stack([_histogram(rgb, channel) for channel in range(3)])
+    levels = np.arange(256, dtype=np.float64)
+    mean = (counts * levels).sum(1) / grey.size
+    std = np.sqrt(np.maximum((counts * (levels * levels)).sum(1) / grey.size - mean * mean, 0))
+    sharpness, noise = _second_differences(grey)
+    return {
+        "sha256": images.pixels_sha256(rgb)[:16],
+        "mean_levels": _rounded(mean),
+        "std_levels": _rounded(std),
+        "lowest_levels": [int(np.flatnonzero(row)[0]) for row in counts],
+        "highest_levels": [int(np.flatnonzero(row)[-1]) for row in counts],
+        "sharpness_levels": round(sharpness, 4),
+        "noise_levels": round(noise * math.sqrt(math.pi / 2) / 6, 4),
+        "thumbnail_rgb": _thumbnail(rgb).tobytes().hex(),
+    }
+
+
+def _histogram(rgb: NDArray[np.uint8], channel: int) -> NDArray[np.float64]:
+    """(256,) how many pixels have each level. Not more of them at once than OpenCV's float32 can count."""
+    rows = max(1, COUNTED_AT_ONCE // rgb.shape[1])
+    parts = [rgb[start : start + rows] for start in range(0, rgb.shape[0], rows)]
+    counted = [cv2.calcHist([part], [channel], None, [256], [0, 256]) for part in parts]
+    return np.sum(counted, axis=0, dtype=np.float64).reshape(256)
+
+
+def _second_differences(grey: NDArray[np.int16]) -> tuple[float, float]:
+    """Mean absolute response of (H, W) grey levels to the Laplacian and to Immerkær's kernel; the border is repeated.
+
+    The first sums up how sharp an image is. The second is blind to straight edges, so that what it finds is mostly
+    noise (Immerkær 1996, "Fast Noise Variance Estimation", Computer Vision and Image Understanding 64).
+    """
+    around = np.pad(grey, 1, mode="edge")
+    down = around[:-2] - 2 * around[1:-1] + around[2:]
+    across = around[1:-1, :-2] - 2 * grey + around[1:-1, 2:]
+    laplacian = across + down[:, 1:-1]
+    noise = down[:, :-2] - 2 * down[:, 1:-1] + down[:, 2:]
+    return tuple(float(np.abs(part).sum(dtype=np.int64) / grey.size) for part in (laplacian, noise))  # type: ignore[return-value]
+
+
+def _thumbnail(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(8, 8, 3) means over areas, which overlap where a side is no multiple of 8 (torch's adaptive pooling)."""
+    height, width = rgb.shape[:2]
+    tops, bottoms = _areas(height)
+    lefts, rights = _areas(width)
+    table = rgb.reshape(height, width * 3)
+    bands = [
+        cv2.reduce(table[top:bottom], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+        for top, bottom in zip(tops.tolist(), bottoms.tolist(), strict=True)
+    ]
+    sums = np.zeros((THUMBNAIL_SIDE, width + 1, 3))
+    np.cumsum(np.reshape(bands, (THUMBNAIL_SIDE, width, 3)), axis=1, out=sums[:, 1:])
+    means = (sums[:, rights] - sums[:, lefts]) / (bottoms - tops)[:, None, None] / (rights - lefts)[:, None]
+    return np.asarray(np.rint(means), dtype=np.uint8)
+
+
+def _areas(side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(8,) where each eighth of a side begins and ends, rounded outwards to whole pixels."""
+    edges = np.arange(THUMBNAIL_SIDE + 1) * side
+    return edges[:-1] // THUMBNAIL_SIDE, -(-edges[1:] // THUMBNAIL_SIDE)
+
+
+def described(batch: ImageBatch | None, *, blocks: bool = False) -> dict[str, Json]:
+    """The fingerprint of each image by name, with hashes of its blocks where asked; of none where there are none."""
+    if batch is None:
+        return {}
+    found = fingerprints(batch)
+    if blocks:
+        found = [{**one, "blocks": hashes} for one, hashes in zip(found, block_hashes(batch), strict=True)]
+    return dict(zip(batch.ids, found, strict=True))
+
+
+def block_hashes(batch: ImageBatch) -> list[str]:
+    """Where images differ, without the images: a hash of 4 bits for each of 16 x 16 blocks of the 8-bit values.
+
+    Of two images that differ by a level in k values, about k blocks differ while k is small, so that rounding (a few
+    values of an image) can be told from a change of the arithmetic (thousands of them).
+
+    Returns:
+        B texts of hexadecimal digits, one for each block, row by row; fewer blocks for images under 16 px a side.
+    """
+    height, width = batch.size
+    tops, lefts = (np.arange(min(BLOCKS, side)) * side // min(BLOCKS, side) for side in (height, width))
+    weights = _weights(height, width)
+    found = []
+    for rgb in images.to_rgb_stack(batch):
+        table = rgb.reshape(height, width * 3)
+        # A band of rows at a time: the products of a whole image would not stay in the cache.
+        bands = [(table[top:bottom] * weights[top:bottom]).sum(0) for top, bottom in pairwise([*tops.tolist(), height])]
+        summed = np.add.reduceat(np.reshape(bands, (len(bands), width, 3)).sum(2), lefts, axis=1)
+        found.append("".join(f"{digit:x}" for digit in (_scrambled(summed) >> np.uint64(60)).ravel().tolist()))
+    return found
+
+
+@lru_cache(maxsize=2)
+def _weights(height: int, width: int) -> NDArray[np.uint64]:
+    """(H, 3 W) odd numbers, another one for every value of an (H, W, 3) image."""
+    values = _scrambled(np.arange(1, height * width * 3 + 1, dtype=np.uint64))
+    return (values | np.uint64(1)).reshape(height, width * 3)
+
+
+def _scrambled(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's finaliser (Steele et al. 2014): every bit of the answer depends on every bit of the number."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    return [round(value, 3) for value in values.tolist()]
