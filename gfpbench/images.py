@@ -83,7 +83,7 @@ def batch_from_uint8(rgb: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
 
 def from_levels(levels: torch.Tensor, ids: tuple[str, ...]) -> ImageBatch:
     """(B, 3, H, W) uint8 RGB to a batch."""
-    return ImageBatch(levels.to(torch.float32) / 255, ids)
+    return ImageBatch(levels.to(torch.float32).div_(255), ids)
 
 
 def as_batch(given: object, what: str = "images", ids: Sequence[str] | None = None) -> ImageBatch:
@@ -111,7 +111,17 @@ def as_batch(given: object, what: str = "images", ids: Sequence[str] | None = No
 
 def to_uint8(batch: ImageBatch) -> torch.Tensor:
     """(B, 3, H, W) uint8: 255 x, rounded half to even as OpenCV does. Shared between callers; do not write to it."""
-    return _cached(batch, "uint8", lambda: (batch.pixels * 255).round_().to(torch.uint8))
+    return _cached(batch, "uint8", lambda: _levels(batch.pixels.detach()))
+
+
+def _levels(pixels: torch.Tensor) -> torch.Tensor:
+    if pixels.device.type != "cpu":
+        return (pixels * 255).round_().to(torch.uint8)
+    import cv2
+
+    # The same arithmetic in one pass: the product in float32, rounded half to even.
+    table = pixels.numpy().reshape(-1, pixels.shape[-1])
+    return torch.from_numpy(cv2.convertScaleAbs(table, alpha=255)).view(pixels.shape)
 
 
 def to_255(batch: ImageBatch) -> torch.Tensor:
