@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import OrderedDict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpbench.images import Bytes, pixels_sha256
+from gfpbench.images import Bytes
 from gfpbench.metrics.identity import dlib_embedder
 from gfpbench.types import BadInput, PackageMissing
 
@@ -19,8 +18,6 @@ Points: TypeAlias = NDArray[np.float64]
 
 LANDMARKS = 68
 _INSTALL = "pip install gfpbench[identity]"
-_BOXES_KEPT = 4096
-_boxes: OrderedDict[str, Any] = OrderedDict()
 
 
 def face_box(rgb: Bytes, name: str, needed_by: str) -> Any:
@@ -30,13 +27,8 @@ def face_box(rgb: Bytes, name: str, needed_by: str) -> Any:
         BadInput: where no face is found; ``name`` is the image's, for the message.
         PackageMissing: without dlib or its models.
     """
-    key = pixels_sha256(rgb)
-    if key not in _boxes:
-        with _asked_by(needed_by):
-            _boxes[key] = dlib_embedder().find(rgb)
-        if len(_boxes) > _BOXES_KEPT:
-            _boxes.popitem(last=False)
-    box = _boxes[key]
+    with _asked_by(needed_by):
+        box = dlib_embedder().find_once(rgb)
     if box is None:
         raise BadInput(f"{needed_by}: no face is found in the true image of {name}: there is nothing to compare")
     return box

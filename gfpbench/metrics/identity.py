@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 else:
     torch, cv2 = LazyModule("torch"), LazyModule("cv2")
 
+T = TypeVar("T")
 ARCFACE_ASSET = "arcface-resnet18"
 _INSTALL = "pip install gfpbench[identity]"
 _TRUTHS_KEPT = 4096  # 128 numbers and a box each
@@ -58,7 +60,8 @@ class DlibEmbedder:
     detector: Any
     landmarks: Any
     network: Any
-    _truths: OrderedDict[str, tuple[Any, torch.Tensor] | None] = field(default_factory=OrderedDict)
+    _boxes: OrderedDict[str, Any] = field(default_factory=OrderedDict)
+    _truths: OrderedDict[str, tuple[Any, torch.Tensor]] = field(default_factory=OrderedDict)
 
     def find(self, rgb: Bytes) -> Any | None:
         """The box of the largest face, in pixels of the image, or None."""
@@ -69,6 +72,10 @@ class DlibEmbedder:
                 return max(found, key=lambda box: box.area())
         return None
 
+    def find_once(self, rgb: Bytes) -> Any | None:
+        """The same, remembered by the image's hash: for clean faces, which every metric and every case asks for."""
+        return _remembered(self._boxes, pixels_sha256(rgb), lambda: self.find(rgb))
+
     def embed(self, rgb: Bytes, box: Any) -> torch.Tensor:
         """(128,) float64 for the face in a box."""
         rgb = np.ascontiguousarray(rgb)
@@ -77,15 +84,20 @@ class DlibEmbedder:
 
     def truth(self, rgb: Bytes) -> tuple[Any, torch.Tensor] | None:
         """Box and embedding of a clean face, or None where none is found; remembered by the image's hash."""
-        key = pixels_sha256(rgb)
-        if key in self._truths:
-            self._truths.move_to_end(key)
-            return self._truths[key]
-        box = self.find(rgb)
-        self._truths[key] = None if box is None else (box, self.embed(rgb, box))
-        if len(self._truths) > _TRUTHS_KEPT:
-            self._truths.popitem(last=False)
-        return self._truths[key]
+        box = self.find_once(rgb)
+        if box is None:
+            return None
+        return _remembered(self._truths, pixels_sha256(rgb), lambda: (box, self.embed(rgb, box)))
+
+
+def _remembered(kept: OrderedDict[str, T], key: str, make: Callable[[], T]) -> T:
+    """What was made for a key; that which was not asked for the longest is forgotten."""
+    if key not in kept:
+        kept[key] = make()
+    kept.move_to_end(key)
+    if len(kept) > _TRUTHS_KEPT:
+        kept.popitem(last=False)
+    return kept[key]
 
 
 @lru_cache(maxsize=1)

@@ -30,8 +30,8 @@ def decibels(mean_squared_error: torch.Tensor) -> torch.Tensor:
 def _psnr_of_bytes(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Of two (3, H, W) uint8 images; the sum of squares is exact."""
     if restored.device.type == "cpu":  # one pass, in whole numbers
-        tables = (image.numpy().reshape(-1, image.shape[-1]) for image in (restored, truth))
-        total = round(cv2.norm(*tables, cv2.NORM_L2SQR))  # a whole number, but for the last bits of a root squared
+        ours, theirs = (image.numpy().reshape(-1, image.shape[-1]) for image in (restored, truth))
+        total = round(cv2.norm(ours, theirs, cv2.NORM_L2SQR))  # a whole number, but for the last bits of a root squared
         return decibels(torch.tensor(total, dtype=torch.float64) / restored.numel())
     return _psnr_of_bytes_by_torch(restored, truth)
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from gfpbench.images import to_lab, to_rgb_arrays
-from gfpbench.metrics import colour_shift, dlib_faces, eye_mismatch, hallucination, load
-from gfpbench.metrics.identity import dlib_embedder
+from gfpbench.metrics import colour_shift, eye_mismatch, hallucination, load
+from gfpbench.metrics.identity import DlibEmbedder, dlib_embedder
 from gfpbench.types import PackageMissing
 from tests.unit.metrics import face_laws as laws
 
@@ -97,9 +97,19 @@ def test_eyes_of_a_mirrored_image_are_as_unlike() -> None:
     assert math.isfinite(plain.sum())
 
 
+def test_a_truth_is_searched_for_a_face_once_by_all_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+    find = DlibEmbedder.find
+    monkeypatch.setattr(DlibEmbedder, "find", lambda self, rgb: searched.append(1) or find(self, rgb))
+    dlib_embedder.cache_clear()
+    for metric in load(["deg_dlib", "lmd_dlib", "eye_mismatch"]) * 2:
+        metric(laws.truth(), laws.truth())
+    assert len(searched) == len(laws.truth())
+    dlib_embedder.cache_clear()
+
+
 def test_without_dlib_the_metric_that_asked_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     dlib_embedder.cache_clear()
-    dlib_faces._boxes.clear()
     monkeypatch.setitem(sys.modules, "dlib", None)
     for name in ("lmd_dlib", "eye_mismatch"):
         with pytest.raises(PackageMissing, match=f"{name} needs the package 'dlib'"):
