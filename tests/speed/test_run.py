@@ -1,4 +1,4 @@
-"""What the engine costs besides its parts: journal, hashes, checks, the eight worst images."""
+"""What the engine costs besides its parts: journal, hashes, checks, the eight worst images; what cases share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from gfpbench import images, run
+from gfpbench.run.fingerprints import fingerprints
+from gfpbench.run.shared import SharedInputs
 from gfpbench.types import Case, ImageBatch
+from tests.unit.run.test_fingerprints import by_torch
 
 CASE = Case(faces="embedded", degradation="paper", restorer="classical", draws=16)
 
@@ -38,3 +41,30 @@ def test_the_engine_beside_its_parts(benchmark: Any, tmp_path: Path, how: str) -
         assert len(run.run_case(CASE, parts, store=tmp_path, keep_images=0).rows) == 16 * 2
 
     benchmark.pedantic(engine if how == "engine" else lambda: bare(parts, CASE), rounds=5, warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="input, bicubic and truth of 64 faces of 128 px, three metrics")
+@pytest.mark.parametrize("how", ["sharing their inputs", "each alone"])
+def test_cases_of_the_same_faces(benchmark: Any, tmp_path: Path, how: str) -> None:
+    """Decoded and degraded once, or once for each case."""
+    names, metrics = ("input", "bicubic", "truth"), ("psnr_rgb", "ssim_rgb", "gmsd")
+    cases = [Case(faces="embedded", degradation="paper", restorer=name, draws=32) for name in names]
+
+    def measure() -> None:
+        shared = SharedInputs() if how == "sharing their inputs" else None
+        for case in cases:
+            assert len(run.measure(case, store=tmp_path, metrics=metrics, keep_images=0, shared=shared).rows) == 64
+
+    benchmark.pedantic(measure, rounds=5, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("side_px", [128, 512])
+@pytest.mark.parametrize("how", ["ours", "torch"])
+def test_fingerprints(benchmark: Any, how: str, side_px: int) -> None:
+    """Sums of whole numbers one image at a time, or the same records from torch's filters and pooling."""
+    benchmark.group = f"fingerprints of 8 images of {side_px} px"
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand(8, 3, side_px, side_px, generator=generator)
+    batch = images.quantized(ImageBatch(pixels, tuple("abcdefgh")))
+    records = benchmark.pedantic(fingerprints if how == "ours" else by_torch, (batch,), rounds=5, warmup_rounds=1)
+    assert len(records) == 8
