@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -110,11 +111,18 @@ def bootstrap_mean(
     mean = float(sample[-1] if sample[-1] == math.inf else sample[0]) if infinite else math.fsum(sample) / n
     if sample[0] == sample[-1]:
         return Interval(float(sample[0]), float(sample[0]), float(sample[0]), n, level, note)
-    means = np.concatenate([sample[drawn].mean(axis=1) for drawn in draws(n, seed, resamples)])
-    low, high = expanded_percentiles(means, n, level)
+    low, high = _bounds(sample.tobytes(), level, seed, resamples)
     # Summing equal numbers may leave their range by round-off; nothing else can.
     low, high = max(low, float(sample[0])), min(high, float(sample[-1]))
     return Interval(low, high, mean, n, level, note)
+
+
+@lru_cache(maxsize=64)
+def _bounds(sample: bytes, level: float, seed: int, resamples: int) -> tuple[float, float]:
+    """Of float64 scores in order of size. Kept, since a page, its summary and its text ask for the same ones."""
+    scores = np.frombuffer(sample, np.float64)
+    means = np.concatenate([scores[drawn].mean(axis=1) for drawn in draws(len(scores), seed, resamples)])
+    return expanded_percentiles(means, len(scores), level)
 
 
 def _over_people(values: ArrayLike, people: Sequence[Hashable], level: float, seed: int, resamples: int) -> Interval:
