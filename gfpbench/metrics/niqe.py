@@ -62,6 +62,7 @@ class Shapes(NamedTuple):
 
     alpha: Floats
     ratio: Floats  # Gamma(2/a)^2 / (Gamma(1/a) Gamma(3/a)): grows with a
+    between: Floats  # (9800,): half-way from each ratio to the next
     scale: Floats  # sqrt(Gamma(1/a) / Gamma(3/a))
     mean: Floats  # Gamma(2/a) / Gamma(1/a)
 
@@ -70,7 +71,8 @@ class Shapes(NamedTuple):
 def _shapes() -> Shapes:
     alpha = np.arange(0.2, 10.001, 0.001)
     first, second, third = (special.gamma(order / alpha) for order in (1, 2, 3))
-    return Shapes(alpha, second**2 / (first * third), np.sqrt(first / third), second / first)
+    ratio = second**2 / (first * third)
+    return Shapes(alpha, ratio, (ratio[1:] + ratio[:-1]) / 2, np.sqrt(first / third), second / first)
 
 
 def _contrast_normalized(luma: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -107,7 +109,7 @@ def _moments(values: torch.Tensor) -> tuple[Floats, Floats, Floats, Floats]:
         return np.asarray(terms.sum(-1).to(torch.float64).sum(-1).numpy())
 
     right, left = values.clamp_min(0), values.clamp_max(0)
-    left_count, right_count = total((values < 0).float()), total((values > 0).float())
+    left_count, right_count = (np.count_nonzero(side.numpy(), axis=(1, 2)) for side in (left, right))
     left_squares, right_squares = total(left * left), total(right * right)
     magnitude, size = total(right) - total(left), values[0].numel()
     with np.errstate(divide="ignore", invalid="ignore"):  # a block without negative values has no left side: NaN
@@ -127,7 +129,7 @@ def _asymmetric_gaussian(values: torch.Tensor) -> tuple[NDArray[np.intp], Floats
         skew = left_rms / right_rms
         ratio = magnitude**2 / square * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2
     shapes = _shapes()
-    nearest = np.searchsorted((shapes.ratio[1:] + shapes.ratio[:-1]) / 2, ratio)
+    nearest = np.searchsorted(shapes.between, ratio)
     nearest = np.where(np.isnan(ratio), 0, nearest)
     return nearest, left_rms * shapes.scale[nearest], right_rms * shapes.scale[nearest]
 
