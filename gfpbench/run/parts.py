@@ -6,6 +6,7 @@ import faulthandler
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -71,7 +72,7 @@ class Parts:
     clean_faces_sha256: str | None = None
     answers: Mapping[str, str] | None = None
     files: Mapping[str, str] | None = None
-    shared: SharedInputs = field(default_factory=SharedInputs)
+    shared: SharedInputs = field(default_factory=partial(SharedInputs, bytes_at_most=0))
 
     def __post_init__(self) -> None:
         """Leave out what cannot be measured: without a truth, and against the input where that is what is measured.
@@ -153,7 +154,7 @@ def load(
             the run goes on. The numbers are the same.
         seconds_per_image: how long the restorer may take for an image, a batch so many times longer. Without
             ``isolate`` a restorer that takes longer ends the process. None: no limit; 120 with ``isolate``.
-        shared: what cases that are measured one after the other have in common; its own where None.
+        shared: what cases that are measured one after the other have in common; None where it is measured alone.
 
     Raises:
         BadInput: for a name that nobody knows.
@@ -164,7 +165,7 @@ def load(
     from gfpbench.degrade import load as load_degradation
 
     measures = load_measures(metrics, protocols)  # first: to load a network takes longer
-    shared = SharedInputs() if shared is None else shared
+    shared = SharedInputs(bytes_at_most=0) if shared is None else shared
     draws = case.draws if case.has_truth or case.draws is not None else 1
     named = (case.faces, case.size_px, draws)
     face_set = shared.opened(named, lambda: faces.load(case.faces, size_px=case.size_px, draws=draws))

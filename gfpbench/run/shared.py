@@ -49,7 +49,7 @@ class SharedInputs:
     their place. A file that changes while the cases are measured changes none of them: all are of the same faces.
     """
 
-    bytes_at_most: int = BYTES_AT_MOST
+    bytes_at_most: int = BYTES_AT_MOST  # 0 for a case that is measured alone
     bytes_kept: int = 0
     _opened: tuple[tuple[object, ...], FaceSet] | None = None
     _faces_of: FaceSet | None = None

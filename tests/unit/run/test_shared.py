@@ -114,3 +114,9 @@ def test_what_was_kept_is_never_more_than_was_allowed(folder: Path, tmp_path: Pa
         if levels is not None
     )
     assert 50_000 < shared.bytes_kept <= 100_000
+
+
+def test_a_case_that_is_measured_alone_keeps_nothing(folder: Path) -> None:
+    parts = run.load(Case(str(folder), "paper", "input"), device="cpu", metrics=["psnr_rgb"])
+    assert parts.shared.bytes_at_most == 0
+    assert run.Parts(parts.faces, parts.degradation, parts.restorer, parts.metrics).shared.bytes_at_most == 0
