@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import resource
 import tracemalloc
 from collections.abc import Mapping, Sequence
@@ -562,3 +563,19 @@ def test_timing_is_kept_apart(tmp_path: Path) -> None:
     assert timing["seconds"] >= 0
     assert timing["images"] == 20
     assert "seconds" not in (tmp_path / CASE.id / "result.json").read_text()
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(0.0, 3), (60.0, 0)])
+def test_the_disk_is_waited_for_once_in_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, waits: int
+) -> None:
+    monkeypatch.setattr(journal, "SECONDS_AT_RISK", seconds)
+    lines = journal.Journal(tmp_path)
+    lines.begin({})
+    calls, real = list[int](), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append(descriptor) or real(descriptor))
+    for number in range(3):
+        lines.append({"start": number})
+        # Whatever becomes of this process now, another one reads all of it.
+        assert journal.Journal(tmp_path).resume({}) == number + 1
+    assert len(calls) == waits
