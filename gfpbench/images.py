@@ -59,6 +59,12 @@ def _cached(batch: ImageBatch, name: str, make: Callable[[], torch.Tensor]) -> t
     return views[name]
 
 
+def are_shared_views_of(batch: ImageBatch, levels: torch.Tensor) -> bool:
+    """Whether the views of 8-bit values that callers share hold these (B, 3, H, W) uint8 values still."""
+    views = _views.get(batch, {})
+    return all(name not in views or torch.equal(views[name], levels.to(views[name].dtype)) for name in ("uint8", "255"))
+
+
 def from_uint8(rgb: Bytes) -> torch.Tensor:
     """(H, W, 3) uint8 RGB to (3, H, W) float32 in [0, 1]."""
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:

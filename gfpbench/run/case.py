@@ -167,9 +167,7 @@ class _Run:
         self._write_timing(time.monotonic() - started, len(result.rows), complete)
         journal.end()
         self.features.clear()
-        del result  # not two copies of ten thousand rows
-        # Read back: what the caller gets is what is on the disk, in the form any later reader gets.
-        return results.read(self.folder / RESULT)[0]
+        return results.as_read(result)  # in the form any later reader gets
 
     def batches(self, journal: Journal, complete: int) -> None:
         """Measure what is not in the journal yet: all but the first ``complete`` batches.

@@ -263,8 +263,7 @@ def score_all(
     }
     # Metrics share their images and one 0..255 view of them: one that writes to them changes what the next one sees.
     for batch, pixels, levels in before:
-        views = torch.equal(images.to_uint8(batch), levels) and torch.equal(images.to_255(batch), levels.double())
-        if not views or not torch.equal(batch.pixels, pixels):
+        if not (torch.equal(batch.pixels, pixels) and images.are_shared_views_of(batch, levels)):
             raise GfpbenchError(f"one of the metrics {', '.join(scores)} wrote to the images it was given")
     return scores
 
