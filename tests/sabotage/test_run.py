@@ -96,7 +96,7 @@ def _by_place(original: Any, degradation: Any, truth: ImageBatch, drawn: dict[st
 
 ENGINE: dict[str, Bug] = {
     "restored images shifted by one": _around(engine, "restore", lambda f, *a: _rolled(f(*a))),
-    "truth shifted by one": _around(engine, "score_all", lambda f, m, r, t, n: f(m, r, _rolled(t), n)),
+    "truth shifted by one": _around(engine, "score_all", lambda f, m, r, t, *rest: f(m, r, _rolled(t), *rest)),
     "pairs by place, not by name": _around(
         engine, "only", lambda f, b, ids: ImageBatch(b.pixels[: len(ids)], tuple(ids))
     ),
