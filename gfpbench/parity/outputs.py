@@ -14,7 +14,7 @@ from gfpbench.parity.differences import is_eight_bit
 from gfpbench.parity.inputs import Inputs
 from gfpbench.restorers.checked import attempted
 from gfpbench.run.batches import only
-from gfpbench.run.recorder import described
+from gfpbench.run.fingerprints import described
 from gfpbench.types import BadInput, ImageBatch, Json, Metric, Restorer, Row
 
 if TYPE_CHECKING:
