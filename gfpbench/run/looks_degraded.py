@@ -16,10 +16,12 @@ from gfpbench.types import Case, FaceSet, ImageBatch, UnreadableFace
 LOOKED_AT = 16
 """Faces from the start of a set, each of which costs some milliseconds."""
 BLURRED = 0.5
-"""Crete's blur, 0 to 1: 1,698 clean portraits at 128 px and generated faces at 128 to 512 px stay below 0.46; half of
-the images that ``paper`` degrades lie above 0.65."""
+"""Crete's blur, 0 to 1. None of 205 clean portraits at 128 px and of 40 generated faces at 512 px lies above; about
+nine in ten of those that ``paper`` degrades do."""
 BLOCKY = 1.15
-"""Steps at every eighth pixel over those elsewhere: clean faces stay below 1.11, JPEG of quality 50 lies above 1.2."""
+"""Steps at every eighth pixel over those elsewhere. 1 % of the clean portraits lie above, and all of those that
+``jpeg@0.5`` compresses. With both, most of 8 clean portraits never look degraded; most of 8 by ``paper`` do in 98 % of
+draws at 512 px and in 99.7 % at 128 px."""
 
 _log = logging.getLogger("gfpbench")
 _told: set[str] = set()
