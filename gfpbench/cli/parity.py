@@ -64,7 +64,7 @@ def parity_(
     if as_json:
         print(json.dumps(found.parity.to_json(), indent=2, allow_nan=False))
     else:
-        print_table(*parity_table(found.parity), width_of_a_file=160)
+        print_table(*parity_table(found.parity), width_of_a_file=220)
         say(*parity_lines(found.parity), f"report: {page}")
     if not found.parity.passed:
         raise typer.Exit(1)
