@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gfpbench import assets, images
 from gfpbench.decode.point_lists import SIDE_PX, Five, PointList
 from gfpbench.lazy import LazyModule
+from gfpbench.metrics.figure_identity import own_identity
 from gfpbench.metrics.per_image import PerImageMetric
 from gfpbench.types import BadInput, ImageBatch
 
@@ -129,6 +130,7 @@ def adaface_metric(listed: PointList | None = None) -> PerImageMetric:
         f"IR-50 (MS1MV2), BGR, aligned by {by}",
         score=score,
         by_points=adaface_metric,
+        computed_by=lambda: {**own_identity(NAME), "settings": {"points": by}},
     )
 
 

@@ -43,7 +43,14 @@ def _ntire(year: int, source: str, wider: float, web_photo: float, note: str) ->
         f"ntire-{year}",
         f"The NTIRE {year} challenge on real-world face restoration: no truth, one score, a bound on lost identities.",
         source,
-        {"NIQE": "niqe_yiq", "AdaFace": "cos_adaface_vs_input", "FID": "fid_legacy_vs_ffhq50k"},
+        {
+            "CLIPIQA": "pyiqa_clipiqa",
+            "MANIQA": "pyiqa_maniqa",
+            "MUSIQ": "pyiqa_musiq",
+            "NIQE": "niqe_yiq",
+            "FID": "fid_legacy_vs_ffhq50k",
+            "AdaFace": "cos_adaface_vs_input",
+        },
         (
             f"Score = {challenge.formula}",
             "each mean is one of a set of images, weighted by the number of images in it; FID is of all 450 outputs "
@@ -57,10 +64,7 @@ def _ntire(year: int, source: str, wider: float, web_photo: float, note: str) ->
             note,
         ),
         {
-            "CLIPIQA": "pyiqa's clipiqa, on ResNet-50",
-            "MANIQA": "pyiqa's maniqa, trained on KonIQ",
-            "MUSIQ": "pyiqa's musiq, trained on KonIQ",
-            "QALIGN": "pyiqa's qalign, in half precision",
+            "QALIGN": "needs Q-Align, a language model of 15 GB in half precision (pyiqa's qalign): nothing here runs it",
         },
         challenge,
     )

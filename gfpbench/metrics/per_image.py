@@ -41,7 +41,7 @@ class PerImageMetric:
         score: the arithmetic: two checked batches on one device to (B,) float64. Never called with anything else.
         by_points: of a metric that aligns faces: the same by a list of five points; None for any other.
         definition: raised whenever the same images would score otherwise, by more than the tolerance.
-        computed_by: the identity of a metric that another package computes; None for this one.
+        computed_by: the identity of a metric that another package or a list of points takes part in; else None.
     """
 
     name: str

@@ -81,9 +81,9 @@ def _table_lines(group: Group, width: int) -> list[str]:
         note = f"; {printable(score.note, 200)}" if score.note else ""
         of = f"{printable(score.metric, 40)} {score.arrow} {printable(score.label, 40)}"
         lines.append(f"  {of}: {score.value}{interval}, {score.counted} images{note}")
-    for one in standings(group):
-        lines += [f"  {printable(one.restorer, 40)} under {printable(text, 300)}" for text in one.lines[:1]]
-        lines += [f"  {printable(text, 300)}" for text in one.lines[1:]]
+    challenges = standings(group)
+    lines += [f"  {printable(one.restorer, 40)} under {printable(one.lines[0], 300)}" for one in challenges]
+    lines += dict.fromkeys(f"  {printable(line, 300)}" for one in challenges for line in one.lines[1:])
     if any(cell.partial for line in group.lines for cell in line.cells):
         lines.append("  * mean over fewer images than another row: not comparable")
     lines += [f"  not comparable: {printable(warning, 200)}" for warning in group.warnings]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -199,6 +199,9 @@ def of(network: str, **settings: Any) -> Script:
 LPIPS_VGG = of("vgg")
 DEG_BOUND = 0.1  # OpenCV reads a PNG as grey with a rounding of its own: bytes differ by one step here and there
 
+BY_PYIQA = {figure: pyiqa_oracles.value(f"pyiqa_{figure.lower()}") for figure in ("CLIPIQA", "MANIQA", "MUSIQ")}
+"""pyiqa's own metrics, as small networks of the same kind with seeded weights."""
+
 SCRIPTS: dict[tuple[str, str], tuple[Script, float]] = {
     ("gfpgan-paper", "PSNR"): (basicsr_psnr, 1e-9),
     ("gfpgan-paper", "SSIM"): (basicsr_ssim, 1e-9),
@@ -226,6 +229,7 @@ SCRIPTS: dict[tuple[str, str], tuple[Script, float]] = {
     ("difface", "SSIM"): (basicsr_ssim, 1e-9),
     ("report-2021", "PSNR"): (basicsr_psnr, 1e-9),
     ("report-2021", "SSIM"): (basicsr_ssim, 1e-9),
+    **{(f"ntire-{year}", figure): (script, 0.0) for figure, script in BY_PYIQA.items() for year in (2025, 2026)},
     ("ntire-2025", "AdaFace"): (adaface_cosine, 5e-5),
     ("ntire-2026", "AdaFace"): (adaface_cosine, 5e-5),
     ("ntire-2025", "NIQE"): (pyiqa_niqe, 0.03),
@@ -296,10 +300,10 @@ def same_as_the_script(protocol: str, figure: str, folder: Path, metric: Metric 
         metric: in place of the one that the protocol names, for a saboteur.
     """
     script, bound = SCRIPTS[protocol, figure]
-    with seeded_weights(folder):
+    with seeded_weights(folder), pyiqa_oracles.small() if figure in BY_PYIQA else nullcontext():
         metric = metric or load([protocols.find(protocol).figures[figure]])[0]
         pairs = images()
-        if any(word in figure.lower() for word in ("lpips", "deg", "idd", "lmd", "adaface")):
+        if any(word in figure.lower() for word in ("lpips", "deg", "idd", "lmd", "adaface", "iqa", "musiq")):
             # Networks are slow, and these say as much: one pair far apart, one nearly equal, a quarter of the pixels.
             pairs = [(restored[-96:, -96:], truth[-96:, -96:]) for restored, truth in pairs[2:]]
         if figure == "LMD":

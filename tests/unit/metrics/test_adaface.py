@@ -92,6 +92,7 @@ def test_points_of_a_list_align_as_the_script_does(weights: Path, monkeypatch: p
     metric = cos_adaface.adaface_metric(LISTED)
     assert metric.name == "cos_adaface"
     assert "test_face.csv (sha256 000000000000)" in metric.source
+    assert metric.identity() != cos_adaface.cos_adaface.identity()  # figures by other points are not compared
     expected = scripts.adaface_cosine(pixels[0], pixels[1], weights.parent, FIVE)
     assert float(metric(restored, truth)) == pytest.approx(expected, abs=2e-5)
     # The mean points of FFHQ are another alignment, and another number.

@@ -79,6 +79,7 @@ def test_a_score_whose_weights_are_not_here_names_them(tmp_path: Path) -> None:
     assert "Score not measured" in html
     assert "Validity not known" in html
     assert "AdaFace: cos_adaface needs the asset 'adaface-ir50'" in html
+    assert "MUSIQ: pyiqa_musiq was not measured" in html
     assert "FID: fid_legacy needs the asset 'inception-fid'" in html
 
 
