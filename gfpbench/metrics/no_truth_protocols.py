@@ -64,7 +64,7 @@ def _ntire(year: int, source: str, wider: float, web_photo: float, note: str) ->
             note,
         ),
         {
-            "QALIGN": "needs Q-Align, a language model of 15 GB in half precision (pyiqa's qalign): nothing here runs it",
+            "QALIGN": "needs Q-Align, a language model of 15 GB (pyiqa's qalign), which is not run here",
         },
         challenge,
     )
