@@ -1,7 +1,7 @@
 """Blur and downsampling in one step on the CPU: the blur is computed only at the pixels that downsampling reads.
 
-The arithmetic is that of ``blur`` followed by ``resample``, in another order: values differ by about 1e-5 of a grey
-level, so that now and then one rounds the other way before JPEG. Choose it for speed, not for byte equality.
+The arithmetic is that of ``blur`` followed by ``resample``, in another order: values differ by up to 0.0005 of a
+grey level, so that now and then one rounds the other way before JPEG. Choose it for speed, not for byte equality.
 """
 
 from __future__ import annotations

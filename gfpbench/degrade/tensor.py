@@ -1,8 +1,8 @@
 """Eq. 6 of GFP-GAN on batches of tensors, on any device.
 
-Blur by Fourier transform and bilinear steps in float32 differ from OpenCV's by about 1e-4 of a grey level; noise is the
-same field and JPEG is exact. An image is the CPU path's, except where such a difference tips a value over a rounding
-edge: before JPEG that may move a block's coefficient by a step. ``tests/degradation/test_paths.py`` holds the bounds.
+Blur by Fourier transform and bilinear steps in float32 differ from OpenCV's by up to 0.0005 of a grey level; noise is
+the same field and JPEG is exact. An image is the CPU path's, except where such a difference tips a value over a
+rounding edge: before JPEG that may move a block's coefficient by a step. ``degrade.chain`` states the bounds.
 """
 
 from __future__ import annotations

@@ -57,7 +57,8 @@ gmsd = PerImageMetric(
     tolerance=5e-5,
     tolerance_reason=(
         "a restorer run with another thread count or batch size moves by up to 1e-5 on [-1, 1] and tips a few bytes: "
-        "at most 0.00001, measured on 11 faces at 256 and 512 px"
+        "at most 0.00001, measured on 11 faces at 256 and 512 px;"
+        " 2.7e-05 in the worst of 250 photographs searched for it (small, or hardly an error)"
     ),
     minimum_side_px=6,  # halved, one Prewitt stencil still fits
     needs_truth=True,
