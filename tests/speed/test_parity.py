@@ -1,9 +1,12 @@
-"""What a comparison costs beside restoring the inputs twice with each of the two restorers, in the same run."""
+"""What a comparison costs beside restoring the inputs twice with each of the two restorers, in the same run.
+
+Sixteen faces where only benchmarks are run (``--benchmark-only``); in an ordinary run two stand in.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -33,10 +36,12 @@ class Dimmed:
 
 
 @pytest.mark.benchmark(group="parity of two restorers on 16 faces of 128 px")
-def test_parity_beside_restoring_twice(benchmark: Any) -> None:
+def test_parity_beside_restoring_twice(benchmark: Any, request: pytest.FixtureRequest) -> None:
+    count = 16 if request.config.getoption("benchmark_only") else 2
+    case = replace(CASE, limit=count)
     pair = [Dimmed(restorers.load("nano"), by, f"x {by}") for by in (1.0, 0.999)]
-    whole = degraded_batch(CASE, 16)
-    batches = [images.select(whole, list(range(start, start + 8))) for start in (0, 8)]
+    whole = degraded_batch(case, count)
+    batches = [images.select(whole, list(range(start, start + count // 2))) for start in (0, count // 2)]
 
     def restored_twice() -> float:
         begun = time.perf_counter()
@@ -45,9 +50,9 @@ def test_parity_beside_restoring_twice(benchmark: Any) -> None:
                 one(batch)
         return time.perf_counter() - begun
 
-    measure_parity(CASE, [pair[1]], reference=pair[0])  # decodes, and loads what is loaded once
+    measure_parity(case, [pair[1]], reference=pair[0])  # decodes, and loads what is loaded once
     before = restored_twice()
-    benchmark.pedantic(lambda: measure_parity(CASE, [pair[1]], reference=pair[0]), rounds=3)
+    benchmark.pedantic(lambda: measure_parity(case, [pair[1]], reference=pair[0]), rounds=3)
     after = restored_twice()
     if benchmark.stats is not None:
         benchmark.extra_info["times restoring twice"] = 2 * benchmark.stats.stats.median / (before + after)
