@@ -92,7 +92,7 @@ def network(change: Callable[[torch.nn.Module], None]) -> Apply:
         load = nano_file.nano
 
         def changed(*, device: str = "cpu") -> Any:
-            restorer = load(device=device)
+            restorer: Any = load(device=device)
             with torch.no_grad():
                 change(restorer.network)
             return restorer

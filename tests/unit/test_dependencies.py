@@ -39,6 +39,7 @@ UNIMPORTED = {
     "matplotlib": "holds an embedded portrait, which is read as a file",
     "pytest-benchmark": "is a plugin",
     "pytest-timeout": "is a plugin",
+    "onnxscript": "torch's exporter to ONNX imports it",
     "scikit-image": "holds an embedded portrait, which is read as a file",
 }
 """Declared and imported by nobody, and why it is declared."""
@@ -47,6 +48,7 @@ BY_OTHERS = {
     "_pytest": "pytest's",
     "markupsafe": "jinja2's",
     "timm": "pyiqa's",
+    "torch_directml": "of Windows alone, and imported where it is found",
     "xdist": "only within a session that pytest-xdist distributes",
 }
 """Imported and not declared: what cannot be missing where it is imported."""

@@ -15,7 +15,7 @@ from gfpbench.claims.challenge import Standing, standing
 from gfpbench.claims.published import parse
 from gfpbench.metrics import protocols
 from gfpbench.metrics.protocol import Protocol
-from gfpbench.types import Case, Result, Row
+from gfpbench.types import Case, Json, Result, Row
 
 FIGURES = {"NIQE": "a", "CLIPIQA": "b", "MANIQA": "c", "MUSIQ": "d", "QALIGN": "e", "AdaFace": "f", "FID": "g"}
 """Any metrics, so that what is proven is the arithmetic and not what this machine has weights for."""
@@ -56,7 +56,14 @@ def result(figures: Mapping[str, float] = PLAIN, *, failing: int = 0, seed: int 
     )  # fmt: skip
     record = {"unit": "", "better": "higher", "best": None, "tolerance": 0.001, "tolerance_reason": "made up"}
     record |= {"minimum_side_px": 1, "needs_truth": False, "source": "made up"}
-    fid = {"value": figures["FID"], "low": None, "high": None, "n": len(names), "n_reference": 50_000, "level": 0.95}
+    fid: dict[str, Json] = {
+        "value": figures["FID"],
+        "low": None,
+        "high": None,
+        "n": len(names),
+        "n_reference": 50_000,
+        "level": 0.95,
+    }
     fid |= {"extrapolated": None, "note": "", "unit": "", "better": "lower", "best": None, "tolerance": 0.5}
     fid |= {"tolerance_reason": "made up", "minimum_side_px": 1, "source": "made up", "reference": "made up"}
     listed = {"five_points": {"file": "test_face.csv"}}

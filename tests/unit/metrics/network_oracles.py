@@ -407,8 +407,10 @@ def adaface_by_hand(path: Path, bgr: torch.Tensor) -> torch.Tensor:
     held = {name.removeprefix("model.net."): value for name, value in load_file(path).items()}
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
-        parts = [held.get(f"{name}.{part}") for part in ("running_mean", "running_var", "weight", "bias")]
-        return F.batch_norm(x, *parts)
+        mean, variance, scale, shift = (
+            held.get(f"{name}.{part}") for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        return F.batch_norm(x, mean, variance, scale, shift)
 
     def weight(name: str) -> torch.Tensor:
         return held[f"{name}.weight"]

@@ -140,8 +140,8 @@ ADAFACE_REFERENCE = [
 
 def adaface_crop(rgb: Any, points: Any) -> Any:
     """The challenge's warp_and_crop_face at 112 x 112: cp2tform's similarity, fitted from reference to points."""
-    reference = np.float32([[x + 8, y] for x, y in ADAFACE_REFERENCE]).astype(float)
-    ours = np.float32(points).astype(float)
+    reference = np.array([[x + 8, y] for x, y in ADAFACE_REFERENCE], np.float32).astype(float)
+    ours = np.array(points, np.float32).astype(float)
     ones, zeros = np.ones(5), np.zeros(5)
     x, y = reference.T
     system = np.vstack([np.stack([x, y, ones, zeros], 1), np.stack([y, -x, zeros, ones], 1)])

@@ -100,7 +100,12 @@ def test_eyes_of_a_mirrored_image_are_as_unlike() -> None:
 def test_a_truth_is_searched_for_a_face_once_by_all_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[int] = []
     find = DlibEmbedder.find
-    monkeypatch.setattr(DlibEmbedder, "find", lambda self, rgb: searched.append(1) or find(self, rgb))
+
+    def counted(self: DlibEmbedder, rgb: Any) -> Any:
+        searched.append(1)
+        return find(self, rgb)
+
+    monkeypatch.setattr(DlibEmbedder, "find", counted)
     dlib_embedder.cache_clear()
     for metric in load(["deg_dlib", "lmd_dlib", "eye_mismatch"]) * 2:
         metric(laws.truth(), laws.truth())
