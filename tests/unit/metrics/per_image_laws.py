@@ -65,6 +65,8 @@ def refusal_of(metric: Metric, first: ImageBatch, second: ImageBatch) -> str:
         metric(first, second)
     except BadInput as error:
         return str(error)
+    except (ArithmeticError, RuntimeError, ValueError) as error:
+        raise AssertionError(f"{metric.name} does not refuse {first.ids} {first.size}: {error!r}") from error
     raise AssertionError(f"{metric.name} scored what it cannot: {first.ids} {first.size}, {second.ids} {second.size}")
 
 
