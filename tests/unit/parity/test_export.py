@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from gfpbench.parity import export as exporting
 from gfpbench.parity import from_json
 from gfpbench.parity.export import Exported, Unlike, export
 from gfpbench.restorers.onnx_data import weight_types
-from gfpbench.types import BadInput, Case
+from gfpbench.types import BadInput, Case, PackageMissing
 
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install gfpbench[export]")
 pytest.importorskip("onnxscript", reason="needs onnxscript: pip install gfpbench[export]")
@@ -103,6 +104,13 @@ def test_an_architecture_of_spandrel_keeps_its_range_and_takes_any_size(tmp_path
 def test_what_cannot_be_exported_is_one_line(spec: str, number: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=message):
         export(spec, tmp_path / "net.onnx", case=CASE, number=number)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_onnxscript_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(PackageMissing, match=r"needs the package 'onnxscript'.*pip install 'gfpbench\[export\]'"):
+        export("nano", tmp_path / "net.onnx", case=CASE)
     assert list(tmp_path.iterdir()) == []
 
 
