@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from gfpbench.images import select
 from gfpbench.lazy import LazyModule
 from gfpbench.parity import findings
 from gfpbench.parity.differences import difference, judged
@@ -84,6 +85,8 @@ class Candidate:
             # Far from any face two networks may differ so, and a person has to look.
             self.noticed += [replace(one, unsafe=group == "face") for one in findings.flat_outputs(*_batches(apart))]
         if apart and group == "face":
+            inputs = select(given, [given.ids.index(name) for name, _, _ in apart])
+            self.noticed += findings.unchanged(inputs, *_batches(apart))
             self.noticed += findings.other_images(*_batches(pairs))
 
     def _keep(self, found: Difference, shown: Shown) -> None:

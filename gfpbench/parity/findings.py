@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gfpbench.images import to_gray_255
 from gfpbench.lazy import LazyModule
 from gfpbench.parity.record import Finding
+from gfpbench.restorers.checked import UNCHANGED_WITHIN_LEVELS
 from gfpbench.restorers.degenerate import why_degenerate
 from gfpbench.types import ImageBatch
 
@@ -55,6 +56,23 @@ def flat_outputs(reference: ImageBatch, candidate: ImageBatch) -> list[Finding]:
     counted = f"{len(found)} of {len(reference)} outputs" if len(reference) > 1 else "the output"
     why = found[0][1].replace("what it was given", "the reference's output").removeprefix("returned ")
     return [Finding("flat", f"{counted}: {why}", found[0][0])]
+
+
+def unchanged(given: ImageBatch, reference: ImageBatch, candidate: ImageBatch) -> list[Finding]:
+    """Outputs that are their input as it was, where the reference's are not."""
+    told = [
+        name
+        for place, name in enumerate(given.ids)
+        if _levels_apart(candidate.pixels[place], given.pixels[place]) <= UNCHANGED_WITHIN_LEVELS
+        and _levels_apart(reference.pixels[place], given.pixels[place]) > UNCHANGED_WITHIN_LEVELS
+    ]
+    if not told:
+        return []
+    return [Finding("unchanged", f"{len(told)} of {len(given)} outputs are their input unchanged", told[0])]
+
+
+def _levels_apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float("inf") if one.shape != other.shape else 255 * float((one - other).abs().max())
 
 
 def other_images(reference: ImageBatch, candidate: ImageBatch) -> list[Finding]:

@@ -52,6 +52,7 @@ SABOTEURS: dict[str, tuple[Callable[[Patch], None], str]] = {
     "seams are not looked for": (_silent(findings, "_seams", []), "seams"),
     "flat outputs pass": (_silent(findings, "flat_outputs", []), "flat on one in twenty"),
     "one batch stands for all": (_the_first_batch_stands_for_all, "flat on one in twenty"),
+    "inputs handed back pass": (_silent(findings, "unchanged", []), "its input as it was"),
     "outputs of other inputs pass": (_silent(findings, "other_images", []), "order of the batch"),
     "nothing is restored again": (_silent(measuring, "inconsistent", []), "mixes the batch"),
     "failures are left out": (_failures_are_left_out, "raises at white"),

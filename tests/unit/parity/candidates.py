@@ -167,6 +167,7 @@ DAMAGED: dict[str, tuple[Callable[[], Restored], set[str], str]] = {
     "one image of another": (lambda: Restored("", Network(), _another), {"another image"}, "belong to another"),
     "not finite at black": (lambda: Restored("", Network(), _not_finite_at_black), {"not finite"}, "extreme-black"),
     "raises at white": (lambda: Restored("", Network(), _raises_at_white), {"failure"}, "extreme-white"),
+    "its input as it was": (lambda: Restored("", Network(), lambda _, x: x), {"unchanged"}, "input unchanged"),
     "seams": (lambda: Restored("", Network(), _seams), {"seams"}, "columns 32"),
     "state": (lambda: Restored("", Network(), _state()), {"state"}, "between calls"),
     "lots": (lambda: Restored("", Network(), _lots), {"not repeatable"}, "twice in a row"),
