@@ -93,7 +93,7 @@ def find_point_list(folder: Path) -> PointList | None:
         files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and path.is_file())
     except OSError as error:
         raise BadInput(f"{printable(str(folder))}: cannot be listed: {error.strerror or error}") from error
-    found = [path for path in files if _head(path)[:2] == ["filename", "dataset"]]
+    found = [path for path in files if _is_list(_head(path))]
     if len(found) > 1:
         names = ", ".join(printable(path.name) for path in found)
         raise BadInput(f"{printable(str(folder))}: holds {len(found)} lists of five points ({names}): leave one")
@@ -159,9 +159,14 @@ def _row(where: str, number: int, line: Mapping[str, str | None]) -> tuple[str, 
     )
 
 
+def _is_list(head: list[str]) -> bool:
+    """As published, the columns lead with the image and its set; in another order all of them have to be there."""
+    return head[:2] == ["filename", "dataset"] or set(COLUMNS) <= set(head)
+
+
 def _head(path: Path) -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            return file.readline(4096).strip().split(",")
+            return next(csv.reader([file.readline(4096).strip()]), [])
     except OSError:
         return []

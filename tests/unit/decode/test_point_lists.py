@@ -51,6 +51,15 @@ def test_a_name_of_two_sets_is_told_by_its_folder(tmp_path: Path) -> None:
             found.of(face_id)
 
 
+def test_a_list_whose_columns_are_turned_or_quoted_is_found(tmp_path: Path) -> None:
+    columns, values = HEAD.split(","), line("0412", "Wider-Test").split(",")
+    for head, row in ((columns[::-1], values[::-1]), ([f'"{one}"' for one in columns], values)):
+        path = write(tmp_path / "test_face.csv", ",".join(row), head=",".join(head))
+        assert find_point_list(tmp_path) == read_point_list(path)
+    (tmp_path / "notes.csv").write_text("dataset,filename,note\nCelebA,1,blurred\n")  # no list, whatever it is of
+    assert find_point_list(tmp_path) is not None
+
+
 def test_other_csv_files_are_no_lists(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("name,score\na,1\n")
     assert find_point_list(tmp_path) is None
