@@ -87,7 +87,7 @@ class Standing:
         valid = {True: "valid", False: "not valid", None: "validity not known"}[self.valid]
         of = f"{len(self.failing)} of {self.checked} images fail" if self.checked else "no image was checked"
         return (
-            f"{self.protocol.name}: {rules.score} {score}, {valid}: {of}, {rules.most_failing} may "
+            f"{self.protocol.name}: {rules.score} {score}, {valid}: {of}, {rules.most_failing} may fail "
             f"({rules.identity} {rules.beside})",
             *(f"  {line}" for line in self.missing),
         )

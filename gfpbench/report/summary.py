@@ -222,7 +222,7 @@ def _group(results: Sequence[Result]) -> Group:
         name: why
         for result in ordered
         for name, why in result.not_measured.items()
-        if why != ITSELF_REASON or all(column.metric != name for column in columns)
+        if why != ITSELF_REASON or all(name not in other.metrics for other in ordered)
     }
     known = {name for result in ordered for name in result.metrics} - {column.metric for column in columns}
     blank = dict.fromkeys(known, "no image has a value") | blank

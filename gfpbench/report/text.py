@@ -135,7 +135,7 @@ def listed_problems(whole: Summary) -> list[tuple[str, str, str, str]]:
 def _problem_lines(whole: Summary) -> list[str]:
     seen = listed_problems(whole)
     lines = [
-        f"failed ({printable(stage, 20)}): {printable(subject, 60)}: {printable(why, 160)}"
+        f"failed ({printable(stage, 20)}): {printable(subject, 60)}: {printable(why, 240)}"
         + (f" [{printable(case, 60)}]" if case else "")
         for case, stage, subject, why in seen[:LISTED_AT_MOST]
     ]

@@ -283,7 +283,8 @@ def score(metric: Metric, restored: ImageBatch, truth: ImageBatch, notes: _Notes
             try:
                 values |= scored(metric, only(restored, (image_id,)), only(truth, (image_id,)))
             except BadInput as error:
-                notes.problems.append(Problem("metric", image_id, f"{metric.name}: {error}"))
+                said = str(error).removeprefix(f"{metric.name}: ")
+                notes.problems.append(Problem("metric", image_id, f"{metric.name}: {said}"))
         return values
 
 

@@ -147,6 +147,7 @@ def test_what_is_missing_leaves_the_score_out_with_the_reason(spoil: Any, said: 
     assert found.score is None
     assert any(said in line for line in found.missing), found.missing
     assert "Score not measured" in found.lines[0]
+    assert f"{found.challenge.most_failing} may fail (" in found.lines[0]
 
 
 def test_the_identity_is_no_part_of_the_score_but_of_the_verdict() -> None:

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from gfpbench.metrics import METRICS
+from gfpbench.metrics import ITSELF_REASON, METRICS
 from gfpbench.report import junit_properties, markdown, page, summary, terminal_lines
 from gfpbench.report.formatting import decimals_for, printable, shown
 from gfpbench.report.side_tables import group_lines
@@ -136,6 +136,14 @@ def test_blank_metrics_say_why() -> None:
     (group,) = summary([one]).groups
     assert [column.metric for column in group.columns] == ["psnr_rgb"]
     assert group.not_measured == {"niqe": "too small", "mae_rgb": "no image has a value"}
+
+
+def test_a_reason_of_the_inputs_row_is_not_that_of_restorers_without_a_value() -> None:
+    """Where every restored image failed, the column is blank for that, and not because the input is itself."""
+    restored = sample.scored("a", {"psnr_rgb": [None], "niqe": [3.0]})
+    given = dataclasses.replace(sample.scored("input", {"niqe": [5.0]}), not_measured={"psnr_rgb": ITSELF_REASON})
+    assert summary([given, restored]).groups[0].not_measured == {"psnr_rgb": "no image has a value"}
+    assert summary([given]).groups[0].not_measured == {"psnr_rgb": ITSELF_REASON}
 
 
 def test_a_failure_is_listed_once() -> None:

@@ -114,6 +114,15 @@ def test_messages_speak_of_the_input() -> None:
         gfpbench.compute("deg_dlib_vs_input", flat, flat)
 
 
+def test_a_failure_names_its_metric_once(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    images.write_png(tmp_path / "noise" / "a.png", noise)
+    case = Case(str(tmp_path / "noise"), "no-truth", "bicubic")
+    result = run.measure(case, store=tmp_path / "store", metrics=["deg_dlib_vs_input"])
+    reasons = [problem.reason for problem in result.problems if problem.stage == "metric"]
+    assert reasons == ["deg_dlib_vs_input: no face is found in the input of a: no identity to compare"]
+
+
 def test_with_a_truth_the_input_is_the_degraded_image(tmp_path: Path) -> None:
     result = run.measure(
         Case("embedded", "paper", "truth", size_px=64, draws=1), store=tmp_path, metrics=["colour_shift_vs_input"]
