@@ -139,6 +139,16 @@ def test_the_record_is_read_back_and_the_page_shows_every_candidate(damaged: Mea
     assert any(line.startswith("unsafe: channels swapped") for line in parity_lines(damaged.parity))
 
 
+def test_the_page_has_no_figure_of_a_candidate_that_restored_no_face(tmp_path: Path) -> None:
+    def fails(degraded: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("no kernel")
+
+    found = measure_parity(replace(CASE, limit=2), [Restored("fails", fails)], reference=reference())
+    text = write_parity(found, tmp_path).read_text()
+    (row,) = [line for line in text.splitlines() if line.startswith('<tr data-candidate="fails"')]
+    assert row.count('<td class="num">–</td>') == 2, row
+
+
 def test_what_computed_elsewhere_than_asked_is_a_reason_to_look() -> None:
     (found,) = ran.other_device({"products": {"cpu float32": 9}}, "cuda:1")
     assert (found.kind, found.unsafe) == ("device", False)
