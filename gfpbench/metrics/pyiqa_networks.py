@@ -123,7 +123,15 @@ def _clip_weights(path: Path) -> dict[str, torch.Tensor]:
     """OpenAI publishes CLIP as a TorchScript program, of which the weights alone are taken."""
     if assets.program_in(path) is None:
         return assets.load_weights(path)
-    found: dict[str, torch.Tensor] = torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer torch calls torch.jit deprecated
+        try:
+            found: dict[str, torch.Tensor] = torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            line = str(error).strip().splitlines()[0][:200]
+            raise BadInput(
+                f"{path} is not a TorchScript program that torch {torch.__version__} loads: {line}"
+            ) from error
     return found
 
 
