@@ -147,7 +147,7 @@ def _measured(
         coarser = max(precision, ran.precision_of(record), key=ORDER.index)
         one.eight_bit = side.eight_bit
         allowed = _bounds_on_the_worst(bounds, coarser, one, own.eight_bit)
-        more = _steady(side, first[0], outputs, allowed)
+        more = [*_refused_batches(own, side), *_steady(side, first[0], outputs, allowed)]
         quality, worse = _quality(case, own, side, metrics, here)
         judged = one.judged(
             side.name,
@@ -199,6 +199,14 @@ def _bounds_on_the_worst(bounds: Bounds, precision: str, one: Candidate, eight_b
             group = "face" if one.group_of(name) == "face" else "other"
             bounds.also_on(group, name, shown.given, shown.reference)
     return bounds.of(precision)
+
+
+def _refused_batches(own: Side, side: Side) -> list[Finding]:
+    """A candidate that raises on several inputs at once, where the reference does not: each was given to it alone."""
+    if not side.refused or own.refused:
+        return []
+    said = "raised on several inputs at once, and restored each of them alone"
+    return [Finding("batch", f"{said}, in {len(side.refused)} calls: {side.refused[0]}", unsafe=False)]
 
 
 def _steady(side: Side, given: ImageBatch, first: Answers, bounds: Mapping[str, Bound]) -> list[Finding]:

@@ -37,6 +37,7 @@ class Side:
         eight_bit: every output so far held 8-bit values only.
         products: convolutions and products that torch computed, by device and number type.
         outputs: how many.
+        refused: what batches raised of which each input was restored alone.
     """
 
     restorer: Restorer
@@ -45,6 +46,7 @@ class Side:
     eight_bit: bool = True
     products: Counter[str] = field(default_factory=Counter)
     outputs: int = 0
+    refused: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -52,7 +54,7 @@ class Side:
 
     def restored(self, given: ImageBatch) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         """One call: outputs by name, and why others have none (raised, not finite, out of range)."""
-        answers, failures = attempted(self.restorer, images.moved(given, self.device))
+        answers, failures = attempted(self.restorer, images.moved(given, self.device), self.refused)
         found: dict[str, torch.Tensor] = {}
         for name, pixels in answers.items():
             low, high = torch.aminmax(pixels)

@@ -106,8 +106,14 @@ class Attempting(Protocol):
         ...
 
 
-def attempted(restorer: Restorer, degraded: ImageBatch) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def attempted(
+    restorer: Restorer, degraded: ImageBatch, refused: list[str] | None = None
+) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """What a restorer returns, before its values are looked at. Tries images alone where the batch raises.
+
+    Args:
+        restorer, degraded: as in ``checked``.
+        refused: extended by what a batch raised of which each image was restored alone.
 
     Returns:
         (3, H, W) float32 pixels by name, copied, on the device of ``degraded``; and the reason, by name, for each image
@@ -128,6 +134,8 @@ def attempted(restorer: Restorer, degraded: ImageBatch) -> tuple[dict[str, torch
             alone, why = attempted(restorer, select(degraded, [index]))
             pixels |= alone
             reasons |= why
+        if refused is not None and not reasons:
+            refused.append(_line(error))
         return pixels, reasons
     reason = _broken_contract(answer, degraded)
     if reason is not None:

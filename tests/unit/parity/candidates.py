@@ -150,6 +150,12 @@ def _raises_at_white(y: Pixels, x: Pixels) -> Pixels:
     return y
 
 
+def _raises_on_batches(y: Pixels, x: Pixels) -> Pixels:
+    if len(x) > 1:
+        raise RuntimeError("shape mismatch: one image is expected")
+    return y
+
+
 def _tint(y: Pixels, _: Pixels) -> Pixels:
     noise = 0.03 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
     return y + noise + torch.tensor([0.02, 0.0, -0.02]).view(1, 3, 1, 1)
@@ -167,6 +173,7 @@ DAMAGED: dict[str, tuple[Callable[[], Restored], set[str], str]] = {
     "one image of another": (lambda: Restored("", Network(), _another), {"another image"}, "belong to another"),
     "not finite at black": (lambda: Restored("", Network(), _not_finite_at_black), {"not finite"}, "extreme-black"),
     "raises at white": (lambda: Restored("", Network(), _raises_at_white), {"failure"}, "extreme-white"),
+    "raises on batches": (lambda: Restored("", Network(), _raises_on_batches), {""}, "restored each of them alone"),
     "its input as it was": (lambda: Restored("", Network(), lambda _, x: x), {"unchanged"}, "input unchanged"),
     "seams": (lambda: Restored("", Network(), _seams), {"seams"}, "columns 32"),
     "state": (lambda: Restored("", Network(), _state()), {"state"}, "between calls"),
