@@ -73,6 +73,7 @@ def measure(
         GfpbenchError: where a part breaks its contract, another run works on the case, or the disk refuses.
     """
     device = devices.resolve(device)
+    refuse_inside_inputs(case, store)  # before a restorer looks for its files among these
     parts = load(
         case,
         device=device,

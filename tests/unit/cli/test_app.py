@@ -195,7 +195,7 @@ def test_doctor_says_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
         (("run", "--faces", "zzz/qqq", "--report", "r"), ("'zzz/qqq'", "embedded")),
         (("run", "--degradation", "papr", "--report", "r"), ("'papr'", "'paper'")),
         (("run", "--metric", "psnr", "--report", "r"), ("'psnr'", "'psnr_rgb'")),
-        (("run", "--device", "tpu", "--report", "r"), ("'tpu'", "cuda")),
+        (("run", "--device", "tpu", "--report", "r"), ("'tpu'", "auto, cpu")),
         (("report", "no/such.json"), ("no/such.json",)),
         (("list", "restorer"), ("'restorer'", "restorers")),
         (("list", "metrics", "psnr"), ("no metric named 'psnr'", "'psnr_rgb'")),
