@@ -116,6 +116,8 @@ def _pairs(restored: ImageBatch, truth: ImageBatch, needed_by: str) -> Iterator[
 
     Squares of face and eyes are the truth's: a restoration is never searched for, so that a poor one stays in the mean.
     """
+    for asset in (MESH_ASSET, IRIS_ASSET):  # what is missing is told before the first network has worked
+        assets.path(asset, needed_by)
     for ours, theirs in zip(to_rgb_arrays(restored), to_rgb_arrays(truth), strict=True):
         turn = face_square(theirs, needed_by)
         eyes = mesh(theirs, turn, needed_by)
