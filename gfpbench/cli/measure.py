@@ -42,7 +42,7 @@ def run(
         list[str] | None,
         typer.Option(help="Evaluation protocol, `gfpbench list protocols`; repeatable. [default: ours]"),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps, xpu or directml.")] = "auto",
     batch_size: Annotated[
         int | None,
         typer.Option(min=1, help="Faces per batch. [default: 8, or fewer, so that the last batch is smaller]"),
@@ -164,7 +164,7 @@ def photos(
     background: Annotated[
         str, typer.Option(help="Network that enlarges the background, such as realesrgan-x4plus. [default: Lanczos]")
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps, xpu or directml.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces per batch.")] = 8,
     isolate: Isolate = False,
     seconds_per_image: SecondsPerImage = 120.0,
@@ -231,7 +231,7 @@ def collapse(
     seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     resolution: Annotated[int, typer.Option(help="Resolution of the search: 1/N of the axis; a power of two.")] = 64,
     at: Annotated[float | None, typer.Option(help="Measure only this value of the axis, and show its faces.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps, xpu or directml.")] = "auto",
     isolate: Isolate = False,
     seconds_per_image: SecondsPerImage = 120.0,
     report: Annotated[Path, typer.Option(help="Folder for the report and the measurements.")] = Path("report"),

@@ -24,7 +24,7 @@ def speed_(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Faces per batch. [default: the baseline's, else 8 of 128 px]")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps, xpu or directml.")] = "auto",
     baselines: Annotated[Path, typer.Option(help="Folder of the speed baselines.")] = Path("baselines/speed"),
     update: Annotated[
         bool, typer.Option("--baseline-update", help="Rewrite the speed baselines of this device.")
