@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gfpbench import images
+from gfpbench.metrics import psnr
 from gfpbench.report import junit
 from gfpbench.restorers import outputs
 from gfpbench.run import engine
@@ -43,6 +45,7 @@ def _pairs_by_order(patch: pytest.MonkeyPatch) -> None:
 def _not_rounded(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(images, "quantized", lambda batch: batch)
     patch.setattr(images, "to_255", lambda batch: (batch.pixels * 255).double())
+    patch.setattr(psnr, "to_uint8", lambda batch: (batch.pixels * 255).to(torch.uint8))  # the fraction is cut off
 
 
 def _last_batch_counted_otherwise(patch: pytest.MonkeyPatch) -> None:
