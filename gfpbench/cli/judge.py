@@ -39,6 +39,8 @@ def report_(
     from gfpbench import results as stored
     from gfpbench.types import BadInput
 
+    if unless_same and not markdown:
+        raise BadInput("--unless-same goes with --markdown")
     files = [result_file(path) for path in results]
     read, labels = reports.told_apart([(file, stored.read(file)) for file in files])
     gate = reports.read_gate([file.parent for file in files]).of(read)
@@ -47,8 +49,6 @@ def report_(
         from gfpbench.report.rows import csv_text
 
         write_whole(csv, csv_text(read))
-    if unless_same and not markdown:
-        raise BadInput("--unless-same goes with --markdown")
     if markdown:
         if not (unless_same and gate.all_same):
             print(reports.markdown(read) + reports.gate_markdown(gate))

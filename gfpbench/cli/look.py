@@ -38,9 +38,10 @@ def list_(
         raise unknown("list", what, CATALOGUE)
     rows = CATALOGUE[what]()
     if name is not None:
-        rows = [row for row in rows if row["name"] == name]
-        if not rows:
-            raise unknown(ONE[what], name, [str(row["name"]) for row in CATALOGUE[what]()])
+        known = {str(row["name"]): row for row in rows}
+        if name not in known:
+            raise unknown(ONE[what], name, known)
+        rows = [known[name]]
     if as_json:
         print(json.dumps(rows if name is None else rows[0], indent=2, allow_nan=False))
         return

