@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gfpbench.images import to_gray_255
 from gfpbench.lazy import LazyModule
+from gfpbench.parity.localised import LEFT, patch, seams, single_values
 from gfpbench.parity.record import Finding
 from gfpbench.restorers.checked import UNCHANGED_WITHIN_LEVELS
 from gfpbench.restorers.degenerate import why_degenerate
@@ -28,15 +29,13 @@ else:
 
 Floats = NDArray[np.float64]
 
-LEFT = 0.35
-"""Share of the squared difference that an explanation may leave: it accounts for two thirds of the difference."""
 LEAST_SHIFT_PX = 0.1
 """What registration cannot tell from none between two different restorations."""
 SKEW_LEVELS = 0.5
 UNSAFE_SKEW_LEVELS = 2.0
 """Of the mean colour: below half a level nothing is said, from two on a row of faces looks tinted."""
-SEAM = 3.0
-"""A line where the difference jumps so many times as far as at the median line, and ten deviations (MAD) beyond it."""
+FLAT_APART_LEVELS = 4.0
+"""Mean difference from which a constant image is told from a reference's that hardly varies itself."""
 VISIBLE_LEVELS = 1.0
 """Mean difference from which a changed range or curve is a fault, and not a property to look at."""
 EDGE_PX, STEPS = 3, 12
@@ -48,14 +47,28 @@ def flat_outputs(reference: ImageBatch, candidate: ImageBatch) -> list[Finding]:
     """Outputs that are of one colour, nearly empty or saturated where the reference's are not."""
     found = []
     for place, name in enumerate(reference.ids):
-        why = why_degenerate(candidate.pixels[place], reference.pixels[place])
+        one, other = reference.pixels[place], candidate.pixels[place]
+        why = _one_colour(one, other) or why_degenerate(other, one)
         if why is not None:
             found.append((name, why))
     if not found:
         return []
-    counted = f"{len(found)} of {len(reference)} outputs" if len(reference) > 1 else "the output"
-    why = found[0][1].replace("what it was given", "the reference's output").removeprefix("returned ")
-    return [Finding("flat", f"{counted}: {why}", found[0][0])]
+    name, why = found[0]
+    why = why.replace("what it was given", "the reference's output").removeprefix("returned ")
+    counted = f"{len(found)} of {len(reference)} outputs ({name})" if len(reference) > 1 else f"the output for {name}"
+    return [Finding("flat", f"{counted}: {why}", name)]
+
+
+def _one_colour(reference: torch.Tensor, candidate: torch.Tensor) -> str | None:
+    """Of a constant image that is visibly another than the reference's, which itself may hardly vary (at white)."""
+    planes, theirs = 255 * candidate.flatten(1), 255 * reference.flatten(1)
+    apart = float((planes - theirs).abs().mean())
+    if float((planes.amax(1) - planes.amin(1)).max()) > 1 or apart < FLAT_APART_LEVELS:
+        return None
+    own, other = (", ".join(f"{float(value):.0f}" for value in of.median(1).values) for of in (planes, theirs))
+    span = float((theirs.amax(1) - theirs.amin(1)).max())
+    how = f"varies by {span:.0f} levels around {other}" if span > 1 else f"is {other}"
+    return f"an image of one colour ({own} of 255), the reference's output {how}"
 
 
 def unchanged(given: ImageBatch, reference: ImageBatch, candidate: ImageBatch) -> list[Finding]:
@@ -120,11 +133,15 @@ def explained(reference: ImageBatch, candidate: ImageBatch, worst: Sequence[int]
         left, kind, reason = explain(one, other)
         told.append((left / energy, Finding(kind, reason, image, visible or kind == "channels")))
     told += [(left, Finding("shift", reason, image)) for left, reason in _shift(reference, candidate, worst)]
-    left, best = min(told, key=lambda pair: pair[0])
+    single, reason = single_values(one, other)
+    without = np.where(single[:, None], one, other)
+    told.append((float(((without - one) ** 2).mean()) / energy, Finding("single values", reason, image)))
+    told += [(left, Finding("patch", reason, image, False)) for left, reason in patch(one, other)]
+    left, best = min(told, key=lambda pair: pair[0])  # the first of those that leave equally little
     found = [best] if left <= LEFT else []
     if not found:
         found += _skew(one, other, image)
-    return found + _seams(one, other, image)
+    return found + seams(one, without, image)
 
 
 def _channels(one: Floats, other: Floats) -> tuple[float, str, str]:
@@ -222,21 +239,3 @@ def _skew(one: Floats, other: Floats, image: str) -> list[Finding]:
     said = ", ".join(f"{name} {value:+.2f}" for name, value in zip("RGB", means.mean(axis=0), strict=True))
     unsafe = bool(np.abs(average).max() >= UNSAFE_SKEW_LEVELS)
     return [Finding("colour", f"colour skew in all faces: mean {said} levels", image, unsafe)]
-
-
-def _seams(one: Floats, other: Floats, image: str) -> list[Finding]:
-    """Straight lines through the whole image, at the same place in all, where the difference jumps."""
-    apart = (other - one).mean(axis=1)
-    told = []
-    for axis, name in ((2, "columns"), (1, "rows")):
-        jump = np.abs(np.diff(apart, axis=axis)).mean(axis=(0, 3 - axis))[2:-2]
-        if len(jump) < 8:
-            continue
-        middle = float(np.median(jump))
-        deviation = float(np.median(np.abs(jump - middle)))
-        lines = np.flatnonzero(jump > max(SEAM * middle, middle + 10 * deviation, 0.05)) + 3
-        if 0 < len(lines) <= len(jump) // 8:
-            told.append(f"{name} {', '.join(str(line) for line in lines[:6])}")
-    if not told:
-        return []
-    return [Finding("seams", f"seams of tiles: the difference jumps at {' and '.join(told)} px", image)]

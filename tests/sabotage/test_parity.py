@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -49,7 +50,13 @@ SABOTEURS: dict[str, tuple[Callable[[Patch], None], str]] = {
     "every precision is fp32": (_silent(ran, "precision_of", "fp32"), "bf16"),
     "differences have no names": (_silent(findings, "explained", []), "channels swapped"),
     "shifts are not looked for": (_silent(findings, "_shift", []), "half a pixel"),
-    "seams are not looked for": (_silent(findings, "_seams", []), "seams"),
+    "seams are not looked for": (_silent(findings, "seams", []), "seams"),
+    "single values are not looked for": (
+        _silent(findings, "single_values", (np.zeros((1, 64, 64), dtype=bool), "")),
+        "a dead pixel",
+    ),
+    "patches are not looked for": (_silent(findings, "patch", []), "a patch"),
+    "one colour is told by the reference's span alone": (_silent(findings, "_one_colour", None), "flat at white"),
     "flat outputs pass": (_silent(findings, "flat_outputs", []), "flat on one in twenty"),
     "one batch stands for all": (_the_first_batch_stands_for_all, "flat on one in twenty"),
     "inputs handed back pass": (_silent(findings, "unchanged", []), "its input as it was"),

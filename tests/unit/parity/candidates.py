@@ -99,6 +99,24 @@ def _seams(y: Pixels, _: Pixels) -> Pixels:
     return y
 
 
+def _dead_pixel(y: Pixels, _: Pixels) -> Pixels:
+    y = y.clone()
+    y[..., 20, 30] = 1 - y[..., 20, 30].round()
+    return y
+
+
+def _patch(y: Pixels, _: Pixels) -> Pixels:
+    y = y.clone()
+    y[..., 20:28, 16:24] = 0
+    return y
+
+
+def _flat_at_white(y: Pixels, x: Pixels) -> Pixels:
+    y = y.clone()
+    y[(x == 1).flatten(1).all(1)] = 0.5
+    return y
+
+
 def _one_in_twenty() -> Callable[[Pixels, Pixels], Pixels]:
     calls = 0
 
@@ -169,6 +187,9 @@ DAMAGED: dict[str, tuple[Callable[[], Restored], set[str], str]] = {
     "corners aligned": (lambda: Restored("", Network(), _moved(0, 0, 63 / 64)), {"shift"}, "resized"),
     "another range": (lambda: Restored("", Network(), lambda y, _: 0.5 * y + 0.5), {"range"}, "x 0.5"),
     "flat on one in twenty": (lambda: Restored("", Network(), _one_in_twenty()), {"flat"}, "one colour"),
+    "flat at white": (lambda: Restored("", Network(), _flat_at_white), {""}, "one colour (128, 128, 128 of 255)"),
+    "a dead pixel": (lambda: Restored("", Network(), _dead_pixel), {"single values"}, "column 30, row 20"),
+    "a patch": (lambda: Restored("", Network(), _patch), {""}, "a patch: columns 16 to 23, rows 20 to 27"),
     "order of the batch": (lambda: Restored("", Network(), _reversed), {"another image"}, "belong to another"),
     "one image of another": (lambda: Restored("", Network(), _another), {"another image"}, "belong to another"),
     "not finite at black": (lambda: Restored("", Network(), _not_finite_at_black), {"not finite"}, "extreme-black"),
