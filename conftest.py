@@ -1,5 +1,6 @@
 """What the suite needs beyond an installed gfpbench: pytest's own tester, and the checkout's ``training``."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,15 @@ pytest_plugins = ["pytester"]
 # A shell that starts a job in the background lets it ignore Ctrl-C, and whatever that starts too; tests send Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _refuse_to_fork() -> int:
+    """A forked child of a process with threads can wait for ever; of a worker of pytest-xdist it holds the pipe that
+    tells the end of the worker, so that no timeout ends the whole run."""
+    raise AssertionError("a test forks in a process of its own: tests/child.py")
+
+
+os.fork = _refuse_to_fork  # type: ignore[assignment]
 # Last, so that an installed gfpbench is the one that is tested.
 sys.path.append(str(Path(__file__).parent))
 

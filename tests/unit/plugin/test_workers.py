@@ -6,12 +6,13 @@ import multiprocessing
 import os
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gfpbench import disk
 from gfpbench.plugin.workers import Shared, device_of
+from tests import child
 
 # PSNR and SSIM only: what is tested here does not depend on how many figures there are.
 OPTIONS = ("--limit", "2", "--device", "cpu", "--protocol", "report-2021", "-p", "no:cacheprovider")
@@ -111,36 +112,41 @@ def test_each_worker_has_a_gpu_of_its_own(worker: str, device: str, gpus: int, e
     assert device_of(worker, device, gpus) == expected
 
 
-def once_in_each(folder: Path, once: Callable[..., object], processes: int = 3) -> list[str]:
-    """What is logged when several processes at once are told to do one piece of work once."""
+def once_in_each(folder: Path) -> None:
+    """For a process of its own: print what is logged when three processes at once do one piece of work once."""
     context = multiprocessing.get_context("fork")
     log = folder / "log.txt"
     log.touch()
-    started = [context.Process(target=_work, args=(folder, log, once)) for _ in range(processes)]
+    started = [context.Process(target=_work, args=(folder, log), daemon=True) for _ in range(3)]
     for process in started:
         process.start()
     for process in started:
         process.join(30)
         assert process.exitcode == 0
-    return log.read_text().splitlines()
+    print(log.read_text(), end="")
 
 
-def _work(folder: Path, log: Path, once: Callable[..., object]) -> None:
-    with once(Shared(folder), "measured", "case") as mine, log.open("a") as file:  # type: ignore[attr-defined]
+def once_without_a_lock(folder: Path) -> None:
+    """``once_in_each`` where every lock is free for all."""
+    disk._is_locked = lambda file: True
+    once_in_each(folder)
+
+
+def _work(folder: Path, log: Path) -> None:
+    with Shared(folder).once("measured", "case") as mine, log.open("a") as file:
         if mine:
             time.sleep(0.2)
         file.write("did\n" if mine else "waited\n")
 
 
 def test_work_is_done_once_and_the_others_wait_for_it(tmp_path: Path) -> None:
-    assert once_in_each(tmp_path, Shared.once) == ["did", "waited", "waited"]
+    assert child.run(__name__, "once_in_each", tmp_path, timeout=60).split() == ["did", "waited", "waited"]
     assert Shared(tmp_path).done("measured") == ("case",)
     assert Shared(tmp_path).done("compared") == ()
 
 
-def test_without_a_lock_the_same_check_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gfpbench.disk._is_locked", lambda file: True)
-    assert once_in_each(tmp_path, Shared.once).count("did") > 1
+def test_without_a_lock_the_same_check_fails(tmp_path: Path) -> None:
+    assert child.run(__name__, "once_without_a_lock", tmp_path, timeout=60).split().count("did") > 1
 
 
 def test_what_failed_is_tried_by_the_next(tmp_path: Path) -> None:
@@ -157,11 +163,16 @@ def test_what_failed_is_tried_by_the_next(tmp_path: Path) -> None:
         assert mine
 
 
-def test_the_lock_of_a_process_that_died_is_free(tmp_path: Path) -> None:
+def died_with_the_lock(folder: Path) -> None:
+    """For a process of its own: a child dies while it holds the lock."""
     pid = os.fork()
     if pid == 0:
-        with Shared(tmp_path).once("measured", "case"):
+        with Shared(folder).once("measured", "case"):
             os._exit(9)
-    os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+
+
+def test_the_lock_of_a_process_that_died_is_free(tmp_path: Path) -> None:
+    child.run(__name__, "died_with_the_lock", tmp_path, timeout=60)
     with Shared(tmp_path).once("measured", "case") as mine:
         assert mine

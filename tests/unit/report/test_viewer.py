@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,6 +16,7 @@ from gfpbench.report import write_report
 from gfpbench.report.page import render
 from gfpbench.report.strips import images_of
 from gfpbench.types import Result
+from tests import child
 from tests.unit.report import laws, sample
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -35,7 +35,8 @@ def shown(path: Path, profile: Path, **fragment: object) -> laws.Node:
     """The document after its scripts ran, opened by a link with these words behind the #."""
     words = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
     words += ["--virtual-time-budget=4000", "--dump-dom", f"{path.as_uri()}#{urlencode(fragment)}"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
+    done = child.run_group(words, timeout=120)  # Chromium has children, which hold the pipe
+    assert done.returncode == 0, done.stderr
     return laws.parsed(done.stdout)
 
 

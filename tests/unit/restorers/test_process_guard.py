@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 import torch
 
 from gfpbench.restorers.process_guard import contained, threads_left
+from tests import child
 
 NATIVE: Any = sys.modules[os.name]
 
@@ -51,17 +51,21 @@ def test_what_a_model_has_kept_works_again_afterwards() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 7
 
 
+def starts_processes() -> None:
+    """For a process of its own."""
+    with contained():
+        assert subprocess.run(["true"], check=False).returncode == 0
+        assert os.spawnvp(os.P_WAIT, "false", ["false"]) == 1
+        forked = os.fork()
+        if forked == 0:
+            os.execvp("true", ["true"])
+        assert os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]) == 0
+    print("fine")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_processes_that_a_model_starts_are_its_own() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # newer Pythons warn of a fork beside threads
-        with contained():
-            assert subprocess.run(["true"], check=False).returncode == 0
-            assert os.spawnvp(os.P_WAIT, "false", ["false"]) == 1
-            child = os.fork()
-            if child == 0:
-                os.execvp("true", ["true"])
-            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert child.run(__name__, "starts_processes", timeout=60) == "fine\n"
 
 
 def test_threads_that_keep_the_process_are_known_until_they_end() -> None:
@@ -101,19 +105,23 @@ def test_a_folder_that_is_gone_is_no_reason_to_fail(tmp_path: Path) -> None:
     assert done.stdout == "fine\n"
 
 
+def lets_children_end(folder: Path) -> None:
+    """For a process of its own: one child ends at once, another comes back out of the block."""
+    came_back = folder / "came back"
+    with contained():
+        ending = os.fork()
+        if ending == 0:
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(ending, 0)[1]) == 7
+        forked = os.fork()
+    if forked == 0:  # not reached: this would be a second test run
+        came_back.touch()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]) == 1
+    assert not came_back.exists()
+    print("fine")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_children_may_end_and_may_not_come_back(tmp_path: Path) -> None:
-    came_back = tmp_path / "came back"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # newer Pythons warn of a fork beside threads
-        with contained():
-            ending = os.fork()
-            if ending == 0:
-                os._exit(7)
-            assert os.waitstatus_to_exitcode(os.waitpid(ending, 0)[1]) == 7
-            child = os.fork()
-        if child == 0:  # not reached: this would be a second test run
-            came_back.touch()
-            os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
-    assert not came_back.exists()
+    assert child.run(__name__, "lets_children_end", tmp_path, timeout=60) == "fine\n"
