@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from gfpbench.baselines import Comparison, compare
     from gfpbench.collapse import Collapse, CollapsePackage, collapse_lines
     from gfpbench.degrade import DegradePackage
-    from gfpbench.notebook import compute, load_faces, load_restorer, means, measure, write_report
-    from gfpbench.report import comparison_lines
+    from gfpbench.notebook import compute, load_faces, load_restorer, means, measure, show_face, write_report
+    from gfpbench.report import comparison_lines, summary_html
     from gfpbench.report.rows import rows
     from gfpbench.statistics import Interval
     from gfpbench.types import BadInput, Case, GfpbenchError, ImageBatch, Result
@@ -47,6 +47,9 @@ __all__ = [
     "comparison_lines",
     "write_report",
     "rows",
+    # what a notebook displays
+    "show_face",
+    "summary_html",
     # one metric, and where a restorer collapses
     "compute",
     "collapse",

@@ -250,6 +250,31 @@ def write_report(
     return page
 
 
+def show_face(result: Result, image_id: str, *, store: str | Path | None = None) -> report.FaceStrip:
+    """One face for a notebook: degraded, restored and truth side by side, with its scores. ``Result.show`` calls this.
+
+    Args:
+        image_id: one of ``result.image_ids``.
+        store: where the images are, for a Result that was not measured in this process: the folder of a report, or
+            the ``store`` that its run was given.
+
+    Raises:
+        BadInput: for an unknown image, and where no image of it was kept.
+
+    Example:
+        >>> import gfpbench
+        >>> gfpbench.measure("bicubic", limit=1, metrics=["psnr_rgb"]).show("astronaut~0")
+        FaceStrip(id='astronaut~0', case='bicubic-embedded-paper-s0-n1')
+    """
+    folder = _images.get(_sha256(result)) if store is None else Path(store)
+    if folder is None:
+        raise BadInput(
+            f"{image_id}: it is not known where the images of {result.named} are, which was not measured in this "
+            "process: give store=, the folder of its report"
+        )
+    return report.face_strip(result, image_id, folder)
+
+
 def compute(
     metric: str, restored: ImageBatch | NDArray[np.uint8], truth: ImageBatch | NDArray[np.uint8] | None = None
 ) -> float | NDArray[np.float64]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 Json: TypeAlias = Any
@@ -467,6 +469,18 @@ class Result:
         """Which share of the faces that were asked for could not be read, in [0, 1]."""
         return len(self.unreadable) / max(1, len(self.rows) + len(self.unreadable))
 
+    def show(self, image_id: str, *, store: str | Path | None = None) -> Displayed:
+        """One face for a notebook: ``gfpbench.show_face`` of this Result."""
+        import gfpbench  # its front door, which is loaded wherever this is, and imports what displays at first use
+
+        return gfpbench.show_face(self, image_id, store=store)
+
+    def _repr_html_(self) -> str:
+        """What a notebook displays in place of ``repr``: ``gfpbench.summary_html`` of this Result."""
+        import gfpbench
+
+        return gfpbench.summary_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -479,6 +493,12 @@ class Verdict:
     got: float | None
     kind: VerdictKind
     reason: str = ""
+
+
+class Displayed(Protocol):
+    """Something that a notebook displays where it is the last value of a cell."""
+
+    def _repr_html_(self) -> str: ...
 
 
 class Progress(Protocol):

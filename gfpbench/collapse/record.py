@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gfpbench import codec
 from gfpbench.disk import sweep, write_whole
 from gfpbench.results import dumps
 from gfpbench.types import BadInput, Json
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SCHEMA = 1
 PLACED = ("collapses", "not monotone")
@@ -95,6 +99,19 @@ class Collapse:
         if self.severity is not None:
             return self.severity
         return 0.0 if self.kind == "at once" else float("inf")
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw quality over severity with the collapse point and its interval (``gfpbench.collapse.plot``).
+
+        Args:
+            ax: where to draw; a new figure where None.
+
+        Returns:
+            The axes of matplotlib that were drawn on.
+        """
+        from gfpbench.collapse.plot import plot
+
+        return plot(self, ax)
 
 
 @dataclass(frozen=True, slots=True)

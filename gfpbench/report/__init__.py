@@ -6,6 +6,7 @@ from gfpbench.lazy import lazy_package
 
 if TYPE_CHECKING:
     from gfpbench.report.collapse import earlier_searches, write_collapse, write_searches
+    from gfpbench.report.display import FaceStrip, face_strip, summary_html
     from gfpbench.report.folder import Written, earlier, refuse_to_replace_a_run, told_apart, write_run
     from gfpbench.report.gate import Gate, gate_markdown, read_gate, write_gate
     from gfpbench.report.junit import junit_properties, verdict_properties, write_junit
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gfpbench.report.verdicts import comparison_lines, comparison_markdown, comparison_table
 
 __all__ = [
+    "FaceStrip",
     "Gate",
     "Matrix",
     "Summary",
@@ -27,6 +29,7 @@ __all__ = [
     "comparison_table",
     "earlier",
     "earlier_searches",
+    "face_strip",
     "gate_markdown",
     "junit_properties",
     "verdict_properties",
@@ -40,6 +43,7 @@ __all__ = [
     "speed_lines",
     "speed_markdown",
     "summary",
+    "summary_html",
     "terminal_lines",
     "told_apart",
     "write_collapse",

@@ -165,6 +165,12 @@ def strips_of(group: Group, stores: Stores) -> Strips:
     return Strips(strips=strips, orders=orders_shown, note=note, example=_example(strips))
 
 
+def strip_of(group: Group, name: str, store: Path) -> Strip:
+    """The images of one face of a table, whichever its run kept below this store."""
+    files = {(line.label, name): images_of(store, line.result.case.id, name) for line in group.lines}
+    return _strip(group, name, files, (), {})
+
+
 def _example(strips: Sequence[Strip]) -> str:
     """A condition for the page's filter that some of these strips fulfil: on a drawn parameter, else on a score."""
     values: dict[str, list[str]] = {}

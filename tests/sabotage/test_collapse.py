@@ -14,15 +14,16 @@ import torch
 
 from gfpbench import faces, metrics, results, run
 from gfpbench.baselines.collapse import disagreements
-from gfpbench.collapse import Question, collapse_point, curve, search
+from gfpbench.collapse import Collapse, Question, collapse_point, curve, search
 from gfpbench.collapse.definition import CRITERIA, Evidence
 from gfpbench.collapse.other_face import AgainstOther, pair_with_others
+from gfpbench.collapse.plot import plot
 from gfpbench.collapse.search import Found, find
 from gfpbench.restorers import python_object
 from gfpbench.restorers.opened_files import Opened
 from gfpbench.run import case as run_case_module
 from gfpbench.types import ImageBatch
-from tests.unit.collapse import laws, stale, test_definition
+from tests.unit.collapse import laws, stale, test_definition, test_plot
 from tests.unit.collapse.toys import Constant, MeanFace, Smoother
 
 Patch = pytest.MonkeyPatch
@@ -311,3 +312,25 @@ def test_an_identity_judged_by_a_fixed_angle_is_seen(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(CRITERIA, "identity", fixed)
     with pytest.raises(AssertionError):
         test_definition.test_identity_is_judged_by_the_sets_own_strangers(20.0)
+
+
+def _up_to_the_point(found: Collapse, ax: Any) -> Any:
+    return plot(replace(found, interval=(found.interval[0], found.severity)), ax)
+
+
+def _without_gaps(found: Collapse, ax: Any) -> Any:
+    steps = tuple(replace(step, restored=0.0 if step.restored is None else step.restored) for step in found.steps)
+    return plot(replace(found, steps=steps), ax)
+
+
+def _point_at_its_value(found: Collapse, ax: Any) -> Any:
+    axes = plot(replace(found, severity=None), ax)
+    axes.axvspan(*found.interval, label="95 % interval")
+    axes.axvline(found.value, label=f"collapses at {found.value:.4g} {found.unit}")
+    return axes
+
+
+@pytest.mark.parametrize("broken", [_up_to_the_point, _without_gaps, _point_at_its_value])
+def test_a_chart_of_something_else_is_noticed(broken: Callable[[Collapse, Any], Any]) -> None:
+    with pytest.raises((AssertionError, KeyError)):
+        test_plot.shows_what_was_found(broken)

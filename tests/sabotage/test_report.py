@@ -15,11 +15,11 @@ from markupsafe import Markup
 
 from gfpbench import report
 from gfpbench.baselines import compare
-from gfpbench.report import charts, formatting, junit, page, strips, text
+from gfpbench.report import charts, display, formatting, junit, page, strips, text
 from gfpbench.report import summary as summarise
 from gfpbench.statistics import Mean
 from gfpbench.types import BadInput, Problem, Result
-from tests.unit.report import laws, sample
+from tests.unit.report import laws, sample, test_display
 
 # The package's function `summary` hides the module of the same name.
 summary_module = sys.modules["gfpbench.report.summary"]
@@ -338,3 +338,23 @@ def test_a_page_that_may_send_its_forms_away(monkeypatch: pytest.MonkeyPatch) ->
     for rule in ("; base-uri 'none'", "; form-action 'none'"):
         with pytest.raises(AssertionError):
             laws.requests_nothing(html.replace(rule, ""))
+
+
+def test_a_strip_of_another_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a notebook displays as one face are the images of the next."""
+    found = sample.bench(tmp_path, sample.crops(2, 32), {"sharp": sample.sharpen(0.5)})[1]
+    test_display.shows_the_face(tmp_path, found)
+    real, (first, other) = strips.images_of, found.image_ids
+    monkeypatch.setattr(
+        strips, "images_of", lambda store, case, name: real(store, case, other if name == first else name)
+    )
+    with pytest.raises(AssertionError):
+        test_display.shows_the_face(tmp_path, found)
+
+
+def test_names_not_escaped_in_a_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    real = jinja2.Environment
+    monkeypatch.setattr(jinja2, "Environment", lambda **options: real(**{**options, "autoescape": False}))
+    for html in (display.summary_html(test_display.hostile()), test_display.hostile_strip(tmp_path)):
+        with pytest.raises(AssertionError):
+            test_display.nothing_runs_and_names_are_text(html)

