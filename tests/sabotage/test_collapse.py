@@ -324,9 +324,9 @@ def _without_gaps(found: Collapse, ax: Any) -> Any:
 
 
 def _point_at_its_value(found: Collapse, ax: Any) -> Any:
-    axes = plot(replace(found, severity=None), ax)
-    axes.axvspan(*found.interval, label="95 % interval")
-    axes.axvline(found.value, label=f"collapses at {found.value:.4g} {found.unit}")
+    axes = plot(replace(found, kind="never", severity=None, value=None), ax)
+    axes.axvspan(*found.interval, label="95 % interval")  # type: ignore[arg-type]
+    axes.axvline(found.value, label=f"collapses at {found.value:.4g} {found.unit}")  # type: ignore[arg-type]
     return axes
 
 
