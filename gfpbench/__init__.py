@@ -3,7 +3,7 @@
 What a notebook or a script needs is here; each name is imported when it is first used, so that ``import gfpbench``
 loads neither torch nor anything else.
 
-Example:
+Examples:
     >>> import gfpbench
     >>> result = gfpbench.measure("bicubic", limit=2, metrics=["psnr_rgb"])
     >>> for metric, mean in gfpbench.means(result).items():

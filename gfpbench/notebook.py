@@ -53,7 +53,7 @@ def load_faces(faces: str | Path = "embedded", *, size_px: int | None = None, dr
         BadInput: for an unknown name, a folder without images, or a size or count out of range.
         AssetMissing: where the set has to be fetched first.
 
-    Example:
+    Examples:
         >>> import gfpbench
         >>> gfpbench.load_faces("embedded", draws=1).ids()
         ('astronaut', 'grace_hopper')
@@ -79,7 +79,7 @@ def load_restorer(
         BadInput: for a name that is not known, and for what is no restorer.
         AssetMissing: where weights have to be fetched first.
 
-    Example:
+    Examples:
         >>> import gfpbench
         >>> gfpbench.load_restorer("bicubic").name
         'bicubic'
@@ -140,7 +140,7 @@ def measure(
         BadInput: for unknown names, and where not one face can be read.
         AssetMissing: where something has to be fetched first.
 
-    Example:
+    Examples:
         >>> import gfpbench
         >>> result = gfpbench.measure("bicubic", limit=2, metrics=["psnr_rgb"], seed=3)
         >>> result.image_ids, result.case.id
@@ -185,7 +185,7 @@ def means(result: Result) -> dict[str, Interval]:
     Images that failed are left out; so are those that equal their truth, where that is an infinite score. The interval
     has no width, and a note, where it cannot be told.
 
-    Example:
+    Examples:
         >>> import gfpbench
         >>> mean = gfpbench.means(gfpbench.measure("input", limit=4, metrics=["ssim_rgb"]))["ssim_rgb"]
         >>> mean.low < mean.mean < mean.high, mean.n
@@ -226,7 +226,7 @@ def write_report(
     Raises:
         BadInput: for a folder that holds what a run measured, or the faces.
 
-    Example:
+    Examples:
         >>> import gfpbench
         >>> results = [gfpbench.measure(name, limit=2, metrics=["psnr_rgb"]) for name in ("input", "bicubic")]
         >>> gfpbench.write_report(results, "report").name
@@ -293,7 +293,7 @@ def compute(
             what the metric is undefined for.
         AssetMissing: where weights have to be fetched first.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import gfpbench
         >>> truth = np.full((16, 16, 3), 100, np.uint8)

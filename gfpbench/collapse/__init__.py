@@ -91,7 +91,7 @@ class CollapsePackage(LazyPackage):
         Raises:
             BadInput, AssetMissing: as ``collapse_point``.
 
-        Example:
+        Examples:
             >>> import gfpbench
             >>> found = gfpbench.collapse("bicubic", "noise", limit=2, size_px=32, draws=1, resolution=4)
             >>> found.kind, found.unit, found.images

@@ -129,7 +129,7 @@ class DegradePackage(ModuleType):
         Raises:
             BadInput: for an unknown name, float arrays, and images that cannot be degraded so.
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> import gfpbench
             >>> clean = np.full((64, 64, 3), 128, np.uint8)

@@ -60,7 +60,7 @@ class Chain:
         blur, downsample, noise, jpeg, colour: what each step draws from.
         path: which way to take.
 
-    Example:
+    Examples:
         >>> from gfpbench.degrade import load
         >>> batch = ImageBatch(torch.full((1, 3, 64, 64), 0.5), ("grey",))
         >>> chain = load("paper")

@@ -29,7 +29,7 @@ class Moments:
     Algorithm for Computing Sample Variances", eq. 2.1), so nothing is lost where the mean is large beside the spread,
     and parts gathered apart can be merged.
 
-    Example:
+    Examples:
         >>> moments = Moments()
         >>> moments.add(torch.tensor([[0.0], [1.0]]))
         >>> moments.add(torch.tensor([[2.0]]))

@@ -232,11 +232,16 @@ def _metric(name: str, *, source: str, minimum_side_px: int = 32, tolerance: flo
 
 
 clipiqa = _metric("pyiqa_clipiqa", source="Wang et al. 2023 (arXiv 2207.12396), CLIP RN50", minimum_side_px=64)
+"""CLIP-IQA: how much nearer CLIP places the image to the good than to the bad word of five pairs (good, bad photo)."""
 maniqa = _metric("pyiqa_maniqa", source="Yang et al. 2022 (arXiv 2204.08958), KonIQ-10k")
+"""MANIQA at KonIQ-10k's scale: 20 crops of 224 px at fixed places; before pyiqa 0.1.12 they were random."""
 musiq = _metric("pyiqa_musiq", source="Ke et al. 2021 (arXiv 2108.05997), KonIQ-10k", tolerance=1e-3)
+"""MUSIQ at KonIQ-10k's scale: the image at its own size and at 384 and 224 px on the longer side."""
 topiq_fr = _metric(
     "pyiqa_topiq_fr", source="Chen et al. 2023 (arXiv 2308.03060), with a reference, KADID-10k", minimum_side_px=64
 )
+"""TOPIQ with the truth as its reference, on ResNet-50."""
 topiq_nr_face = _metric(
     "pyiqa_topiq_nr_face", source="Chen et al. 2023 (arXiv 2308.03060), CGFIQA; faces as they are, not aligned again"
 )
+"""TOPIQ for faces, of the whole image resized to 512 px; pyiqa's own default detects and aligns faces first."""

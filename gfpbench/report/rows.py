@@ -21,7 +21,7 @@ def rows(results: Result | Sequence[Result]) -> list[dict[str, Json]]:
         ``width_px``, ``failure`` (the reason, None where there is none), a column for each metric (None where an image
         has no score), ``drawn.NAME`` for each drawn parameter and ``attribute.NAME`` for each attribute of a face.
 
-    Example:
+    Examples:
         >>> import gfpbench
         >>> result = gfpbench.measure("bicubic", limit=2, metrics=["psnr_rgb"])
         >>> [(row["id"], round(row["psnr_rgb"], 1) > 0) for row in gfpbench.rows(result)]

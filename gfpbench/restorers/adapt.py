@@ -100,7 +100,7 @@ def from_array_function(function: ArrayFunction) -> ArrayRestorer:
 
     OpenCV's functions want BGR: turn the last axis round before and after (``rgb[..., ::-1]``).
 
-    Example:
+    Examples:
         >>> restore = from_array_function(lambda rgb: rgb // 2)  # then: gfpbench run --restorer python:my_file:restore
         >>> restore.name
         '<lambda>'

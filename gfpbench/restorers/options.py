@@ -17,7 +17,7 @@ def split_options(spec: str) -> tuple[str, dict[str, str]]:
     Raises:
         BadInput: where an option is given twice.
 
-    Example:
+    Examples:
         >>> split_options("codeformer?w=0.7&dtype=bf16")
         ('codeformer', {'w': '0.7', 'dtype': 'bf16'})
         >>> split_options("checkpoint:what?.pth")

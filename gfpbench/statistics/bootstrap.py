@@ -87,7 +87,7 @@ def bootstrap_mean(
     Raises:
         BadInput: for no values, NaN, infinities of both signs, and other than one name for each value.
 
-    Example:
+    Examples:
         >>> bootstrap_mean([1.0, 1.0, 1.0])
         Interval(low=1.0, high=1.0, mean=1.0, n=3, level=0.95, note='')
         >>> bootstrap_mean([1.0, 1.1, 3.0, 3.1], people=["a", "a", "b", "b"]).note
@@ -231,7 +231,7 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
     Exact, where a bootstrap of few values is not: the number of values below the median is binomial(n, 1/2)
     (Thompson 1936, Annals of Mathematical Statistics 7, 122-128). Below six values it is their whole range.
 
-    Example:
+    Examples:
         >>> median_interval([4.0, 1.0, 3.0, 2.0, 6.0, 5.0, 8.0, 7.0, 9.0])
         (2.0, 8.0)
     """

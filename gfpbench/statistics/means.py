@@ -53,7 +53,7 @@ def mean_of(values: Sequence[float], best: float | None = None) -> Mean:
         values: scores, none of them NaN.
         best: the score of equal images, None where a metric has none.
 
-    Example:
+    Examples:
         >>> mean_of([30.0, 32.0, math.inf], best=math.inf)
         Mean(value=31.0, n=3, identical=1)
         >>> mean_of([math.inf, math.inf], best=math.inf).value

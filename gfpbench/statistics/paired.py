@@ -138,7 +138,7 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     (Holm 1979, Scandinavian Journal of Statistics 6, 65-70). The chance of any false alarm stays below the level
     however the questions depend on one another.
 
-    Example:
+    Examples:
         >>> holm([0.01, 0.04, 0.03])
         (0.03, 0.06, 0.06)
     """

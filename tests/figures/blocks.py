@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/nano.md", "docs/why-the-report-missed.md", "docs/sabotage.md", "docs/mutation.md")
+DOCUMENTS = ("README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")))
 UNMADE = ("history", "by hand", "none")
 _OPEN = re.compile(r"^<!-- figures: ([a-z0-9 -]+?)(?:: (.*?))? -->$")
 _CLOSE = "<!-- end -->"

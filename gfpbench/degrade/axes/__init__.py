@@ -3,7 +3,7 @@
 To add one: write an ``Effect`` (``axis.py``) and an ``Axis`` in the file of its family, and add its row to
 the table below, to ``PROMISED`` (``tests/degradation/laws_axes.py``) and to ``PHYSICS`` (``laws_axes_physics.py``).
 
-Example:
+Examples:
     >>> import torch
     >>> from gfpbench.types import ImageBatch
     >>> batch = ImageBatch(torch.full((1, 3, 64, 64), 0.5), ("grey",))
