@@ -33,6 +33,9 @@ _FROM: Mapping[str, float] = {
     "prior.r1_every": 1,
     "restore.batch": 1,
     "restore.r1_every": 1,
+    "steer.hidden": 1,
+    "steer.truncation": 0.01,
+    "steer.faces": 1,
 }
 """The least value of a number; 0 for those that are not here."""
 _UP_TO_ONE = (
@@ -43,6 +46,7 @@ _UP_TO_ONE = (
     "restore.least_rate",
     "restore.pyramid_until",
     "restore.beta_1",
+    "steer.truncation",
 )
 
 
@@ -55,6 +59,7 @@ class Config:
     degradation: Mapping[str, float]
     prior: Mapping[str, Any]
     restore: Mapping[str, Any]
+    steer: Mapping[str, Any]
     losses: Weights
     run: Mapping[str, Any]
     about: Mapping[str, str]

@@ -182,18 +182,16 @@ class Training:
         return {key: Path(str(source[key])).name for key in ("name", "from") if key in source}
 
     def export(self, scores: dict[str, float]) -> None:
-        """Write the averaged weights as ``prior.safetensors`` or ``nano.safetensors``."""
+        """Write the averaged weights under the stage's name for them."""
         averaged, sizes = self.stage.averaged.network, self.config.sizes
         weights = dict(averaged.state_dict())
         config = sizes.config()
-        arch = "GFPGANv1Clean"
         if isinstance(self.stage, Prior):
-            arch = "StyleGAN2GeneratorClean"
             weights |= {f"{DISCRIMINATOR}{name}": tensor for name, tensor in self.stage.judge.state_dict().items()}
             weights["mean_latent"] = mean_latent(averaged)
         metadata: dict[str, Json] = {
-            "name": "nano" if isinstance(self.stage, Restore) else "nano's prior",
-            **about_network(arch, config, self.config.about),
+            "name": self.stage.title,
+            **about_network(self.stage.arch, config, self.config.about),
             **about_run(self.device, self.seed, self.step),
             **self.stage.facts(),
             "faces": {**self.faces.source, **self._names_only()},
@@ -204,8 +202,7 @@ class Training:
         if self.mixture is not None:
             metadata["degradation"] = self.mixture.describe()
             metadata["validation"] = {name: round(score, 4) for name, score in scores.items()}
-        name = "nano.safetensors" if isinstance(self.stage, Restore) else "prior.safetensors"
-        write_weights(self.out / name, weights, metadata)
+        write_weights(self.out / self.stage.file, weights, metadata)
 
 
 class _Levels(torch.utils.data.Dataset[Levels]):

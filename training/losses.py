@@ -37,6 +37,7 @@ class Weights:
         identity: lambda_id of (4).
         edge, component_l1: not of the paper: differences of neighbouring pixels, and L1 of eyes and mouth once more,
             for training without a discriminator.
+        latent: not of the paper: distance of w, where the face came from the prior and its w is known.
     """
 
     l1: float = 0.1
@@ -49,6 +50,7 @@ class Weights:
     identity: float = 10.0
     edge: float = 0.0
     component_l1: float = 0.0
+    latent: float = 0.0
 
 
 def l1(restored: Tensor, truth: Tensor) -> Tensor:
@@ -127,6 +129,17 @@ def edge(restored: Tensor, truth: Tensor) -> Tensor:
     """L1 of the differences between neighbours, both ways. Not of the paper; for contours where nothing judges them."""
     across = l1(restored.diff(dim=-1), truth.diff(dim=-1))
     return across + l1(restored.diff(dim=-2), truth.diff(dim=-2))
+
+
+def latent(ours: Tensor, truth: Tensor, variance: Tensor) -> Tensor:
+    """Squared distance of latents over what the mean latent has on average: 1 for whoever always answers the mean.
+
+    Args:
+        ours: (B, L, style), one w for each size.
+        truth: (B, style).
+        variance: of w, the mean over its numbers.
+    """
+    return (ours - truth[:, None]).square().mean() / variance
 
 
 def total(terms: Mapping[str, Tensor], weights: Weights) -> Tensor:

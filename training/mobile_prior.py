@@ -3,15 +3,15 @@
 Belousov, "MobileStyleGAN: A Lightweight Convolutional Neural Network for High-Fidelity Image Synthesis",
 arXiv:2104.04767. Features double in size by an inverse Haar transform of modulated channels; each convolution is a
 modulated depthwise one and a pointwise one, whose demodulation is a constant of the file. The file keeps the readout of
-the largest size only, so an image of a smaller size needs a readout of its own (``fitted_readout``).
+the largest size only, so an image of a smaller size needs a readout of its own (``ReadoutFit``).
 """
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import xml.etree.ElementTree as ElementTree
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ class MobilePrior(nn.Module):
         self.mapping = nn.ModuleList(nn.Linear(style, style) for _ in range(mlp))
         self.constant = nn.Parameter(torch.randn(1, channels[0], 4, 4))
         self.first = Separable(channels[0], channels[0], style, 4, whole=True)
-        sizes = zip(channels, channels[1:], strict=False)
+        sizes = itertools.pairwise(channels)
         self.levels = nn.ModuleList(Level(ins, outs, style, 8 << n) for n, (ins, outs) in enumerate(sizes))
         self.modulation = nn.Linear(style, channels[-1])
         self.readout = nn.Conv2d(channels[-1], 12, 1)
@@ -107,8 +107,8 @@ class MobilePrior(nn.Module):
             z = F.leaky_relu(layer(z), SLOPE) * 2**0.5
         return z
 
-    def features(self, w: Tensor, levels: int, steer: Steer | None = None) -> Tensor:
-        """What ``levels`` doublings make of (B, style), or of (B, levels + 1, style), one w for each size.
+    def features(self, w: Tensor, levels: int, steer: Steer | None = None) -> Iterator[Tensor]:
+        """What 1, 2 ... ``levels`` doublings make of (B, style), or of (B, levels + 1, style), one w for each size.
 
         Args:
             steer: changes the features of a level between its two convolutions.
@@ -121,13 +121,16 @@ class MobilePrior(nn.Module):
             own = w[:, number + 1]
             x = level.conv1(from_haar(x * level.up(own)[:, :, None, None].to(x.dtype)), own)
             x = level.conv2(x if steer is None else steer(number, x), own)
-        return x
+            yield x
 
     @torch.no_grad()
-    def image(self, w: Tensor) -> Tensor:
-        """(B, style) to the file's own images, (B, 3, S, S) in about [-1, 1]; 1,024 px for the package's."""
-        x = self.features(w, len(self.levels))
-        return from_haar(self.readout(x * self.modulation(w)[:, :, None, None]))
+    def image(self, w: Tensor, at: int = 1) -> tuple[Tensor, Tensor]:
+        """(B, style) to the file's own images, (B, 3, S, S) in about [-1, 1], and the features after ``at`` doublings.
+
+        The package's images have 1,024 px.
+        """
+        every = list(self.features(w, len(self.levels)))
+        return from_haar(self.readout(every[-1] * self.modulation(w)[:, :, None, None])), every[at - 1]
 
     def set_mean(self, seed: int = 0) -> None:
         """The mean w of fixed z, towards which truncation moves all others."""
@@ -140,29 +143,33 @@ class MobilePrior(nn.Module):
         return self.mean + truncation * (w - self.mean)
 
 
-@torch.no_grad()
-def fitted_readout(prior: MobilePrior, levels: int, count: int, truncation: float, source: torch.Generator) -> Tensor:
-    """(12, C + 1) of the linear map, offset last, from features after ``levels`` to the Haar coefficients of the image.
+class ReadoutFit:
+    """Least squares from features to the Haar coefficients of an image of twice their side.
 
-    Least squares over ``count`` faces whose own image is shrunk (areas) to twice the side of the features: the readout
-    of a smaller size, which the file leaves out.
+    It is the readout of a smaller size, which the file leaves out. A linear one cannot follow what later sizes do with
+    w, so it comes near the images and no more; training goes on with it.
     """
-    width = prior.channels[levels]
-    gram, cross = torch.zeros(width + 1, width + 1).double(), torch.zeros(width + 1, 12).double()
-    for _ in range(count):
-        w = prior.drawn(1, truncation, source)
-        x = prior.features(w, levels)
-        truth = F.interpolate(prior.image(w).clamp(-1, 1), size=2 * x.shape[-1], mode="area")
-        rows = torch.cat([x, torch.ones_like(x[:, :1])], 1)[0].flatten(1).t().double().cpu()
-        gram += rows.t() @ rows
-        cross += rows.t() @ to_haar(truth)[0].flatten(1).t().double().cpu()
-    gram += _RIDGE * gram.diagonal().mean() * torch.eye(width + 1)
-    return torch.linalg.solve(gram, cross).t().float()
+
+    def __init__(self, width: int) -> None:
+        self._gram, self._cross = torch.zeros(width + 1, width + 1).double(), torch.zeros(width + 1, 12).double()
+
+    def add(self, features: Tensor, image: Tensor) -> None:
+        """Take in (B, C, s, s) features and the (B, 3, 2 s, 2 s) images that they should give."""
+        rows = torch.cat([features, torch.ones_like(features[:, :1])], 1)
+        design = rows.transpose(0, 1).flatten(1).t().double().cpu()
+        self._gram += design.t() @ design
+        self._cross += design.t() @ to_haar(image).transpose(0, 1).flatten(1).t().double().cpu()
+
+    def solved(self) -> Tensor:
+        """(12, C + 1), the offset last."""
+        ridge = _RIDGE * self._gram.diagonal().mean() * torch.eye(len(self._gram))
+        solution: Tensor = torch.linalg.solve(self._gram + ridge, self._cross)
+        return solution.t().float()
 
 
 def to_haar(image: Tensor) -> Tensor:
     """(B, C, 2 h, 2 w) to (B, 4 C, h, w): the inverse of ``from_haar``."""
-    a, b, c, d = F.pixel_unshuffle(image, 2).unflatten(1, (-1, 4)).unbind(2)
+    a, b, c, d = (F.pixel_unshuffle(image, 2)[:, corner::4] for corner in range(4))
     low, vertical, horizontal, both = a + b + c + d, a + b - c - d, a - b + c - d, a - b - c + d
     return torch.cat([low, torch.stack([vertical, horizontal, both], 2).flatten(1, 2)], 1) / 2
 
@@ -246,7 +253,7 @@ def _filled(mapping: _Graph, synthesis: _Graph) -> MobilePrior:
     return prior
 
 
-def _linear(graph: _Graph, theirs: str, ours: str, scaled: bool = True) -> Mapping[str, Tensor]:
+def _linear(graph: _Graph, theirs: str, ours: str, scaled: bool = True) -> dict[str, Tensor]:
     """A layer that makes the factors of channels; what it is multiplied by afterwards goes into its weights."""
     weight, bias = graph.named(f"{theirs}.weight"), graph.named(f"{theirs}.bias").flatten()
     factor = torch.tensor(1.0)
@@ -257,7 +264,7 @@ def _linear(graph: _Graph, theirs: str, ours: str, scaled: bool = True) -> Mappi
     return {f"{ours}.weight": weight * factor, f"{ours}.bias": bias * factor}
 
 
-def _convolution(graph: _Graph, theirs: str) -> Mapping[str, Tensor]:
+def _convolution(graph: _Graph, theirs: str) -> dict[str, Tensor]:
     bias = graph.ids[f"{theirs}.bias"]
     noisy = graph.beside(bias)
     noise = graph.constant_of(noisy)

@@ -29,7 +29,7 @@ class Prior:
         device, seed: of everything.
     """
 
-    name = "prior"
+    name, file, title, arch = "prior", "prior.safetensors", "nano's prior", "StyleGAN2GeneratorClean"
 
     def __init__(self, config: Config, device: str, seed: int) -> None:
         self.config, self.settings, self.seed, self.device = config, config.prior, seed, device

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -21,6 +21,14 @@ from training.start import Start
 Tensor = torch.Tensor
 
 
+class Answer(NamedTuple):
+    """What a network makes of degraded images: restored ones, the U-Net's own of every size, and its latents."""
+
+    restored: Tensor
+    images: list[Tensor]
+    latents: Tensor
+
+
 class Restore:
     """Everything that a step of this stage changes.
 
@@ -31,26 +39,13 @@ class Restore:
         start: weights to begin with; None begins at random.
     """
 
-    name = "restore"
+    name, file, title, arch = "restore", "nano.safetensors", "nano", "GFPGANv1Clean"
 
     def __init__(self, config: Config, faces: Faces, device: str, seed: int, start: Start | None) -> None:
         self.config, self.settings, self.seed, self.device = config, config.restore, seed, device
-        self.network = networks.restorer(config.sizes, seed)
-        if start is not None:
-            start.put_into(self.network)
-        self.network = self.network.to(device)
+        self.network = self._begun(start).to(device)
         self.averaged = Average(self.network, self.settings["ema_decay"])
-        decoder = list(self.network.stylegan_decoder.parameters())
-        inside = {id(weight) for weight in decoder}
-        unet = [weight for weight in self.network.parameters() if id(weight) not in inside]
-        base, beta = self.settings["learning_rate"], self.settings["beta_1"]
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": unet, "lr": base, "base": base},
-                {"params": decoder, "lr": base, "base": base * self.settings["decoder_rate"]},
-            ],
-            betas=(beta, 0.99),
-        )
+        self.optimiser = torch.optim.Adam(self._groups(), betas=(self.settings["beta_1"], 0.99))
         self.schedule = Schedule(*(config.restore[key] for key in ("warmup_steps", "flat_until", "least_rate")))
         self.judges = self._judges(start) if self._is_judged() else None
         if self.judges is not None:
@@ -59,6 +54,29 @@ class Restore:
                 [{"params": list(self.judges.parameters()), "lr": judge_rate, "base": judge_rate}], betas=(0.0, 0.99)
             )
         self.identity = self._identity(faces)
+
+    def _begun(self, start: Start | None) -> Any:
+        """The network as it is before the first step."""
+        network = networks.restorer(self.config.sizes, self.seed)
+        if start is not None:
+            start.put_into(network)
+        return network
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """What learns, and how fast."""
+        decoder = list(self.network.stylegan_decoder.parameters())
+        inside = {id(weight) for weight in decoder}
+        unet = [weight for weight in self.network.parameters() if id(weight) not in inside]
+        base = self.settings["learning_rate"]
+        return [
+            {"params": unet, "lr": base, "base": base},
+            {"params": decoder, "lr": base, "base": base * self.settings["decoder_rate"]},
+        ]
+
+    def answer(self, network: Any, degraded: Tensor) -> Answer:
+        """What ``network``, the one that learns or its average, makes of (B, 3, S, S) in [-1, 1]."""
+        latents, conditions, images = networks.encoded(network, degraded)
+        return Answer(networks.decoded(network.stylegan_decoder, latents, conditions), images, latents)
 
     def _is_judged(self) -> bool:
         weights, features = self.config.losses, self.settings["features"]
@@ -87,17 +105,22 @@ class Restore:
         truth = pairs.truth.contiguous(memory_format=torch.channels_last)
         scale = self.schedule.at(step, progress)
         with products(self.config.run["precision"], self.device):
-            restored, images = networks.restored(self.network, pairs.degraded)
+            answer = self.answer(self.network, pairs.degraded)
+            restored = answer.restored
             judged = {} if self.judges is None else self._teach_judges(restored.detach(), truth, step, scale)
-            terms = self._terms(restored, truth, pairs, step)
+            terms = self._terms(restored, truth, pairs, step) | self._latent_terms(answer.latents, pairs)
             if self.config.losses.pyramid and progress <= self.settings["pyramid_until"]:
-                terms["pyramid"] = losses.pyramid(images, truth)
+                terms["pyramid"] = losses.pyramid(answer.images, truth)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total(terms, self.config.losses).backward()  # type: ignore[no-untyped-call,unused-ignore]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings["clip_norm"])
         _step(self.optimiser, scale)
         self.averaged.update(self.network, step)
         return {name: term.detach() for name, term in terms.items()} | judged
+
+    def _latent_terms(self, latents: Tensor, pairs: Pairs) -> dict[str, Tensor]:
+        """Terms of the latents themselves; none where nobody knows what they should be."""
+        return {}
 
     def _terms(self, restored: Tensor, truth: Tensor, pairs: Pairs, step: int) -> dict[str, Tensor]:
         weights, terms = self.config.losses, {"l1": losses.l1(restored, truth)}
@@ -169,7 +192,7 @@ class Restore:
     def shown(self, degraded: Tensor) -> Tensor:
         """(B, 3, S, S) in [-1, 1] restored by the averaged weights, in float32 and some at a time."""
         parts = [
-            networks.restored(self.averaged.network, part.to(self.device))[0] for part in torch.split(degraded, 16)
+            self.answer(self.averaged.network, part.to(self.device)).restored for part in torch.split(degraded, 16)
         ]
         return torch.cat(parts).float().cpu()
 

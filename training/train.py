@@ -1,4 +1,4 @@
-"""``python -m training.train``: trains the prior or the restorer, and goes on where it was stopped."""
+"""``python -m training.train``: trains a prior or a restorer, and goes on where it was stopped."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ from training.prior import Prior
 from training.progress import Shown
 from training.restore import Restore
 from training.start import Start, read_start
+from training.steer import Steer, fetched_prior, made_faces
 from training.validation import Validation
 
 LEAST_FACES = 8
 
 
 def train(
-    stage: Annotated[str, typer.Argument(help="prior or restore")],
+    stage: Annotated[str, typer.Argument(help="prior, restore or steer")],
     data: Annotated[str, typer.Option(help="Aligned faces: a folder, or a name of `gfpbench list faces`.")],
     out: Annotated[Path, typer.Option(help="Where checkpoint, sheets, log and weights go.")],
     config: Annotated[str, typer.Option(help="gpu, cpu, or a TOML file with what differs from gpu.")] = "gpu",
-    start: Annotated[str | None, typer.Option(help="restore: a prior, a restorer, or nano. [default: scratch]")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="A restorer, nano or, for restore, a prior. [default: scratch]")
+    ] = None,
     val: Annotated[str | None, typer.Option(help="Faces to validate on. [default: some of --data, held out]")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Train for so many steps ...")] = None,
     minutes: Annotated[float | None, typer.Option(help="... or for so many minutes.")] = None,
@@ -38,12 +41,12 @@ def train(
     seed: Annotated[int, typer.Option(help="Every random draw is keyed by it.")] = 0,
 ) -> None:
     """Train a stage. Run the same command again to go on after a stop."""
-    if stage not in ("prior", "restore"):
-        raise BadInput(f"no stage {stage!r}: choose prior or restore")
+    if stage not in ("prior", "restore", "steer"):
+        raise BadInput(f"no stage {stage!r}: choose prior, restore or steer")
     if (steps is None) == (minutes is None) or (minutes is not None and not 0 < minutes < 1e6):
         raise BadInput("say how long: --steps N or --minutes M, one of them")
     if stage == "prior" and start is not None:
-        raise BadInput("--start is for the stage restore; a prior begins at random")
+        raise BadInput("--start is for the stages restore and steer; a prior begins at random")
     settings, where = read_config(config), devices.resolve(device)
     prepare_device(where)
     size = settings.network["size_px"]
@@ -54,7 +57,16 @@ def train(
         faces, held = faces.apart(every)
     begun = read_start(start) if start is not None else None
     _make(out)
-    learner = Prior(settings, where, seed) if stage == "prior" else Restore(settings, faces, where, seed, begun)
+    learner: Prior | Restore
+    if stage == "prior":
+        learner = Prior(settings, where, seed)
+    elif stage == "restore":
+        learner = Restore(settings, faces, where, seed, begun)
+    else:
+        frozen = fetched_prior().to(where)
+        made = made_faces(frozen, settings, seed, out)
+        faces = made.beside(faces, settings.steer)
+        learner = Steer(settings, faces, where, seed, begun, frozen, made)
     training = Training(
         learner,
         settings,
@@ -68,10 +80,10 @@ def train(
         started_from=_named(start, begun),
     )
     with Shown() as shown:
-        if stage == "restore":
+        if stage != "prior":
             shown.say("input", training.validation.scores(training.validation.degraded))
         training.run(shown)
-    print(out / ("prior.safetensors" if stage == "prior" else "nano.safetensors"))
+    print(out / learner.file)
 
 
 def _named(start: str | None, begun: Start | None) -> str:

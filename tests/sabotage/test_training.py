@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.training import laws_learning, laws_losses, laws_screen, test_data, test_widen
-from training import data, losses, start, widen
+from tests.training import laws_learning, laws_losses, laws_screen, laws_steering, test_data, test_steer, test_widen
+from tests.training.small_prior import small_prior
+from training import data, losses, mobile_prior, start, steer, steering, widen
 from training.learning import Average, Schedule
 from training.screen import Known, screened
 
@@ -62,6 +64,11 @@ TERMS: dict[str, tuple[str, Callable[..., Any]]] = {
     "identity by the angle": ("identity", lambda a, b: 1 - F.cosine_similarity(a, b.detach()).mean()),
     "edges one way only": ("edge", lambda a, b: losses.l1(a.diff(dim=-1), b.diff(dim=-1))),
     "edges by levels": ("edge", lambda a, b: losses.l1(a, b)),
+    "latents by their size": ("latent", lambda ours, truth, variance: (ours - truth[:, None]).square().mean()),
+    "latents by their distance": (
+        "latent",
+        lambda ours, truth, variance: (ours - truth[:, None]).abs().mean() / variance.sqrt() * 2,
+    ),
     "a total without weights": ("total", lambda terms, weights: torch.stack(list(terms.values())).sum()),
 }
 
@@ -114,6 +121,52 @@ def test_a_wrong_widening_is_noticed(broken: Callable[..., Any], monkeypatch: Pa
     monkeypatch.setattr(start, "widened", broken)
     with pytest.raises(AssertionError):
         hold(test_widen.LAWS)
+
+
+def other_half(features: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    steered, same = features.chunk(2, dim=1)
+    return torch.cat([steered * scale + shift, same], dim=1)
+
+
+def beside_one(features: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    """Takes the scale for what is added to 1."""
+    return _SPLIT(features, scale + 1, shift)
+
+
+_SPLIT, _FROM_HAAR = steering.split_sft, mobile_prior.from_haar
+
+
+@pytest.mark.parametrize("broken", [other_half, beside_one], ids=lambda f: f.__name__)
+def test_a_wrong_split_is_noticed(broken: Callable[..., Any], monkeypatch: Patch) -> None:
+    monkeypatch.setattr(steering, "split_sft", broken)
+    with pytest.raises(AssertionError):
+        hold(laws_steering.LAWS, steering)
+
+
+@pytest.mark.parametrize(
+    "broken", [lambda x: _FROM_HAAR(x).transpose(2, 3), lambda x: 2 * _FROM_HAAR(x), lambda x: _FROM_HAAR(x.flip(1))]
+)
+def test_a_wrong_transform_is_noticed(broken: Callable[..., Any], monkeypatch: Patch) -> None:
+    monkeypatch.setattr(mobile_prior, "from_haar", broken)
+    with pytest.raises(AssertionError):
+        hold(laws_steering.HAAR_LAWS, mobile_prior)
+
+
+class Thawed(steer.Steer):
+    """The prior learns too."""
+
+    def _groups(self) -> list[dict[str, Any]]:
+        self.prior.requires_grad_(True)
+        (group,) = super()._groups()
+        return [{**group, "params": [*group["params"], *self.prior.parameters()]}]
+
+
+def test_a_prior_that_learns_is_noticed(tmp_path: Path, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(test_steer, "Steer", Thawed)
+    config = test_steer.tiny(tmp_path)
+    made = steer.made_faces(small_prior(), config, 0, tmp_path)
+    with pytest.raises(AssertionError):
+        test_steer.test_a_step_changes_all_that_steers_and_nothing_of_the_prior(config, made)
 
 
 class Turned(Average):

@@ -102,6 +102,15 @@ def edge_sees_slopes_and_no_offset(losses: Any) -> None:
     assert about(losses.edge(truth + 0.1 * torch.arange(8)[:, None], truth), 0.1)
 
 
+def the_mean_latent_has_a_distance_of_one(losses: Any) -> None:
+    """Of w with a variance of 1: an answer of w itself has 0, the mean 1, and the size of w does not count."""
+    w = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    for scale in (1.0, 5.0):
+        truth, variance = scale * w, torch.tensor(scale**2)
+        assert about(losses.latent(torch.zeros(2, 3, 2), truth, variance), 1)
+        assert about(losses.latent(truth[:, None].expand(-1, 3, -1), truth, variance), 0)
+
+
 def the_truth_is_not_taught(losses: Any) -> None:
     """Features of the truth are what to reach: no gradient may move them."""
     for term in (losses.perceptual, losses.style):
@@ -139,6 +148,7 @@ LAWS = (
     local_is_the_sum_over_components,
     identity_is_the_distance_of_embeddings,
     edge_sees_slopes_and_no_offset,
+    the_mean_latent_has_a_distance_of_one,
     the_truth_is_not_taught,
     total_is_weighted_as_in_the_paper,
 )

@@ -63,7 +63,7 @@ def test_recipes_that_lie_over_each_other_are_refused(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("over = 3", "over = 3 has to name a recipe"),
-        ("over = 'cqu'", "cqu: No such file or directory; give a TOML file or one of: cpu, cpu-judged, gpu"),
+        ("over = 'cqu'", "cqu: No such file or directory; give a TOML file or one of: cpu, cpu-judged, cpu-steer, gpu"),
         ("[network]\nsize_px = 48", "size_px = 48 has to be a power of two"),
         ("[network]\nsize_px = 16", "size_px = 16 has to be a number from 32"),
         ("[network]\nnarrow = 0.001", "narrow times 512 has to be 8, 16"),
@@ -91,5 +91,5 @@ def test_mistakes_are_named(tmp_path: Path, text: str, says: str) -> None:
 
 
 def test_a_file_that_is_not_there() -> None:
-    with pytest.raises(BadInput, match="give a TOML file or one of: cpu, cpu-judged, gpu"):
+    with pytest.raises(BadInput, match="give a TOML file or one of: cpu, cpu-judged, cpu-steer, gpu"):
         read_config("no-such-file.toml")
