@@ -67,7 +67,7 @@ TERMS: dict[str, tuple[str, Callable[..., Any]]] = {
     "latents by their size": ("latent", lambda ours, truth, variance: (ours - truth[:, None]).square().mean()),
     "latents by their distance": (
         "latent",
-        lambda ours, truth, variance: (ours - truth[:, None]).abs().mean() / variance.sqrt() * 2,
+        lambda ours, truth, variance: (ours - truth[:, None]).abs().mean() / variance.sqrt(),
     ),
     "a total without weights": ("total", lambda terms, weights: torch.stack(list(terms.values())).sum()),
 }

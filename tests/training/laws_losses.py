@@ -103,10 +103,10 @@ def edge_sees_slopes_and_no_offset(losses: Any) -> None:
 
 
 def the_mean_latent_has_a_distance_of_one(losses: Any) -> None:
-    """Of w with a variance of 1: an answer of w itself has 0, the mean 1, and the size of w does not count."""
-    w = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    """Of w with a variance of 2: an answer of w itself has 0, the mean 1, and the size of w does not count."""
+    w = torch.tensor([[2.0, 0.0], [0.0, -2.0]])
     for scale in (1.0, 5.0):
-        truth, variance = scale * w, torch.tensor(scale**2)
+        truth, variance = scale * w, torch.tensor(2 * scale**2)
         assert about(losses.latent(torch.zeros(2, 3, 2), truth, variance), 1)
         assert about(losses.latent(truth[:, None].expand(-1, 3, -1), truth, variance), 0)
 

@@ -10,6 +10,8 @@ from gfpbench.restorers.nano import nano
 from gfpbench.types import BadInput
 from training.config import RECIPES, read_config
 
+SHIPPED = "cpu, cpu-judged, cpu-steer, cpu-steer-judged, gpu, gpu-steer"
+
 
 @pytest.mark.parametrize("recipe", sorted(path.stem for path in RECIPES.glob("*.toml")))
 def test_shipped_recipes_can_be_read(recipe: str) -> None:
@@ -63,7 +65,7 @@ def test_recipes_that_lie_over_each_other_are_refused(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("over = 3", "over = 3 has to name a recipe"),
-        ("over = 'cqu'", "cqu: No such file or directory; give a TOML file or one of: cpu, cpu-judged, cpu-steer, gpu"),
+        ("over = 'cqu'", f"cqu: No such file or directory; give a TOML file or one of: {SHIPPED}"),
         ("[network]\nsize_px = 48", "size_px = 48 has to be a power of two"),
         ("[network]\nsize_px = 16", "size_px = 16 has to be a number from 32"),
         ("[network]\nnarrow = 0.001", "narrow times 512 has to be 8, 16"),
@@ -91,5 +93,5 @@ def test_mistakes_are_named(tmp_path: Path, text: str, says: str) -> None:
 
 
 def test_a_file_that_is_not_there() -> None:
-    with pytest.raises(BadInput, match="give a TOML file or one of: cpu, cpu-judged, cpu-steer, gpu"):
+    with pytest.raises(BadInput, match=f"give a TOML file or one of: {SHIPPED}"):
         read_config("no-such-file.toml")

@@ -103,7 +103,9 @@ def test_a_step_changes_all_that_steers_and_nothing_of_the_prior(config: Config,
     assert not any(name.startswith(("prior", "mapping", "levels")) for name in before)
 
 
-def test_an_interrupted_run_ends_with_the_same_bits(config: Config, made: MadeFaces, tmp_path: Path) -> None:
+def test_an_interrupted_run_ends_with_the_same_bits(
+    config: Config, made: MadeFaces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Shown() as shown:
         training(config, made, tmp_path / "whole", STEPS).run(shown)
         first = training(config, made, tmp_path / "parts", STEPS)
@@ -114,7 +116,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(config: Config, made: MadeFa
                 raise KeyboardInterrupt
             return step(*given)
 
-        first.stage.step = stopped  # type: ignore[method-assign]
+        monkeypatch.setattr(first.stage, "step", stopped)
         with pytest.raises(KeyboardInterrupt):
             first.run(shown)
         assert torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)["step"] == 2
@@ -210,10 +212,10 @@ def test_nanos_unet_goes_into_a_fresh_network() -> None:
     wide = MobilePrior(16, (16, 16, 16, 16, 16, 16), 1)
     network = Steering(config.sizes, wide, 8, 0, torch.zeros(12, 17))
     _put_into(network, start)
-    assert torch.equal(network.conv_body_first.weight, start.weights["conv_body_first.weight"])  # type: ignore[union-attr]
-    assert torch.equal(
-        network.state_dict()["conv_body_up.3.conv2.weight"], start.weights["conv_body_up.3.conv2.weight"].float()
-    )
+    found = network.state_dict()
+    for name in ("conv_body_first.weight", "conv_body_up.3.conv2.weight", "toRGB.3.bias"):
+        assert torch.equal(found[name], start.weights[name].float())
+    assert len(network.conditions) == len(network.conv_body_up) == 4  # type: ignore[arg-type]
 
 
 def test_without_the_asset_the_stage_says_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
