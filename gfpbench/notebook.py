@@ -42,7 +42,7 @@ _images: dict[str, Path] = {}
 
 
 def load_faces(faces: str | Path = "embedded", *, size_px: int | None = None, draws: int | None = None) -> FaceSet:
-    """Open clean faces: a set by its name (``gfpbench list faces``) or a folder of images. Nothing is decoded yet.
+    """Open clean faces: a set by its name (``gfpbench list faces``), a folder or archives. Nothing is decoded yet.
 
     Args:
         faces: the name or the folder.

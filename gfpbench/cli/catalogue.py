@@ -18,8 +18,9 @@ def restorers() -> Rows:
 
 
 def faces() -> Rows:
-    """Face sets by name; any folder of images works too."""
+    """Face sets by name; any folder or archive of images works too."""
     from gfpbench.assets.datasets import FACES
+    from gfpbench.decode.containers import KINDS
 
     folder = "Any folder of images, nested or not; aligned face crops are used as they are."
     rows: Rows = [
@@ -33,7 +34,8 @@ def faces() -> Rows:
         }
         for name, row in FACES.items()
     ]
-    return [*rows, {**dict.fromkeys(rows[0]), "name": "PATH", "what": folder}]
+    paths = {"PATH": folder, **{kind.example: kind.what for kind in KINDS.values()}}
+    return [*rows, *({**dict.fromkeys(rows[0]), "name": name, "what": what} for name, what in paths.items())]
 
 
 def degradations() -> Rows:

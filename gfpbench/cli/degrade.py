@@ -15,7 +15,9 @@ LISTED_AT_MOST = 20
 
 def degrade_(
     to: Annotated[Path, typer.Option("--to", help="Empty folder for the degraded images and degraded.json.")],
-    faces: Annotated[str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, or a folder.")] = "embedded",
+    faces: Annotated[
+        str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, a folder or archives.")
+    ] = "embedded",
     degradation: Annotated[str, typer.Option(help="Degradation of the faces, `gfpbench list degradations`.")] = "paper",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use the first N images only; each draw of a face counts as one.")

@@ -16,7 +16,9 @@ def run(
     restorer: Annotated[
         list[str] | None, typer.Option(help="Restorer to test, `gfpbench list restorers`; repeatable. [default: nano]")
     ] = None,
-    faces: Annotated[str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, or a folder.")] = "embedded",
+    faces: Annotated[
+        str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, a folder or archives.")
+    ] = "embedded",
     degradation: Annotated[
         str | None,
         typer.Option(help="Degradation of the faces, `gfpbench list degradations`. [default: paper]"),
@@ -222,7 +224,9 @@ def collapse(
     criterion: Annotated[
         list[str] | None, typer.Option(help="input, face or identity; repeatable. [default: input and face]")
     ] = None,
-    faces: Annotated[str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, or a folder.")] = "embedded",
+    faces: Annotated[
+        str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, a folder or archives.")
+    ] = "embedded",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use the first N images only; each draw of a face counts as one.")
     ] = None,

@@ -19,7 +19,9 @@ def parity_(
     candidates: Annotated[
         list[str], typer.Argument(help="Converted, faster or other ones: onnx:PATH?provider=cuda, nano?dtype=bf16.")
     ],
-    faces: Annotated[str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, or a folder.")] = "embedded",
+    faces: Annotated[
+        str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, a folder or archives.")
+    ] = "embedded",
     degradation: Annotated[str, typer.Option(help="Degradation of the faces, `gfpbench list degradations`.")] = "paper",
     limit: Annotated[int, typer.Option(min=1, help="Use the first N images only.")] = 16,
     draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times with independent draws.")] = None,

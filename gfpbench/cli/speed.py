@@ -13,7 +13,9 @@ from gfpbench.cli.app import AsJson, models_talk_to_stderr, say
 
 def speed_(
     restorer: Annotated[list[str] | None, typer.Argument(help="Restorers to measure. [default: nano]")] = None,
-    faces: Annotated[str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, or a folder.")] = "embedded",
+    faces: Annotated[
+        str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, a folder or archives.")
+    ] = "embedded",
     degradation: Annotated[str, typer.Option(help="Degradation of the faces, `gfpbench list degradations`.")] = "paper",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use the first N images only; each draw of a face counts as one.")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from gfpbench.decode.formats import HIDDEN, READ, SUFFIXES, suffix_of, why_left_out
 from gfpbench.types import BadInput, Json
+
+_File = TypeVar("_File", bound=Hashable)
 
 MAXIMUM_ENTRIES = 1_000_000
 """Files and folders that are looked at below one folder: with more it is no folder of images but a whole disk."""
@@ -192,19 +195,37 @@ def named(root: Path, files: Iterable[Path]) -> dict[str, Path]:
         BadInput: where two names differ in their Unicode form only.
     """
     full = {file: printable(file.relative_to(root).as_posix()) for file in files}
-    ids = {file: without_suffix(name) for file, name in full.items()}
+    return told_apart(printable(str(root)), {file: (without_suffix(name), name) for file, name in full.items()})
+
+
+def told_apart(where: str, names: Mapping[_File, tuple[str, ...]]) -> dict[str, _File]:
+    """Give each file the first of its names that no other has, in code-point order of what they are called then.
+
+    Args:
+        where: what the files are of, for the message.
+        names: as short as it may be called, then ever longer; each file has as many.
+
+    Raises:
+        BadInput: where two files have the same last name.
+    """
+    chosen = dict.fromkeys(names, 0)
     while True:
-        owners: dict[str, list[Path]] = defaultdict(list)
-        for file, face_id in ids.items():
-            owners[face_id].append(file)
-        clashes = [file for group in owners.values() if len(group) > 1 for file in group]
+        owners: dict[str, list[_File]] = defaultdict(list)
+        for file, place in chosen.items():
+            owners[names[file][place]].append(file)
+        clashes = [group for group in owners.values() if len(group) > 1]
         if not clashes:
-            return {ids[file]: file for file in sorted(ids, key=ids.__getitem__)}
-        if all(ids[file] == full[file] for file in clashes):
-            raise BadInput(
-                f"{printable(str(root))}: two files are called {ids[clashes[0]]!r}, written in different Unicode forms"
-            )
-        ids.update((file, full[file]) for file in clashes)
+            return {names[file][chosen[file]]: file for file in sorted(chosen, key=lambda one: names[one][chosen[one]])}
+        for group in clashes:
+            lowest = min(chosen[file] for file in group)
+            for file in group:
+                if chosen[file] != lowest:
+                    continue
+                if lowest + 1 == len(names[file]):
+                    raise BadInput(
+                        f"{where}: two files are called {names[file][-1]!r}, written in different Unicode forms"
+                    )
+                chosen[file] = lowest + 1
 
 
 class Names:

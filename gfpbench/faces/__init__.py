@@ -1,4 +1,4 @@
-"""Clean faces to degrade: the sets known by name, and any folder of images.
+"""Clean faces to degrade: the sets known by name, and any folder or archive of images.
 
 To add a set, write one file with a callable that takes ``size_px`` (None for the set's own) and returns a
 ``types.FaceSet``, add its row to ``FACES`` (``gfpbench/assets/datasets.py``) and its miniature folder to the tests.
@@ -25,8 +25,9 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
     """Open a set of faces by its name or by a folder's path; nothing is decoded yet.
 
     Args:
-        name_or_path: a name in ``FACES``, one of ``placed()`` with its folder (``celeba:PATH``), or an existing folder
-            (write ``./portraits`` for a folder named like a set).
+        name_or_path: a name in ``FACES``, one of ``placed()`` with its folder (``celeba:PATH``), an existing folder
+            (write ``./portraits`` for a folder named like a set), or archives of images
+            (``gfpbench.decode.containers.KINDS``).
         size_px: side in pixels, 32 to 2048. None: 128 for ``embedded``, images as they are elsewhere.
         draws: differently degraded copies of each face. More than 1 names them ``name~0``, ``name~1``, ...
             None: 8 for ``embedded``, 1 elsewhere.
@@ -57,8 +58,15 @@ def _open(name_or_path: str, size_px: int | None) -> FaceSet:
         loader = attribute_of("face set", name, FACES[name].loader)
         known: FaceSet = loader(size_px, Path(path)) if colon else loader(size_px)
         return known
+    from gfpbench.decode.containers.collection import collected
+
+    if (archive := collected(name_or_path)) is not None:
+        from gfpbench.faces.archive import Archive
+
+        return Archive(archive, size_px, name=name_or_path)
     if not _exists(name_or_path):
-        raise unknown("face set", name_or_path[:200], FACES, also="the path of an existing folder of images works too")
+        also = "the path of an existing folder of images works too, or of an archive of them"
+        raise unknown("face set", name_or_path[:200], FACES, also=also)
     from gfpbench.faces.folder import Folder
 
     return Folder(Path(name_or_path).expanduser(), size_px, name=name_or_path)

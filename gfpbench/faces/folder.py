@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gfpbench import images
-from gfpbench.decode import read
+from gfpbench.decode import Decoded, read
 from gfpbench.decode.files import list_images, named, printable
 from gfpbench.decode.point_lists import PointList, find_point_list
 from gfpbench.images import Bytes
@@ -67,9 +67,7 @@ class Folder:
         """
         if face_id not in self._files:
             raise BadInput(f"{printable(str(self.path))}: has no image {face_id!r}")
-        decoded = read(self._files[face_id])
-        rgb = decoded.rgb if self.size_px is None else to_square(decoded.rgb, self.size_px)
-        return Face(face_id, images.from_uint8(rgb), {}, images.pixels_sha256(rgb), decoded.record())
+        return face_of(face_id, read(self._files[face_id]), self.size_px)
 
     def source(self) -> Mapping[str, Json]:
         """The folder, how many files, a hash over their names and lengths, and how many were left out and why."""
@@ -84,6 +82,12 @@ class Folder:
             **({} if self._points is None else {"five_points": self._points.record()}),
             **({"left_out": self._left_out} if self._left_out else {}),
         }
+
+
+def face_of(face_id: str, decoded: Decoded, size_px: int | None) -> Face:
+    """The face that a decoded image is, at its own size or as a square of ``size_px``."""
+    rgb = decoded.rgb if size_px is None else to_square(decoded.rgb, size_px)
+    return Face(face_id, images.from_uint8(rgb), {}, images.pixels_sha256(rgb), decoded.record())
 
 
 def _length(path: Path) -> int:

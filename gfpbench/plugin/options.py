@@ -77,7 +77,11 @@ SETTINGS: dict[str, Setting] = {
             ("nano",),
         ),
         Setting(
-            "faces", "clean faces: a name of `gfpbench list faces` or a folder", "text", "NAME|PATH", default="embedded"
+            "faces",
+            "clean faces: a name of `gfpbench list faces`, a folder or archives",
+            "text",
+            "NAME|PATH",
+            default="embedded",
         ),
         Setting("degradation", "a name of `gfpbench list degradations` (default: paper)", "text", "NAME"),
         Setting(

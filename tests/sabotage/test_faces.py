@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import io
+import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gfpbench.decode import pillow
+from gfpbench import faces
+from gfpbench.decode import containers, files, pillow
 from gfpbench.decode import reader as decode
 from gfpbench.decode import rgb as to_rgb
+from gfpbench.decode.containers import collection, in_tar, in_zip
 from gfpbench.faces import align, embedded, folder
 from gfpbench.faces.align import Square, crop, ffhq_square
 from gfpbench.faces.embedded import Embedded
 from gfpbench.faces.manifest import read_manifest
-from gfpbench.types import BadInput
+from gfpbench.types import BadInput, FaceSet
 from tests.unit.faces import laws
+from tests.unit.faces import test_archive as archives
 
 ASTRONAUT = read_manifest()[0]
 IMAGE = decode.decode_rgb(embedded.file_bytes(ASTRONAUT), "astronaut")
@@ -219,3 +223,79 @@ def test_cutting_16_bits_to_8_instead_of_rounding_is_seen(monkeypatch: pytest.Mo
     check_deep(decode.decode_rgb)
     monkeypatch.setattr(pillow, "_is_deep_colour_png", lambda data: False)  # Pillow's own reading
     assert caught(check_deep, decode.decode_rgb)
+
+
+def _entry(change: Callable[[containers.Entry], containers.Entry]) -> Callable[[pytest.MonkeyPatch], None]:
+    def sabotage(monkeypatch: pytest.MonkeyPatch) -> None:
+        honest = in_tar.InTar.entries
+        monkeypatch.setattr(in_tar.InTar, "entries", lambda self: map(change, honest(self)))
+
+    return sabotage
+
+
+def _follows_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tarfile.TarInfo, "isreg", lambda self: True)
+
+
+def _one_byte_on(entry: containers.Entry) -> containers.Entry:
+    start, length = cast("tuple[int, int]", entry.key)
+    return replace(entry, key=(start + 1, length))
+
+
+def _last_shard_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collection, "told_apart", lambda where, names: {name[0]: key for key, name in names.items()})
+
+
+def _in_the_order_of_the_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = files.told_apart
+
+    def unsorted(where: str, names: Any) -> Any:
+        found = honest(where, names)
+        return {name: found[name] for name in sorted(found, key=lambda one: found[one])}
+
+    monkeypatch.setattr(collection, "told_apart", unsorted)
+
+
+def _breaks_off_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_tar, "_BLOCK", 0)
+
+
+def _length_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = in_zip.InZip.entries
+    monkeypatch.setattr(in_zip.InZip, "entries", lambda self: (replace(one, length=None) for one in honest(self)))
+
+
+def _climbs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_tar, "named_inside", lambda name: name)
+
+
+ARCHIVES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[Path], None]]] = {
+    "an image from the byte after": (
+        _entry(_one_byte_on),
+        lambda to: archives.test_an_archive_is_the_folder_that_was_packed("tar", faces_of(to), to),
+    ),
+    "not in the order of names": (
+        _in_the_order_of_the_archive,
+        lambda to: archives.test_an_archive_is_the_folder_that_was_packed("tar", faces_of(to), to),
+    ),
+    "links followed": (_follows_links, archives.test_links_and_devices_are_left_out),
+    "paths that climb out": (_climbs_out, lambda to: archives.test_paths_that_lead_out_are_left_out("tar", to)),
+    "the last shard wins": (_last_shard_wins, archives.test_a_name_in_two_shards_leads_with_its_shard),
+    "a shard that breaks off": (_breaks_off_unsaid, archives.test_a_broken_shard_is_an_image_that_cannot_be_read),
+    "a bomb unpacked": (_length_not_looked_at, archives.test_a_bomb_is_refused_before_it_is_unpacked),
+}
+
+
+def faces_of(to: Path) -> FaceSet:
+    return faces.load(archives.folder_of(archives.FILES, to / "folder"))
+
+
+@pytest.mark.parametrize("bug", ARCHIVES)
+def test_a_reader_of_archives_with_a_bug_is_seen(bug: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sabotage, law = ARCHIVES[bug]
+    (tmp_path / "honest").mkdir()
+    (tmp_path / "broken").mkdir()
+    law(tmp_path / "honest")
+    sabotage(monkeypatch)
+    with pytest.raises((AssertionError, BadInput, pytest.fail.Exception)):
+        law(tmp_path / "broken")
