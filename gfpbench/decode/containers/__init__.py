@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from gfpbench.registry import attribute_of
 from gfpbench.types import BadInput
 
+LMDB_DATA = "data.mdb"
+"""A folder with this file in it is an LMDB, whatever it is called."""
 LEADS_OUT = "a path that leads out of the archive"
 LINK = "a link inside of an archive, which is not followed"
 DEVICE = "no regular file"
@@ -94,6 +96,20 @@ KINDS: dict[str, Kind] = {
         "gfpbench.decode.containers.in_tar:InTar",
         "tar archives, WebDataset's shards among them; those that are compressed are unpacked to GFPBENCH_HOME once.",
         "shards-{000..015}.tar",
+    ),
+    "parquet": Kind(
+        (".parquet",),
+        "gfpbench.decode.containers.in_parquet:InParquet",
+        "Parquet with the images' bytes, as Hugging Face data sets have them; `?column=` where several columns have some, "
+        "`&id=` for a column of names. Needs gfpbench[parquet].",
+        "train-*.parquet",
+        ("column", "id"),
+    ),
+    "lmdb": Kind(
+        (".lmdb",),
+        "gfpbench.decode.containers.in_lmdb:InLmdb",
+        "An LMDB folder as BasicSR writes it, with its meta_info.txt. Needs gfpbench[lmdb].",
+        "faces.lmdb",
     ),
 }
 """Name -> row. Adding a kind of archive is one row here, and one of ``WRITERS`` in tests/unit/decode/archives.py."""

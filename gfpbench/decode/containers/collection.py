@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from gfpbench.decode.containers import KINDS, Container, ContainerBroken, Entry, kind_of, open_container
+from gfpbench.decode.containers import KINDS, LMDB_DATA, Container, ContainerBroken, Entry, kind_of, open_container
 from gfpbench.decode.decoded import FACE_LIMITS, Decoded, Limits
 from gfpbench.decode.files import MAXIMUM_ENTRIES, MAXIMUM_LEFT_OUT, Listing, printable, told_apart, without_suffix
 from gfpbench.decode.formats import HIDDEN, why_left_out
@@ -29,12 +28,14 @@ class Shard:
 
     Args:
         path: of the file, or of the folder that is one (LMDB).
+        said: how a person called it: its path, or the address from which it was fetched.
         name: how it is told from the others.
         stamp: length and time of change when it was listed: what is read later must be the same file.
         container: it, opened.
     """
 
     path: Path
+    said: str
     name: str
     stamp: tuple[int, int]
     container: Container
@@ -48,7 +49,7 @@ class Collection:
 
     Args:
         where: how error lines call all of it.
-        paths: the archives, of one kind.
+        paths: the archives, of one kind: what a person calls each -> where it lies.
         options: what was said behind the path (``gfpbench.decode.containers.Kind``).
 
     Raises:
@@ -57,16 +58,17 @@ class Collection:
         PackageMissing: where the package that reads the archives is not installed.
     """
 
-    def __init__(self, where: str, paths: Sequence[Path], options: Mapping[str, str]) -> None:
+    def __init__(self, where: str, paths: Mapping[str, Path], options: Mapping[str, str]) -> None:
         self.where = printable(where)
-        kinds = {path: _kind(path) for path in paths}
+        kinds = {said: _kind(said, path) for said, path in paths.items()}
         if len(set(kinds.values())) != 1:
             raise BadInput(f"{self.where}: holds archives of several kinds ({', '.join(sorted(set(kinds.values())))})")
         if len(paths) > MAXIMUM_SHARDS:
             raise BadInput(f"{self.where}: is {len(paths)} archives, above the limit of {MAXIMUM_SHARDS}")
+        names = _names(list(paths))
         self._shards = tuple(
-            Shard(path, name, _stamp(path), open_container(path, kinds[path], options))
-            for path, name in zip(paths, _names(paths), strict=True)
+            Shard(path, printable(said), name, _stamp(path), open_container(path, kinds[said], options))
+            for (said, path), name in zip(paths.items(), names, strict=True)
         )
         self._counted = self._not_images = 0
         self._left_out: dict[str, list[str]] = defaultdict(list)
@@ -119,8 +121,7 @@ class Collection:
         if image_id not in self._entries:
             raise BadInput(f"{self.where}: has no image {image_id!r}")
         shard, entry = self._entries[image_id]
-        inside = printable(entry.name)
-        return printable(str(shard.path)) + (f": {inside}" if entry.key is not None else "")
+        return shard.said if entry.name == shard.name else f"{shard.said}: {printable(entry.name)}"
 
     def _listed(self) -> dict[str, tuple[Shard, Entry]]:
         listed: list[tuple[Shard, Entry]] = []
@@ -182,16 +183,16 @@ def collected(text: str) -> Collection | None:
     """
     path = Path(text).expanduser()
     if _exists(path):
-        return Collection(text, [path], {}) if _is_container(path) else None
+        return Collection(text, {str(path): path}, {}) if _is_container(path) else None
     pattern, question, given = text.partition("?")
     if kind_of(pattern) is None:
         return None
-    paths = list(dict.fromkeys(map(Path, expanded(str(Path(pattern).expanduser())))))
-    lost = [one for one in paths if not _exists(one)]
+    paths = {one: Path(one) for one in expanded(str(Path(pattern).expanduser()))}
+    lost = [one for one, path in paths.items() if not _exists(path)]
     if lost:
         more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-        raise BadInput(f"{printable(str(lost[0]))}: no such file{more}")
-    return Collection(text, paths, _options(text, given) if question else {})
+        raise BadInput(f"{printable(lost[0])}: no such file{more}")
+    return Collection(text, paths, options_of(text, given) if question else {})
 
 
 def expanded(pattern: str) -> Iterator[str]:
@@ -228,7 +229,7 @@ def _choices(inside: str) -> Sequence[str]:
     return [str(number).zfill(len(numbers[1])) for number in range(first, min(last, first + MAXIMUM_SHARDS) + 1)]
 
 
-def _options(text: str, given: str) -> dict[str, str]:
+def options_of(text: str, given: str) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in given.split("&")]
     if not all(name and value for name, _, value in pairs):
         raise BadInput(f"{printable(text)}: options are NAME=VALUE, with & between them")
@@ -243,25 +244,29 @@ def _exists(path: Path) -> bool:
 
 
 def _is_container(path: Path) -> bool:
-    return path.is_file() and kind_of(str(path)) is not None
-
-
-def _kind(path: Path) -> str:
+    """A folder is one only as LMDB: by its name, or by what is in it."""
     kind = kind_of(str(path))
+    return kind == "lmdb" or (path / LMDB_DATA).is_file() if path.is_dir() else kind is not None
+
+
+def _kind(said: str, path: Path) -> str:
+    kind = "lmdb" if path.is_dir() else kind_of(said)
     if kind is None:
-        raise BadInput(f"{printable(str(path))}: is no archive that is read ({', '.join(KINDS)})")
+        raise BadInput(f"{printable(said)}: is no archive that is read ({', '.join(KINDS)})")
     return kind
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """The archives by their place below the folder that they share."""
-    shared = os.path.commonpath([path.absolute().parent for path in paths])
-    return [path.absolute().relative_to(shared).as_posix() for path in paths]
+def _names(said: Sequence[str]) -> list[str]:
+    """The archives by their place below the folder that they share, of their paths or addresses."""
+    parts = [one.split("/") for one in said]
+    alike = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*(one[:-1] for one in parts), strict=False))
+    shared = len(list(alike))
+    return ["/".join(one[shared:]) for one in parts]
 
 
 def _stamp(path: Path) -> tuple[int, int]:
     try:
-        found = path.stat()
+        found = (path / LMDB_DATA if path.is_dir() else path).stat()
     except OSError as error:
         raise BadInput(f"{printable(str(path))}: cannot be read: {error.strerror or error}") from error
     return found.st_size, found.st_mtime_ns

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import stat
+import sys
 import tarfile
 import tracemalloc
 import zipfile
@@ -20,8 +21,8 @@ from gfpbench import faces, run
 from gfpbench.decode import FACE_LIMITS, containers
 from gfpbench.decode.containers import KINDS, collection, in_tar, in_zip
 from gfpbench.decode.formats import HIDDEN
-from gfpbench.types import BadInput, Case, FaceSet, UnreadableFace
-from tests.unit.decode.archives import WRITERS, folder_of, png, tar_of, zip_of
+from gfpbench.types import BadInput, Case, FaceSet, PackageMissing, UnreadableFace
+from tests.unit.decode.archives import WRITERS, folder_of, lmdb_of, png, tar_of, zip_of
 
 IMAGES = {name: png(seed) for seed, name in enumerate(["b.png", "a/2.png", "a/10.PNG", "é.png", "c.d.png"])}
 FILES = {**IMAGES, "a/2.json": b"{}", ".hidden.png": png(9), "notes.txt": b"x"}
@@ -163,7 +164,7 @@ def test_one_broken_archive_is_refused_in_one_line(name: str, data: bytes, tmp_p
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "parquet"])
 def test_every_cut_is_noticed(kind: str, tmp_path: Path) -> None:
     """An archive that ends anywhere early is refused, or one of its images cannot be read: never a shorter list."""
     spec = Path(packed(kind, tmp_path))
@@ -186,7 +187,7 @@ def flipped(data: bytes, seed: int) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize("kind", ["zip", "tar", "parquet"])
 def test_damaged_bytes_never_end_in_anything_but_one_line(kind: str, tmp_path: Path) -> None:
     spec = Path(packed(kind, tmp_path))
     whole = spec.read_bytes()
@@ -361,3 +362,97 @@ def test_nothing_is_kept_and_listing_decodes_nothing(tmp_path: Path, monkeypatch
             tracemalloc.stop()
         assert kept < 2**20, kind
         assert peak < 6 * 2**20, kind
+
+
+def hostile_rows(to: Path) -> str:
+    """Rows without a path, without bytes, with a path that climbs, and two of one path."""
+    import pyarrow
+    from pyarrow import parquet
+
+    struct = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    paths = (None, "x.png", "../out.png", "twice.png", "twice.png")
+    rows = [{"bytes": png(seed), "path": path} for seed, path in enumerate(paths)]
+    rows[1]["bytes"] = None
+    parquet.write_table(pyarrow.table({"image": pyarrow.array(rows, struct)}), to, row_group_size=2)
+    return str(to)
+
+
+def test_rows_without_a_name_are_called_by_their_number(tmp_path: Path) -> None:
+    found = faces.load(hostile_rows(tmp_path / "x.parquet"))
+    names = ("row-00000000", "row-00000002", "x", "x.parquet/row-00000003", "x.parquet/row-00000004")
+    assert found.ids() == names
+    with pytest.raises(UnreadableFace, match=r"x\.parquet: x\.png: .*holds no bytes"):
+        found.load("x")
+    for seed, name in ((0, names[0]), (2, names[1]), (4, names[4]), (3, names[3]), (0, names[0])):  # back and forth
+        assert (
+            found.load(name).sha256
+            == faces.load(folder_of({"a.png": png(seed)}, tmp_path / str(seed))).load("a").sha256
+        )
+
+
+def test_a_column_of_bytes_is_named_where_there_are_several(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    spec = str(tmp_path / "x.parquet")
+    table = pyarrow.table({"lq": [png(0), png(1)], "hq": [png(2), png(3)], "key": ["a", "b"], "n": [1, 2]})
+    parquet.write_table(table, spec)
+    with pytest.raises(BadInput, match=r"has 2 columns of bytes \(lq, hq\): say which, \?column=lq"):
+        faces.load(spec)
+    for options, wrong in (
+        ("column=n", "'n' of images"),
+        ("column=hq&id=z", "'z' of names"),
+        ("row=1", "takes column"),
+    ):
+        with pytest.raises(BadInput, match=wrong):
+            faces.load(f"{spec}?{options}")
+    with pytest.raises(BadInput, match="options are NAME=VALUE"):
+        faces.load(f"{spec}?hq")
+    assert faces.load(f"{spec}?column=hq").ids() == ("row-00000000", "row-00000001")
+    named = faces.load(f"{spec}?column=hq&id=key")
+    assert named.ids() == ("a", "b")
+    assert named.load("b").sha256 != faces.load(f"{spec}?column=lq&id=key").load("b").sha256
+    parquet.write_table(pyarrow.table({"n": [1]}), spec)
+    with pytest.raises(BadInput, match="has no column of image bytes; its columns are 'n'"):
+        faces.load(spec)
+
+
+def test_lmdb_and_its_names_have_to_agree(tmp_path: Path) -> None:
+    spec = Path(lmdb_of(IMAGES, tmp_path / "x.lmdb"))
+    lines = (spec / "meta_info.txt").read_text().splitlines()
+    (spec / "meta_info.txt").write_text("\n".join([*lines[1:], "gone.png (40,40,3) 1"]))
+    before = sorted(path.name for path in spec.iterdir())
+    found = faces.load(str(spec))
+    assert found.ids() == ("a/10", "a/2", "c.d", "gone", "é")
+    with pytest.raises(UnreadableFace, match=r"gone\.png: is in meta_info.txt and not in data.mdb"):
+        found.load("gone")
+    assert found.source()["left_out"] == {"in data.mdb and not in meta_info.txt": {"count": 1, "first": ["b"]}}
+    assert sorted(path.name for path in spec.iterdir()) == before, "no lock file is left behind"
+    for text, wrong in (("x.jpg", "line 1 is not"), (f"{lines[0]}\n{lines[0]}\n", "line 2 names b once more")):
+        (spec / "meta_info.txt").write_text(text)
+        with pytest.raises(BadInput, match=rf"x.lmdb: meta_info.txt: {wrong}"):
+            faces.load(str(spec))
+    (spec / "meta_info.txt").unlink()
+    with pytest.raises(BadInput, match=r"has no meta_info\.txt beside its data\.mdb"):
+        faces.load(str(spec))
+
+
+def test_an_lmdb_that_ends_early_does_not_end_the_process(tmp_path: Path) -> None:
+    spec = Path(lmdb_of(IMAGES, tmp_path / "x.lmdb"))
+    data = (spec / "data.mdb").read_bytes()
+    for cut in (0, 100, 4096, 8192, len(data) // 2, len(data) - 4096):
+        (spec / "data.mdb").write_bytes(data[:cut])
+        with pytest.raises(BadInput, match=r"x\.lmdb: (breaks off|cannot be read as LMDB|holds no images)"):
+            faces.load(str(spec))
+
+
+@pytest.mark.parametrize(("package", "kind"), [("pyarrow", "parquet"), ("lmdb", "lmdb")])
+def test_without_its_package_one_line_says_what_to_install(
+    package: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = packed(kind, tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(PackageMissing, match=rf"needs the package '{package}'.*pip install gfpbench\[{kind}\]"):
+        faces.load(spec)
