@@ -100,7 +100,7 @@ KINDS: dict[str, Kind] = {
     "parquet": Kind(
         (".parquet",),
         "gfpbench.decode.containers.in_parquet:InParquet",
-        "Parquet with the images' bytes, as Hugging Face data sets have them; `?column=` where several columns have some, "
+        "Parquet with the images' bytes, as Hugging Face data sets have them; `?column=` where several have some, "
         "`&id=` for a column of names. Needs gfpbench[parquet].",
         "train-*.parquet",
         ("column", "id"),

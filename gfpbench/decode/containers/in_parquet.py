@@ -132,7 +132,8 @@ class _Cursor:
                 raise IndexError(f"row group {self.group} ends before its row {place}")
             self._rows = batch.column(0)
         value = self._rows[place - self._start].as_py()
-        return value["bytes"] if isinstance(value, dict) else value
+        data = value["bytes"] if isinstance(value, dict) else value
+        return None if data is None else bytes(data)
 
 
 _CURSORS: dict[Path, _Cursor] = {}
