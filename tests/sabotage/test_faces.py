@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -257,7 +258,13 @@ def _in_the_order_of_the_archive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _breaks_off_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_tar, "_BLOCK", 0)
+    honest = in_tar.InTar.entries
+
+    def shorter(self: in_tar.InTar) -> Iterator[containers.Entry]:
+        with suppress(containers.ContainerBroken):
+            yield from honest(self)
+
+    monkeypatch.setattr(in_tar.InTar, "entries", shorter)
 
 
 def _length_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

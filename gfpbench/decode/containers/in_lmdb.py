@@ -88,7 +88,7 @@ class InLmdb:
         return names
 
 
-_OPEN: dict[tuple[int, Path], tuple[tuple[int, int], Any]] = {}
+_OPEN: dict[tuple[int, Path], tuple[tuple[int, int, int], Any]] = {}
 
 
 def _opened(folder: Path) -> Any:
@@ -101,7 +101,7 @@ def _opened(folder: Path) -> Any:
 
     data = folder / DATA
     found = data.stat()
-    stamp = found.st_size, found.st_mtime_ns
+    stamp = found.st_size, found.st_mtime_ns, found.st_ino
     known = _OPEN.get((os.getpid(), folder))
     if known is not None and known[0] == stamp:
         return known[1]

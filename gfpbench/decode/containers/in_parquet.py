@@ -72,11 +72,11 @@ class InParquet:
 
     def read(self, key: tuple[int, int], at_most: int) -> bytes:
         """As ``Container``. Raises ValueError for a row without bytes."""
-        cursor = _CURSORS.pop(self.path, None)
-        if cursor is None or cursor.column != self._column or not cursor.reaches(*key):
+        cursor = _CURSORS.pop(self, None)
+        if cursor is None or not cursor.reaches(*key):
             cursor = _Cursor(self._opened(), self._column, key[0])
         value = cursor.row(key[1])
-        _CURSORS[self.path] = cursor
+        _CURSORS[self] = cursor
         while len(_CURSORS) > CURSORS:
             del _CURSORS[next(iter(_CURSORS))]
         if value is None:
@@ -113,7 +113,7 @@ class _Cursor:
     """One row group, read from its beginning on a few rows at a time."""
 
     def __init__(self, file: parquet.ParquetFile, column: str, group: int) -> None:
-        self.column, self.group = column, group
+        self.group = group
         self._batches = file.iter_batches(
             batch_size=ROWS_AT_ONCE, row_groups=[group], columns=[column], use_threads=False
         )
@@ -136,7 +136,7 @@ class _Cursor:
         return None if data is None else bytes(data)
 
 
-_CURSORS: dict[Path, _Cursor] = {}
+_CURSORS: dict[InParquet, _Cursor] = {}
 
 
 def _names(file: parquet.ParquetFile, group: int, column: str | None) -> Iterator[str | None]:
