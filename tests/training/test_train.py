@@ -266,7 +266,7 @@ def test_workers_change_nothing(data: Path, config: str, tmp_path: Path) -> None
         ({"stage": "restor"}, "no stage 'restor'"),
         ({"steps": None}, "say how long"),
         ({"minutes": 3.0}, "say how long"),
-        ({"stage": "prior", "start": "nano"}, "--start is for the stage restore"),
+        ({"stage": "prior", "start": "nano"}, "--start is for the stages restore and steer"),
         ({"start": "nano"}, "does not fit the network of this config"),
         ({"start": "nowhere.safetensors"}, "nowhere.safetensors"),
         ({"data": "nowhere"}, "no face set named 'nowhere'"),
