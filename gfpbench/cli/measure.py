@@ -60,7 +60,8 @@ def run(
         str,
         typer.Option(
             metavar="N|all",
-            help="Images to keep as PNG: the first N and the worst; `all` also keeps every degraded image.",
+            help="Images to keep as PNG: the first N and the worst, of more than 2,000 also the best and a sample; "
+            "`all` also keeps every degraded image.",
         ),
     ] = "24",
     report: Annotated[Path, typer.Option(help="Folder for index.html, junit.xml and results.json.")] = Path("report"),

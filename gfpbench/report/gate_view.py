@@ -10,14 +10,18 @@ from gfpbench.baselines import FAILING, Comparison, MetricComparison
 from gfpbench.baselines.speed_comparison import SpeedComparison
 from gfpbench.report.formatting import decimals_for, plural, shown, with_note
 from gfpbench.report.gate import Gate
+from gfpbench.report.page_images import Uris, images_of
+from gfpbench.report.selection import Drawn
 from gfpbench.report.speed import headline as speed_headline
-from gfpbench.report.strips import data_uri, images_of
 from gfpbench.report.verdicts import headline
 from gfpbench.types import Verdict, VerdictKind
 
 WORST = 3
 WITH_IMAGES = 20
 """The number of comparisons that show their images; a page of hundreds is not readable."""
+OF_MANY = 5
+"""The same on the page of a large table, where each image is drawn small."""
+SMALL = Drawn(0, 256, 80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,13 @@ class GateView:
     paths: str
 
 
-def gate_view(gate: Gate, stores: Sequence[Path]) -> GateView:
-    """Comparisons that found something as blocks, the others by name."""
+def gate_view(gate: Gate, stores: Sequence[Path], *, many: bool = False) -> GateView:
+    """Comparisons that found something as blocks, the others by name; ``many``: on the page of a large table."""
+    uris, at_most = Uris({}, SMALL if many else None), OF_MANY if many else WITH_IMAGES
     changed: list[Compared] = []
     for one in gate.comparisons:
         if one.kind != "same":
-            changed.append(_quality(one, stores, gate.before, images=len(changed) < WITH_IMAGES))
+            changed.append(_quality(one, stores, gate.before, uris if len(changed) < at_most else None))
     changed += [_speed(one) for one in gate.speeds if one.kind != "same"]
     changed.sort(key=lambda block: block.passed)  # what failed comes first
     same = [one.case.id for one in gate.comparisons if one.kind == "same"]
@@ -96,7 +101,7 @@ def _paths(gate: Gate) -> str:
     )
 
 
-def _quality(one: Comparison, stores: Sequence[Path], before: Sequence[Path], *, images: bool) -> Compared:
+def _quality(one: Comparison, stores: Sequence[Path], before: Sequence[Path], uris: Uris | None) -> Compared:
     metrics = {metric.metric: metric for metric in one.metrics}
     told = [verdict for verdict in one.verdicts if verdict.kind not in ("same", "alike")]
     return Compared(
@@ -108,7 +113,7 @@ def _quality(one: Comparison, stores: Sequence[Path], before: Sequence[Path], *,
         likely=one.likely,
         notes=one.notes,
         command=one.command,
-        worst=_worst(one, told, stores, before) if images else (),
+        worst=_worst(one, told, stores, before, uris) if uris is not None else (),
     )
 
 
@@ -133,7 +138,7 @@ def _line(verdict: Verdict, metric: MetricComparison | None) -> VerdictLine:
 
 
 def _worst(
-    one: Comparison, told: Sequence[Verdict], stores: Sequence[Path], before: Sequence[Path]
+    one: Comparison, told: Sequence[Verdict], stores: Sequence[Path], before: Sequence[Path], uris: Uris
 ) -> tuple[WorstImage, ...]:
     """The three images that lost most by the first metric that fails; where none does, those that verdicts name."""
     failing = [verdict for verdict in told if verdict.kind in FAILING]
@@ -148,12 +153,13 @@ def _worst(
     for verdict in failing:
         if verdict.image is not None:
             scores.setdefault(verdict.image, verdict.metric)
-    return tuple(
-        WorstImage(image, said, _images(one, image, stores, before)) for image, said in list(scores.items())[:WORST]
-    )
+    worst = list(scores.items())[:WORST]
+    return tuple(WorstImage(image, said, _images(one, image, stores, before, uris)) for image, said in worst)
 
 
-def _images(one: Comparison, image: str, stores: Sequence[Path], before: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+def _images(
+    one: Comparison, image: str, stores: Sequence[Path], before: Sequence[Path], uris: Uris
+) -> tuple[tuple[str, str], ...]:
     """Degraded, restored before and now, the truth: those that were kept, each with its label."""
     now = next((found for store in stores if (found := images_of(store, one.case.id, image))), {})
     old_stores = before or (stores if one.baseline_case.id != one.case.id else ())
@@ -164,8 +170,8 @@ def _images(one: Comparison, image: str, stores: Sequence[Path], before: Sequenc
         ("now", now.get("restored")),
         ("truth", now.get("truth")),
     )
-    uris = [(label, data_uri(path)) for label, path in paths if path is not None]
-    return tuple((label, uri) for label, uri in uris if uri is not None)
+    shown_ones = [(label, uris.of(path)) for label, path in paths]
+    return tuple((label, uri) for label, uri in shown_ones if uri is not None)
 
 
 def _speed(one: SpeedComparison) -> Compared:

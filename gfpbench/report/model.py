@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from gfpbench.report.formatting import plural
+from gfpbench.run.recorder import MANY
 from gfpbench.statistics import FEW_PEOPLE, Mean, people_of
 from gfpbench.types import Better, Case, Json, Problem, Result
 
@@ -115,6 +116,11 @@ class Group:
     def image_ids(self) -> tuple[str, ...]:
         """Every face of any row of the table, in the order of the first that has it."""
         return tuple(dict.fromkeys(name for line in self.lines for name in line.result.image_ids))
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a page shows a selection of its images by kind, and has the others in a file beside it."""
+        return len(self.image_ids) > MANY
 
     @property
     def people(self) -> str:

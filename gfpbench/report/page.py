@@ -23,8 +23,11 @@ from gfpbench.report.disagreement import Disagreement, disagreement_of
 from gfpbench.report.formatting import own, pages, plural, printable, write_page
 from gfpbench.report.gate import Gate, write_gate
 from gfpbench.report.model import Group, is_identity
+from gfpbench.report.page_images import Stores, any_of
 from gfpbench.report.reading import readings
+from gfpbench.report.row_table import RowTable, row_table, write_row_tables
 from gfpbench.report.scatter import Scatter, scatter_of
+from gfpbench.report.selection import ROOM
 from gfpbench.report.side_tables import (
     GroupLine,
     SetLine,
@@ -34,7 +37,7 @@ from gfpbench.report.side_tables import (
     side_by_side,
     standings,
 )
-from gfpbench.report.strips import Stores, Strips, any_of, brief, strips_of
+from gfpbench.report.strips import Strips, brief, strips_of
 from gfpbench.report.summary import summary
 from gfpbench.report.text import counted
 from gfpbench.run.left_out import left_out
@@ -57,6 +60,7 @@ class Section:
     challenges: tuple[Standing, ...]
     groups: tuple[GroupLine, ...]
     disagreement: Disagreement | None
+    table: RowTable | None
 
 
 def write_report(
@@ -71,7 +75,8 @@ def write_report(
     """Write ``index.html`` and ``results.json`` into a folder, each whole or not at all.
 
     Where something was compared with baselines, ``verdicts.json`` too; where published tables were held against the
-    Results, ``claims.html``.
+    Results, ``claims.html``; for each table of more than 2,000 images ``rows-N.js``, which the page reads when it is
+    asked for all of them.
 
     Args:
         results: rows in the order they shall appear; none at all gives a page that says so.
@@ -93,20 +98,30 @@ def write_report(
         write_claims(claims, directory)
     found = (gate or Gate()).of(results)
     write_gate(found, directory)
-    return write_page(render(results, stores, title, found, claims is not None), directory / "index.html")
+    html, tables = rendered(results, stores, title, found, claims is not None)
+    write_row_tables(tables, directory)
+    return write_page(html, directory / "index.html")
 
 
 def render(
     results: Sequence[Result], stores: Stores, title: str, gate: Gate | None = None, claims: bool = False
 ) -> str:
     """The page as text. Reads kept images from ``stores``; writes nothing."""
+    return rendered(results, stores, title, gate, claims)[0]
+
+
+def rendered(
+    results: Sequence[Result], stores: Stores, title: str, gate: Gate | None = None, claims: bool = False
+) -> tuple[str, tuple[RowTable, ...]]:
+    """The page as text, and the tables that belong beside it."""
     whole = summary(results)
-    script = own("page.js") + own("viewer.js") + own("scatter.js")
+    large = [group for group in whole.groups if group.is_large]
+    script = own("page.js") + own("viewer.js") + own("scatter.js") + (own("row_table.js") if large else "")
     judged = None
     if gate:
         from gfpbench.report.gate_view import gate_view
 
-        judged = gate_view(gate, any_of(stores))
+        judged = gate_view(gate, any_of(stores), many=bool(large))
     environment = pages(brief=brief, counted=counted, code=_code, words=_words)
     environment.tests["mapping"] = _is_mapping
     environment.tests["records"] = lambda value: isinstance(value, list) and any(map(_is_mapping, value))
@@ -120,11 +135,16 @@ def render(
         (*what, "every case" if len(set(cases)) == everyone > 1 else ", ".join(dict.fromkeys(cases)))
         for what, cases in found.items()
     ]
-    return environment.get_template("index.html").render(
+    room = ROOM // max(1, len(large))
+    tables = enumerate(whole.groups, 1)
+    sections = tuple(_section(group, stores, number, room if group.is_large else None) for number, group in tables)
+    html = environment.get_template("index.html").render(
         title=title,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        sections=tuple(_section(group, stores) for group in whole.groups),
+        sections=sections,
+        tables=bool(large),
+        table_style=own("row_table.css") if large else "",
         gate=judged,
         claims=claims,
         facts=_facts(whole.groups, [stage for stage, _, _ in found])
@@ -138,6 +158,7 @@ def render(
         degradations=_distinct([(result.case.degradation, result.degradation) for result in results]),
         face_sources=_distinct([(result.case.faces, result.faces) for result in results]),
     )
+    return html, tuple(section.table for section in sections if section.table is not None)
 
 
 def reproduce(group: Group) -> str:
@@ -170,9 +191,9 @@ def _along_axis(degradation: str) -> list[str]:
     return ["--axis", axis_name(axis), "--at", f"{axis.value_at(float(severity)):.12g}"]
 
 
-def _section(group: Group, stores: Stores) -> Section:
+def _section(group: Group, stores: Stores, number: int, room: int | None) -> Section:
     charts = tuple(chart for column in group.columns if (chart := chart_of(group, column)) is not None)
-    strips, names = strips_of(group, stores), [column.metric for column in group.columns]
+    strips, names = strips_of(group, stores, room), [column.metric for column in group.columns]
     return Section(
         group=group,
         strips=strips,
@@ -184,6 +205,7 @@ def _section(group: Group, stores: Stores) -> Section:
         challenges=standings(group),
         groups=group_lines(group),
         disagreement=disagreement_of(group, strips) if any(map(is_identity, names)) else None,
+        table=row_table(group, number) if group.is_large else None,
     )
 
 

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-
-from gfpbench.decode import KEPT_LIMITS, decode
-from gfpbench.images import to_bgr
-from gfpbench.lazy import LazyModule
 from gfpbench.report.formatting import plural, printable, shown
 from gfpbench.report.model import Group, Line
+from gfpbench.report.page_images import Kind, Stores, Uris, files_of, images_of
+from gfpbench.report.selection import Drawn, fitting, of_many
 from gfpbench.report.summary import measured
-from gfpbench.run.recorder import image_path
-from gfpbench.types import Json, UnreadableFace
-
-if TYPE_CHECKING:
-    import cv2
-else:
-    cv2 = LazyModule("cv2")
-
-Kind: TypeAlias = Literal["degraded", "restored", "truth"]
-KINDS: tuple[Kind, ...] = ("degraded", "restored", "truth")
-
-Stores: TypeAlias = Path | Sequence[Path] | Mapping[str, Path]
-"""Where runs kept images: a folder, several, or one for each label of a Result."""
+from gfpbench.types import Json, Row
 
 FIRST, WORST = 24, 8
-EMBEDDED_SIDE_PX = 512
-EXACT_SIDE_PX = 160
-LOSSY_QUALITY = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +32,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One face: its images side by side. ``places`` holds its place in each order of ``Strips.orders``."""
+    """One face: its images side by side. ``places`` holds its place in each order of ``Strips.orders``.
+
+    ``why`` says what it stands for among the many of a large table: worst, median, best, sample; else it is empty.
+    """
 
     id: str
     size_px: tuple[int, int]
@@ -60,6 +43,7 @@ class Strip:
     parameters: tuple[tuple[str, str], ...]
     attributes: tuple[tuple[str, str], ...]
     places: tuple[int, ...]
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,37 +56,11 @@ class Strips:
     example: str = "id"
 
 
-def images_of(store: Path, case_id: str, row_id: str) -> dict[Kind, Path]:
-    """The images that a run kept of one face: ``degraded``, ``restored``, ``truth``, those that are there."""
-    paths: dict[Kind, Path] = {kind: image_path(store / case_id, row_id, kind) for kind in KINDS}
-    return {kind: path for kind, path in paths.items() if path.is_file()}
-
-
-def data_uri(path: Path, exact_side_px: int = EXACT_SIDE_PX) -> str | None:
-    """An image as text: the file itself up to so many px, else WebP of at most 512 px a side. None if unreadable."""
-    try:
-        encoded = path.read_bytes()
-        decoded = decode(encoded, str(path), KEPT_LIMITS)
-    except (OSError, UnreadableFace):
-        return None
-    pixels = to_bgr(decoded.rgb)
-    side = max(pixels.shape[:2])
-    kind = "png"
-    if side > exact_side_px or decoded.format != "PNG":
-        if side > EMBEDDED_SIDE_PX:
-            scale = EMBEDDED_SIDE_PX / side
-            pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        _, buffer = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, LOSSY_QUALITY])
-        encoded, kind = buffer.tobytes(), "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode('ascii')}"
-
-
-def ranking(group: Group, metric: str) -> list[str]:
-    """Faces from worst to best by one metric: the worst answer of any restorer decides, a failure being the worst."""
+def badness_of(group: Group, metric: str) -> dict[str, float]:
+    """How bad each image is by one metric: the worst answer of any restorer decides, a failure being the worst."""
     column = next(column for column in group.columns if column.metric == metric)
-    lines = group.restorers or group.lines
     badness: dict[str, float] = {}
-    for line in lines:
+    for line in group.restorers or group.lines:
         values = measured(line.result, metric)
         for row in line.result.rows:
             value = values.get(row.id)
@@ -113,6 +71,12 @@ def ranking(group: Group, metric: str) -> list[str]:
             else:
                 bad = -value if column.better == "higher" else value
             badness[row.id] = max(badness.get(row.id, -math.inf), bad)
+    return badness
+
+
+def ranking(group: Group, metric: str) -> list[str]:
+    """Faces from worst to best by one metric."""
+    badness = badness_of(group, metric)
     names = [name for name in group.image_ids if name in badness]
     return sorted(names, key=lambda name: -badness[name])  # stable: ties stay as listed
 
@@ -125,50 +89,62 @@ def chosen(kept: Sequence[str], worst: Sequence[str]) -> list[str]:
     return first + [name for name in kept[FIRST:] if name in extra]
 
 
-def any_of(stores: Stores) -> tuple[Path, ...]:
-    """All the folders, each once."""
-    found = [stores] if isinstance(stores, Path) else stores.values() if isinstance(stores, Mapping) else stores
-    return tuple(dict.fromkeys(found))
+def strips_of(group: Group, stores: Stores, room: int | None = None) -> Strips:
+    """The images of one table, read from the stores of its runs; bounded in number whatever was kept.
 
-
-def strips_of(group: Group, stores: Stores) -> Strips:
-    """The images of one table, read from the stores of its runs; bounded in number whatever was kept."""
-    files: dict[tuple[str, str], dict[Kind, Path]] = {}
-    owners: dict[tuple[str, tuple[Path, ...]], str] = {}  # of one case and folder there are images of one line only
-    for line in group.lines:
-        own = stores.get(line.result.label) if isinstance(stores, Mapping) else None
-        where = any_of(stores) if own is None else (own,)
-        if owners.setdefault((line.result.case.id, where), line.label) == line.label:
-            for name in line.result.image_ids:
-                found = [images_of(store, line.result.case.id, name) for store in where]
-                files[line.label, name] = next((paths for paths in found if paths), {})
-    kept = [name for name in group.image_ids if any(files.get((line.label, name)) for line in group.lines)]
-
+    Args:
+        room: of a large table, how many characters its images may take: it shows a selection of a few kinds.
+    """
+    files = files_of(group, stores)
+    ids = group.image_ids
+    kept = [name for name in ids if any((line.label, name) in files for line in group.lines)]
     by = [column.metric for column in group.columns if column.better is not None]
     rankings = [ranking(group, metric) for metric in by]
-    names = chosen(kept, rankings[0] if rankings else [])
+    uris, tried = Uris(files), dict[Drawn, Uris]()
+    if room is None:
+        names = dict.fromkeys(chosen(kept, rankings[0] if rankings else []), "")
+    else:
+        picked = of_many(kept, badness_of(group, by[0]) if by else {}, group.case.seed)
+        names, drawn = fitting(
+            picked, lambda some, drawn: tried.setdefault(drawn, Uris(files, drawn)).size(group, some), room
+        )
+        uris = tried[drawn]
     orders = [{name: place for place, name in enumerate(names)}]
     for ranked in rankings:
         place = {name: number for number, name in enumerate(ranked)}
         ordered = sorted(names, key=lambda name, place=place: place.get(name, len(place)))  # type: ignore[misc]
         orders.append({name: number for number, name in enumerate(ordered)})
-    cache: dict[Path, str | None] = {}
-    strips = tuple(_strip(group, name, files, tuple(order[name] for order in orders), cache) for name in names)
-    total = len(group.image_ids)
-    note = f"All {plural(total, 'image')}." if len(names) == total else f"{len(names)} of {plural(total, 'image')}"
-    if len(names) < len(kept):
+    shown_ones = set(names)
+    rows = {line.label: {row.id: row for row in line.result.rows if row.id in shown_ones} for line in group.lines}
+    strips = tuple(
+        _strip(group, name, rows, uris, tuple(one[name] for one in orders), why) for name, why in names.items()
+    )
+    first = "as listed" if room is None else "by kind"
+    note = _note(len(ids), names, len(kept), by, many=room is not None)
+    return Strips(strips, (first, *(f"worst {metric}" for metric in by)), note, _example(strips))
+
+
+def _note(total: int, names: Mapping[str, str], kept: int, by: Sequence[str], *, many: bool) -> str:
+    """What is shown and what is not."""
+    if len(names) == total:
+        return f"All {plural(total, 'image')}."
+    note = f"{len(names)} of {plural(total, 'image')}"
+    if many and names:
+        said = ("the {} worst", "{} nearest the median", "the {} best", "a sample of {}")
+        numbers = [list(names.values()).count(why) for why in ("worst", "median", "best", "sample")]
+        counts = [text.format(number) for text, number in zip(said, numbers, strict=True) if number]
+        return f"{note}, of {kept:,} whose images were kept: {', '.join(counts)}; by {by[0] if by else 'order'}."
+    if len(names) < kept:
         note += f": the first {FIRST} and the {len(names) - FIRST} worst of the rest by {by[0] if by else 'order'}"
-        note += f"; {plural(total - len(names), 'image')} not shown."
-    elif len(names) < total:
-        note += f"; no images of the other {total - len(names):,} were kept."
-    orders_shown = ("as listed", *(f"worst {metric}" for metric in by))
-    return Strips(strips=strips, orders=orders_shown, note=note, example=_example(strips))
+        return f"{note}; {plural(total - len(names), 'image')} not shown."
+    return f"{note}; no images of the other {total - len(names):,} were kept."
 
 
 def strip_of(group: Group, name: str, store: Path) -> Strip:
     """The images of one face of a table, whichever its run kept below this store."""
     files = {(line.label, name): images_of(store, line.result.case.id, name) for line in group.lines}
-    return _strip(group, name, files, (), {})
+    rows = {line.label: {row.id: row for row in line.result.rows if row.id == name} for line in group.lines}
+    return _strip(group, name, rows, Uris(files), (), "")
 
 
 def _example(strips: Sequence[Strip]) -> str:
@@ -189,21 +165,12 @@ def _example(strips: Sequence[Strip]) -> str:
 def _strip(
     group: Group,
     name: str,
-    files: Mapping[tuple[str, str], Mapping[Kind, Path]],
+    all_rows: Mapping[str, Mapping[str, Row]],
+    uris: Uris,
     places: tuple[int, ...],
-    cache: dict[Path, str | None],
+    why: str,
 ) -> Strip:
-    rows = {line.label: {row.id: row for row in line.result.rows}.get(name) for line in group.lines}
-
-    def uri(path: Path | None) -> str | None:
-        if path is not None and path not in cache:
-            cache[path] = data_uri(path)
-        return cache[path] if path is not None else None
-
-    def common(kind: Kind) -> str | None:
-        """The degraded image and the truth are the same for every row of a table: the first that was kept."""
-        paths = (files.get((line.label, name), {}).get(kind) for line in group.lines)
-        return uri(next((path for path in paths if path is not None), None))
+    rows = {line.label: all_rows[line.label].get(name) for line in group.lines}
 
     def image(line: Line | None, kind: Kind, label: str, shown_uri: str | None) -> Image:
         row = rows[line.label] if line is not None else None
@@ -216,14 +183,14 @@ def _strip(
 
     by_role = {line.role: line for line in reversed(group.lines)}
     given = "degraded" if group.case.has_truth else "input"
-    images = [image(by_role.get("input"), "degraded", given, common("degraded"))]
+    images = [image(by_role.get("input"), "degraded", given, uris.common(group, "degraded", name))]
     images += [
-        image(line, "restored", line.label, uri(files.get((line.label, name), {}).get("restored")))
+        image(line, "restored", line.label, uris.restored(line, name))
         for line in group.restorers
         if rows[line.label] is not None
     ]
     if group.case.has_truth:
-        images.append(image(by_role.get("truth"), "truth", "ground truth", common("truth")))
+        images.append(image(by_role.get("truth"), "truth", "ground truth", uris.common(group, "truth", name)))
     row = next(row for line in sorted(group.lines, key=lambda line: line.role == "truth") if (row := rows[line.label]))
     return Strip(
         id=name,
@@ -232,6 +199,7 @@ def _strip(
         parameters=tuple((printable(key), brief(value)) for key, value in sorted(row.parameters.items())),
         attributes=tuple((printable(key), brief(value)) for key, value in sorted(row.attributes.items())),
         places=places,
+        why=why,
     )
 
 

@@ -56,7 +56,8 @@ def measure(
         protocols: names of ``gfpbench list protocols``; all of them are measured in one pass over the images.
         batch_size: how many images of equal size the restorer is given at once. Part of the record. Where None it is
             8, or the nearest below with which the last batch is smaller, so that a smaller batch is tried too.
-        keep_images: how many images from the start are kept as PNG, besides the eight worst.
+        keep_images: how many images from the start are kept as PNG, besides the eight worst; of more than 2,000 also
+            the eight best and a sample of 24.
         isolate, seconds_per_image: whether the restorer works in a process of its own, and how long it may take for an
             image; see ``load``.
         progress: told how many faces are done.
@@ -177,7 +178,8 @@ class _Run:
             CannotGoOn: where something of these is no longer as it was.
         """
         metrics = {metric.name: {"better": metric.better} for metric in self.parts.metrics}
-        kept = Kept(self.folder, self.keep_images, KEPT_WORST, metrics)
+        count, seed = len(self.parts.ids(self.case)), self.case.seed
+        kept = Kept(self.folder, self.keep_images, KEPT_WORST, metrics, images=count, seed=seed)
         run = Pass(self.parts, self.case.seed, self.device, kept, self.features, Seen())
         todo, files = self._told(), set(files_of(self.parts).items())
         if complete:

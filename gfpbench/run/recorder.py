@@ -26,19 +26,54 @@ else:
 
 KINDS = ("degraded", "restored", "truth")
 
+MANY = 2000
+"""Images of one case, above which the best and a sample are kept (and shown) besides the first and the worst."""
+FAILED, BEST, SAMPLE = 2, 8, 24
+
+
+def image_stem(image_id: str) -> str:
+    """What the files of an image are called before their kind: any name; what a file system could mistake is replaced,
+    and a hash keeps it apart from its likes."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", image_id).strip("._")[-60:] or "image"
+    if plain != image_id:
+        plain += "-" + hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return plain
+
 
 def image_path(folder: Path, image_id: str, kind: str) -> Path:
     """Where a kept image lies.
 
     Args:
         folder: of the case, ``store / case.id``.
-        image_id: any name; what a file system could mistake is replaced, and a hash keeps it apart from its likes.
+        image_id: any name.
         kind: ``degraded``, ``restored`` or ``truth``.
     """
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", image_id).strip("._")[-60:] or "image"
-    if plain != image_id:
-        plain += "-" + hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return folder / "images" / f"{plain}.{kind}.png"
+    return folder / "images" / f"{image_stem(image_id)}.{kind}.png"
+
+
+def sample_key(image_id: str, seed: int) -> bytes:
+    """The images with the smallest keys are the sample of this seed, whichever others there are."""
+    return hashlib.sha256(f"{seed}/{image_id}".encode("utf-8", "surrogatepass")).digest()
+
+
+class _Top:
+    """The names of the few entries that rank highest; of equal ones the earlier."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.names: set[str] = set()
+        self._heap: list[tuple[float, int, str]] = []  # the lowest of them first
+
+    def add(self, rank: float, number: int, name: str) -> str | None:
+        """Take in the ``number``-th entry of all. Returns the name that goes for it, its own where it is too low."""
+        # Of two that are equal the earlier one stays: -number makes it the larger entry.
+        heapq.heappush(self._heap, (rank, -number, name))
+        self.names.add(name)
+        if len(self._heap) <= self.count:
+            return None
+        gone = heapq.heappop(self._heap)[2]
+        self.names.discard(gone)
+        return gone
 
 
 class Kept:
@@ -49,33 +84,61 @@ class Kept:
         first: how many images from the start are kept.
         worst: how many of the worst are kept besides; failed ones count as worse than any number.
         metrics: their records by name; ``psnr_rgb`` ranks where it is measured, else the first by name.
+        images: how many the case has. Of more than ``MANY`` the ``BEST`` best and a sample of ``SAMPLE`` are kept too
+            (but where ``first`` is 0), and the first ``FAILED`` failures are kept beside the worst, not among them.
+        seed: of the case, and of the sample.
     """
 
-    def __init__(self, folder: Path, first: int, worst: int, metrics: Mapping[str, Mapping[str, Json]]) -> None:
-        self.folder, self.first, self.worst = folder, first, worst
+    def __init__(
+        self,
+        folder: Path,
+        first: int,
+        worst: int,
+        metrics: Mapping[str, Mapping[str, Json]],
+        *,
+        images: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self.folder, self.first, self.seed = folder, first, seed
+        self.many = images > MANY and first > 0
         self._metric = "psnr_rgb" if "psnr_rgb" in metrics else min(metrics, default=None)
         self._sign = -1.0 if self._metric is None or metrics[self._metric]["better"] == "higher" else 1.0
-        self._heap: list[tuple[float, int, str]] = []  # the least bad of the worst on top
+        self._worst, more = _Top(worst), (FAILED, BEST, SAMPLE) if self.many else (0, 0, 0)
+        self._failed, self._best, self._sample = map(_Top, more)
+        self._tops = (self._worst, self._failed, self._best, self._sample)
         self._seen = 0
         self._first: set[str] = set()
+        self._gone: set[str] | None = None  # since the last ``prune``; None before the first
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take note of the next rows, in the order of the run."""
         for row in rows:
             if self._seen < self.first:
                 self._first.add(row.id)
-            badness = self._badness(row)
-            if badness is not None and self.worst > 0:
-                # Of two that are equally bad the earlier one stays: -index makes it the larger entry.
-                heapq.heappush(self._heap, (badness, -self._seen, row.id))
-                if len(self._heap) > self.worst:
-                    heapq.heappop(self._heap)
+            for top, rank in self._ranks(row):
+                gone = top.add(rank, self._seen, row.id)
+                if gone is not None and self._gone is not None:
+                    self._gone.add(gone)
             self._seen += 1
+
+    def _ranks(self, row: Row) -> Iterator[tuple[_Top, float]]:
+        badness = self._badness(row)
+        if self.many:
+            yield self._sample, -int.from_bytes(sample_key(row.id, self.seed)[:6])
+            if row.failure is not None:
+                yield self._failed, 0.0
+            elif badness is not None:
+                yield self._best, -badness
+        if badness is not None and not (self.many and row.failure is not None):
+            yield self._worst, badness
 
     @property
     def ids(self) -> set[str]:
         """The names of the images that are kept, as far as the run has come."""
-        return self._first | {image_id for _, _, image_id in self._heap}
+        return self._first.union(*(top.names for top in self._tops))
+
+    def _keeps(self, image_id: str) -> bool:
+        return image_id in self._first or any(image_id in top.names for top in self._tops)
 
     def write(self, rows: Sequence[Row], shown: Mapping[str, ImageBatch | None]) -> dict[str, str]:
         """Save those images of a batch that are kept now. Call it after ``add`` and before the rows are committed.
@@ -87,14 +150,13 @@ class Kept:
         Returns:
             the name and the sha256 of each file.
         """
-        kept = self.ids
         written: dict[str, str] = {}
         for kind, batch in shown.items():
             there = () if batch is None else batch.ids
             for row in rows:
                 if row.id not in there:  # a failed one must not keep the image of an earlier try
                     image_path(self.folder, row.id, kind).unlink(missing_ok=True)
-            chosen = [index for index, image_id in enumerate(there) if image_id in kept]
+            chosen = [index for index, image_id in enumerate(there) if self._keeps(image_id)]
             if batch is None or not chosen:
                 continue
             (self.folder / "images").mkdir(parents=True, exist_ok=True)
@@ -106,11 +168,16 @@ class Kept:
         return written
 
     def prune(self) -> None:
-        """Remove every other file among the images: those no longer among the worst, and leavings of a killed run."""
-        wanted = self._wanted()
-        for path in (self.folder / "images").glob("*"):
-            if path.name not in wanted:
-                path.unlink()
+        """Remove every other file among the images: those no longer kept, and at first the leavings of a killed run."""
+        if self._gone is None:
+            wanted = self._wanted()
+            for path in (self.folder / "images").glob("*"):
+                if path.name not in wanted:
+                    path.unlink()
+        for image_id in self._gone or ():
+            for kind in KINDS if not self._keeps(image_id) else ():
+                image_path(self.folder, image_id, kind).unlink(missing_ok=True)
+        self._gone = set()
 
     def changed(self, written: Mapping[str, str]) -> str | None:
         """The first image that is kept now and is gone or not what was written; None where all are."""

@@ -11,7 +11,7 @@ import pytest
 
 from gfpbench import baselines
 from gfpbench.baselines import inputs, pairing, scores
-from gfpbench.report import folder, strips
+from gfpbench.report import folder, page_images
 from gfpbench.types import Result
 from tests.unit.baselines import test_command_and_plugin as use
 from tests.unit.baselines import test_decide as decided
@@ -30,12 +30,12 @@ def _vanished_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _images_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strips, "images_of", _of_the_first(strips.images_of))
+    monkeypatch.setattr(page_images, "kept_files", _of_the_first(page_images.kept_files))
 
 
 def _of_the_first(real: Callable[..., Any]) -> Callable[..., Any]:
     seen: dict[str, Any] = {}
-    return lambda store, case_id, row_id: seen.setdefault(f"{case_id} {row_id}", real(store, case_id, row_id))
+    return lambda folder, names: seen.setdefault(folder.name, real(folder, names))
 
 
 def _unreadable_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,12 @@ from markupsafe import Markup
 
 from gfpbench import report
 from gfpbench.baselines import compare
-from gfpbench.report import charts, display, formatting, junit, page, strips, text
+from gfpbench.report import charts, display, formatting, junit, page, page_images, row_table, selection, strips, text
 from gfpbench.report import summary as summarise
 from gfpbench.statistics import Mean
-from gfpbench.types import BadInput, Problem, Result
+from gfpbench.types import BadInput, Problem, Result, Row
 from tests.unit.report import laws, sample, test_display
+from tests.unit.report import test_large_pages as large_pages
 
 # The package's function `summary` hides the module of the same name.
 summary_module = sys.modules["gfpbench.report.summary"]
@@ -205,13 +206,14 @@ def test_images_of_another_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     """One restorer's images are listed without the one that is missing, and all after it move up."""
     results = sample.bench(tmp_path, sample.crops(3), {"a": sample.sharpen(1), "b": sample.sharpen(0.3)})
     laws.images_match_by_name(page.render(results, [tmp_path], "t"), results, tmp_path)
-    real, names = strips.images_of, results[0].image_ids
+    real = page_images.kept_files
 
-    def shifted(store: Path, case_id: str, row_id: str) -> Any:
-        other = names[(names.index(row_id) + 1) % len(names)]
-        return real(store, case_id, other if case_id.startswith("b-") else row_id)
+    def shifted(folder: Path, names: Sequence[str]) -> Any:
+        found = real(folder, names)
+        others = [*names[1:], names[0]]
+        return dict(zip(names, map(found.get, others), strict=True)) if folder.name.startswith("b-") else found
 
-    monkeypatch.setattr(strips, "images_of", shifted)
+    monkeypatch.setattr(page_images, "kept_files", shifted)
     with pytest.raises(AssertionError):
         laws.images_match_by_name(page.render(results, [tmp_path], "t"), results, tmp_path)
 
@@ -344,7 +346,7 @@ def test_a_strip_of_another_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     """What a notebook displays as one face are the images of the next."""
     found = sample.bench(tmp_path, sample.crops(2, 32), {"sharp": sample.sharpen(0.5)})[1]
     test_display.shows_the_face(tmp_path, found)
-    real, (first, other) = strips.images_of, found.image_ids
+    real, (first, other) = page_images.images_of, found.image_ids
     monkeypatch.setattr(
         strips, "images_of", lambda store, case, name: real(store, case, other if name == first else name)
     )
@@ -358,3 +360,45 @@ def test_names_not_escaped_in_a_notebook(monkeypatch: pytest.MonkeyPatch, tmp_pa
     for html in (display.summary_html(test_display.hostile()), test_display.hostile_strip(tmp_path)):
         with pytest.raises(AssertionError):
             test_display.nothing_runs_and_names_are_text(html)
+
+
+def test_the_first_shown_as_a_sample() -> None:
+    def first(kept: Sequence[str], badness: Mapping[str, float], seed: int) -> dict[str, str]:
+        found = selection.of_many(kept, badness, seed)
+        others = [name for name in kept if found.get(name, "sample") == "sample"][: selection.SAMPLE]
+        return {name: why for name, why in found.items() if why != "sample"} | dict.fromkeys(others, "sample")
+
+    with pytest.raises(AssertionError, match="sample"):
+        large_pages.stands_for_the_others(first)
+
+
+def test_the_worst_of_the_sample_shown_as_the_median() -> None:
+    def low(kept: Sequence[str], badness: Mapping[str, float], seed: int) -> dict[str, str]:
+        found = selection.of_many(kept, badness, seed)
+        sample_names = [name for name, why in found.items() if why == "sample"]
+        others = sorted(sample_names, key=lambda name: -badness[name])[:4]
+        return {name: "median" if name in others else why for name, why in found.items() if why != "median"}
+
+    with pytest.raises(AssertionError):
+        large_pages.stands_for_the_others(low)
+
+
+def test_a_page_that_outgrows_its_room() -> None:
+    def careless(names: Any, size_of: Any, room: int) -> Any:
+        return names, next((one for one in selection.SIZES if size_of(list(names), one) <= room), selection.SIZES[-1])
+
+    with pytest.raises(AssertionError, match="too large"):
+        large_pages.keeps_within_its_room(careless)
+
+
+def test_a_failure_with_a_number_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    scored = [dataclasses.replace(one, rows=tuple(map(_with_a_score, one.rows))) for one in large_pages.many()]
+    (group,) = summarise(scored).groups
+    large_pages.rows_are_the_results(row_table.row_table(group, 1).text, scored)
+    monkeypatch.setattr(row_table, "_score", lambda row, metric: row.scores.get(metric))
+    with pytest.raises(AssertionError):
+        large_pages.rows_are_the_results(row_table.row_table(group, 1).text, scored)
+
+
+def _with_a_score(row: Row) -> Row:
+    return dataclasses.replace(row, scores={"psnr_rgb": row.scores["psnr_rgb"] or 1.0})
