@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -154,6 +155,22 @@ def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> No
     data = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
     with replacing(path, durable=durable) as file:
         file.write(data)
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Find out before hours of work whether files can be written into a folder, which is not made for it.
+
+    Raises:
+        DiskRefused: where it, or the nearest folder above it that is there, takes no file.
+    """
+    there = folder.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    with disk(folder):
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+        with tempfile.TemporaryFile(dir=there):
+            pass
 
 
 @contextmanager

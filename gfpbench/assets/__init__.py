@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gfpbench.assets.errors import FetchFailed, LicenceNotAccepted, MirrorFailed
     from gfpbench.assets.fetching import Fetched, Source, fetch, fetch_many, offline
     from gfpbench.assets.licences import ask_on_terminal, is_accepted
-    from gfpbench.assets.loading import existing_file, find_weights, load_arrays, load_weights, program_in
+    from gfpbench.assets.loading import disguise, existing_file, find_weights, load_arrays, load_weights, program_in
     from gfpbench.assets.nested_weights import FoundWeights
     from gfpbench.assets.resource_limits import refuse_short_records
     from gfpbench.assets.store import Status, describe, home, path, status
@@ -45,6 +45,7 @@ __all__ = [
     "offline",
     # read it
     "FoundWeights",
+    "disguise",
     "existing_file",
     "find_weights",
     "load_arrays",

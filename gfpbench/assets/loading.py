@@ -186,10 +186,12 @@ def existing_file(path: Path) -> Path:
     """The path of a file that is there. Raises BadInput where it is not, or where there can be none of that name."""
     spelled = shown(str(path), longest=300)
     try:
-        there = path.is_file()
+        there, folder = path.is_file(), path.is_dir()
     except (OSError, ValueError) as error:  # a name of over 255 bytes, or with a zero byte in it
         said = error.strerror if isinstance(error, OSError) else str(error)
         raise BadInput(f"{spelled}: there is no such file ({said})") from error
+    if folder:
+        raise BadInput(f"{spelled}: is a folder, and a file is needed: give the path of one in it")
     if not there:
         raise BadInput(f"{spelled}: there is no such file")
     return path

@@ -43,6 +43,7 @@ def parity_(
 
     Exit code 1 where a candidate is unsafe; 2 where a control fails (the reference against itself, a damaged copy).
     """
+    from gfpbench.disk import refuse_unwritable
     from gfpbench.parity import measure_parity
     from gfpbench.report.parity import parity_lines, parity_table, write_parity
     from gfpbench.run import refuse_inside_inputs
@@ -52,6 +53,7 @@ def parity_(
         raise BadInput(f"--report {report}: is a file; give a folder")
     case = Case(faces, degradation, reference, seed=seed, size_px=size, limit=limit, draws=draws)
     refuse_inside_inputs(case, report)
+    refuse_unwritable(report)
     with models_talk_to_stderr(as_json):
         found = measure_parity(
             case,
@@ -90,11 +92,21 @@ def export_(
 
     Exit code 1 where the file is unsafe: then it was not written.
     """
+    from gfpbench.disk import refuse_unwritable
     from gfpbench.parity.export import Unlike, export
     from gfpbench.report.parity import parity_lines, write_parity
-    from gfpbench.types import Case
+    from gfpbench.run import refuse_inside_inputs
+    from gfpbench.types import BadInput, Case
 
+    if onnx.is_dir():
+        raise BadInput(f"--onnx {onnx}: is a folder; give the file to write, as in {onnx / 'network.onnx'}")
+    if report is not None and report.exists() and not report.is_dir():
+        raise BadInput(f"--report {report}: is a file; give a folder")
     case = Case(faces, degradation, restorer, limit=limit, size_px=size)
+    for folder in (onnx.parent, report):
+        if folder is not None:
+            refuse_inside_inputs(case, folder)
+            refuse_unwritable(folder)
     try:
         done = export(restorer, onnx, case=case, number=dtype, opset=opset, even_unsafe=even_unsafe)
     except Unlike as unlike:

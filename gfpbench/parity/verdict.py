@@ -114,17 +114,19 @@ def _said(
     if outcome == "bit-equal":
         return [f"every value of {len(images)} outputs is the same"]
     lines: list[str] = []
-    for group, said in (("face", "faces"), ("other", "other inputs")):
+    for group, kind in (("face", "face"), ("other", "other input")):
         own = [one for one in images if (one.group == "face") == (group == "face") and not one.failure]
         if not own or group not in bounds:
             continue
+        said = kind if len(own) == 1 else f"{kind}s"
         bound, beyond = bounds[group], [one for one in own if not one.within]
         most, mean = max(one.max_levels for one in own), max(one.mean_levels for one in own)
         figures = (
             f"up to {most:.3g} levels, {mean:.2g} in the mean; bound {bound.max_levels:.3g} and {bound.mean_levels:.2g}"
         )
         if beyond:
-            more = f"{len(beyond)} of {len(own)} {said} differ by more than {bound.precision} explains ({figures})"
+            verb = "differs" if len(beyond) == 1 else "differ"
+            more = f"{len(beyond)} of {len(own)} {said} {verb} by more than {bound.precision} explains ({figures})"
             lines.insert(0, more)
         else:
             lines.append(f"{len(own)} {said} within the arithmetic of {bound.precision} ({figures})")
@@ -133,7 +135,8 @@ def _said(
         lines.append(f"{seen:.1%} of the values of a face differ by more than 4 levels")
     if outcome == "different but as good" and quality:
         faces = sum(one.group == "face" for one in images)
-        lines.append(f"no metric against the truth is worse, as far as {faces} faces tell")
+        told = "1 face tells" if faces == 1 else f"{faces} faces tell"
+        lines.append(f"no metric against the truth is worse, as far as {told}")
     return lines
 
 

@@ -134,7 +134,7 @@ def recognised(weights: Mapping[str, torch.Tensor]) -> str:
     """
     has = weights.keys().__contains__
     if has("stylegan_decoder.constant_input.weight") and has("condition_scale.0.0.weight"):
-        if has("conv_body_first.weight"):
+        if has("conv_body_first.weight") or has("conv_body_down.0.conv1.weight"):
             return "GFPGANv1Clean"
         if has("conv_body_first.0.weight") and has("conv_body_down.0.conv2.1.weight"):
             return "GFPGANv1"

@@ -46,9 +46,10 @@ def external_data(path: Path) -> dict[str, Json]:
         ``external_weights_sha256``: over these names and the sha256 of each file.
 
     Raises:
-        BadInput: where the file cannot be parsed, or one that it names is not there.
+        BadInput: where the file cannot be parsed, or one that it names is not there or shorter than the weights in it.
     """
-    names = sorted(_locations(path))
+    needed = _locations(path)
+    names = sorted(needed)
     if not names:
         return {}
     listing = hashlib.sha256()
@@ -56,6 +57,8 @@ def external_data(path: Path) -> dict[str, Json]:
         file = path.parent / name
         if not file.is_file():
             raise BadInput(f"{path} keeps weights in {name}, and there is no {file}: put it beside the network")
+        if (size := file.stat().st_size) < needed[name]:
+            raise BadInput(f"{file} has {size:,} bytes, and the weights of {path} there take {needed[name]:,}: cut off")
         listing.update(f"{name}\0{file_sha256(file)}\n".encode())
     return {"external_weights": names, "external_weights_sha256": listing.hexdigest()}
 
@@ -81,15 +84,18 @@ def weight_types(path: Path) -> dict[str, int]:
     return counts
 
 
-def _locations(path: Path) -> set[str]:
-    """Every file that a tensor says it lies in."""
-    found: set[str] = set()
+def _locations(path: Path) -> dict[str, int]:
+    """Every file that a tensor says it lies in, and the bytes that it has to have for that."""
+    found: dict[str, int] = {}
     waiting = [_parsed(path)]
     while waiting:
         message = waiting.pop()
         for field, value in message.ListFields():
             if field.name == "external":
-                found |= {entry.value for entry in value if entry.key == "location"}
+                told = {entry.key: entry.value for entry in value}
+                ends = sum(int(told[key]) for key in ("offset", "length") if told.get(key, "").isdecimal())
+                if "location" in told:
+                    found[told["location"]] = max(found.get(told["location"], 0), ends)
             elif field.message_type is not None:
                 waiting += value
     return found
@@ -102,7 +108,7 @@ def _parsed(path: Path) -> Any:
     try:
         model.ParseFromString(path.read_bytes())
     except DecodeError as error:
-        raise BadInput(f"{path} is not an ONNX network: {error}") from error
+        raise BadInput(f"{path} is not an ONNX network, or one that is cut off: {error}") from error
     return model
 
 

@@ -72,6 +72,10 @@ def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwor
     refuse_unknown_words(options)
     path = Path(argument).expanduser()
     provider = _provider(options, device)
+    assets.existing_file(path)
+    if (reason := assets.disguise(path)) is not None:
+        raise BadInput(f"{path} is not an ONNX network: {reason}")
+    beside = external_data(path)  # first: its lines say what is missing and where
     session = _session(path, options, provider)
     taken = _image_input(session, path)
     extras = _extra_inputs(session, taken, options, path)
@@ -119,7 +123,7 @@ def load_onnx(argument: str, *, device: str = "cpu", **given: str) -> FaceNetwor
             "inputs": {name: value.item() for name, (value, _) in extras.items()},
             "weights": path.name,
             "weights_sha256": file_sha256(path),
-            **external_data(path),
+            **beside,
         },
     )
     network.ran = what_ran
@@ -160,19 +164,19 @@ def _session(path: Path, options: Options, provider: str, *, optimised: int = 1,
         BadInput: for what is no network, and where onnxruntime left the provider aside and would run on the CPU.
     """
     onnxruntime = _onnxruntime(options)
-    assets.existing_file(path)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     if not optimised:
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    settings.log_severity_level = 3  # errors come as exceptions; warnings about opsets help nobody here
+    settings.log_severity_level = 4  # errors come as exceptions; warnings about opsets help nobody here
     settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # see ``_nodes``
     try:
         session = onnxruntime.InferenceSession(
             str(path), settings, providers=list(dict.fromkeys([provider, "CPUExecutionProvider"]))
         )
     except Exception as error:  # onnxruntime's errors have no common type of their own
-        line = " ".join(str(error).split())[:200]
+        line = " ".join(str(error).split())
+        line = line if len(line) <= 300 else f"... {line[-280:]}"  # places in its source come first, the reason last
         raise BadInput(f"{path} is not an ONNX network that onnxruntime can run: {line}") from error
     if provider not in session.get_providers():
         raise BadInput(

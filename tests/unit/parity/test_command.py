@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from gfpbench import devices
 from gfpbench.cli import app
+from gfpbench.disk import DiskRefused
 from gfpbench.parity import Parity, Timed
 from gfpbench.parity.timing import with_speed
 from gfpbench.speed import Speed
@@ -61,6 +62,28 @@ def test_an_unknown_name_leaves_nothing(project: Path) -> None:
     done = CliRunner().invoke(app, ["parity", "bicubic", "bicubik", *OPTIONS])
     assert isinstance(done.exception, BadInput)
     assert not (project / "parity").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("parity", "bicubic", "python:parity_model:same", "--report", "parity_model.py"),
+        ("parity", "bicubic", "python:parity_model:same", "--report", "parity_model.py/below"),
+        ("export", "nano", "--onnx", "folder"),
+        ("export", "nano", "--onnx", "parity_model.py/nano.onnx"),
+        ("export", "nano", "--onnx", "nano.onnx", "--report", "parity_model.py"),
+    ],
+)
+def test_a_place_that_takes_no_file_is_told_before_anything_is_measured(
+    words: tuple[str, ...], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "folder").mkdir()
+    monkeypatch.setattr("gfpbench.parity.measuring.measure_parity", None)
+    monkeypatch.setattr("gfpbench.parity.export.export", None)
+    done = CliRunner().invoke(app, list(words))
+    assert isinstance(done.exception, BadInput | DiskRefused), done.output
+    assert words[-1] in str(done.exception) or "parity_model.py" in str(done.exception)
+    assert {path.name for path in project.iterdir()} == {"parity_model.py", "folder"}
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:x", "mps", "xpu", "directml"])

@@ -189,6 +189,10 @@ def with_nan(tensor: torch.Tensor) -> torch.Tensor:
             r"not fit GFPGANv1Clean: 1 of \d+ weights are missing \(first: final_conv.bias",
         ),
         (without("stylegan_decoder.noises.noise3"), r"weights are missing \(first: stylegan_decoder.noises.noise3"),
+        (
+            lambda w: {name.replace("conv_body_first", "first"): tensor for name, tensor in w.items()},
+            r"GFPGANv1Clean: 2 of \d+ weights are missing \(first: conv_body_first.weight\); 2 are not known there",
+        ),
         (lambda w: {**w, "extra": torch.ones(1)}, r"1 are not known there \(first: extra"),
         (changed("final_conv.bias", lambda t: t[:-1]), r"1 have another shape \(first: final_conv.bias is \(15,\)"),
         (

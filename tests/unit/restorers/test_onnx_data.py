@@ -102,6 +102,11 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "w.bin").unlink()
     with pytest.raises(BadInput, match=r"keeps weights in w.bin, and there is no .*w.bin: put it beside"):
         external_data(path)
+    with pytest.raises(BadInput, match=r"keeps weights in w.bin, and there is no .*w.bin: put it beside"):
+        load(f"onnx:{path}")
+    (tmp_path / "w.bin").write_bytes(bytes(5))
+    with pytest.raises(BadInput, match=r"w.bin has 5 bytes, and the weights of .*net.onnx there take 12: cut off"):
+        load(f"onnx:{path}")
     (tmp_path / "net.onnx").write_bytes(b"\xff" * 50)
     with pytest.raises(BadInput, match="is not an ONNX network"):
         external_data(path)

@@ -253,6 +253,26 @@ def test_files_that_are_no_onnx(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(BadInput, match=r"give range=signed\|unit"):
         load(f"onnx:{path}?range=bytes")
+    path.write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(BadInput, match="it is a web page"):
+        load(f"onnx:{path}")
+    with pytest.raises(BadInput, match="is a folder, and a file is needed"):
+        load(f"onnx:{tmp_path}")
+
+
+@pytest.mark.parametrize(("field", "said"), [("opset", "opset"), ("ir", "IR version: 99")])
+def test_a_version_that_onnxruntime_does_not_know_is_said(
+    field: str, said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    onnx = pytest.importorskip("onnx", reason="needs onnx: pip install gfpbench[test]")
+    model = onnx.load(str(written(tmp_path / "net.onnx", [1, 3, 64, 64])))
+    model.ir_version = 99 if field == "ir" else model.ir_version
+    model.opset_import[0].version = 99 if field == "opset" else model.opset_import[0].version
+    onnx.save(model, str(tmp_path / "new.onnx"))
+    with pytest.raises(BadInput, match=said) as caught:
+        load(f"onnx:{tmp_path / 'new.onnx'}")
+    assert len(str(caught.value)) < 300 + 100 + len(str(tmp_path))
+    assert capfd.readouterr().err == ""
 
 
 def test_without_onnxruntime_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
