@@ -132,22 +132,27 @@ def compare(
 
 def matrix_(
     results: Annotated[
-        list[Path], typer.Argument(help="results.json files, folders that hold one, or folders of such folders.")
+        list[str],
+        typer.Argument(
+            help="results.json files, folders that hold one, or folders of such folders. Runs of one torch on one "
+            "device become columns, the last one the newest: NAME=PATH names a run; else its folder does."
+        ),
     ],
     to: Annotated[Path, typer.Option(help="Folder for matrix.html.")] = Path("report"),
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as markdown instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the same cases across torch versions or devices, relative to the newest version.
+    """Compare the same cases across torch versions, devices or runs, relative to the newest.
 
     Exit code 1 where a version is worse than the newest or measured something else.
     """
     from gfpbench import report as reports
     from gfpbench import results as stored
 
-    read = tuple(result for path in results for file in _files_in(path) for result in stored.read(file))
+    named = [(name, result) for name, file in _named_files(results) for result in stored.read(file)]
+    runs, read = [name for name, _ in named], [result for _, result in named]
     _refuse_inside_inputs(read, to)
-    found = reports.matrix(read)
+    found = reports.matrix(read, runs)
     if markdown:
         print(reports.matrix_markdown(found))
     elif as_json:
@@ -155,7 +160,7 @@ def matrix_(
     else:
         head, *rows = reports.matrix_table(found)
         print_table(head, rows, 200)
-        say(*found.notes, f"report: {reports.write_matrix(read, to)}")
+        say(*found.notes, f"report: {reports.write_matrix(read, to, runs)}")
     if not found.passed:
         raise typer.Exit(1)
 
@@ -184,15 +189,8 @@ def history_(
     from gfpbench import results as stored
     from gfpbench.disk import write_whole
     from gfpbench.report import history as over
-    from gfpbench.types import BadInput
 
-    read: list[over.Run] = []
-    for text in runs:
-        name, given, path = text.rpartition("=") if not Path(text).exists() else ("", "", text)
-        files = _files_in(Path(path))
-        if given and len(files) > 1:
-            raise BadInput(f"{text}: {path} holds {len(files)} runs, which one name cannot tell apart")
-        read += [over.Run(name or file.parent.absolute().name, stored.read(file)) for file in files]
+    read = [over.Run(name, stored.read(file)) for name, file in _named_files(runs)]
     _refuse_inside_inputs([result for run in read for result in run.results], to)
     found = over.history(read)
     if csv is not None:
@@ -209,6 +207,20 @@ def history_(
         say(*over.history_lines(found), f"history: {over.write_history(found, to)}")
     if found.newest_is_worse:
         raise typer.Exit(1)
+
+
+def _named_files(runs: Iterable[str]) -> list[tuple[str, Path]]:
+    """The results.json of ``NAME=PATH`` or ``PATH``, each with a name of its run: else its folder's."""
+    from gfpbench.types import BadInput
+
+    found: list[tuple[str, Path]] = []
+    for text in runs:
+        name, given, path = text.rpartition("=") if not Path(text).exists() else ("", "", text)
+        files = _files_in(Path(path))
+        if given and len(files) > 1:
+            raise BadInput(f"{text}: {path} holds {len(files)} runs, which one name cannot tell apart")
+        found += [(name or file.parent.absolute().name, file) for file in files]
+    return found
 
 
 def _files_in(path: Path) -> list[Path]:

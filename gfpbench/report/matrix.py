@@ -1,9 +1,8 @@
-"""The same cases under several versions of torch or on several devices: one table of differences against the newest."""
+"""The same cases under several versions of torch, devices or runs: one table of differences against the newest."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from gfpbench.report.formatting import (
     with_note,
     write_page,
 )
+from gfpbench.report.matrix_columns import Column, columns, newest_first
 from gfpbench.report.summary import measured
 from gfpbench.statistics import best_of, mean_of
 from gfpbench.types import BadInput, Case, Json, Result, VerdictKind
@@ -29,9 +29,6 @@ CellKind: TypeAlias = VerdictKind | Literal["absent"]
 
 IMAGES = "images"
 """The row of each case that says how many images there are, and how many were restored to the same bytes."""
-
-_Key: TypeAlias = tuple[str, str, str]
-"""torch, device, name of the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,28 +116,33 @@ class Matrix:
         return {"versions": list(self.versions), "rows": rows, "passed": self.passed}
 
 
-def matrix(results: Sequence[Result]) -> Matrix:
+def matrix(results: Sequence[Result], runs: Sequence[str] = ()) -> Matrix:
     """Compare every version with the newest, case by case and image by image.
 
     Args:
         results: of several versions of torch, or devices; their environment records say which.
+        runs: of each Result the name of the run that it comes from, oldest first. Where two runs measured one case with
+            the same torch on the same device (two commits of one machine), the runs are columns.
 
     Raises:
-        BadInput: where there are not two versions, or one measured a case twice.
+        BadInput: where there are not two versions or runs, or one measured a case twice.
     """
-    by_key: dict[_Key, dict[Case, Result]] = {}
-    for result in results:
-        measured_by = by_key.setdefault(_key(result), {})
+    by_key: dict[Column, dict[Case, Result]] = {}
+    for result, key in zip(results, columns(results, runs), strict=True):
+        measured_by = by_key.setdefault(key, {})
         if result.case in measured_by:
             raise BadInput(
-                f"{result.case.id}: measured twice with {_label(_key(result), True)}: give one file for each"
+                f"{result.case.id}: measured twice with {key.label(True)}: give one file for each, or a name to each "
+                "run: gfpbench matrix before=PATH after=PATH"
             )
         measured_by[result.case] = result
-    keys = sorted(by_key, key=lambda key: (_release(key[0]), key[1] == "cpu"), reverse=True)
+    keys = newest_first(by_key)
     if len(keys) < 2:
-        only = _label(keys[0], True) if keys else "nothing"
-        raise BadInput(f"a matrix needs results of two versions of torch or two devices, and these hold {only}")
-    devices = len({key[1:] for key in keys}) > 1
+        only = keys[0].label(True) if keys else "nothing"
+        raise BadInput(
+            f"a matrix needs results of two versions of torch, two devices or two runs, and these hold {only}"
+        )
+    devices = len({(key.device, key.device_name) for key in keys}) > 1
     newest, *others = keys
     cases = list(dict.fromkeys(case for key in keys for case in by_key[key]))
     rows: list[MatrixRow] = []
@@ -148,7 +150,7 @@ def matrix(results: Sequence[Result]) -> Matrix:
         reference = by_key[newest].get(case)
         found = [by_key[key].get(case) for key in others]
         rows += _rows_of_case(case, reference, found, questions=len(cases) * len(others))
-    return Matrix(tuple(_label(key, devices) for key in keys), tuple(rows))
+    return Matrix(tuple(key.label(devices) for key in keys), tuple(rows))
 
 
 def matrix_table(table: Matrix) -> list[list[str]]:
@@ -177,15 +179,21 @@ LEGEND = (
 
 
 def write_matrix(
-    results: Sequence[Result], directory: Path, *, title: str = "The same cases, version by version"
+    results: Sequence[Result],
+    directory: Path,
+    runs: Sequence[str] = (),
+    *,
+    title: str = "The same cases, version by version",
 ) -> Path:
     """Write ``matrix.html`` into a folder, whole or not at all; it asks nothing of the network.
 
     Raises:
         BadInput: as ``matrix`` does.
     """
-    table = matrix(results)
-    environments = {_label(_key(result), True): dict(result.environment) for result in results}
+    table = matrix(results, runs)
+    environments = {
+        key.label(True): dict(result.environment) for key, result in zip(columns(results, runs), results, strict=True)
+    }
     html = (
         pages()
         .get_template("matrix.html")
@@ -274,22 +282,6 @@ def _same_bytes(one: Mapping[str, Json], other: Mapping[str, Json]) -> bool:
 def _where(found: Sequence[tuple[str, str]]) -> str:
     versions, cases = (list(dict.fromkeys(names)) for names in zip(*found, strict=True))
     return f"{', '.join(versions)}: {cases[0] if len(cases) == 1 else plural(len(cases), 'case')}"
-
-
-def _key(result: Result) -> _Key:
-    record = result.environment
-    return str(record.get("torch", "")), str(record.get("device", "cpu")), str(record.get("device_name", ""))
-
-
-def _label(key: _Key, with_device: bool) -> str:
-    torch, device, name = key
-    label = f"torch {printable(torch.partition('+')[0] or 'unknown', 30)}"
-    return f"{label}, {printable(f'{device} {name}'.strip(), 50)}" if with_device else label
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """``2.10.0+cu128`` after ``2.9.1``; what is no number counts as the oldest."""
-    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3])
 
 
 def _finite(value: float | None) -> Json:

@@ -147,6 +147,24 @@ def test_what_is_no_matrix_is_refused_in_one_line(results: Sequence[Result], sai
         matrix(results)
 
 
+def test_two_runs_of_one_machine_are_columns_the_later_one_first(tmp_path: Path) -> None:
+    before, after = measured("2.15.0"), moved(measured("2.15.0"), "psnr_rgb", lambda number: 0.5 + number / 100)
+    table = matrix([before, after], ["v1", "v2"])
+    assert table.versions == ("v2, torch 2.15.0", "v1, torch 2.15.0")
+    assert cell(table, "psnr_rgb").kind == "worse"
+    assert matrix([before, measured("2.3.0")], ["v1", "v2"]).versions == ("torch 2.15.0", "torch 2.3.0")
+    with pytest.raises(BadInput, match=r"measured twice with v1, .*: gfpbench matrix before=PATH after=PATH"):
+        matrix([before, after], ["v1", "v1"])
+    for name, result in (("a", before), ("b", after)):
+        stored.write([result], tmp_path / name / "results.json")
+    words = ["matrix", f"old={tmp_path / 'a'}", str(tmp_path / "b"), "--to", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1, done.output
+    assert "b, torch 2.15.0" in done.output.splitlines()[0]
+    page = (tmp_path / "out" / "matrix.html").read_text(encoding="utf-8")
+    assert "old, torch 2.15.0, cpu a processor" in page
+
+
 def test_text_markdown_page_and_json_hold_the_same_numbers(tmp_path: Path) -> None:
     hostile = Case("faces", "paper", "<script>alert(1)</script>|")
     results = [measured("2.15.0", case=hostile), moved(measured("2.3.0", case=hostile), "gmsd", lambda number: 0.05)]
