@@ -14,6 +14,9 @@ from gfpbench.types import BadInput, Json, Problem
 
 MANIFEST = "degraded.json"
 UNFINISHED = ".degraded.jsonl"
+LOCK = ".lock"
+WRITTEN = (MANIFEST, UNFINISHED, LOCK)
+"""What `gfpbench degrade` writes into a folder beside the images."""
 """There while the folder is not complete."""
 SCHEMA = "gfpbench/degraded/1"
 

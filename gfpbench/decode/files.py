@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -41,11 +41,17 @@ class Listing:
     files: tuple[Path, ...]
     left_out: Mapping[str, tuple[str, ...]]
 
-    def record(self) -> dict[str, Json]:
-        """What a result keeps of the files left out: reason -> how many, and the first few names."""
+    def record(self, used: Collection[str] = ()) -> dict[str, Json]:
+        """What a result keeps of the files left out: reason -> how many, and the first few names.
+
+        Args:
+            used: names of files that are no images and are read for what they are, or are gfpbench's own.
+        """
+        apart = {reason: [name for name in names if name not in used] for reason, names in self.left_out.items()}
         return {
             reason: {"count": len(names), "first": list(map(printable, names[:SHOWN]))}
-            for reason, names in sorted(self.left_out.items())
+            for reason, names in sorted(apart.items())
+            if names
         }
 
     def none_taken(self) -> str:

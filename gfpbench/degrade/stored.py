@@ -16,7 +16,7 @@ from gfpbench.assets.store import home
 from gfpbench.decode import Limits, read
 from gfpbench.decode.files import Names, list_images, printable, without_suffix
 from gfpbench.decode.formats import LOOKED_FOR
-from gfpbench.degraded import Manifest, find_manifest
+from gfpbench.degraded import WRITTEN, Manifest, find_manifest
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, Json, Parameters
 
 LIMITS = Limits(minimum_side_px=1)
@@ -104,7 +104,7 @@ class Stored:
 
     def _left_out(self) -> dict[str, Json]:
         """Files of a user's folder that are not images; CelebA-Test's own folder is compared with its faces instead."""
-        record = {} if self.path is None else list_images(self.folder()).record()
+        record = {} if self.path is None else list_images(self.folder()).record(WRITTEN)
         return {"left_out": record} if record else {}
 
     def _read(self, folder: Path, record: Parameters, name: str, size: tuple[int, int]) -> images.Bytes:

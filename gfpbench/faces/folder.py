@@ -10,6 +10,7 @@ from gfpbench import images
 from gfpbench.decode import Decoded, read
 from gfpbench.decode.files import list_images, named, printable
 from gfpbench.decode.point_lists import PointList, find_point_list
+from gfpbench.degraded import WRITTEN
 from gfpbench.images import Bytes
 from gfpbench.types import BadInput, Face, Json
 
@@ -45,10 +46,10 @@ class Folder:
         self.licence = licence
         listing = list_images(path)
         self._files = named(path, listing.files)
-        self._left_out = listing.record()
         if not self._files:
             raise BadInput(listing.none_taken())
         self._points = find_point_list(path)
+        self._left_out = listing.record((*WRITTEN, *([] if self._points is None else [self._points.file])))
 
     def point_list(self) -> PointList | None:
         """The list of five points that lies in the folder; None where there is none."""

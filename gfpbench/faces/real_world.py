@@ -8,6 +8,7 @@ from pathlib import Path
 from gfpbench.assets.datasets import FACES, place_of
 from gfpbench.assets.store import home
 from gfpbench.decode.files import list_images, named
+from gfpbench.decode.point_lists import find_point_list
 from gfpbench.faces.dataset import Aligned, Dataset
 from gfpbench.types import BadInput, Json
 
@@ -78,7 +79,8 @@ def crops(name: str, size_px: int | None, path: Path | None) -> Dataset:
     if not listing.files:
         raise BadInput(listing.none_taken())
     members = {face_id: Aligned(file) for face_id, file in named(root, listing.files).items()}
-    return _set(name, path, root, members, size_px, listing.record())
+    points = find_point_list(root)
+    return _set(name, path, root, members, size_px, listing.record(() if points is None else (points.file,)))
 
 
 def _set(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gfpbench.claims import Standing, standing
 from gfpbench.metrics.protocols import PROTOCOLS, differences
-from gfpbench.report.formatting import BLANK, decimals_for, shown, with_note
+from gfpbench.report.formatting import BLANK, decimals_for, printable, shown, with_note
 from gfpbench.report.model import Column, Group, Line
 from gfpbench.report.summary import measured
 from gfpbench.statistics import interval_of, mean_of, people_of
@@ -217,3 +217,18 @@ def _mean(column: Column, known: dict[str, float], ids: list[str], people: Mappi
     mean = mean_of(values, column.best)
     interval = interval_of(values, column.best, [people[name] for name in scored])
     return GroupMean(column.metric, mean.value, interval, mean.n, mean.note)
+
+
+def missing_lines(challenges: Sequence[Standing]) -> list[str]:
+    """What the scores of a challenge lack: once what all restorers lack, the rest with the restorer's name."""
+    said = [one.lines[1:] for one in challenges]
+    shared = {line for line in said[0] if all(line in other for other in said)} if said else set()
+    return list(
+        dict.fromkeys(
+            f"  {printable(line, 300)}"
+            if line in shared
+            else f"    {printable(one.restorer, 40)}: {printable(line.strip(), 300)}"
+            for one in challenges
+            for line in one.lines[1:]
+        )
+    )

@@ -16,7 +16,7 @@ from rich.text import Text
 from gfpbench.report.formatting import BLANK, markdown_text, plural, printable, shown
 from gfpbench.report.model import Cell, Column, Group, Line, Summary
 from gfpbench.report.reading import readings
-from gfpbench.report.side_tables import set_lines, standings
+from gfpbench.report.side_tables import missing_lines, set_lines, standings
 from gfpbench.report.summary import summary
 from gfpbench.run.left_out import left_out
 from gfpbench.types import Progress, Result
@@ -83,7 +83,7 @@ def _table_lines(group: Group, width: int) -> list[str]:
         lines.append(f"  {of}: {score.value}{interval}, {score.counted} images{note}")
     challenges = standings(group)
     lines += [f"  {printable(one.restorer, 40)} under {printable(one.lines[0], 300)}" for one in challenges]
-    lines += dict.fromkeys(f"  {printable(line, 300)}" for one in challenges for line in one.lines[1:])
+    lines += missing_lines(challenges)
     if any(cell.partial for line in group.lines for cell in line.cells):
         lines.append("  * mean over fewer images than another row: not comparable")
     lines += [f"  not comparable: {printable(warning, 200)}" for warning in group.warnings]

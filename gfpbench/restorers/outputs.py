@@ -226,7 +226,7 @@ class Outputs:
     def _resized(self, path: Path, decoded: Decoded, size: tuple[int, int]) -> Decoded:
         """The image at another size, where that was asked for; what was done stands in its record."""
         height, width = decoded.rgb.shape[:2]
-        differs = f"{printable(str(path))} is {width} x {height} px, but the degraded image is {size[1]} x {size[0]} px"
+        differs = f"{printable(str(path))} is {width} x {height} px, but its input is {size[1]} x {size[0]} px"
         if width * size[0] != height * size[1]:
             raise RestorationFailed(differs)
         if self.resize == "no":

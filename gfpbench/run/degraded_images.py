@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gfpbench import codec, images
 from gfpbench.degraded import (
+    LOCK,
     MANIFEST,
     SCHEMA,
     UNFINISHED,
@@ -37,7 +38,6 @@ else:
 
 VERSIONS = ("gfpbench", "code_sha256", "numpy", "opencv", "torch")
 """What of the environment the bytes of a degraded image depend on."""
-LOCK = ".lock"
 
 
 def write_degraded(

@@ -21,6 +21,7 @@ from gfpbench import faces, images
 from gfpbench.decode.files import list_images, named
 from gfpbench.faces.folder import Folder, to_square
 from gfpbench.types import BadInput, FaceSet
+from tests.unit.decode import test_point_lists
 
 RGB = np.random.default_rng(5).integers(0, 256, (40, 36, 3), dtype=np.uint8)
 
@@ -164,6 +165,18 @@ def test_source_changes_with_the_files(tmp_path: Path) -> None:
     second = Folder(tmp_path).source()
     assert second["count"] == 2
     assert second["files_sha256"] != first["files_sha256"]
+
+
+def test_files_that_are_used_are_not_counted_as_left_out(tmp_path: Path) -> None:
+    """The list of five points, and what `gfpbench degrade` writes beside its images."""
+    write(tmp_path / "a.png")
+    (tmp_path / "test_face.csv").write_text(f"{test_point_lists.HEAD}\n{test_point_lists.line('a', 'CelebA')}\n")
+    for name in (".lock", "degraded.json"):
+        (tmp_path / name).touch()
+    assert "left_out" not in Folder(tmp_path).source()
+    (tmp_path / "notes.csv").write_text("of somebody's own")
+    (left_out,) = Folder(tmp_path).source()["left_out"].values()
+    assert left_out == {"count": 1, "first": ["notes.csv"]}
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (120, 90), (90, 121), (40, 40), (64, 64)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gfpbench.metrics import protocols
+from gfpbench.metrics import ITSELF_REASON, protocols
 from gfpbench.report.page import write_report
 from gfpbench.report.text import terminal_lines
 from gfpbench.types import Result
@@ -81,6 +81,25 @@ def test_a_score_whose_weights_are_not_here_names_them(tmp_path: Path) -> None:
     assert "AdaFace: cos_adaface needs the asset 'adaface-ir50'" in html
     assert "MUSIQ: pyiqa_musiq was not measured" in html
     assert "FID: fid_legacy needs the asset 'inception-fid'" in html
+
+
+def test_what_one_restorer_alone_lacks_is_said_of_that_one() -> None:
+    """The row of the inputs has no identity; beside a restorer that has one, that is no line about both."""
+    real = protocols.find("ntire-2025")
+    both = {"pyiqa_musiq": "pyiqa_musiq needs an asset"}
+    theirs = replace(made.result(), set_scores={}, protocols={"ntire-2025": dict(real.figures)}, not_measured=both)
+    given = replace(
+        theirs,
+        case=replace(theirs.case, restorer="input"),
+        not_measured={**both, "cos_adaface_vs_input": ITSELF_REASON},
+        metrics={},
+        rows=tuple(replace(row, scores={}) for row in theirs.rows),
+    )
+    lines = terminal_lines([given, theirs], None)
+    assert f"    input: AdaFace: {ITSELF_REASON}" in lines
+    assert [line for line in lines if "MUSIQ: pyiqa_musiq needs an asset" in line] == [
+        "    MUSIQ: pyiqa_musiq needs an asset"
+    ]
 
 
 def test_other_protocols_have_no_such_section(tmp_path: Path) -> None:

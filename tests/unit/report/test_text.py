@@ -56,7 +56,7 @@ def test_failures_of_several_restorers_say_whose_they_are(tmp_path: Path) -> Non
 
 def test_the_option_that_a_failure_names_is_not_cut(tmp_path: Path) -> None:
     why = (
-        "results/restored_imgs/astronaut-02.png is 1024 x 1024 px, but the degraded image is 512 x 512 px: "
+        "results/restored_imgs/astronaut-02.png is 1024 x 1024 px, but its input is 512 x 512 px: "
         "resize=area or resize=lanczos behind the folder's name measures it at that size, and says so"
     )
     results = sample.bench(tmp_path, sample.crops(3), {"mild": sample.sharpen(0.5)}, {("mild", "astronaut-02"): why})

@@ -240,8 +240,8 @@ def test_a_folder_may_be_called_as_an_option(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("side", "option", "failure"),
     [
-        (128, "", "but the degraded image is 64 x 64 px: resize=area or resize=lanczos behind the folder's name"),
-        (32, "", "but the degraded image is 64 x 64 px: resize=bicubic or resize=lanczos behind the folder's name"),
+        (128, "", "but its input is 64 x 64 px: resize=area or resize=lanczos behind the folder's name"),
+        (32, "", "but its input is 64 x 64 px: resize=bicubic or resize=lanczos behind the folder's name"),
         (32, "?resize=area", "resize=area only reduces; give resize=bicubic or resize=lanczos"),
         (128, "?resize=area", None),
         (128, "?resize=lanczos", None),

@@ -57,7 +57,7 @@ def test_another_size_is_refused(folder: Path, degraded: ImageBatch) -> None:
     write_png(folder / "astronaut~1.png", np.zeros((256, 130, 3), np.uint8))
     _, failures = checked(Outputs(str(folder)), degraded)
     assert list(failures) == ["astronaut~1"]
-    assert failures["astronaut~1"].endswith("astronaut~1.png is 130 x 256 px, but the degraded image is 128 x 128 px")
+    assert failures["astronaut~1"].endswith("astronaut~1.png is 130 x 256 px, but its input is 128 x 128 px")
 
 
 def test_files_that_are_no_images_are_refused(folder: Path, degraded: ImageBatch) -> None:
