@@ -14,7 +14,7 @@ from gfpbench.disk import disk, held
 from gfpbench.report.curves import HEIGHT, WIDTH, CurveChart, curve_chart
 from gfpbench.report.failures import failure_kinds
 from gfpbench.report.formatting import pages, plural, printable, write_page
-from gfpbench.report.page_images import data_uri, images_of
+from gfpbench.report.strips import data_uri, images_of
 from gfpbench.types import BadInput, Result
 
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)

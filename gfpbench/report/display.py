@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gfpbench.registry import unknown
-from gfpbench.report.formatting import pages, plural
-from gfpbench.report.page_images import images_of
-from gfpbench.report.strips import brief, strip_of
+from gfpbench.report.formatting import brief, pages, plural
+from gfpbench.report.strips import images_of, strip_of
 from gfpbench.report.summary import problems_of, summary
 from gfpbench.types import BadInput, Result
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from gfpbench import metrics
 from gfpbench.decode import KEPT_LIMITS, read_rgb
 from gfpbench.images import batch_from_uint8
-from gfpbench.report.page_images import data_uri, images_of
+from gfpbench.report.strips import data_uri, images_of
 from gfpbench.run.fingerprints import fingerprints
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, Metric, Result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from gfpbench.disk import sweep, write_whole
-from gfpbench.types import BadInput
+from gfpbench.types import BadInput, Json
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -49,6 +49,23 @@ def printable(text: object, limit: int | None = None) -> str:
         head = (limit - 1) // 2
         return f"{safe[:head]}…{safe[len(safe) - (limit - 1 - head) :]}"
     return safe
+
+
+def brief(value: Json) -> str:
+    """A drawn value for a caption: four digits are enough to recognise it; results.json has all of them."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return printable(", ".join(map(brief, value)), 80)
+    if isinstance(value, Mapping):
+        return printable(", ".join(f"{key} {brief(item)}" for key, item in sorted(value.items())), 80)
+    if re.fullmatch("[0-9a-f]{32,64}", str(value)):
+        return f"{str(value)[:12]}…"
+    return printable(value, 80)
 
 
 BREAK = "&#8203;"

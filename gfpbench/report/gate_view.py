@@ -10,9 +10,9 @@ from gfpbench.baselines import FAILING, Comparison, MetricComparison
 from gfpbench.baselines.speed_comparison import SpeedComparison
 from gfpbench.report.formatting import decimals_for, plural, shown, with_note
 from gfpbench.report.gate import Gate
-from gfpbench.report.page_images import Uris, images_of
 from gfpbench.report.selection import Drawn
 from gfpbench.report.speed import headline as speed_headline
+from gfpbench.report.strips import Uris, images_of
 from gfpbench.report.verdicts import headline
 from gfpbench.types import Verdict, VerdictKind
 

@@ -20,10 +20,9 @@ from gfpbench.metrics.protocols import DEFAULT
 from gfpbench.report.charts import Chart, chart_of
 from gfpbench.report.claims import write_claims
 from gfpbench.report.disagreement import Disagreement, disagreement_of
-from gfpbench.report.formatting import own, pages, plural, printable, write_page
+from gfpbench.report.formatting import brief, own, pages, plural, printable, write_page
 from gfpbench.report.gate import Gate, write_gate
 from gfpbench.report.model import Group, is_identity
-from gfpbench.report.page_images import Stores, any_of
 from gfpbench.report.reading import readings
 from gfpbench.report.row_table import RowTable, row_table, write_row_tables
 from gfpbench.report.scatter import Scatter, scatter_of
@@ -37,7 +36,7 @@ from gfpbench.report.side_tables import (
     side_by_side,
     standings,
 )
-from gfpbench.report.strips import Strips, brief, strips_of
+from gfpbench.report.strips import Stores, Strips, any_of, strips_of
 from gfpbench.report.summary import summary
 from gfpbench.report.text import counted
 from gfpbench.run.left_out import left_out
@@ -99,7 +98,8 @@ def write_report(
     found = (gate or Gate()).of(results)
     write_gate(found, directory)
     html, tables = rendered(results, stores, title, found, claims is not None)
-    write_row_tables(tables, directory)
+    if tables or next(directory.glob("rows-*.js"), None) is not None:
+        write_row_tables(tables, directory)
     return write_page(html, directory / "index.html")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from gfpbench import baselines
 from gfpbench.baselines import inputs, pairing, scores
-from gfpbench.report import folder, page_images
+from gfpbench.report import folder, strips
 from gfpbench.types import Result
 from tests.unit.baselines import test_command_and_plugin as use
 from tests.unit.baselines import test_decide as decided
@@ -30,7 +30,7 @@ def _vanished_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _images_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_images, "kept_files", _of_the_first(page_images.kept_files))
+    monkeypatch.setattr(strips, "kept_files", _of_the_first(strips.kept_files))
 
 
 def _of_the_first(real: Callable[..., Any]) -> Callable[..., Any]:

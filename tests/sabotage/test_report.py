@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from gfpbench import report
 from gfpbench.baselines import compare
-from gfpbench.report import charts, display, formatting, junit, page, page_images, row_table, selection, strips, text
+from gfpbench.report import charts, display, formatting, junit, page, row_table, selection, strips, text
 from gfpbench.report import summary as summarise
 from gfpbench.statistics import Mean
 from gfpbench.types import BadInput, Problem, Result, Row
@@ -206,14 +206,14 @@ def test_images_of_another_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     """One restorer's images are listed without the one that is missing, and all after it move up."""
     results = sample.bench(tmp_path, sample.crops(3), {"a": sample.sharpen(1), "b": sample.sharpen(0.3)})
     laws.images_match_by_name(page.render(results, [tmp_path], "t"), results, tmp_path)
-    real = page_images.kept_files
+    real = strips.kept_files
 
     def shifted(folder: Path, names: Sequence[str]) -> Any:
         found = real(folder, names)
         others = [*names[1:], names[0]]
         return dict(zip(names, map(found.get, others), strict=True)) if folder.name.startswith("b-") else found
 
-    monkeypatch.setattr(page_images, "kept_files", shifted)
+    monkeypatch.setattr(strips, "kept_files", shifted)
     with pytest.raises(AssertionError):
         laws.images_match_by_name(page.render(results, [tmp_path], "t"), results, tmp_path)
 
@@ -346,7 +346,7 @@ def test_a_strip_of_another_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     """What a notebook displays as one face are the images of the next."""
     found = sample.bench(tmp_path, sample.crops(2, 32), {"sharp": sample.sharpen(0.5)})[1]
     test_display.shows_the_face(tmp_path, found)
-    real, (first, other) = page_images.images_of, found.image_ids
+    real, (first, other) = strips.images_of, found.image_ids
     monkeypatch.setattr(
         strips, "images_of", lambda store, case, name: real(store, case, other if name == first else name)
     )

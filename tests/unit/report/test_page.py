@@ -20,8 +20,7 @@ from gfpbench.images import write_png
 from gfpbench.report import write_report
 from gfpbench.report.charts import spread, ticks
 from gfpbench.report.page import render, reproduce
-from gfpbench.report.page_images import data_uri
-from gfpbench.report.strips import FIRST, WORST, ranking
+from gfpbench.report.strips import FIRST, WORST, data_uri, ranking
 from gfpbench.report.summary import summary
 from gfpbench.types import BadInput, Case, Problem, Result
 from tests.unit.report import laws, sample

@@ -14,7 +14,7 @@ from PIL import Image
 
 from gfpbench.report import write_report
 from gfpbench.report.page import render
-from gfpbench.report.page_images import images_of
+from gfpbench.report.strips import images_of
 from gfpbench.types import Result
 from tests import child
 from tests.unit.report import laws, sample
