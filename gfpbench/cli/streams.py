@@ -87,8 +87,9 @@ def forgiving_streams() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if not stream.closed:  # by a model
+                stream.flush()
         sys.stdout, sys.stderr = before
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from gfpbench.images import select, to_uint8
 from gfpbench.lazy import LazyModule
 from gfpbench.restorers.degenerate import why_degenerate
-from gfpbench.restorers.process_guard import contained
+from gfpbench.restorers.process_guard import contained, raised, text_of
 from gfpbench.types import ImageBatch, RestorationFailed, Restorer, SaysWhetherOpaque
 
 if TYPE_CHECKING:
@@ -239,10 +239,8 @@ def _hash(pixels: torch.Tensor) -> str:
 
 def _line(error: BaseException) -> str:
     """Type, message and place of an exception, in one line that is the same on every machine."""
-    try:
-        message = " ".join(str(error).split())[:300] or "no message"
-    except Exception:  # noqa: BLE001 - an exception whose own text raises is still a failed restoration
-        message = "no message that could be read"
+    error = raised(error)
+    message = text_of(error)
     if isinstance(error, RestorationFailed):  # a line made for a person
         return message
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""Process guard: prevents user code from ending the process, changing its folder or returning from a fork."""
+"""Process guard: user code cannot end the process, change its folder, output and defaults, or return from a fork."""
 
 from __future__ import annotations
 
@@ -32,10 +32,15 @@ _before: dict[tuple[ModuleType, str], Callable[..., NoReturn]] = {}
 _left: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
+class NotAnException(Exception):
+    """User code raised what ``except Exception`` does not catch, such as pytest's skip: it is the cause of this one."""
+
+
 @contextmanager
 def contained() -> Iterator[None]:
-    """While active, ``os._exit`` and ``os.exec...`` raise SystemExit; afterwards the working folder and torch's default
-    type are as before, and threads that were started and keep the process from ending are known to ``threads_left``.
+    """While active, ``os._exit`` and ``os.exec...`` raise SystemExit; afterwards the working folder, torch's default
+    type and device, ``sys.stdout`` and ``sys.stderr`` are as before, nothing is gone from ``sys.path``, the recursion
+    limit is no lower, and threads that were started and keep the process from ending are known to ``threads_left``.
 
     A run that a model ended with ``os._exit(0)`` would pass for one that succeeded, without a report. Scripts of
     published models change the working folder, and whatever has a relative path would then be looked for elsewhere.
@@ -46,20 +51,71 @@ def contained() -> Iterator[None]:
     ``gfpbench.report.completion`` (what an ended process leaves is known to be unfinished), ``gfpbench.supervised``
     (the commands do not believe its exit code) and ``gfpbench.run.isolated`` (it costs one image, not the run).
     """
-    process, default_type = os.getpid(), torch.get_default_dtype()
+    process, put_back = os.getpid(), _settings()
     folder, threads = _working_folder(), set(threading.enumerate())
     _refuse_endings()
     try:
         yield
+    except (Exception, SystemExit):
+        raise
+    except BaseException as error:
+        asked = _asked_to_stop(error)
+        if asked is error:
+            raise
+        raise asked or NotAnException(f"{type(error).__name__}: {text_of(error)}") from error
     finally:
         if os.getpid() != process:
             _before[os, "_exit"](1)
         _allow_endings()
-        if torch.get_default_dtype() != default_type:
-            torch.set_default_dtype(default_type)
+        put_back()
         if folder is not None and _working_folder() != folder:
             os.chdir(folder)
         _left.update(thread for thread in set(threading.enumerate()) - threads if not thread.daemon)
+
+
+def raised(error: BaseException) -> BaseException:
+    """What user code raised, where ``contained`` made something else of it."""
+    return (error.__cause__ or error) if isinstance(error, NotAnException) else error
+
+
+def text_of(error: BaseException) -> str:
+    """The message of an exception of user code, in one line of at most 300 characters. Its own ``str`` may raise."""
+    try:
+        return " ".join(str(error).split())[:300] or "no message"
+    except Exception:  # noqa: BLE001 - an exception whose own text raises is still one
+        return "no message that could be read"
+
+
+def _asked_to_stop(error: BaseException) -> BaseException | None:
+    """The exception by which somebody stops the run, or None: it is one of the model's own."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_asked_to_stop, error.exceptions)), None)
+    # By name, because pytest is not imported here.
+    of_pytest = not isinstance(error, Exception) and type(error).__name__ == "Failed"
+    return error if of_pytest or isinstance(error, KeyboardInterrupt | GeneratorExit) else None
+
+
+def _settings() -> Callable[[], None]:
+    """What puts back settings of the process that user code changes and other code relies on.
+
+    Paths that it adds and a higher recursion limit stay: its later calls need them.
+    """
+    default_type, default_device = torch.get_default_dtype(), torch.get_default_device()
+    output, diagnostics = sys.stdout, sys.stderr
+    paths, depth = list(sys.path), sys.getrecursionlimit()
+
+    def put_back() -> None:
+        sys.stdout, sys.stderr = output, diagnostics
+        if sys.getrecursionlimit() < depth:
+            sys.setrecursionlimit(depth)
+        if not set(paths) <= set(sys.path):
+            sys.path[:] = [*paths, *(path for path in sys.path if path not in paths)]
+        if torch.get_default_dtype() != default_type:
+            torch.set_default_dtype(default_type)
+        if torch.get_default_device() != default_device:
+            torch.set_default_device(default_device)
+
+    return put_back
 
 
 def threads_left() -> list[threading.Thread]:

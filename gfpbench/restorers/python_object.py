@@ -20,7 +20,7 @@ import torch
 from gfpbench.restorers.adapt import ModuleRestorer, from_array_function
 from gfpbench.restorers.opened_files import Opened
 from gfpbench.restorers.own_modules import own_modules
-from gfpbench.restorers.process_guard import contained
+from gfpbench.restorers.process_guard import contained, raised, text_of
 from gfpbench.types import BadInput, ImageBatch, Json
 
 ACCEPTED = (
@@ -102,10 +102,10 @@ def _import(name: str) -> ModuleType:
             near = difflib.get_close_matches(name, here, n=3, cutoff=0.5)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise BadInput(f"no module named {absent!r}, looked in {folder} and in the environment{hint}") from error
-        last = traceback.extract_tb(error.__traceback__)[-1]
+        found = raised(error)
+        last = traceback.extract_tb(found.__traceback__)[-1]
         where = f"{Path(last.filename).name}:{last.lineno}"
-        line = " ".join(str(error).split())[:300]
-        raise BadInput(f"importing {name!r} failed: {type(error).__name__}: {line} ({where})") from error
+        raise BadInput(f"importing {name!r} failed: {type(found).__name__}: {text_of(found)} ({where})") from error
 
 
 def _attribute(module: ModuleType, path: str) -> Any:
@@ -153,8 +153,8 @@ def _built(spec: str, found: Any, device: str) -> Any:
         with contained():
             return found(device=device) if parameters and _takes_device(parameters) else found()
     except (Exception, SystemExit) as error:
-        line = " ".join(str(error).split())[:300]
-        raise BadInput(f"{spec}: building it failed: {type(error).__name__}: {line}") from error
+        found = raised(error)
+        raise BadInput(f"{spec}: building it failed: {type(found).__name__}: {text_of(found)}") from error
 
 
 def _as_restorer(spec: str, found: Any, device: str) -> Callable[[ImageBatch], ImageBatch]:

@@ -16,7 +16,7 @@ from gfpbench.decode import KEPT_LIMITS, read_rgb
 from gfpbench.metrics import needs_input
 from gfpbench.metrics.figure_identity import unlike
 from gfpbench.restorers.checked import ignores_input
-from gfpbench.restorers.process_guard import contained
+from gfpbench.restorers.process_guard import contained, text_of
 from gfpbench.run.fingerprints import fingerprints
 from gfpbench.run.parts import Parts, identity, load, plain
 from gfpbench.run.recorder import image_path
@@ -224,7 +224,7 @@ def _by_name(result: Result, rows: Sequence[Row], parts: Parts, device: str) -> 
             try:
                 answers.append(images.quantized(images.moved(parts.restorer(given), "cpu")))
             except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it raises is what has to be reported
-                reason = f"cannot be restored under the name {name!r}: {type(error).__name__}: {error}"
+                reason = f"cannot be restored under the name {name!r}: {type(error).__name__}: {text_of(error)}"
                 return [Problem("restore", whole[0].id, reason)]
     apart = _grey_levels_apart(*answers)
     if apart <= GREY_LEVELS:
@@ -242,7 +242,7 @@ def _made_again(
         if row.failure is not None:
             return []
         stage = "degrade" if isinstance(error, GfpbenchError) else "restore"
-        return [Problem(stage, row.id, f"cannot be made again: {type(error).__name__}: {error}")]
+        return [Problem(stage, row.id, f"cannot be made again: {type(error).__name__}: {text_of(error)}")]
     problems = []
     recorded = row.fingerprint.get("degraded")
     if recorded is not None and recorded != fingerprints(again.degraded)[0]:

@@ -245,6 +245,7 @@ SABOTEURS: dict[str, tuple[Function, str, set[str]]] = {
         r"returned a saturated image: \d+ % of its values are 0 or 255",
         ALL,
     ),
+    "skips the test": (lambda b: pytest.skip("no GPU today"), r"^Skipped: no GPU today \(", ALL),
     "the image before": (
         lambda b: ImageBatch(honest(b).pixels[[0, 0, 2, 3]], b.ids),
         "returned the same image as for '[ab]'",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from gfpbench.restorers.process_guard import contained, threads_left
+from gfpbench.restorers.process_guard import NotAnException, contained, raised, threads_left
 from tests import child
 
 NATIVE: Any = sys.modules[os.name]
@@ -92,6 +94,56 @@ def test_the_working_folder_and_the_default_type_come_back(tmp_path: Path) -> No
         torch.set_default_dtype(torch.float64)
     assert Path.cwd() == here
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_the_output_and_the_defaults_of_a_process_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams, paths, depth = (sys.stdout, sys.stderr), list(sys.path), sys.getrecursionlimit()
+    with contained():
+        monkeypatch.setattr(sys, "stdout", None)
+        monkeypatch.setattr(sys, "stderr", io.StringIO())
+        monkeypatch.setattr(sys, "path", ["added"])
+        sys.setrecursionlimit(depth - 1)
+        torch.set_default_device("meta")
+    assert (sys.stdout, sys.stderr) == streams
+    assert sys.path == [*paths, "added"]
+    assert sys.getrecursionlimit() == depth
+    assert torch.zeros(1).device.type == "cpu"
+
+
+class Odd(BaseException):
+    pass
+
+
+class Mute(BaseException):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Odd("of the model"), "Odd: of the model"),
+        (Mute(), "Mute: no message that could be read"),
+        (pytest.skip.Exception("not today"), "Skipped: not today"),
+        (asyncio.CancelledError(), "CancelledError: no message"),
+        (BaseExceptionGroup("two", [Odd(), ValueError()]), "BaseExceptionGroup: two (2 sub-exceptions)"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_what_no_except_clause_expects_is_an_exception(error: BaseException, said: str) -> None:
+    with pytest.raises(NotAnException) as caught, contained(), contained():
+        raise error
+    assert str(caught.value) == said
+    assert raised(caught.value) is error
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit, pytest.fail.Exception])
+def test_whoever_stops_the_run_is_heard(kind: type[BaseException]) -> None:
+    asked = kind()
+    for error in (asked, BaseExceptionGroup("all", [Odd(), BaseExceptionGroup("inner", [asked])])):
+        with pytest.raises(kind) as caught, contained():
+            raise error
+        assert caught.value is asked
 
 
 def test_a_folder_that_is_gone_is_no_reason_to_fail(tmp_path: Path) -> None:
