@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -71,8 +71,23 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if depth >= MAX_DEPTH:
         raise Wrong(f"is nested more than {MAX_DEPTH} deep")
     if isinstance(value, dict):
-        return each_named(_named(value), _plain, depth + 1)
-    return each(_listed(value), _plain, depth + 1)
+        items: Any = _named(value).copy()
+        places: Iterable[Any] = value
+    else:
+        items = _listed(value).copy()
+        places = range(len(items))
+    # Most of a file is numbers and texts in these: they are looked at here, without a call for each.
+    for place in places:
+        item = items[place]
+        kind = type(item)
+        if kind is str or item is None or kind is bool or (kind is float and math.isfinite(item)):
+            continue
+        try:
+            items[place] = _plain(item, depth + 1)
+        except Wrong as wrong:
+            wrong.path.append(place)
+            raise
+    return items
 
 
 def _checked_number(value: float) -> None:
@@ -143,6 +158,8 @@ def _number(value: Any) -> float:
 
 
 def _infinite(value: Any) -> float:
+    if type(value) is float and math.isfinite(value):
+        return value
     if type(value) is str:
         if value in ("inf", "-inf"):
             return float(value)
@@ -193,8 +210,14 @@ def _exactly(inners: list[_Decoder]) -> _Decoder:
         items = _listed(value)
         if len(items) != len(inners):
             raise Wrong(f"expected {len(inners)} values, not {len(items)}")
-        left = iter(inners)
-        return tuple(each(items, lambda item: next(left)(item)))
+        made: list[Any] = []
+        try:
+            for inner, item in zip(inners, items, strict=True):
+                made.append(inner(item))
+        except Wrong as wrong:
+            wrong.path.append(len(made))
+            raise
+        return tuple(made)
 
     return read_some
 

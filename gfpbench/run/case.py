@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from gfpbench import devices, results
+from gfpbench.compact import PLAIN_AT_MOST, compact
 from gfpbench.devices import repeatable
 from gfpbench.disk import disk, sweep, write_whole
 from gfpbench.restorers.checked import Seen
@@ -216,7 +217,7 @@ class _Run:
             if line.start != done:
                 raise GfpbenchError(f"{journal.path}: a batch is there twice or not at all, after {done} faces")
             done = line.stop
-            rows += line.rows
+            rows += line.rows if len(rows) < PLAIN_AT_MOST else compact(line.rows)
             problems += line.problems
             blank |= line.blank
             files |= line.files

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
-from gfpbench import codec
-from gfpbench.types import BadInput
+from gfpbench import codec, compact
+from gfpbench.types import BadInput, Row
+from tests.unit import test_compact
 
 # The package has functions of these names.
 decode, text = (importlib.import_module(f"gfpbench.codec.{name}") for name in ("decode", "text"))
@@ -132,3 +135,28 @@ def test_a_broken_reader_is_noticed(saboteur: str, monkeypatch: pytest.MonkeyPat
     finally:
         monkeypatch.undo()
         decode._decoder.cache_clear()
+
+
+def _blanks_are_zero(rows: Sequence[Row]) -> list[Row]:
+    filled = [dataclasses.replace(row, scores={k: v or 0.0 for k, v in row.scores.items()}) for row in rows]
+    return compact.compact(filled)
+
+
+def _parameters_of_the_next(rows: Sequence[Row]) -> list[Row]:
+    made = compact.compact(rows)
+    others = [*made[1:], made[0]]
+    return [dataclasses.replace(one, parameters=other.parameters) for one, other in zip(made, others, strict=True)]
+
+
+def _single_precision(rows: Sequence[Row]) -> list[Row]:
+    def rounded(value: float | None) -> float | None:
+        return None if value is None else float(np.float32(value))
+
+    scores = [{name: rounded(value) for name, value in row.scores.items()} for row in rows]
+    return compact.compact([dataclasses.replace(row, scores=own) for row, own in zip(rows, scores, strict=True)])
+
+
+@pytest.mark.parametrize("careless", [_blanks_are_zero, _parameters_of_the_next, _single_precision])
+def test_compact_rows_that_are_other_rows(careless: Callable[[Sequence[Row]], list[Row]]) -> None:
+    with pytest.raises(AssertionError):
+        test_compact.is_the_same(careless)
