@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -22,9 +22,12 @@ from gfpbench.types import Problem, Result, Verdict
 LISTED_AT_MOST = 100
 
 
-def metric_properties(result: Result, metric: str) -> list[tuple[str, str]]:
-    """The figures of one metric: mean, its 95 % interval, n, or why there are none. Floats in full, or ``inf``."""
-    scored, people = measured(result, metric), people_of(result)
+def metric_properties(result: Result, metric: str, people: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    """The figures of one metric: mean, its 95 % interval, n, or why there are none. Floats in full, or ``inf``.
+
+    ``people`` are those of ``people_of``, where they are known already.
+    """
+    scored, people = measured(result, metric), people_of(result) if people is None else people
     values, best = [*scored.values()], best_of(result.metrics.get(metric, {}))
     mean, interval = mean_of(values, best), interval_of(values, best, [people[name] for name in scored])
     prefix = f"gfpbench.{metric}"
@@ -54,12 +57,12 @@ def junit_properties(result: Result) -> list[tuple[str, str]]:
     ``.not_measured`` with the reason; where equal images score infinitely, ``.identical``: how many of the n do, which
     the mean leaves out.
     """
-    failures = sum(row.failure is not None for row in result.rows)
+    failures, people = sum(row.failure is not None for row in result.rows), people_of(result)
     properties = [("gfpbench.case", printable(result.case.id))]
     properties += [("gfpbench.images", str(len(result.rows))), ("gfpbench.failures", str(failures))]
-    properties.append(("gfpbench.people", str(len(set(people_of(result).values())))))
+    properties.append(("gfpbench.people", str(len(set(people.values())))))
     for metric in metrics_of(result):
-        properties += metric_properties(result, metric)
+        properties += metric_properties(result, metric, people)
     return properties
 
 
@@ -106,11 +109,12 @@ def _suite(result: Result) -> ET.Element:
     elif not result.rows:
         ET.SubElement(case, "skipped", message="no face was restored")
 
+    people = people_of(result)
     metrics = metrics_of(result)  # looks at every row: once, not for every problem
     for metric in metrics:
         case = _case(suite, result, metric)
         figures = ET.SubElement(case, "properties")
-        for name, value in metric_properties(result, metric):
+        for name, value in metric_properties(result, metric, people):
             ET.SubElement(figures, "property", name=name, value=value)
         wrong = [problem for problem in unusable if _is_about(problem, metric)]
         if wrong:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -20,8 +21,8 @@ def measured(result: Result, metric: str) -> dict[str, float]:
     """The faces that count in a mean: restored without failure, and with a value. Everything else is left out."""
     values = {}
     for row in result.rows:
-        value = row.scores.get(metric)
-        if row.failure is None and value is not None and not math.isnan(value):
+        value = row.scores.get(metric) if row.failure is None else None
+        if value is not None and value == value:  # NaN equals nothing
             values[row.id] = float(value)
     return values
 
@@ -117,7 +118,7 @@ def _column(metric: str, definition: Mapping[str, Json], means: Sequence[float])
 
 def _check_names(result: Result) -> None:
     if len(set(result.image_ids)) != len(result.rows):
-        twice = sorted({name for name in result.image_ids if result.image_ids.count(name) > 1})
+        twice = sorted(name for name, count in Counter(result.image_ids).items() if count > 1)
         raise BadInput(
             f"{result.case.id}: the result names {twice[0]!r} twice; pairs are matched by name, so make names distinct"
         )
@@ -184,6 +185,7 @@ def _group(results: Sequence[Result]) -> Group:
     columns: list[Column] = []
     cells: dict[str, list[Cell]] = {label: [] for label in labels}
     apart = other_metrics(ordered)
+    everybody = {label: people_of(result) for label, result in zip(labels, ordered, strict=True)}
     for metric, definition in _definitions(ordered).items():
         values = {label: measured(result, metric) for label, result in zip(labels, ordered, strict=True)}
         if not any(values.values()):
@@ -196,7 +198,7 @@ def _group(results: Sequence[Result]) -> Group:
         reference = next((values[label] for label, r in zip(labels, ordered, strict=True) if _role(r) == "input"), {})
         made: dict[str, Cell] = {}
         for label, result in zip(labels, ordered, strict=True):
-            mine, people = values[label], people_of(result)
+            mine, people = values[label], everybody[label]
             made[label] = Cell(
                 metric=metric,
                 mean=means[label].value,

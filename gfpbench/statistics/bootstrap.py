@@ -6,10 +6,10 @@ scores have the same interval wherever it is printed.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -29,6 +29,8 @@ LEVEL = 0.95
 RESAMPLES = 2000
 FEW_PEOPLE = 5
 """Below this many, an interval over people is hardly wider than what was seen, whatever its level."""
+KEPT_AT_MOST = 4096
+"""Intervals that are kept, to be asked for again."""
 _CELLS = 1 << 22  # resampled values held at once: 32 MiB, whatever N is
 
 
@@ -111,18 +113,24 @@ def bootstrap_mean(
     mean = float(sample[-1] if sample[-1] == math.inf else sample[0]) if infinite else math.fsum(sample) / n
     if sample[0] == sample[-1]:
         return Interval(float(sample[0]), float(sample[0]), float(sample[0]), n, level, note)
-    low, high = _bounds(sample.tobytes(), level, seed, resamples)
+    low, high = _bounds(sample, level, seed, resamples)
     # Summing equal numbers may leave their range by round-off; nothing else can.
     low, high = max(low, float(sample[0])), min(high, float(sample[-1]))
     return Interval(low, high, mean, n, level, note)
 
 
-@lru_cache(maxsize=64)
-def _bounds(sample: bytes, level: float, seed: int, resamples: int) -> tuple[float, float]:
-    """Of float64 scores in order of size. Kept, since a page, its summary and its text ask for the same ones."""
-    scores = np.frombuffer(sample, np.float64)
-    means = np.concatenate([scores[drawn].mean(axis=1) for drawn in draws(len(scores), seed, resamples)])
-    return expanded_percentiles(means, len(scores), level)
+_known: dict[tuple[bytes, float, int, int], tuple[float, float]] = {}
+
+
+def _bounds(scores: Floats, level: float, seed: int, resamples: int) -> tuple[float, float]:
+    """Of scores in order of size. Kept, since a page, its summary and its text ask for the same ones."""
+    key = hashlib.sha256(scores.tobytes()).digest(), level, seed, resamples
+    if key not in _known:
+        if len(_known) >= KEPT_AT_MOST:
+            _known.clear()
+        means = np.concatenate([scores[drawn].mean(axis=1) for drawn in draws(len(scores), seed, resamples)])
+        _known[key] = expanded_percentiles(means, len(scores), level)
+    return _known[key]
 
 
 def _over_people(values: ArrayLike, people: Sequence[Hashable], level: float, seed: int, resamples: int) -> Interval:
@@ -130,10 +138,10 @@ def _over_people(values: ArrayLike, people: Sequence[Hashable], level: float, se
     scores, of = vector(values, "values"), dict[Hashable, list[float]]()
     if len(people) != len(scores):
         raise BadInput(f"{len(scores)} values need as many names of people, not {len(people)}")
+    if len(set(people)) == len(scores):
+        return over_images
     for person, score in zip(people, scores.tolist(), strict=True):
         of.setdefault(person, []).append(score)
-    if len(of) == len(scores):
-        return over_images
     said = f"over {len(of)} people" if len(of) > 1 else "over the images of one person"
     note = "; ".join(filter(None, (over_images.note, said)))
     if len(of) == 1:
