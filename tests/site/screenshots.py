@@ -1,7 +1,7 @@
 """Make the screenshots of the documentation again, of the embedded faces alone: python -m tests.site.screenshots.
 
-Needs chromium. Writes ``page.png``, ``slider.png``, ``history.png`` and ``list.png`` into ``docs/``, or into the folder that
-is named.
+Needs chromium. Writes ``page.png``, ``slider.png``, ``history.png`` and ``list.png`` into ``docs/``, or into the folder
+that is named.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ def test_figures_of_stored_baselines_are_what_is_stored(name: str) -> None:
 def test_sizes_in_the_text_are_those_of_the_code() -> None:
     """Figures in sentences that the code itself holds."""
     niqe, ms_ssim = metrics.load(["niqe", "ms_ssim"])
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert f"NIQE needs {niqe.minimum_side_px} px and MS-SSIM {ms_ssim.minimum_side_px} px" in readme
+    page = " ".join((ROOT / "docs" / "explanation" / "numbers.md").read_text(encoding="utf-8").split())
+    assert f"NIQE needs {niqe.minimum_side_px} px and MS-SSIM {ms_ssim.minimum_side_px} px" in page
     with safe_open(WEIGHTS, "pt") as weights:
         count = sum(weights.get_tensor(name).numel() for name in weights.keys())  # noqa: SIM118
     about = f"{count / 1e6:.1f} million weights ({WEIGHTS.stat().st_size / 1e6:.1f} MB)"

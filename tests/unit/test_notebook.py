@@ -20,6 +20,7 @@ from gfpbench.report.summary import summary
 from gfpbench.types import BadInput, Case, ImageBatch, Result
 
 README = Path(__file__).parents[2] / "README.md"
+RECIPE = Path(__file__).parents[2] / "docs" / "howto" / "notebook.md"
 DOOR = {"Case", "Result", "ImageBatch", "load_faces", "load_restorer", "degrade", "measure", "compare", "write_report"}
 DOOR |= {"compute", "collapse"}
 RNG = np.random.default_rng(0)
@@ -266,9 +267,9 @@ def test_collapse_takes_a_function() -> None:
     assert gfpbench.collapse_lines(found)
 
 
-def test_the_recipe_of_the_readme_runs(tmp_path: Path) -> None:
+def test_the_recipe_of_the_documentation_runs(tmp_path: Path) -> None:
     (recipe,) = [
-        code for code in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if "compare(" in code
+        code for code in re.findall(r"```python\n(.*?)```", RECIPE.read_text(), re.DOTALL) if "compare(" in code
     ]
     (tmp_path / "recipe.py").write_text(recipe)
     done = subprocess.run(
@@ -279,3 +280,13 @@ def test_the_recipe_of_the_readme_runs(tmp_path: Path) -> None:
     assert "smooth-embedded-paper-s0-d4" in done.stdout
     assert (tmp_path / "report" / "index.html").exists()
     assert len([line for line in recipe.splitlines() if line and not line.startswith("import")]) <= 10
+
+
+def test_the_recipe_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (recipe,) = [
+        code for code in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if "measure(" in code
+    ]
+    exec(compile(recipe, "README.md", "exec"), {})
+    said = capsys.readouterr().out
+    means = re.findall(r"^(\w+): \d+\.\d{3}, 95 % from \d+\.\d{3} to \d+\.\d{3}$", said, re.MULTILINE)
+    assert means == ["psnr_rgb", "ssim_rgb"]

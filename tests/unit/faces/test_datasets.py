@@ -61,7 +61,7 @@ def test_lists_and_doctor_know_every_face_set(tmp_path: Path, monkeypatch: pytes
         assert examined[f"faces {name}"]["state"] == "absent"
         assert FACES[name].where_to_get in examined[f"faces {name}"]["says"]
         assert FACES[name].layout in examined[f"faces {name}"]["says"]
-        assert f"`{name}`" in README, f"the README's row of --faces lacks {name}"
+        assert f"`{name}`" in README, f"the README's list of face sets lacks {name}"
 
 
 @pytest.mark.parametrize("name", placed())
