@@ -27,4 +27,7 @@ def origins() -> dict[str, str]:
 
 def api() -> str:
     """A section for each name, filled by mkdocstrings."""
-    return "\n\n".join(f"## gfpbench.{name}\n\n::: {path}" for name, path in origins().items())
+    return "\n\n".join(
+        f"::: {path}\n    options:\n      heading: gfpbench.{name}\n      toc_label: gfpbench.{name}"
+        for name, path in origins().items()
+    )

@@ -66,7 +66,7 @@ def pytest_options() -> str:
     for setting in options.SETTINGS.values():
         value = f" {setting.metavar}" if setting.metavar else ""
         key = code(setting.key) if setting.configurable else "command line only"
-        rows.append([code(setting.short + value).replace("|", "\\|"), code(setting.long), key, cell(setting.help)])
+        rows.append([code(setting.short + value), code(setting.long), key, cell(setting.help)])
     return table(["option", "the same, always free", "key in the configuration", "meaning"], rows)
 
 

@@ -22,7 +22,8 @@ def code(plain: str) -> str:
 
 def cell(plain: str) -> str:
     """Text in a cell of a table: one line, and no bar that would end the cell."""
-    return " ".join(text(plain).split()).replace("|", "&#124;" if "`" not in plain else "\\|")
+    parts = _CODE.split(" ".join(text(plain).split()))  # a bar in code ends no cell
+    return "".join(part if _CODE.fullmatch(part) else part.replace("|", "&#124;") for part in parts)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
