@@ -31,6 +31,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "history": judge.history_,
     "claims": judge.claims_,
     "explain": judge.explain,
+    "gallery": look.gallery_,
     "fetch": look.fetch,
     "doctor": look.doctor,
 }

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from gfpbench.report.collapse import earlier_searches, write_collapse, write_searches
     from gfpbench.report.display import FaceStrip, face_strip, summary_html
     from gfpbench.report.folder import Written, earlier, refuse_to_replace_a_run, told_apart, write_run
+    from gfpbench.report.gallery import write_gallery
     from gfpbench.report.gate import Gate, gate_markdown, read_gate, write_gate
     from gfpbench.report.junit import junit_properties, verdict_properties, write_junit
     from gfpbench.report.matrix import Matrix, matrix, matrix_markdown, matrix_table, write_matrix
@@ -47,6 +48,7 @@ __all__ = [
     "terminal_lines",
     "told_apart",
     "write_collapse",
+    "write_gallery",
     "write_gate",
     "write_junit",
     "write_matrix",

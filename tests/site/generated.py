@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tests.site.api import api
 from tests.site.axes import axes
 from tests.site.commands import commands, pytest_fixtures, pytest_markers, pytest_options
+from tests.site.gallery import gallery
 from tests.site.metrics import metrics, set_metrics
 from tests.site.registries import assets, degradations, faces, protocols, restorer_forms, restorers
 
@@ -28,6 +29,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "protocols": protocols,
     "assets": assets,
     "api": api,
+    "gallery": gallery,
 }
 
 

@@ -1,4 +1,4 @@
-"""Hooks of mkdocs: generated text in place of its marks, and the images of the degradation axes."""
+"""Hooks of mkdocs: generated text in place of its marks, the images of the degradation axes, and the gallery."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ def on_config(config: Any) -> None:
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add one image for each axis beside the page that shows it."""
+    """Add one image for each axis beside the page that shows it, and the gallery beside its own."""
     from PIL import Image
 
     from gfpbench.degrade.axes import AXES
     from tests.site.axes import file_of, image
+    from tests.site.gallery import gallery_page
 
     for name in AXES:
         held = io.BytesIO()
         Image.fromarray(image(name)).save(held, "PNG", optimize=True)
         files.append(File.generated(config, f"reference/{file_of(name)}", content=held.getvalue()))
+    files.append(File.generated(config, "explanation/gallery.html", content=gallery_page()))
     return files
 
 

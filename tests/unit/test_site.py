@@ -13,6 +13,7 @@ import yaml
 from gfpbench import assets, degrade, metrics, restorers
 from gfpbench.assets.datasets import FACES
 from gfpbench.degrade.axes import AXES
+from gfpbench.gallery import CASES
 from gfpbench.metrics.protocols import PROTOCOLS
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.plugin import fixtures, options
@@ -42,6 +43,7 @@ HELD: dict[str, Iterable[str]] = {
     "protocols": [f"## {name}\n" for name in PROTOCOLS],
     "assets": [f"`{name}`" for name in assets.ASSETS],
     "api": [f"::: {path}" for path in origins().values()],
+    "gallery": [f"[{case.title}](gallery.html#{case.name})" for case in CASES],
 }
 """What is generated -> what has to stand in it."""
 
