@@ -34,7 +34,9 @@ def faces() -> Rows:
         }
         for name, row in FACES.items()
     ]
-    paths = {"PATH": folder, **{kind.example: kind.what for kind in KINDS.values()}}
+    address = "A folder or archives at an address that fsspec knows (gs://, hf://, https://, zip://...::...), kept in "
+    address += "GFPBENCH_HOME/remote. Needs gfpbench[fsspec], https:// does not."
+    paths = {"PATH": folder, **{kind.example: kind.what for kind in KINDS.values()}, "s3://BUCKET/PATH": address}
     return [*rows, *({**dict.fromkeys(rows[0]), "name": name, "what": what} for name, what in paths.items())]
 
 

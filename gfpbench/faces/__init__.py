@@ -26,8 +26,8 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
 
     Args:
         name_or_path: a name in ``FACES``, one of ``placed()`` with its folder (``celeba:PATH``), an existing folder
-            (write ``./portraits`` for a folder named like a set), or archives of images
-            (``gfpbench.decode.containers.KINDS``).
+            (write ``./portraits`` for a folder named like a set), archives of images
+            (``gfpbench.decode.containers.KINDS``), or an address of either as fsspec takes it (``s3://bucket/faces``).
         size_px: side in pixels, 32 to 2048. None: 128 for ``embedded``, images as they are elsewhere.
         draws: differently degraded copies of each face. More than 1 names them ``name~0``, ``name~1``, ...
             None: 8 for ``embedded``, 1 elsewhere.
@@ -58,7 +58,13 @@ def _open(name_or_path: str, size_px: int | None) -> FaceSet:
         loader = attribute_of("face set", name, FACES[name].loader)
         known: FaceSet = loader(size_px, Path(path)) if colon else loader(size_px)
         return known
-    from gfpbench.decode.containers.collection import collected
+    if name_or_path.startswith("file://"):
+        return _open(name_or_path.removeprefix("file://"), size_px)
+    if ("://" in name_or_path or "::" in name_or_path) and not _exists(name_or_path):
+        from gfpbench.faces.archive import at_address
+
+        return at_address(name_or_path, size_px)
+    from gfpbench.decode.containers.shards import collected
 
     if (archive := collected(name_or_path)) is not None:
         from gfpbench.faces.archive import Archive

@@ -10,6 +10,13 @@ from gfpbench.faces.folder import face_of
 from gfpbench.types import Face, Json
 
 
+def at_address(url: str, size_px: int | None) -> Archive:
+    """The images at an address, as fsspec takes it. Raises as ``gfpbench.decode.containers.in_remote`` does."""
+    from gfpbench.decode.containers.in_remote import collected_from
+
+    return Archive(collected_from(url), size_px, name=url)
+
+
 class Archive:
     """Every image of one archive or of several shards, as ``Folder`` has those of a folder: the same ids and pixels.
 

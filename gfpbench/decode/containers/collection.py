@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from gfpbench.decode.containers import KINDS, LMDB_DATA, Container, ContainerBroken, Entry, kind_of, open_container
+from gfpbench.decode.containers import Container, ContainerBroken, Entry
 from gfpbench.decode.decoded import FACE_LIMITS, Decoded, Limits
 from gfpbench.decode.files import MAXIMUM_ENTRIES, MAXIMUM_LEFT_OUT, Listing, printable, told_apart, without_suffix
 from gfpbench.decode.formats import HIDDEN, why_left_out
 from gfpbench.decode.reader import decode
-from gfpbench.types import BadInput, UnreadableFace
-
-MAXIMUM_SHARDS = 10_000
-_BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+from gfpbench.types import BadInput, GfpbenchError, UnreadableFace
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +21,18 @@ class Shard:
     """One archive of a set.
 
     Args:
-        path: of the file, or of the folder that is one (LMDB).
         said: how a person called it: its path, or the address from which it was fetched.
         name: how it is told from the others.
-        stamp: length and time of change when it was listed: what is read later must be the same file.
         container: it, opened.
+        file: what it is read from; None where its container sees to that.
+        stamp: length and time of change of ``file`` when it was listed: what is read later must be the same file.
     """
 
-    path: Path
     said: str
     name: str
-    stamp: tuple[int, int]
     container: Container
+    file: Path | None = None
+    stamp: tuple[int, int] | None = None
 
 
 class Collection:
@@ -49,27 +43,16 @@ class Collection:
 
     Args:
         where: how error lines call all of it.
-        paths: the archives, of one kind: what a person calls each -> where it lies.
-        options: what was said behind the path (``gfpbench.decode.containers.Kind``).
+        shards: the archives (``shards.open_shards``).
 
     Raises:
         BadInput: where there is no image, where none of the archives can be read, where there are more than a million
-            files, or 300,000 that are no images, or 10,000 archives, and for an option that there is not.
-        PackageMissing: where the package that reads the archives is not installed.
+            files, or 300,000 that are no images.
     """
 
-    def __init__(self, where: str, paths: Mapping[str, Path], options: Mapping[str, str]) -> None:
+    def __init__(self, where: str, shards: Sequence[Shard]) -> None:
         self.where = printable(where)
-        kinds = {said: _kind(said, path) for said, path in paths.items()}
-        if len(set(kinds.values())) != 1:
-            raise BadInput(f"{self.where}: holds archives of several kinds ({', '.join(sorted(set(kinds.values())))})")
-        if len(paths) > MAXIMUM_SHARDS:
-            raise BadInput(f"{self.where}: is {len(paths)} archives, above the limit of {MAXIMUM_SHARDS}")
-        names = _names(list(paths))
-        self._shards = tuple(
-            Shard(path, printable(said), name, _stamp(path), open_container(path, kinds[said], options))
-            for (said, path), name in zip(paths.items(), names, strict=True)
-        )
+        self._shards = tuple(shards)
         self._counted = self._not_images = 0
         self._left_out: dict[str, list[str]] = defaultdict(list)
         self._entries = self._listed()
@@ -100,7 +83,9 @@ class Collection:
             raise UnreadableFace(f"{place}: has {entry.length} bytes, above the limit of {limits.maximum_file_bytes}")
         try:
             data = shard.container.read(entry.key, limits.maximum_file_bytes + 1)
-            changed = _stamp(shard.path) != shard.stamp
+            changed = stamp_of(shard.file) != shard.stamp
+        except GfpbenchError:  # says itself whose fault it is
+            raise
         except Exception as error:  # an archive's libraries given hostile bytes raise anything; that is the reason
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise UnreadableFace(f"{place}: cannot be read from its archive ({printable(reason)})") from error
@@ -114,7 +99,7 @@ class Collection:
         """Over names and lengths, as a folder's; where lengths are not known, the archives' own come last."""
         lines = [f"{image_id}\t{-1 if e.length is None else e.length}" for image_id, (_, e) in self._entries.items()]
         if any(entry.length is None for _, entry in self._entries.values()):
-            lines += [f"{shard.name}\t{shard.stamp[0]}" for shard in self._shards]
+            lines += [f"{shard.name}\t{(shard.stamp or (-1,))[0]}" for shard in self._shards]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def _place(self, image_id: str) -> str:
@@ -171,102 +156,12 @@ class Collection:
             )
 
 
-def collected(text: str) -> Collection | None:
-    """The images of archives, as a person names them; None where the text names no archive.
-
-    Args:
-        text: the path of one archive, of several with ``{000..015}``, ``{train,val}`` or ``*`` in it, or of a folder
-            that is one; options stand behind a ``?``.
-
-    Raises:
-        BadInput: for an archive that is not there; and as ``Collection``.
-    """
-    path = Path(text).expanduser()
-    if _exists(path):
-        return Collection(text, {str(path): path}, {}) if _is_container(path) else None
-    pattern, question, given = text.partition("?")
-    if kind_of(pattern) is None:
+def stamp_of(file: Path | None) -> tuple[int, int] | None:
+    """Length and time of change of a file. Raises BadInput where it cannot be looked at."""
+    if file is None:
         return None
-    paths = {one: Path(one) for one in expanded(str(Path(pattern).expanduser()))}
-    lost = [one for one, path in paths.items() if not _exists(path)]
-    if lost:
-        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-        raise BadInput(f"{printable(lost[0])}: no such file{more}")
-    return Collection(text, paths, options_of(text, given) if question else {})
-
-
-def expanded(pattern: str) -> Iterator[str]:
-    """The paths that braces and stars stand for, in order; ranges count up with as many digits as their first number.
-
-    Raises:
-        BadInput: where a star finds nothing, and for more than 10,000 paths.
-    """
-    parts = _BRACES.split(pattern)
-    choices = [_choices(part) if place % 2 else (part,) for place, part in enumerate(parts)]
-    count = 1
-    for each in choices:
-        count *= len(each)
-    if count > MAXIMUM_SHARDS:
-        raise BadInput(f"{printable(pattern)}: is {count} archives, above the limit of {MAXIMUM_SHARDS}")
-    for one in itertools.product(*choices):
-        path = "".join(one)
-        if "*" not in path:
-            yield path
-            continue
-        root = Path(path).anchor
-        below = path.removeprefix(root).replace("[", "[[]")  # a bracket is itself
-        found = sorted(map(str, Path(root or ".").glob(below)))
-        if not found:
-            raise BadInput(f"{printable(path)}: there is no such file")
-        yield from found
-
-
-def _choices(inside: str) -> Sequence[str]:
-    numbers = _RANGE.fullmatch(inside)
-    if numbers is None:
-        return inside.split(",") if "," in inside else (f"{{{inside}}}",)
-    first, last = int(numbers[1][:9]), int(numbers[2][:9])
-    return [str(number).zfill(len(numbers[1])) for number in range(first, min(last, first + MAXIMUM_SHARDS) + 1)]
-
-
-def options_of(text: str, given: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in given.split("&")]
-    if not all(name and value for name, _, value in pairs):
-        raise BadInput(f"{printable(text)}: options are NAME=VALUE, with & between them")
-    return {name: value for name, _, value in pairs}
-
-
-def _exists(path: Path) -> bool:
     try:
-        return path.exists()
-    except (OSError, ValueError):  # a name too long, or with a zero byte
-        return False
-
-
-def _is_container(path: Path) -> bool:
-    """A folder is one only as LMDB: by its name, or by what is in it."""
-    kind = kind_of(str(path))
-    return kind == "lmdb" or (path / LMDB_DATA).is_file() if path.is_dir() else kind is not None
-
-
-def _kind(said: str, path: Path) -> str:
-    kind = "lmdb" if path.is_dir() else kind_of(said)
-    if kind is None:
-        raise BadInput(f"{printable(said)}: is no archive that is read ({', '.join(KINDS)})")
-    return kind
-
-
-def _names(said: Sequence[str]) -> list[str]:
-    """The archives by their place below the folder that they share, of their paths or addresses."""
-    parts = [one.split("/") for one in said]
-    alike = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*(one[:-1] for one in parts), strict=False))
-    shared = len(list(alike))
-    return ["/".join(one[shared:]) for one in parts]
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = (path / LMDB_DATA if path.is_dir() else path).stat()
+        found = file.stat()
     except OSError as error:
-        raise BadInput(f"{printable(str(path))}: cannot be read: {error.strerror or error}") from error
+        raise BadInput(f"{printable(str(file))}: cannot be read: {error.strerror or error}") from error
     return found.st_size, found.st_mtime_ns
