@@ -19,8 +19,10 @@ from gfpbench import assets
 from gfpbench.assets.datasets import FACES
 from gfpbench.assets.lock import exclusive
 from gfpbench.decode import read
+from gfpbench.faces.attributes import directions, labels, moved
 from gfpbench.faces.folder import to_square
 from gfpbench.images import Bytes, from_signed, from_uint8, pixels_sha256, to_rgb_arrays, write_png
+from gfpbench.statistics.separation import Separation
 from gfpbench.types import BadInput, Face, Json, PackageMissing
 
 NAME = "random-face"
@@ -39,6 +41,8 @@ class RandomFaces:
         count: how many there are.
         truncation: 0 to 1: how far from the average face; less is more believable and more alike.
         seed: of the latents.
+        attributes: ``{"glasses": "no"}``: what all of them shall have, by names and values of ``attributes.labels()``;
+            the rest of the face stays much as it is.
 
     Raises:
         BadInput: for values out of range.
@@ -56,6 +60,7 @@ class RandomFaces:
         count: int = DEFAULT_COUNT,
         truncation: float = DEFAULT_TRUNCATION,
         seed: int = 0,
+        attributes: Mapping[str, str] | None = None,
     ) -> None:
         if size_px is not None and size_px > SIDE_PX:
             raise BadInput(f"{NAME}: faces are made at {SIDE_PX} px and are not enlarged to {size_px}")
@@ -63,6 +68,7 @@ class RandomFaces:
             raise BadInput(f"{NAME}: count is 1 to {MOST:,}, truncation over 0 and up to 1, seed a whole number from 0")
         self.size_px = SIDE_PX if size_px is None else size_px
         self.count, self.truncation, self.seed = count, truncation, seed
+        self.attributes = dict(sorted((attributes or {}).items()))
         if not all((self._folder() / f"{face_id}.png").is_file() for face_id in self.ids()):
             assets.path(NAME, f"the face set {NAME!r}")
 
@@ -93,11 +99,15 @@ class RandomFaces:
                     write_png(place, self._made(number))
         decoded = read(place)
         rgb = decoded.rgb if self.size_px == SIDE_PX else to_square(decoded.rgb, self.size_px)
-        return Face(face_id, from_uint8(rgb), {"generated": True}, pixels_sha256(rgb), decoded.record())
+        known: dict[str, Json] = {"generated": True, **self.attributes}
+        return Face(face_id, from_uint8(rgb), known, pixels_sha256(rgb), decoded.record())
 
     def source(self) -> Mapping[str, Json]:
         """What makes the faces, under which licence, and what determines them."""
         row = FACES[NAME]
+        asked: dict[str, Json] = {}
+        if self.attributes:
+            asked = {"attributes": dict(self.attributes), "attribute_labels_sha256": labels().sha256}
         return {
             "name": self.name,
             "from": assets.find(NAME).source,
@@ -108,20 +118,27 @@ class RandomFaces:
             "seed": self.seed,
             "size_px": self.size_px,
             "generator_sha256": assets.find(NAME).sha256,
+            **asked,
         }
 
     def _folder(self) -> Path:
-        return self.folder_of(self.seed, self.truncation)
+        return self.folder_of(self.seed, self.truncation, self.attributes)
 
     @staticmethod
-    def folder_of(seed: int, truncation: float) -> Path:
-        """Where the faces are kept: a folder for each generator, seed and truncation, so that no two are mixed."""
-        made_by = json.dumps([assets.find(NAME).sha256, seed, truncation, MEAN_OF])
+    def folder_of(seed: int, truncation: float, attributes: Mapping[str, str] | None = None) -> Path:
+        """Where the faces are kept: a folder for all that determines them, so that no two are mixed."""
+        asked = [dict(attributes), labels().sha256] if attributes else []
+        made_by = json.dumps([assets.find(NAME).sha256, seed, truncation, MEAN_OF, *asked])
         return assets.home() / "faces" / NAME / hashlib.sha256(made_by.encode()).hexdigest()[:16]
 
     def _made(self, number: int) -> Bytes:
         generator = _generator(assets.path(NAME, f"the face set {NAME!r}"))
         latent = generator.mean + np.float32(self.truncation) * (generator.w(self.seed, number) - generator.mean)
+        if self.attributes:
+            values = labels().values
+            wanted = {name: values[name][value] for name, value in self.attributes.items()}
+            vectors = {name: found.vector for name, found in _directions(generator).items()}
+            latent = moved(latent[0], generator.mean[0], vectors, wanted).astype(np.float32)[None]
         return to_square(generator.image(latent), SIDE_PX)
 
 
@@ -169,8 +186,17 @@ def _generator(path: Path) -> _Generator:
     return _Generator(path)
 
 
+@lru_cache(maxsize=1)
+def _directions(generator: _Generator) -> dict[str, Separation]:
+    known = labels()
+    w = np.concatenate([generator.w(known.seed, number) for number in range(known.count)])
+    return directions(w, known)
+
+
 def random_face(size_px: int | None = None, options: str = "") -> RandomFaces:
-    """Generated faces of FFHQ's kind (512 px): ``random-face?count=50&truncation=0.6&seed=0``.
+    """Generated faces of FFHQ's kind (512 px): ``random-face?count=50&truncation=0.6&seed=0&glasses=no``.
+
+    Attributes are options as well: the same people, all with it or all without it.
 
     Raises:
         BadInput: for other options, or values out of range.
@@ -178,13 +204,21 @@ def random_face(size_px: int | None = None, options: str = "") -> RandomFaces:
     """
     kinds: dict[str, type] = {"count": int, "truncation": float, "seed": int}
     given: dict[str, Any] = {}
+    attributes: dict[str, str] = {}
+    known = labels().values
     for key, value in parse_qsl(options, keep_blank_values=True):
-        if key in given:
+        if key in given or key in attributes:
             raise BadInput(f"{NAME}?{options}: {key!r} is given twice")
+        if key in known:
+            if value not in known[key]:
+                raise BadInput(f"{NAME}?{options}: {key} is {' or '.join(known[key])}, not {value!r}")
+            attributes[key] = value
+            continue
         try:
             given[key] = kinds[key](value)
         except KeyError as error:
-            raise BadInput(f"{NAME}?{options}: {key!r} is no option; there are {', '.join(kinds)}") from error
+            there = ", ".join([*kinds, *known])
+            raise BadInput(f"{NAME}?{options}: {key!r} is no option; there are {there}") from error
         except ValueError as error:
             raise BadInput(f"{NAME}?{options}: {key} has to be a number, not {value!r}") from error
-    return RandomFaces(size_px, **given)
+    return RandomFaces(size_px, **given, attributes=attributes)

@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from gfpbench import codec
 from gfpbench.disk import write_whole
@@ -24,11 +22,11 @@ from gfpbench.images import from_signed, moved, resized, to_signed
 from gfpbench.nano import networks
 from gfpbench.restorers.checkpoint_file import fit, read_weights
 from gfpbench.restorers.gfpgan_sizes import Sizes
+from gfpbench.statistics.separation import parted, separation
 from gfpbench.types import BadInput, ImageBatch, Json
 
 Tensor = torch.Tensor
 LEAST_OF_EACH = 20
-_NEWTON_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +98,13 @@ def found_direction(
     x, y = latents.detach().double().cpu().numpy(), np.asarray(has_it, dtype=np.float64)
     if x.ndim != 2 or len(x) != len(y) or not np.isfinite(x).all():
         raise BadInput(f"{name}: {tuple(x.shape)} latents and {len(y)} labels: give (N, style) and N")
-    order = np.random.Generator(np.random.Philox(seed)).permutation(len(x))
-    checked, learnt = np.split(order, [round(held_out * len(x))])
+    checked, learnt = parted(len(x), held_out, seed)
     few = min(int(y[learnt].sum()), int((1 - y[learnt]).sum()))
     if few < LEAST_OF_EACH or not len(checked):
         raise BadInput(f"{name}: {few} samples of the rarer kind to learn from; label {LEAST_OF_EACH} or more of each")
-    mean, scale = x[learnt].mean(0), float(x[learnt].std()) or 1.0
-    weights = _logistic((x[learnt] - mean) / scale, y[learnt], ridge)
-    normal = weights[:-1]
-    right = ((x[checked] - mean) / scale @ normal + weights[-1] > 0) == (y[checked] > 0.5)
-    accuracy = float(right.mean())
-    share = float(y[checked].mean())
-    vector = normal / np.linalg.norm(normal)
-    return Direction(
-        name,
-        tuple(float(value) for value in vector),
-        float((x @ vector).std()),
-        accuracy,
-        float(binomtest(int(right.sum()), len(checked)).proportion_ci(method="wilson").low),
-        max(share, 1 - share),
-    )
+    found = separation(x, y, held_out=held_out, seed=seed, ridge=ridge)
+    vector = tuple(float(value) for value in found.vector)
+    return Direction(name, vector, found.spread, found.accuracy, found.accuracy_low, found.chance)
 
 
 def moved_latents(latents: Tensor, direction: Direction, amount: float, layers: slice = slice(None)) -> Tensor:
@@ -177,20 +162,3 @@ class Steered:
             "amount": self.amount,
             "works_at_px": self.side,
         }
-
-
-def _logistic(x: NDArray[np.float64], y: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """Weights and, last, the offset of a logistic regression, by Newton's method; convex, so there is one answer."""
-    design = np.column_stack([x, np.ones(len(x))])
-    penalty = np.full(design.shape[1], ridge * len(x))
-    penalty[-1] = 1e-9
-    weights = np.zeros(design.shape[1])
-    for _ in range(_NEWTON_STEPS):
-        probability = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        slope = design.T @ (probability - y) + penalty * weights
-        curvature = (design * (probability * (1 - probability))[:, None]).T @ design + np.diag(penalty)
-        step = np.linalg.solve(curvature, slope)
-        weights -= step
-        if np.abs(step).max() < 1e-9:
-            break
-    return weights

@@ -13,7 +13,8 @@ import torch
 
 from gfpbench import assets
 from gfpbench.faces.random_face import _Generator
-from gfpbench.images import write_png
+from gfpbench.images import to_signed, write_png
+from gfpbench.restorers.nano import WEIGHTS
 from gfpbench.types import AssetMissing, BadInput
 from tests.packaged import fetched
 from tests.training import laws_steering
@@ -28,6 +29,7 @@ from training.mobile_prior import MobilePrior, ReadoutFit, from_haar, read_prior
 from training.progress import Shown
 from training.start import read_start
 from training.steer import MADE, MadeFaces, Steer, _put_into, made_faces, prior_sha256
+from training.steered import Steered
 from training.steering import Steering
 from training.train import train
 from training.validation import Validation
@@ -133,6 +135,24 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     learner = Steer(config, made.beside(blobs(8), config.steer), "cpu", 0, again, small_prior(), made)
     halves = {name: tensor.half().float() for name, tensor in learner.averaged.network.state_dict().items()}
     assert flat(learner.network.state_dict()) == flat(halves)
+
+
+def test_what_was_trained_is_a_restorer(config: Config, made: MadeFaces, tmp_path: Path) -> None:
+    learner = training(config, made, tmp_path, 1)
+    learner.export({})
+    batch = blobs(3, seed=2).batch()
+    restore = Steered(tmp_path / "nano-prior.safetensors", prior=small_prior())
+    assert isinstance(learner.stage, Steer)
+    expected = learner.stage.shown(to_signed(batch))
+    assert restore(batch).ids == batch.ids
+    assert float((to_signed(restore(batch)) - expected.clamp(-1, 1)).abs().max()) < 0.01  # weights of 16 bits
+    assert restore.provenance()["steps"] == "0"
+    with pytest.raises(BadInput, match="trained over another prior"):
+        Steered(tmp_path / "nano-prior.safetensors", prior=small_prior(1))
+    with pytest.raises(BadInput, match="was not made by the stage steer"):
+        Steered(WEIGHTS, prior=small_prior())
+    with pytest.raises(BadInput, match="cannot read the weights"):
+        Steered(tmp_path / "nothing", prior=small_prior())
 
 
 def test_the_latent_term_counts_only_faces_whose_w_is_known(config: Config, made: MadeFaces) -> None:
