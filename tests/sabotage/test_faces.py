@@ -21,10 +21,11 @@ from gfpbench.decode import rgb as to_rgb
 from gfpbench.decode.containers import collection, in_tar, in_zip
 from gfpbench.faces import align, embedded, folder
 from gfpbench.faces.align import Square, crop, ffhq_square
+from gfpbench.faces.attributes import moved
 from gfpbench.faces.embedded import Embedded
 from gfpbench.faces.manifest import read_manifest
 from gfpbench.types import BadInput, FaceSet
-from tests.unit.faces import laws
+from tests.unit.faces import laws, laws_attributes
 from tests.unit.faces import test_archive as archives
 
 ASTRONAUT = read_manifest()[0]
@@ -306,3 +307,32 @@ def test_a_reader_of_archives_with_a_bug_is_seen(bug: str, monkeypatch: pytest.M
     sabotage(monkeypatch)
     with pytest.raises((AssertionError, BadInput, pytest.fail.Exception)):
         law(tmp_path / "broken")
+
+
+def along_one_alone(w: Any, mean: Any, vectors: Any, wanted: Any) -> Any:
+    """As if the directions were at right angles: a smile comes with glasses."""
+    for name, place in wanted.items():
+        w = w + (place - (w - mean) @ vectors[name]) * vectors[name]
+    return w
+
+
+def from_the_origin(w: Any, mean: Any, vectors: Any, wanted: Any) -> Any:
+    return moved(w, 0 * mean, vectors, wanted)
+
+
+def by_so_much(w: Any, mean: Any, vectors: Any, wanted: Any) -> Any:
+    """A step in place of a place: who wears glasses already gets a second pair."""
+    return moved(w, mean, vectors, {name: place + (w - mean) @ vectors[name] for name, place in wanted.items()})
+
+
+def to_the_mean(w: Any, mean: Any, vectors: Any, wanted: Any) -> Any:
+    """Nothing of the face stays."""
+    return moved(mean, mean, vectors, wanted)
+
+
+@pytest.mark.parametrize(
+    "broken", [along_one_alone, from_the_origin, by_so_much, to_the_mean], ids=lambda f: f.__name__
+)
+def test_a_face_moved_otherwise_is_seen(broken: Callable[..., Any]) -> None:
+    assert not any(caught(law, moved) for law in laws_attributes.LAWS)
+    assert any(caught(law, broken) for law in laws_attributes.LAWS)
