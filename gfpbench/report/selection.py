@@ -25,6 +25,7 @@ class Drawn:
 
 SIZES = (
     Drawn(160, 512, 90),
+    Drawn(0, 512, 90),
     *(Drawn(0, side, quality) for side, quality in ((384, 85), (256, 80), (192, 75), (128, 70))),
 )
 ONE_IN = 5

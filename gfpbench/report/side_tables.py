@@ -10,7 +10,7 @@ from gfpbench.metrics.protocols import PROTOCOLS, differences
 from gfpbench.report.formatting import BLANK, decimals_for, printable, shown, with_note
 from gfpbench.report.model import Column, Group, Line
 from gfpbench.report.summary import measured
-from gfpbench.statistics import interval_of, mean_of, people_of
+from gfpbench.statistics import interval_of, mean_of, people_of, prepare_intervals
 from gfpbench.types import Json
 
 SAME_QUANTITY = {
@@ -206,6 +206,9 @@ def group_lines(group: Group) -> tuple[GroupLine, ...]:
         scores = [(column, measured(line.result, column.metric)) for column in group.columns]
         for attribute, values in categories(line).items():
             for value, ids in values.items():
+                prepare_intervals(
+                    ([known[name] for name in ids if name in known], column.best) for column, known in scores
+                )
                 means = tuple(_mean(column, known, ids, people) for column, known in scores)
                 lines.append(GroupLine(attribute, value, line.label, len(ids), means))
     return tuple(lines)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gfpbench.metrics import ITSELF_REASON, METRICS
 from gfpbench.metrics.figure_identity import has_identity, unlike
 from gfpbench.report.formatting import decimals_for, plural
 from gfpbench.report.model import Cell, Column, Gain, Group, Line, Role, Summary
-from gfpbench.statistics import best_of, bootstrap_mean, interval_of, is_identical, mean_of, people_of
+from gfpbench.run.recorder import MANY
+from gfpbench.statistics import (
+    best_of,
+    bootstrap_mean,
+    interval_of,
+    is_identical,
+    mean_of,
+    people_of,
+    prepare_intervals,
+)
 from gfpbench.types import BadInput, Better, Case, Json, Problem, Result, Row
 
+SIGNS: Mapping[Better | None, float] = {"higher": 1.0, "lower": -1.0, None: 0.0}
 LABELS = {"input": "input (degraded)", "truth": "ground truth"}
 
 
@@ -40,14 +50,24 @@ def gain_over(
     """
     shared = [name for name in values if name in reference]
     pairs = [(values[name], reference[name]) for name in shared]
-    sign = {"higher": 1.0, "lower": -1.0, None: 0.0}[better]
-    finite = [name for name in shared if math.isfinite(values[name]) and math.isfinite(reference[name])]
-    gains = [sign * (values[name] - reference[name]) for name in finite]
+    sign = SIGNS[better]
+    gained = _gains(values, reference, better)
+    finite, gains = [*gained], [*gained.values()]
     if not gains or not sign:
         return None
     whole = bootstrap_mean(gains, people=None if people is None else [people[name] for name in finite])
     wins, losses = (sum(side * sign * got > side * sign * was for got, was in pairs) for side in (1, -1))
     return Gain(whole.mean, whole.low, whole.high, wins, losses, len(pairs))
+
+
+def _gains(values: Mapping[str, float], reference: Mapping[str, float], better: Better | None) -> dict[str, float]:
+    """What each image gains over the reference, of those with two finite scores."""
+    sign, finite = SIGNS[better], math.isfinite
+    return {
+        name: sign * (value - reference[name])
+        for name, value in values.items()
+        if name in reference and finite(value) and finite(reference[name])
+    }
 
 
 def best_lines(rows: Mapping[str, Mapping[str, float]], better: Better | None, best: float | None = None) -> set[str]:
@@ -186,7 +206,10 @@ def _group(results: Sequence[Result]) -> Group:
     cells: dict[str, list[Cell]] = {label: [] for label in labels}
     apart = other_metrics(ordered)
     everybody = {label: people_of(result) for label, result in zip(labels, ordered, strict=True)}
-    for metric, definition in _definitions(ordered).items():
+    definitions = _definitions(ordered)
+    if any(len(result.rows) > MANY for result in ordered):
+        prepare_intervals(_samples(ordered, definitions))
+    for metric, definition in definitions.items():
         values = {label: measured(result, metric) for label, result in zip(labels, ordered, strict=True)}
         if not any(values.values()):
             continue
@@ -245,6 +268,21 @@ def _group(results: Sequence[Result]) -> Group:
         not_measured=dict(sorted(blank.items())),  # as on disk, so that a page read back is the same page
         warnings=_warnings(ordered),
     )
+
+
+def _samples(
+    results: Sequence[Result], definitions: Mapping[str, Mapping[str, Json]]
+) -> Iterator[tuple[Sequence[float], float | None]]:
+    """The columns whose intervals a table shows: the values of each row, and what each restorer gains."""
+    first = next((result for result in results if _role(result) == "input"), None)
+    for metric, definition in definitions.items():
+        reference = {} if first is None else measured(first, metric)
+        better = _column(metric, definition, ()).better
+        for result in results:
+            values = measured(result, metric)
+            yield [*values.values()], best_of(definition)
+            if _role(result) == "restorer" and better is not None:
+                yield [*_gains(values, reference, better).values()], None
 
 
 def problems_of(result: Result) -> tuple[Problem, ...]:

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
         median_interval,
         predicted_mean,
     )
-    from gfpbench.statistics.means import Mean, best_of, interval_of, is_identical, mean_of, people_of
+    from gfpbench.statistics.means import (
+        Mean,
+        best_of,
+        interval_of,
+        is_identical,
+        mean_of,
+        people_of,
+        prepare_intervals,
+    )
     from gfpbench.statistics.paired import PairedColumns, PairedDifference, holm, paired_columns, paired_difference
     from gfpbench.statistics.ranks import over_images, over_rows
 
@@ -49,6 +57,7 @@ __all__ = [
     "paired_difference",
     "people_of",
     "predicted_mean",
+    "prepare_intervals",
 ]
 
 lazy_package(__name__)

@@ -14,8 +14,10 @@ from gfpbench.statistics import (
     bootstrap,
     bootstrap_mean,
     independent_difference,
+    interval_of,
     median_interval,
     predicted_mean,
+    prepare_intervals,
 )
 from gfpbench.types import BadInput
 from tests.unit.statistics import interval_laws as laws
@@ -209,3 +211,28 @@ def test_the_interval_of_the_median_holds_it_as_often_as_it_says(n: int) -> None
     assert low == n - 1 - high
     assert 1 - 2 * stats.binom.cdf(low, n, 0.5) >= 0.95
     assert 1 - 2 * stats.binom.cdf(low + 1, n, 0.5) < 0.95
+
+
+def test_intervals_found_together_are_those_found_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the last bit, for samples of several sizes, equal scores and identical pairs; and they are found only once."""
+    rng = np.random.default_rng(0)
+    columns: list[tuple[list[float], float | None]] = [
+        (rng.normal(25, 3, size).tolist(), None) for size in (30, 30, 30, 31, 5)
+    ]
+    columns += [([1.0] * 30, None), ([math.inf, *rng.normal(0, 1, 30).tolist()], math.inf), ([], None)]
+    bootstrap._known.clear()
+    alone = [interval_of(values, best) for values, best in columns]
+    bootstrap._known.clear()
+    monkeypatch.setattr(bootstrap, "LARGE", 10)
+    prepare_intervals(columns)
+    assert len(bootstrap._known) == 5
+    drawn: list[int] = []
+    real = bootstrap.draws
+
+    def draws(n: int, *rest: Any) -> Any:
+        drawn.append(n)
+        return real(n, *rest)
+
+    monkeypatch.setattr(bootstrap, "draws", draws)
+    assert [interval_of(values, best) for values, best in columns] == alone
+    assert drawn == [5]  # too small to be worth it: found when it was asked for
