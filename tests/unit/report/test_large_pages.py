@@ -139,14 +139,15 @@ def keeps_within_its_room(fit: Callable[..., tuple[dict[str, str], Drawn]]) -> N
     names = {f"{why}{number}": why for why in ("worst", "median", "best") for number in range(8)}
 
     def size_of(some: Sequence[str], drawn: Drawn) -> int:
-        return len(some) * drawn.side_px**2
+        return len(some) * (drawn.side_px**2 + drawn.exact_side_px)
 
     for room in (24 * 512**2, 24 * 300**2, 24 * 128**2, 10 * 128**2, 3 * 128**2):
         found, drawn = fit(names, size_of, room)
         assert size_of(list(found), drawn) <= room, "too large"
         assert set(found.values()) == {"worst", "median", "best"}
-    assert fit(names, size_of, 24 * 512**2) == (names, SIZES[0])
-    assert fit(names, size_of, 24 * 512**2 - 1) == (names, SIZES[1])
+    largest = size_of(list(names), SIZES[0])
+    assert fit(names, size_of, largest) == (names, SIZES[0])
+    assert fit(names, size_of, largest - 1) == (names, SIZES[1])
 
 
 def test_images_keep_within_their_room() -> None:
