@@ -210,6 +210,16 @@ class SaysWhatRan(Protocol):
 
 
 @runtime_checkable
+class SaysWhatIsFaster(Protocol):
+    """A restorer with an option by which it takes a fraction of its time; named where it passes a time limit."""
+
+    @property
+    def faster_with(self) -> str:
+        """The option as it stands behind the name (``reduce=4``); empty where there is none, or it was given."""
+        ...
+
+
+@runtime_checkable
 class TimeLimited(Protocol):
     """A restorer that fails, or ends its process, where an image takes longer."""
 

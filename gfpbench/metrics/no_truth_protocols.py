@@ -64,7 +64,9 @@ def _ntire(year: int, source: str, wider: float, web_photo: float, note: str) ->
             note,
         ),
         {
-            "QALIGN": "needs Q-Align, a language model of 15 GB (pyiqa's qalign), which is not run here",
+            "QALIGN": "needs Q-Align, a language model of 15 GB (q-future/one-align), which is not run here: the class "
+            "of pyiqa 0.1.16 names that repository itself, and its network ends in an AttributeError on transformers 5 "
+            "(invert_attention_mask)",
         },
         challenge,
     )

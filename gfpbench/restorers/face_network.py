@@ -137,6 +137,12 @@ class FaceNetwork:
         refuse_other_range(answer, self.gives, given, self.name, self.remedy)
         return images
 
+    @property
+    def faster_with(self) -> str:
+        """For a network that enlarges images of any size (``gfpbench.types.SaysWhatIsFaster``)."""
+        plain = self.reduce == 1 and self.size_px is None
+        return f"reduce={self.scale}" if plain and self.scale is not None and self.scale > 1 else ""
+
     def what_ran(self) -> Mapping[str, Json]:
         """What is known of how a network computes that torch does not see (``gfpbench.types.SaysWhatRan``)."""
         return self.ran()

@@ -20,7 +20,7 @@ from gfpbench.lazy import LazyModule
 from gfpbench.restorers import arithmetic
 from gfpbench.restorers.checked import attempted, is_opaque
 from gfpbench.run.messages import BrokenMessage, attempt_of, receive, send, send_attempt, send_batch
-from gfpbench.types import AssetMissing, BadInput, GfpbenchError, ImageBatch, Json, RestorationFailed
+from gfpbench.types import AssetMissing, BadInput, GfpbenchError, ImageBatch, Json, RestorationFailed, SaysWhatIsFaster
 
 if TYPE_CHECKING:
     import torch
@@ -197,7 +197,9 @@ class _Process:
         try:
             answer = self._answers.get(timeout=seconds)
         except queue.Empty:
-            raise _Lost(f"it gave no answer within {seconds:g} s and was ended (--seconds-per-image)") from None
+            faster = self.told.get("faster_with")
+            hint = f"; with ?{faster} behind its name it sees smaller images, and is faster" if faster else ""
+            raise _Lost(f"it gave no answer within {seconds:g} s and was ended (--seconds-per-image){hint}") from None
         if isinstance(answer, BrokenMessage):
             if "pipe ended" in str(answer):
                 raise _Lost(self._ended()) from answer
@@ -257,7 +259,9 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
     except GfpbenchError as error:
         send(outgoing, {"error": str(error)})
         return
-    send(outgoing, {"name": restorer.name, "provenance": provenance, "opaque": is_opaque(restorer)})
+    faster = restorer.faster_with if isinstance(restorer, SaysWhatIsFaster) else ""
+    about = {"name": restorer.name, "provenance": provenance, "opaque": is_opaque(restorer), "faster_with": faster}
+    send(outgoing, about)
     while True:
         try:
             asked, pixels = receive(incoming)

@@ -268,3 +268,8 @@ def test_a_compiled_network_is_the_same_image(degraded: ImageBatch, tmp_path: Pa
     assert restorer.provenance()["compiled"] is True
     assert (plain.pixels - compiled.pixels).abs().max() < 1 / 2550
     assert (to_uint8(plain).int() - to_uint8(compiled).int()).abs().max() <= 1
+
+
+def test_what_enlarges_any_size_names_its_faster_option() -> None:
+    assert made(Probe(), size=None, scale=4).faster_with == "reduce=4"
+    assert not any(one.faster_with for one in (made(Probe()), made(Probe(), scale=4), made(Probe(), size=None)))

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from gfpbench import restorers, run
+from gfpbench.images import select
 from gfpbench.restorers import arithmetic
 from gfpbench.restorers.checked import checked
 from gfpbench.run import isolated
@@ -148,6 +149,14 @@ def test_one_that_hangs_is_ended(batch: ImageBatch, model: str) -> None:
     assert set(failures) == {"dark"}
     if model == "endless":
         assert failures["dark"] == "it gave no answer within 3 s and was ended (--seconds-per-image)"
+
+
+def test_one_that_is_too_slow_and_has_a_faster_option_is_told_with_it(batch: ImageBatch) -> None:
+    slow = Isolated("python:models:endless", seconds_per_image=1)
+    slow._process.told["faster_with"] = "reduce=4"  # type: ignore[union-attr]
+    _, failures = slow.attempt(select(batch, [1]))
+    assert failures["dark"].startswith("it gave no answer within 1 s")
+    assert "; with ?reduce=4 behind its name it sees smaller images" in failures["dark"]
 
 
 def test_what_it_prints_goes_to_standard_error(batch: ImageBatch, capfd: pytest.CaptureFixture[str]) -> None:
