@@ -170,6 +170,12 @@ def has_truth(faces: str) -> bool:
     return row is None or row.truth
 
 
+def refuse_without_truth(faces: str, why: str) -> None:
+    """Raise BadInput where faces that are known to have no ground truth are given to what needs one."""
+    if not has_truth(faces):
+        raise BadInput(f"faces {faces!r} have no ground truth, and {why}: give clean ones (`gfpbench list faces`)")
+
+
 class DatasetMissing(AssetMissing):
     """A dataset that is not on this machine and that no command can fetch: its licence wants each user to get it."""
 

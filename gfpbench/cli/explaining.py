@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gfpbench import claims, faces
+from gfpbench.assets.datasets import refuse_without_truth
 from gfpbench.explain import OverSets, chosen, explain_over
 from gfpbench.metrics import protocols
 from gfpbench.report.explanation_sets import write_explanation
@@ -42,6 +43,7 @@ def explained(
     for name in face_sets:
         if face_sets.count(name) > 1:
             raise BadInput(f"--faces {name}: is given twice; a second set must hold other faces")
+        refuse_without_truth(name, "explain degrades clean faces")
     if _FIGURES.fullmatch(row):
         published, measures, images = _figures(row), protocols.find("gfpgan-paper").figures, 3000
     else:

@@ -20,19 +20,33 @@ from gfpbench.types import BadInput
 
 
 def chosen(names: Sequence[str], *, everything: bool, wanted_for: Sequence[str]) -> list[str]:
-    """Asset names for what was asked: by name, all of them, or what some restorers or metrics need.
+    """Asset names for what was asked: by name, all of them, or what some restorers, metrics or protocols need.
 
     Raises:
-        BadInput: where nothing was asked for.
+        BadInput: where nothing was asked for, and for a name that needs nothing.
     """
     wanted = [*names, *(assets.ASSETS if everything else ())]
     for user in wanted_for:
-        wanted += assets.for_restorer(user)
+        found = [name for one in _parts(user) for name in assets.for_restorer(one)]
+        if not found:
+            raise BadInput(
+                f"--for {user}: needs no asset, if that is its name: `gfpbench list assets` shows what needs which"
+            )
+        wanted += found
     if not wanted:
         raise BadInput(
             "nothing to fetch: name assets (`gfpbench list assets` shows them), or use --all or --for RESTORER"
         )
     return list(dict.fromkeys(wanted))
+
+
+def _parts(user: str) -> list[str]:
+    """A restorer or metric under the name that the table of assets has; the metrics of a protocol."""
+    from gfpbench.metrics.per_image import VS_INPUT
+    from gfpbench.metrics.protocols import PROTOCOLS
+
+    names = PROTOCOLS[user].figures.values() if user in PROTOCOLS else (user,)
+    return [name.removesuffix(VS_INPUT) for name in names]
 
 
 def fetch_with_bars(

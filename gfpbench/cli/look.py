@@ -100,7 +100,7 @@ def fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Assets, as `gfpbench list assets` names them.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every asset of the table.")] = False,
     for_: Annotated[
-        list[str] | None, typer.Option("--for", help="The assets of this restorer or metric; repeatable.")
+        list[str] | None, typer.Option("--for", help="The assets of this restorer, metric or protocol; repeatable.")
     ] = None,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept non-commercial licences without a prompt.")

@@ -22,7 +22,12 @@ def parity_(
     faces: Annotated[
         str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, a folder or archives.")
     ] = "embedded",
-    degradation: Annotated[str, typer.Option(help="Degradation of the faces, `gfpbench list degradations`.")] = "paper",
+    degradation: Annotated[
+        str | None, typer.Option(help="Degradation of the faces, `gfpbench list degradations`. [default: paper]")
+    ] = None,
+    no_truth: Annotated[
+        bool, typer.Option("--no-truth", help="The faces are real low-quality inputs: outputs are compared alone.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, help="Use the first N images only.")] = 16,
     draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times with independent draws.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
@@ -43,6 +48,7 @@ def parity_(
 
     Exit code 1 where a candidate is unsafe; 2 where a control fails (the reference against itself, a damaged copy).
     """
+    from gfpbench.degrade import named_for
     from gfpbench.disk import refuse_unwritable
     from gfpbench.parity import measure_parity
     from gfpbench.report.parity import parity_lines, parity_table, write_parity
@@ -51,7 +57,8 @@ def parity_(
 
     if report.exists() and not report.is_dir():
         raise BadInput(f"--report {report}: is a file; give a folder")
-    case = Case(faces, degradation, reference, seed=seed, size_px=size, limit=limit, draws=draws)
+    degraded_by = named_for(faces, degradation, False if no_truth else None)
+    case = Case(faces, degraded_by, reference, seed=seed, size_px=size, limit=limit, draws=draws)
     refuse_inside_inputs(case, report)
     refuse_unwritable(report)
     with models_talk_to_stderr(as_json):

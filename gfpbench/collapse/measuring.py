@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from gfpbench import devices, faces, metrics, restorers, run
+from gfpbench.assets.datasets import refuse_without_truth
 from gfpbench.collapse.definition import Criterion, Evidence
 from gfpbench.collapse.other_face import PERFECT, RESTORED, AgainstOther, pair_with_others
 from gfpbench.collapse.record import Question
@@ -122,7 +123,12 @@ def open_bench(
     batch_size: int = 8,
     restorer: Restorer | None = None,
 ) -> Bench:
-    """Load what a question names. ``restorer`` takes the place of the one it names, where it is at hand already."""
+    """Load what a question names. ``restorer`` takes the place of the one it names, where it is at hand already.
+
+    Raises:
+        BadInput: for faces without a ground truth.
+    """
+    refuse_without_truth(question.faces, "collapse degrades clean faces")
     return Bench(
         question=question,
         axis=axis,

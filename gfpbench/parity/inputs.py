@@ -10,6 +10,7 @@ import numpy as np
 
 import gfpbench.degrade as degrade
 from gfpbench import faces, images
+from gfpbench.assets.datasets import refuse_without_truth
 from gfpbench.lazy import LazyModule
 from gfpbench.parity.record import Group
 from gfpbench.run.batches import batches, joined, only
@@ -34,7 +35,7 @@ class Inputs:
     Args:
         group: what they are.
         given: what every restorer gets, 8-bit values, on the CPU.
-        truth: the clean images of the same names; None where there are none.
+        truth: the clean images of the same names; None for what has none.
         sha256: of each truth.
         problems: faces that could not be read or degraded.
     """
@@ -47,11 +48,13 @@ class Inputs:
 
 
 def face_inputs(case: Case, batch_size: int) -> Iterator[Inputs]:
-    """The degraded faces of a case, in batches; one batch in memory at a time.
+    """The degraded faces of a case, or its inputs as they are where it has no truth; one batch in memory at a time.
 
     Raises:
-        BadInput: where not one face can be read.
+        BadInput: where not one face can be read, and where faces without a ground truth are to be degraded.
     """
+    if case.has_truth:
+        refuse_without_truth(case.faces, f"{case.degradation!r} degrades clean faces")
     source = faces.load(case.faces, size_px=case.size_px, draws=case.draws)
     degradation = degrade.load(case.degradation)
     found, waiting = False, list[Problem]()
@@ -60,12 +63,12 @@ def face_inputs(case: Case, batch_size: int) -> Iterator[Inputs]:
         if not batch.faces:
             continue
         truth = batch.truth()
-        given, problems = degrade_alone(degradation, truth, case.seed)
+        given, problems = degrade_alone(degradation, truth, case.seed) if case.has_truth else (truth, ())
         waiting += problems
         if given is None:
             continue
         sha256 = {face.id: face.sha256 for face in batch.faces}
-        kept = only(truth, given.ids)
+        kept = only(truth, given.ids) if case.has_truth else None
         yield Inputs("face", given, kept, tuple(sha256[name] for name in given.ids), tuple(waiting))
         found, waiting = True, []
     if not found:

@@ -12,6 +12,7 @@ import numpy as np
 from gfpbench import baselines, devices, images, run
 from gfpbench.devices import repeatable
 from gfpbench.lazy import LazyModule
+from gfpbench.metrics import NO_TRUTH_REASON
 from gfpbench.parity import ran
 from gfpbench.parity.bounds import ORDER, Bounds
 from gfpbench.parity.candidate import Candidate, Shown
@@ -77,7 +78,8 @@ def measure_parity(
     if not candidates:
         raise BadInput("parity compares a reference with candidates, and none is given")
     measures = load_measures(METRICS if metrics is None else metrics, ())
-    blank = dict(measures.unavailable) | {one.name: "a metric of sets says nothing of pairs" for one in measures.sets}
+    blank = {} if case.has_truth else {"against the truth": NO_TRUTH_REASON}
+    blank |= dict(measures.unavailable) | {one.name: "a metric of sets says nothing of pairs" for one in measures.sets}
     sides = [Side(_loaded(case.restorer if reference is None else reference, device), device)]
     for one in candidates:
         progress(f"loading {one if isinstance(one, str) else one.name}")

@@ -97,6 +97,11 @@ def parity_lines(parity: Parity) -> list[str]:
     for one in parity.candidates:
         lines.append(f"{one.safety}: {printable(one.name, 80)}: {one.outcome}")
         lines += [f"  {printable(reason, 300)}" for reason in one.reasons]
+    lines += [
+        f"x time is of the reference's {compact(one.seconds_an_image)} s an image in batches of {one.batch_size}, "
+        f"which take {compact(one.peak_mib)} MiB"
+        for one in parity.reference_timed
+    ]
     lines += [f"left out: {printable(one.subject, 60)}: {printable(one.reason, 200)}" for one in parity.problems]
     lines += [f"not measured: {name}: {printable(why, 160)}" for name, why in parity.not_measured.items()]
     return lines

@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gfpbench import cli
-from gfpbench.types import GfpbenchError
+from gfpbench.cli.fetching import chosen
+from gfpbench.images import write_png
+from gfpbench.types import BadInput, GfpbenchError
 
 COMMON = ("--limit", "2", "--metric", "psnr_rgb", "--device", "cpu")
 
@@ -232,6 +234,30 @@ def test_the_process_ends_with_2_and_no_traceback(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("gfpbench: no restorer named 'nanoo'")
+
+
+def test_what_a_metric_against_the_input_and_a_protocol_need_is_found() -> None:
+    (adaface,) = chosen([], everything=False, wanted_for=["cos_adaface_vs_input"])
+    assert {adaface, "clip-rn50"} < set(chosen([], everything=False, wanted_for=["ntire-2025"]))
+    with pytest.raises(BadInput, match="--for piqe: needs no asset"):
+        chosen([], everything=False, wanted_for=["piqe"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("collapse", "--restorer", "bicubic", "--axis", "noise"),
+        ("explain", "PSNR=14"),
+        ("parity", "bicubic", "input", "--degradation", "paper"),
+    ],
+)
+def test_faces_without_a_truth_are_never_taken_for_one(words: tuple[str, ...], tmp_path: Path) -> None:
+    folder = tmp_path / "faces"
+    for number in range(5):
+        write_png(folder / f"{number}.png", np.full((64, 64, 3), 40 * number, np.uint8))
+    told = complaint(*words, "--faces", f"lfw-test:{folder}", "--report", str(tmp_path / "out"))
+    assert "no ground truth" in told
+    assert not (tmp_path / "out" / "index.html").exists()
 
 
 def test_what_cannot_be_fetched_is_named_once(tmp_path: Path) -> None:

@@ -6,15 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from gfpbench import devices
 from gfpbench.cli import app
 from gfpbench.disk import DiskRefused
+from gfpbench.images import to_rgb_arrays, write_png
+from gfpbench.metrics import NO_TRUTH_REASON
 from gfpbench.parity import Parity, Timed
 from gfpbench.parity.timing import with_speed
+from gfpbench.report.parity import parity_lines
 from gfpbench.speed import Speed
-from gfpbench.types import BadInput, Case
+from gfpbench.types import BadInput, Case, ImageBatch
 
 MODEL = """
 from gfpbench.restorers import from_array_function, load
@@ -122,6 +126,41 @@ def test_speed_stands_beside_the_verdict_in_units_of_the_reference() -> None:
     assert one == Timed(1, 0.1, 0.5, 0.9 / 2.2, 1.1 / 1.8, 100.0)
     assert (eight.batch_size, eight.seconds_an_image) == (8, 0.1 / 8)
     assert [time.relative for time in timed.reference_timed] == [1.0, 1.0]
+
+
+def test_speed_of_fewer_faces_than_a_batch_has_one_column_for_each_size_that_there_is() -> None:
+    limits = []
+
+    def measure(case: Case, *, device: str, batch_size: int, pairs: int) -> Speed:
+        limits.append(case.limit)
+        made = min(batch_size, 3)  # as many faces as there are
+        return Speed(case, 1.0, 0.9, 1.1, pairs, 0.1, 0.1, None, 1.0, "", made, (8, 8), "r")
+
+    from gfpbench.parity import Compared
+
+    fast = Compared("fast", "bit-equal", "safe", (), "fp32", {}, ())
+    parity = Parity(Case("embedded", "paper", "bicubic", limit=1), {"face": 1}, {}, (), (fast,))
+    timed = with_speed(parity, measure=measure, batches=(1, 8, 16))
+    assert [one.batch_size for one in timed.candidates[0].timed] == [1, 3]
+    assert limits[:3] == [1, 8, 16]
+    assert any("s an image in batches of 3" in line for line in parity_lines(timed))
+
+
+def test_inputs_without_a_truth_are_compared_and_nothing_is_said_of_quality(project: Path) -> None:
+    images = project / "inputs"
+    for face, batch in (("a", 1), ("b", 2)):
+        pixels = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(batch))
+        write_png(images / f"{face}.png", to_rgb_arrays(ImageBatch(pixels, (face,)))[0])
+    words = ["parity", "bicubic", "python:parity_model:same", "python:parity_model:exchanged", "--faces", str(images)]
+    done = CliRunner().invoke(app, [*words, "--no-truth", "--json", "--device", "cpu"])
+    assert done.exit_code == 1, done.output
+    told = json.loads(done.stdout)
+    assert (told["case"]["degradation"], told["inputs"]["face"]) == ("no-truth", 2)
+    assert [one["safety"] for one in told["candidates"]] == ["safe", "unsafe"]
+    assert [one["quality"] for one in told["candidates"]] == [[], []]
+    assert told["not_measured"]["against the truth"] == NO_TRUTH_REASON
+    refused = CliRunner().invoke(app, [*words, "--no-truth", "--degradation", "paper"])
+    assert isinstance(refused.exception, BadInput)
 
 
 def test_the_fixture_of_the_template(pytester: pytest.Pytester) -> None:
