@@ -128,10 +128,16 @@ def explained(reference: ImageBatch, candidate: ImageBatch, worst: Sequence[int]
     image = reference.ids[worst[0]]
     told: list[tuple[float, Finding]] = []
     visible = float(np.abs(other - one).mean()) >= VISIBLE_LEVELS
-    tries: tuple[Callable[[Floats, Floats], tuple[float, str, str]], ...] = (_channels, _range, _gamma, _clipped)
+    tries: tuple[Callable[[Floats, Floats], tuple[float, str, str]], ...] = (
+        _turned,
+        _channels,
+        _range,
+        _gamma,
+        _clipped,
+    )
     for explain in tries:
         left, kind, reason = explain(one, other)
-        told.append((left / energy, Finding(kind, reason, image, visible or kind == "channels")))
+        told.append((left / energy, Finding(kind, reason, image, visible or kind in ("channels", "turned"))))
     told += [(left, Finding("shift", reason, image)) for left, reason in _shift(reference, candidate, worst)]
     single, reason = single_values(one, other)
     without = np.where(single[:, None], one, other)
@@ -142,6 +148,21 @@ def explained(reference: ImageBatch, candidate: ImageBatch, worst: Sequence[int]
     if not found:
         found += _skew(one, other, image)
     return found + seams(one, without, image)
+
+
+def _turned(one: Floats, other: Floats) -> tuple[float, str, str]:
+    found = [(_left_by(one[..., ::-1], other), "mirrored"), (_left_by(one[..., ::-1, :], other), "upside down")]
+    if one.shape[2] == one.shape[3]:
+        found += [
+            (_left_by(np.rot90(one, quarter, (2, 3)), other), f"turned by {90 * quarter} degrees")
+            for quarter in (1, 2, 3)
+        ]
+    left, how = min(found)
+    return left, "turned", f"the images are {how}"
+
+
+def _left_by(made: Floats, other: Floats) -> float:
+    return float(((other - made) ** 2).mean())
 
 
 def _channels(one: Floats, other: Floats) -> tuple[float, str, str]:

@@ -70,9 +70,9 @@ class Finding:
     """Something about a candidate's outputs that has a name.
 
     Args:
-        kind: ``failure``, ``not finite``, ``flat``, ``unchanged``, ``another image``, ``shift``, ``channels``,
-            ``colour``, ``range``, ``gamma``, ``clipped``, ``seams``, ``single values``, ``patch``, ``batch``,
-            ``state``, ``not repeatable``, ``device``, ``quality``.
+        kind: ``failure``, ``not finite``, ``flat``, ``unchanged``, ``another image``, ``shift``, ``turned``,
+            ``channels``, ``colour``, ``range``, ``gamma``, ``clipped``, ``seams``, ``single values``, ``patch``,
+            ``batch``, ``state``, ``not repeatable``, ``device``, ``quality``.
         reason: one line, with figures.
         image: the image that shows it best.
         unsafe: whether it decides the verdict; else it is a reason to look.

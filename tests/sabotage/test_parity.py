@@ -50,6 +50,7 @@ SABOTEURS: dict[str, tuple[Callable[[Patch], None], str]] = {
     "every precision is fp32": (_silent(ran, "precision_of", "fp32"), "bf16"),
     "differences have no names": (_silent(findings, "explained", []), "channels swapped"),
     "shifts are not looked for": (_silent(findings, "_shift", []), "half a pixel"),
+    "mirrored images are not looked for": (_silent(findings, "_turned", (np.inf, "", "")), "mirrored"),
     "seams are not looked for": (_silent(findings, "seams", []), "seams"),
     "single values are not looked for": (
         _silent(findings, "single_values", (np.zeros((1, 64, 64), dtype=bool), "")),

@@ -185,6 +185,8 @@ DAMAGED: dict[str, tuple[Callable[[], Restored], set[str], str]] = {
     "half a pixel": (lambda: Restored("", Network(), _moved(0.5, 0.5)), {"shift"}, "+0.5"),
     "one pixel": (lambda: Restored("", Network(), lambda y, _: torch.roll(y, 1, 3)), {"shift"}, "+1.0"),
     "corners aligned": (lambda: Restored("", Network(), _moved(0, 0, 63 / 64)), {"shift"}, "resized"),
+    "mirrored": (lambda: Restored("", Network(), lambda y, _: y.flip(3)), {"turned"}, "mirrored"),
+    "on its side": (lambda: Restored("", Network(), lambda y, _: y.rot90(1, (2, 3))), {"turned"}, "turned by 90"),
     "another range": (lambda: Restored("", Network(), lambda y, _: 0.5 * y + 0.5), {"range"}, "x 0.5"),
     "flat on one in twenty": (lambda: Restored("", Network(), _one_in_twenty()), {"flat"}, "one colour"),
     "flat at white": (lambda: Restored("", Network(), _flat_at_white), {""}, "one colour (128, 128, 128 of 255)"),
