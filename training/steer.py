@@ -114,8 +114,7 @@ class Steer(Restore):
     ) -> None:
         self.prior, self._readout = prior.to(device), made.readout
         self.prior_sha256 = prior_sha256(prior)
-        unknown = torch.full((len(faces) - len(made.latents), prior.style), torch.nan)
-        self.latents = torch.cat([unknown, made.latents])
+        self._others, self.latents = len(faces) - len(made.latents), made.latents
         self.variance = made.latents.var(0).mean().to(device)
         super().__init__(config, faces, device, seed, start)
 
@@ -137,13 +136,13 @@ class Steer(Restore):
     def _latent_terms(self, latents: Tensor, pairs: Pairs) -> dict[str, Tensor]:
         if not self.config.losses.latent:
             return {}
-        truth = self.latents[pairs.index].to(latents.device)
         # A face that was mirrored or turned is another face of the prior, whose w nobody knows.
-        still = torch.from_numpy((pairs.moved == np.eye(2, 3)).all((1, 2))).to(latents.device)
-        known = still & truth.isfinite().all(1)
-        if not bool(known.any()):
+        still = (pairs.moved == np.eye(2, 3)).all((1, 2))
+        known = np.flatnonzero(still & (pairs.index >= self._others))
+        if not len(known):
             return {"latent": latents.sum() * 0}
-        return {"latent": losses.latent(latents[known], truth[known], self.variance)}
+        truth = self.latents[pairs.index[known] - self._others].to(latents.device)
+        return {"latent": losses.latent(latents[known.tolist()], truth, self.variance)}
 
     def facts(self) -> dict[str, Any]:
         """As of ``Restore``, and which prior was steered."""

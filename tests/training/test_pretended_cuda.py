@@ -18,10 +18,13 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.training.blobs import blobs
+from tests.training.small_prior import small_prior
+from training import steer
 from training.config import Config, read_config
 from training.data import Faces, Mixture, Steps, pairs_of
 from training.prior import Prior
 from training.restore import Restore
+from training.steer import Steer, made_faces
 
 CUDA = "cuda:0"
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")  # copy.deepcopy does
@@ -93,6 +96,22 @@ def test_the_stage_restore_keeps_everything_on_the_device(features: str, config:
         assert stage.shown(torch.zeros(3, 3, 32, 32)).device.type == "cpu"
         for key in ("l1", "perceptual", "pyramid", "adversarial", "local", "style", "identity", "discriminator"):
             assert key in terms
+
+
+def test_the_stage_steer_keeps_everything_on_the_device(
+    config: Config, faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(config, steer={**config.steer, "faces": 4}, losses=replace(config.losses, latent=1.0))
+    made = made_faces(small_prior(), config, 0, tmp_path)
+    every = made.beside(faces, config.steer)
+    levels = Steps(every, 20, 0, False, Mixture(config.degradation)).levels(0)
+    monkeypatch.setattr(steer, "prior_sha256", lambda prior: "of no numbers")
+    with pretended():
+        stage = Steer(config, every, CUDA, 0, None, small_prior(), made)
+        terms = stage.step(pairs_of(levels, CUDA), 0, 0.1)
+        assert {str(term.device) for term in terms.values()} == {CUDA}
+        assert {"l1", "latent", "identity", "perceptual"} <= set(terms)
+        assert stage.shown(torch.zeros(3, 3, 32, 32)).device.type == "cpu"
 
 
 def test_a_tensor_left_on_the_cpu_is_seen(config: Config, faces: Faces) -> None:
