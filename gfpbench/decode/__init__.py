@@ -5,8 +5,15 @@
 
 from __future__ import annotations
 
-from gfpbench.decode.decoded import FACE_LIMITS, KEPT_LIMITS, Decoded, Limits
-from gfpbench.decode.formats import SUFFIXES
-from gfpbench.decode.reader import decode, decode_rgb, read, read_rgb
+from typing import TYPE_CHECKING
+
+from gfpbench.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from gfpbench.decode.decoded import FACE_LIMITS, KEPT_LIMITS, Decoded, Limits
+    from gfpbench.decode.formats import SUFFIXES
+    from gfpbench.decode.reader import decode, decode_rgb, read, read_rgb
 
 __all__ = ["FACE_LIMITS", "KEPT_LIMITS", "SUFFIXES", "Decoded", "Limits", "decode", "decode_rgb", "read", "read_rgb"]
+
+lazy_package(__name__)
