@@ -47,6 +47,7 @@ FUNCTIONS = frozenset(
 """Functions of any library that turn a file, or the bytes of one, into pixels."""
 
 ALLOWED = {
+    ("collapse/plot.py", "matplotlib.pyplot"): "draws a figure and reads no file",
     ("decode/high_bit_depth.py", "tifffile"): "16-bit and floating-point TIFF",
     ("decode/reader.py", "tifffile"): "its logger is quieted",
     ("decode/high_bit_depth.py", "imagecodecs"): "what tifffile's message says it lacks",
