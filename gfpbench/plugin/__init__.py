@@ -29,7 +29,7 @@ from gfpbench.plugin.fixtures import (
     gfpbench_speed,
     gfpbench_truth,
 )
-from gfpbench.plugin.options import add_short_options, is_given, pytest_addoption, value_of
+from gfpbench.plugin.options import add_short_options, is_given, pytest_addoption, pytest_sessionstart, value_of
 from gfpbench.plugin.ours import (
     RESULT,
     SPEED,
@@ -59,6 +59,7 @@ __all__ = [
     "gfpbench_speed",
     "gfpbench_truth",
     "pytest_addoption",
+    "pytest_sessionstart",
 ]
 
 FINISHED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)

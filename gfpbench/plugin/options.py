@@ -187,6 +187,26 @@ def add_short_options(parser: pytest.Parser) -> frozenset[str]:
     return taken
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The command line is read: leave the short names to those conftest files that are loaded by the collection."""
+    withdraw_short_options(session.config._parser)
+
+
+def withdraw_short_options(parser: pytest.Parser) -> None:
+    """Make our short names free again. What was given under them stays where it is, in ``config.option``."""
+    group, names = parser.getgroup(GROUP), {setting.short: setting.key for setting in SETTINGS.values()}
+    group.options = [option for option in group.options if names.keys().isdisjoint(option.names())]
+    # Since pytest 9 there is one argparse parser for good; older ones make it of the groups each time.
+    reader: Any = getattr(parser, "optparser", None)
+    actions = {} if reader is None else dict(reader._option_string_actions)
+    for name, key in names.items():
+        if name in actions and actions[name].dest == key:
+            # As argparse itself does with conflict_handler="resolve".
+            del reader._option_string_actions[name]
+            actions[name].container._remove_action(actions[name])
+
+
 def taken_names(parser: pytest.Parser) -> frozenset[str]:
     """The short names that another plugin, or a conftest, has added as options of its own."""
     ours = {setting.key for setting in SETTINGS.values()}

@@ -37,6 +37,11 @@ SABOTEURS = {
         {"conftest": OWN_OPTION, "test_it": ASKS_OPTION},
         ("--device", "theirs"),
     ),
+    "common options are kept while others are still to come": (
+        "options.withdraw_short_options = lambda parser: None\n",
+        {"inner/conftest": OWN_OPTION, "inner/test_it": "def test_it():\n    pass\n"},
+        (".",),
+    ),
     "the root folder is left where it moved": (
         "plugin.correct_root_folder = lambda *given: None\n",
         {"test_it": ROOT},
@@ -52,6 +57,7 @@ def run_beside(pytester: pytest.Pytester, patch: str, files: dict[str, str], opt
     project.mkdir(exist_ok=True)
     (project / "pytest.ini").write_text("[pytest]\n")
     for name, text in {**files, "saboteur": PATCH + patch}.items():
+        (project / f"{name}.py").parent.mkdir(exist_ok=True)
         (project / f"{name}.py").write_text(text)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(project)

@@ -198,6 +198,18 @@ def test_a_conftest_may_have_a_flag_or_the_same_place_for_a_value(pytester: pyte
     pytester.runpytest_subprocess(*QUICK, *words).assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("ours", [(), ("--limit", "7")])
+def test_a_conftest_that_the_collection_finds_may_have_options(
+    pytester: pytest.Pytester, ours: tuple[str, ...]
+) -> None:
+    inner = pytester.path / "package" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "conftest.py").write_text(f"def pytest_addoption(parser):\n{CLASHES}")
+    (inner / "test_theirs.py").write_text("def test_theirs():\n    pass\n")
+    pytester.makepyfile(f"def test_ours(bench):\n    assert bench.case('x').limit == {7 if ours else None}\n")
+    pytester.runpytest_subprocess(*QUICK, *ours).assert_outcomes(passed=2)
+
+
 def test_a_clash_is_one_line_and_the_long_names_work(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(f"def pytest_addoption(parser):\n{CLASHES}")
     pytester.makepyfile(GATE)
