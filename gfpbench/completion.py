@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 
 MARK = ".unfinished"
+PART = "part.json"
+"""Lies in the folder of a share of a run, which is no result before it is joined with the others."""
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -51,7 +53,7 @@ def unmark(folder: Path) -> None:
 
 
 def refuse_unfinished(folder: Path) -> None:
-    """Raises BadInput where the run that writes into a folder has not come to its end."""
+    """Raises BadInput where the run that writes into a folder has not come to its end, or is a part of one."""
     from gfpbench.types import BadInput
 
     path = folder / MARK
@@ -60,4 +62,9 @@ def refuse_unfinished(folder: Path) -> None:
         raise BadInput(
             f"{folder}: the run that writes here has not finished ({said}): its results are incomplete or older ones; "
             f"run the same command to its end, or remove {path} where these results are the ones you mean"
+        )
+    if (folder / PART).exists():
+        raise BadInput(
+            f"{folder}: holds a part of a run (gfpbench run --shard), which is no result: join all parts first, with "
+            "gfpbench merge PART... --report DIR"
         )

@@ -41,6 +41,18 @@ def resolve(device: str) -> str:
     return device
 
 
+def one_of(device: str, number: int, gpus: int) -> str:
+    """The device of one of several processes: ``cuda`` becomes a GPU of its own, counted round where processes
+    outnumber GPUs. A GPU that was named by number, and any other device, is left as it is.
+
+    Args:
+        device: as resolved.
+        number: of the process, from 0.
+        gpus: how many there are.
+    """
+    return f"cuda:{number % gpus}" if device == "cuda" and gpus > 0 else device
+
+
 def here() -> tuple[str, ...]:
     """The kinds of device on which torch can compute on this machine."""
     return tuple(kind for kind, count in _COUNTED.items() if count())

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from gfpbench.cli import degrade, judge, look, measure
+from gfpbench.cli import degrade, judge, look, measure, searching, whole_photos
 from gfpbench.cli import parity as alike
 from gfpbench.cli import speed as timed
 from gfpbench.cli.app import app, complain
@@ -19,9 +19,10 @@ __all__ = ["VERBS", "app", "main"]
 VERBS: dict[str, Callable[..., None]] = {
     "list": look.list_,
     "run": measure.run,
+    "merge": measure.merge,
     "degrade": degrade.degrade_,
-    "photos": measure.photos,
-    "collapse": measure.collapse,
+    "photos": whole_photos.photos,
+    "collapse": searching.collapse,
     "speed": timed.speed_,
     "parity": alike.parity_,
     "export": alike.export_,

@@ -1,15 +1,19 @@
-"""Subcommands that restore faces: run, photos, collapse."""
+"""Subcommands that measure restorers on degraded faces: run, and merge for a run that was divided."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gfpbench.cli.app import AsJson, Isolate, MaxUnreadable, SecondsPerImage, complain, models_talk_to_stderr, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gfpbench.types import Result
 
 
 def run(
@@ -49,6 +53,21 @@ def run(
         int | None,
         typer.Option(min=1, help="Faces per batch. [default: 8, or fewer, so that the last batch is smaller]"),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Measure in N processes, one per GPU; any N gives the same results. Each has one CPU thread, or"
+            " OMP_NUM_THREADS. [default: this process, all cores]",
+        ),
+    ] = None,
+    shard: Annotated[
+        str,
+        typer.Option(
+            metavar="K/N",
+            help="Measure the K-th of N shares only and leave it in --report as a part, for `gfpbench merge`.",
+        ),
+    ] = "",
     isolate: Isolate = False,
     seconds_per_image: SecondsPerImage = 120.0,
     whole_photo: Annotated[
@@ -73,9 +92,10 @@ def run(
     Cases that an earlier run left in the report folder stay in it, and those measured again are replaced.
     A run that was stopped goes on where it was; what it had measured is kept while all that it came from is unchanged.
     """
+    from contextlib import nullcontext
+
     from gfpbench import completion, devices
     from gfpbench import report as reports
-    from gfpbench import results as stored
     from gfpbench import run as engine
     from gfpbench.degrade import named_for
     from gfpbench.metrics.protocols import DEFAULT
@@ -84,7 +104,14 @@ def run(
 
     if report.exists() and not report.is_dir():
         raise BadInput(f"--report {report}: is a file; give a folder")
-    reports.earlier(report)  # one that cannot be read is told now, not after an hour
+    one_of = engine.number_of(shard) if shard else None
+    if reports.earlier(report) and one_of:  # one that cannot be read is told now, not after an hour
+        raise BadInput(f"--report {report}: holds the results of a whole run; give each shard a folder of its own")
+    there = engine.read_part(report) if (report / completion.PART).exists() else None
+    if there is not None and (there.number, there.of) != one_of:
+        raise BadInput(f"--report {report}: holds shard {there.number}/{there.of} of a run; give another folder")
+    if one_of and keep == "all":
+        raise BadInput("--keep all with --shard: every shard would write all degraded images; use `gfpbench degrade`")
     if whole_photo and size is not None:
         raise BadInput("--size makes square crops, and --whole-photo wants photos as they are: leave one of them away")
     wanted = restorer or ["nano"]
@@ -101,28 +128,39 @@ def run(
         raise BadInput(f"--keep {keep}: give a whole number, or all")
     where = devices.resolve(device)
     protocols = tuple(dict.fromkeys(protocol or (() if metric else (DEFAULT,))))
+    options: dict[str, Any] = {
+        "metrics": metric,
+        "protocols": protocols,
+        "isolate": isolate,
+        "seconds_per_image": seconds_per_image,
+    }
+    if workers is not None:
+        engine.pin_threads()
     # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
     with models_talk_to_stderr(as_json):
         shared = engine.SharedInputs()
-        parts = [
-            engine.load(
-                case,
-                device=where,
-                metrics=metric,
-                protocols=protocols,
-                isolate=isolate,
-                seconds_per_image=seconds_per_image,
-                shared=shared,
-            )
-            for case in cases
-        ]
+        parts = [engine.load(case, device=where, shared=shared, **options) for case in cases]
     for case in cases:
         engine.refuse_inside_inputs(case, report)
     stopped = completion.is_unfinished(report)
     completion.begin(report)
     store = report / "cases"
     kept = len(parts[0].ids(cases[0])) if keep == "all" else int(keep)
-    with models_talk_to_stderr(as_json), progress_bar() as progress:
+    pool = engine.Workers(workers, options) if workers is not None and workers > 1 else nullcontext()
+    if one_of:
+        with models_talk_to_stderr(as_json), pool as processes, progress_bar() as progress:
+            size = batch_size or engine.batch_size_for(len(parts[0].ids(cases[0])))
+            share = engine.share_of(cases[0], parts[0], *one_of, batch_size=size, progress=progress)
+            how: dict[str, Any] = {"device": where, "batch_size": size, "keep_images": kept, "progress": progress}
+            for case, part in zip(cases, parts, strict=True):
+                engine.run_shard(case, part, share, store=store, options=options, workers=processes, **how)
+        engine.write_part(report, cases, *one_of)
+        completion.complete(report)
+        faces = f"faces {share.begin + 1} to {share.end} of {len(parts[0].ids(cases[0]))}"
+        line = f"{report}: shard {shard}, {faces} and the rest of the last batch; join all with gfpbench merge"
+        print(line, file=sys.stderr) if as_json else say(line)
+        return
+    with models_talk_to_stderr(as_json), pool as processes, progress_bar() as progress:
         if keep == "all":
             engine.write_degraded(cases[0], parts[0], engine.degraded_folder(report, cases[0]), progress=progress)
         results = tuple(
@@ -135,10 +173,48 @@ def run(
                 keep_images=kept,
                 progress=progress,
                 reuse=stopped,
+                workers=processes,
             )
             for case, part in zip(cases, parts, strict=True)
         )
-    written = reports.write_run(results, report, store=store)
+    _reported(results, report, as_json=as_json, max_unreadable=max_unreadable)
+
+
+def merge(
+    paths: Annotated[list[Path], typer.Argument(metavar="PART...", help="Folders that `run --shard K/N` wrote.")],
+    max_unreadable: MaxUnreadable = 0.0,
+    report: Annotated[Path, typer.Option(help="Folder for index.html, junit.xml and results.json.")] = Path("report"),
+    as_json: AsJson = False,
+) -> None:
+    """Join the parts of one run that was measured in shards. The results are those of one run, byte for byte.
+
+    Refused where a part is missing, unfinished, there twice, or measured otherwise (faces, options, environment, code).
+    Exit code 1 if a restoration failed or a face cannot be read, as of `run`.
+    """
+    from gfpbench import report as reports
+    from gfpbench import run as engine
+    from gfpbench.report.text import progress_bar
+    from gfpbench.types import BadInput
+
+    if report.exists() and not report.is_dir():
+        raise BadInput(f"--report {report}: is a file; give a folder")
+    inside = report.absolute().resolve()
+    for path in paths:
+        if path.resolve() in (inside, *inside.parents):
+            raise BadInput(f"--report {report}: lies in the part {path}, where nothing is written")
+    reports.earlier(report)
+    with models_talk_to_stderr(as_json), progress_bar() as progress:
+        results = engine.merge(paths, report, progress=progress)
+    _reported(results, report, as_json=as_json, max_unreadable=max_unreadable)
+
+
+def _reported(results: Sequence[Result], report: Path, *, as_json: bool, max_unreadable: float) -> None:
+    """Write the report, which is complete then, and say what is in it. Exit code 1 as ``run`` says."""
+    from gfpbench import completion
+    from gfpbench import report as reports
+    from gfpbench import results as stored
+
+    written = reports.write_run(results, report, store=report / "cases")
     completion.complete(report)
     if as_json:
         print(stored.text(results), end="")
@@ -151,147 +227,4 @@ def run(
 
         complain(baselines.too_many_unreadable(results[0], max_unreadable))
     if unread or any(row.failure for result in results for row in result.rows):
-        raise typer.Exit(1)
-
-
-def photos(
-    paths: Annotated[list[Path], typer.Argument(help="Photos, and folders of photos.")],
-    restorer: Annotated[str, typer.Option(help="Restorer of the faces.")] = "nano",
-    to: Annotated[Path, typer.Option("--out", help="Folder for the restored photos and photos.json.")] = Path("photos"),
-    detector: Annotated[str, typer.Option(help="auto, retinaface, dlib, opencv or mediapipe.")] = "auto",
-    mask: Annotated[str, typer.Option(help="Region to paste: auto, square or parsed.")] = "auto",
-    face: Annotated[
-        str, typer.Option(help="Faces to restore: all, largest, centre, or an index of photos.json, from 0.")
-    ] = "all",
-    upscale: Annotated[int, typer.Option(min=1, max=4, help="Upscaling factor of the output.")] = 1,
-    background: Annotated[
-        str, typer.Option(help="Network that enlarges the background, such as realesrgan-x4plus. [default: Lanczos]")
-    ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps, xpu or directml.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces per batch.")] = 8,
-    isolate: Isolate = False,
-    seconds_per_image: SecondsPerImage = 120.0,
-    as_json: AsJson = False,
-) -> None:
-    """Restore whole photos: detect, restore and paste back each face. Resumes an interrupted run.
-
-    Exit code 1 where a photo was not restored.
-    """
-    from gfpbench.decode.files import summed
-    from gfpbench.photos import load_pipeline, restore_paths
-    from gfpbench.photos.face_selection import check_choice
-    from gfpbench.run import guarded, surroundings
-
-    with models_talk_to_stderr(as_json):
-        check_choice(face)  # before anything is loaded
-        loaded = guarded(restorer, device, isolate=isolate, seconds_per_image=seconds_per_image)
-        pipeline = load_pipeline(
-            loaded,
-            detector=detector,
-            mask=mask,
-            device=device,
-            upscale=upscale,
-            batch_size=batch_size,
-            face=face,
-            background=background,
-        )
-
-    def told(name: str, line: str, ok: bool) -> None:
-        text = "".join(c if c.isprintable() else " " for c in f"{name}: {line}")
-        print(text, file=sys.stderr if as_json or not ok else sys.stdout, flush=True)
-
-    with models_talk_to_stderr(as_json):
-        around = surroundings(pipeline.restorer, pipeline.device)
-        record = restore_paths(paths, to, pipeline, told, surroundings=around)
-    if as_json:
-        print(json.dumps(record, indent=1, allow_nan=False))
-    else:
-        say(f"{to}: faces found by {pipeline.detector.name}, restored by {restorer}, pasted {pipeline.mask.name}")
-        for folder, reasons in record["left_out"].items():
-            say(f"{folder}: left out {summed(reasons)}")
-    if not all(photo["ok"] for photo in record["photos"]):
-        raise typer.Exit(1)
-
-
-def collapse(
-    restorer: Annotated[
-        list[str] | None, typer.Option(help="Restorer to test, `gfpbench list restorers`; repeatable. [default: nano]")
-    ] = None,
-    axis: Annotated[
-        list[str] | None,
-        typer.Option(help="Degradation axis; repeatable. `default`: a set of twelve; noise+none: without the base."),
-    ] = None,
-    metric: Annotated[str, typer.Option(help="Metric of quality.")] = "ssim_rgb",
-    criterion: Annotated[
-        list[str] | None, typer.Option(help="input, face or identity; repeatable. [default: input and face]")
-    ] = None,
-    faces: Annotated[
-        str, typer.Option(help="Clean faces: a name of `gfpbench list faces`, a folder or archives.")
-    ] = "embedded",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Use the first N images only; each draw of a face counts as one.")
-    ] = None,
-    draws: Annotated[int | None, typer.Option(min=1, help="Degrade each face N times. [default: embedded 4]")] = None,
-    size: Annotated[int | None, typer.Option(min=16, help="Side of the face crops in pixels.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
-    resolution: Annotated[int, typer.Option(help="Resolution of the search: 1/N of the axis; a power of two.")] = 64,
-    at: Annotated[float | None, typer.Option(help="Measure only this value of the axis, and show its faces.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps, xpu or directml.")] = "auto",
-    isolate: Isolate = False,
-    seconds_per_image: SecondsPerImage = 120.0,
-    report: Annotated[Path, typer.Option(help="Folder for the report and the measurements.")] = Path("report"),
-    as_json: AsJson = False,
-) -> None:
-    """Find the severity at which restorers collapse along degradation axes. Resumes an interrupted run.
-
-    Exit code 1 where restorations failed.
-    """
-    import gfpbench.collapse as search
-    from gfpbench import devices
-    from gfpbench import report as reports
-    from gfpbench import run as engine
-    from gfpbench.report.text import progress_bar
-    from gfpbench.types import BadInput
-
-    if report.exists() and not report.is_dir():
-        raise BadInput(f"--report {report}: is a file; give a folder")
-    names = dict.fromkeys(axis or ["noise"])
-    axes = [name for given in names for name in (search.default_axes() if given == "default" else (given,))]
-    copies = search.DEFAULT_DRAWS if draws is None and faces == "embedded" else draws
-    asked = [
-        search.Question(
-            one, name, metric, tuple(criterion) if criterion else None, faces, size, limit, copies, seed, resolution
-        )
-        for name in dict.fromkeys(axes)
-        for one in dict.fromkeys(restorer or ["nano"])
-    ]
-    where, store = devices.resolve(device), report / "cases"
-    if at is not None:
-        report, store = report / "at", report / "at" / "cases"  # the search's own cases hold other scores
-        measured = [result for one in asked for result in search.at_value(one, at, store=store, device=where)]
-        results = tuple({result.case.id: result for result in measured}.values())
-        written = reports.write_run(results, report, store=store)
-        *lines, last = reports.terminal_lines(results, written.page)
-        say(*lines, *written.lines(), last)
-        failed = any(row.failure for result in results for row in result.rows)
-    else:
-        # A misspelt name, or a file that cannot be read, is told now, not after an hour.
-        reports.earlier_searches(report)
-        loaded = search.loaded(
-            asked, load=lambda name: engine.guarded(name, where, isolate=isolate, seconds_per_image=seconds_per_image)
-        )
-        with progress_bar() as progress:
-            found = [
-                search.collapse_point(one, store=store, device=where, restorer=loaded[one.restorer], progress=progress)
-                for one in asked
-            ]
-        searched = reports.write_searches(found, report, store=store)
-        if as_json:
-            print(search.text_of(found), end="")
-        else:
-            for one in found:
-                say(*search.collapse_lines(one, report=str(report)))
-            say(*searched.lines(), f"report: {searched.page}")
-        failed = any(step.failed for one in found for step in one.steps)
-    if failed:
         raise typer.Exit(1)

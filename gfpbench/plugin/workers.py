@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gfpbench.devices import one_of
+
 
 def device_of(worker: str, device: str, gpus: int) -> str:
-    """The device of one worker: ``cuda`` becomes a GPU of its own, counted round where workers outnumber GPUs.
+    """The device of one worker, as ``devices.one_of``.
 
     Args:
         worker: as pytest-xdist names it: ``gw0``, ``gw1`` and so on; empty for a session of one process.
@@ -20,9 +22,7 @@ def device_of(worker: str, device: str, gpus: int) -> str:
         gpus: how many there are.
     """
     number = worker.removeprefix("gw")
-    if device != "cuda" or gpus < 1 or not number.isdecimal():
-        return device
-    return f"cuda:{int(number) % gpus}"
+    return one_of(device, int(number), gpus) if number.isdecimal() else device
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from gfpbench.run.degraded_images import degraded_folder, write_degraded
     from gfpbench.run.environment import environment
     from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
+    from gfpbench.run.merging import merge
     from gfpbench.run.parts import TRUTH, Parts, guarded, input_folders, load, refuse_inside_inputs
     from gfpbench.run.recorder import image_path
+    from gfpbench.run.shards import number_of, read_part, run_shard, share_of, write_part
     from gfpbench.run.shared import SharedInputs
     from gfpbench.run.verify import Remade, remake, verify
+    from gfpbench.run.workers import Workers, pin_threads
 
 __all__ = [
     "TRUTH",
     "Parts",
     "Remade",
     "SharedInputs",
+    "Workers",
     "answers_of",
     "degraded_folder",
     "batch_size_for",
@@ -31,14 +35,21 @@ __all__ = [
     "input_folders",
     "load",
     "measure",
+    "merge",
+    "number_of",
+    "pin_threads",
     "image_path",
     "read_by",
+    "read_part",
     "refuse_inside_inputs",
     "remake",
     "run_case",
+    "run_shard",
+    "share_of",
     "surroundings",
     "verify",
     "write_degraded",
+    "write_part",
 ]
 
 lazy_package(__name__)

@@ -46,13 +46,17 @@ def batch_size_for(images: int, at_most: int = 8) -> int:
     return next((size for size in sizes if images % size), at_most)
 
 
-def batches(faces: FaceSet, ids: Sequence[str], size: int) -> Iterator[Batch]:
+def batches(faces: FaceSet, ids: Sequence[str], size: int, begin: int = 0) -> Iterator[Batch]:
     """Cut the faces into batches of up to ``size``. The cuts depend on the images only, never on where a run stopped.
 
     Holds one batch and one more face in memory.
+
+    Args:
+        begin: where one batch ends and the next one starts; those before it are left out.
     """
-    start, group, unreadable = 0, list[Face](), list[Problem]()
-    for index, face_id in enumerate(ids):
+    start, group, unreadable = begin, list[Face](), list[Problem]()
+    for index in range(begin, len(ids)):
+        face_id = ids[index]
         try:
             face = load_face(faces, face_id)
         except UnreadableFace as error:

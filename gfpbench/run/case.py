@@ -5,28 +5,31 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gfpbench import devices, results
-from gfpbench.compact import PLAIN_AT_MOST, compact
+from gfpbench import devices
 from gfpbench.devices import repeatable
-from gfpbench.disk import disk, sweep, write_whole
+from gfpbench.disk import disk, sweep
 from gfpbench.restorers.checked import Seen
-from gfpbench.results import dumps
+from gfpbench.run.assembly import finish, recorded
 from gfpbench.run.batches import Batch, batch_size_for, batches
 from gfpbench.run.engine import Pass
-from gfpbench.run.journal import CannotGoOn, Journal, committed_batches, locked
-from gfpbench.run.key import KEY, RESULT, files_of, finished, key_of, read_by, sign
+from gfpbench.run.journal import CannotGoOn, Journal, locked
+from gfpbench.run.key import KEY, RESULT, files_of, finished, key_of, read_by
 from gfpbench.run.parts import Parts, load, refuse_inside_inputs
 from gfpbench.run.recorder import Features, Kept
-from gfpbench.run.sets import score_sets
 from gfpbench.run.shared import SharedFaces, SharedInputs
-from gfpbench.types import BadInput, Case, GfpbenchError, HoldsImages, Json, Problem, Progress, Result, Row
+from gfpbench.types import BadInput, Case, Json, Progress, Result
 
-TIMING = "timing.json"
+if TYPE_CHECKING:
+    from gfpbench.run.workers import Found, Workers
+
 KEPT_WORST = 8
+SHARE = "share"
+"""The field of a journal's header that says of which share it is; the rest of the header is the case's key."""
 
 _log = logging.getLogger("gfpbench")
 
@@ -108,8 +111,28 @@ def run_case(
     keep_images: int = 24,
     progress: Progress | None = None,
     reuse: bool = False,
+    workers: Workers | None = None,
 ) -> Result:
-    """Measure a Case with parts already loaded; see ``measure`` for the arguments and errors."""
+    """Measure a Case with parts already loaded; see ``measure`` for the arguments and errors.
+
+    Args:
+        workers: processes that measure its batches, which load the same parts by name; None to measure them here. The
+            bytes are the same.
+    """
+    with opened(case, parts, store, device=device, batch_size=batch_size, keep_images=keep_images) as (folder, key):
+        known = finished(folder, case, parts, key) if reuse else None
+        if known is not None:
+            if progress is not None:
+                progress(len(parts.ids(case)), len(parts.ids(case)), case.id)
+            return known
+        return CaseRun(case, parts, folder, device, batch_size, keep_images, progress, workers).whole(key)
+
+
+@contextmanager
+def opened(
+    case: Case, parts: Parts, store: Path, *, device: str, batch_size: int, keep_images: int
+) -> Iterator[tuple[Path, dict[str, Json]]]:
+    """The folder of a case, made and locked, and its key; the block is measured in deterministic mode."""
     refuse_inside_inputs(case, store)
     if batch_size < 1:
         raise BadInput(f"a batch size of {batch_size} leaves nothing to measure")
@@ -122,17 +145,35 @@ def run_case(
     with disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder), repeatable():
-            known = finished(folder, case, parts, key) if reuse else None
-            if known is not None:
-                if progress is not None:
-                    progress(len(parts.ids(case)), len(parts.ids(case)), case.id)
-                return known
-            run = _Run(case, parts, folder, device, batch_size, keep_images, progress)
-            return run.whole(key)
+            yield folder, key
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Share:
+    """What one of several runs measures of a case: batch by batch, each by exactly one of them.
+
+    Args:
+        number, of: the third of sixteen, say; from 1.
+        begin: where the first of its batches begins.
+        end: the next run's first batch is the first that begins here or later.
+    """
+
+    number: int
+    of: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRun:
+    """A case that is measured in its folder: all of it, or a share.
+
+    Args:
+        case, parts, device, batch_size, keep_images, progress, workers: as ``run_case`` takes them.
+        folder: of the case, locked.
+        share: None for all of it.
+    """
+
     case: Case
     parts: Parts
     folder: Path
@@ -140,39 +181,44 @@ class _Run:
     batch_size: int
     keep_images: int
     progress: Progress | None
+    workers: Workers | None
+    share: Share | None = None
 
     @property
     def features(self) -> Features:
         return Features(self.folder)
 
     def whole(self, header: Mapping[str, Json]) -> Result:
-        """Go on with an unfinished run of the same thing, or start anew; then write the Result."""
-        started, journal = time.monotonic(), Journal(self.folder)
+        """Measure every batch, then write the Result."""
+        started, (journal, complete) = time.monotonic(), self.journalled(header)
+        what = recorded(self.case, self.parts)
+        return finish(self.folder, journal, header, self.case, what, self.parts.sets, (started, complete))
+
+    def journalled(self, header: Mapping[str, Json]) -> tuple[Journal, int]:
+        """Go on with an unfinished run of the same thing, or start anew.
+
+        Returns:
+            the journal, in which every batch is; and how many were there before.
+        """
+        journal = Journal(self.folder)
         sweep(self.folder, locked=True)
         complete = None
         try:
             complete = journal.resume(header)
             if complete is not None:
-                self.batches(journal, complete)
+                self.batches(journal, header, complete)
         except CannotGoOn as reason:
             _log.warning("%s: cannot go on with the unfinished run (%s): starting over", self.folder, reason)
             complete = None
         if complete is None:
-            complete = 0
             self.features.clear()
             journal.begin(header)
             for name in (KEY, RESULT):
                 (self.folder / name).unlink(missing_ok=True)
-            self.batches(journal, 0)
-        result, files = self.assembled(journal, header)
-        results.write([result], self.folder / RESULT, checked=True)  # each row was, when it was committed
-        sign(self.folder, self.case, self.parts, header, result, files)
-        self._write_timing(time.monotonic() - started, len(result.rows), complete)
-        journal.end()
-        self.features.clear()
-        return results.as_read(result)  # in the form any later reader gets
+            self.batches(journal, header, 0)
+        return journal, complete or 0
 
-    def batches(self, journal: Journal, complete: int) -> None:
+    def batches(self, journal: Journal, header: Mapping[str, Json], complete: int) -> None:
         """Measure what is not in the journal yet: all but the first ``complete`` batches.
 
         Raises:
@@ -182,104 +228,52 @@ class _Run:
         count, seed = len(self.parts.ids(self.case)), self.case.seed
         kept = Kept(self.folder, self.keep_images, KEPT_WORST, metrics, images=count, seed=seed)
         run = Pass(self.parts, self.case.seed, self.device, kept, self.features, Seen())
-        todo, files = self._told(), set(files_of(self.parts).items())
+        todo, files, done = self._told(), set(files_of(self.parts).items()), 0
         if complete:
             from gfpbench.run.resume import take_over
 
-            take_over(run, todo, journal, complete)
-        for batch in todo:
-            line, measured = run.measured(batch)
-            kept.add(measured.rows)
-            written = kept.write(measured.rows, measured.images)
-            read = set(read_by(self.parts.restorer).items()) - files
+            done = take_over(run, todo, journal, complete)
+        found = self._measured(run, todo) if self.workers is None else self._by_workers(header, done, run.seen)
+        for line, shown, read_so_far in found:
+            kept.add(line.rows)
+            written = kept.write(line.rows, shown)
+            read = set(read_so_far.items()) - files
             files |= read
             journal.append(replace(line, images=written, files=dict(read)).to_json())
             kept.prune()
 
+    def _measured(self, run: Pass, todo: Iterator[Batch]) -> Iterator[Found]:
+        for batch in todo:
+            line, measured = run.measured(batch)
+            yield line, measured.images, read_by(self.parts.restorer)
+
+    def _by_workers(self, header: Mapping[str, Json], done: int, seen: Seen) -> Iterator[Found]:
+        from gfpbench.run.workers import Task
+
+        assert self.workers is not None
+        begin, end = self._span()
+        key = {name: value for name, value in header.items() if name != SHARE}
+        task = Task(self.case, key, self.folder, self.device, self.batch_size, self.keep_images, end)
+        done = max(done, begin)
+        self._tell(done)
+        for found in self.workers.measured(task, done, seen):
+            yield found
+            self._tell(found[0].stop)
+
     def _told(self) -> Iterator[Batch]:
-        """Every batch of the case, reporting progress after each."""
-        ids = self.parts.ids(self.case)
-        for batch in batches(SharedFaces(self.parts.faces, self.parts.shared), ids, self.batch_size):
+        """Every batch of this run, reporting progress after each."""
+        ids, (begin, end) = self.parts.ids(self.case), self._span()
+        for batch in batches(SharedFaces(self.parts.faces, self.parts.shared), ids, self.batch_size, begin):
+            if batch.start >= end:
+                return
             yield batch
-            if self.progress is not None:
-                self.progress(batch.stop, len(ids), self.case.id)
+            self._tell(batch.stop)
 
-    def assembled(self, journal: Journal, header: Mapping[str, Json]) -> tuple[Result, dict[str, str]]:
-        """The Result of a complete journal, and what its restorer read for single batches: every face is in it once,
-        in order, as a row or as unreadable."""
-        ids, done = self.parts.ids(self.case), 0
-        rows: list[Row] = []
-        problems: list[Problem] = []
-        blank: dict[str, str] = {}
-        files: dict[str, str] = {}
-        features: list[tuple[int, str]] = []
-        for line in committed_batches(journal):
-            if line.start != done:
-                raise GfpbenchError(f"{journal.path}: a batch is there twice or not at all, after {done} faces")
-            done = line.stop
-            rows += line.rows if len(rows) < PLAIN_AT_MOST else compact(line.rows)
-            problems += line.problems
-            blank |= line.blank
-            files |= line.files
-            features += [] if line.features_sha256 is None else [(line.start, line.features_sha256)]
-        check_complete(ids, rows, problems)
-        if not rows:
-            reasons = "; ".join(f"{problem.subject}: {problem.reason}" for problem in problems[:3])
-            raise BadInput(f"faces {self.case.faces!r}: not one of {len(ids)} can be read ({reasons})")
-        restorer = self.parts.restorer
-        if restorer is not None and isinstance(restorer, HoldsImages):
-            reason = "belongs to no image of this run: misnamed, or left over from another run"
-            problems += [Problem("restore", file, reason) for file in restorer.unused(self.parts.faces.ids())]
-        records = self.parts.records()
-        sets = self.parts.sets
-        set_scores, no_score = score_sets(sets, self.features, features, blank) if sets else ({}, {})
-        result = Result(
-            case=self.case,
-            rows=tuple(rows),
-            metrics=records["metrics"],
-            restorer=records["restorer"],
-            degradation=records["degradation"],
-            faces=records["faces"],
-            environment=header["environment"],
-            problems=tuple(problems),
-            not_measured={**_undefined(rows, records["metrics"]), **blank, **no_score, **self.parts.unavailable},
-            set_scores=set_scores,
-            protocols=records.get("protocols", {}),
-        )
-        return result, files
+    def _span(self) -> tuple[int, int]:
+        """Which batches are measured: those that begin at the first of these faces or later, and before the second."""
+        return (0, len(self.parts.ids(self.case))) if self.share is None else (self.share.begin, self.share.end)
 
-    def _write_timing(self, seconds: float, images: int, resumed_batches: int) -> None:
-        record = {
-            "seconds": round(seconds, 3),
-            "images": images,
-            "resumed_batches": resumed_batches,
-            "note": "wall clock of the process that finished the run, everything included; not a benchmark",
-        }
-        write_whole(self.folder / TIMING, dumps(record) + "\n")
-
-
-def check_complete(ids: Sequence[str], rows: Sequence[Row], problems: Sequence[Problem]) -> None:
-    """Every face is there exactly once, in order, as a row or as unreadable. Raises GfpbenchError where one is not."""
-    unreadable = {problem.subject for problem in problems if problem.stage == "faces"}
-    expected = [image_id for image_id in ids if image_id not in unreadable]
-    got = [row.id for row in rows]
-    if unreadable - set(ids) or expected != got:
-        pairs = zip_longest(expected, got, fillvalue="nothing")
-        wanted, found = next(((a, b) for a, b in pairs if a != b), ("the faces asked for", "others"))
-        raise GfpbenchError(f"rows and faces do not match by name: where {wanted!r} belongs stands {found!r}")
-
-
-def _undefined(rows: Sequence[Row], metrics: Mapping[str, Mapping[str, Json]]) -> dict[str, str]:
-    """Why a metric has blanks where the images were restored: mostly because they are too small for it."""
-    reasons = {}
-    restored = [row for row in rows if row.failure is None]
-    for name, record in metrics.items():
-        small = [row for row in restored if min(row.size_px) < record["minimum_side_px"]]
-        if small:
-            reasons[name] = (
-                f"undefined below {record['minimum_side_px']} px on the shorter side; "
-                f"{len(small)} of {len(restored)} images are smaller"
-            )
-        elif restored and all(row.scores[name] is None for row in restored):
-            reasons[name] = "could not score a single image; each is listed among the problems with the reason"
-    return reasons
+    def _tell(self, done: int) -> None:
+        begin, end = self._span()
+        if self.progress is not None:
+            self.progress(min(done, end) - begin, end - begin, self.case.id)

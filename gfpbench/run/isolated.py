@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import queue
-import signal
-import subprocess
 import sys
-import threading
-import weakref
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,7 +13,17 @@ from gfpbench.images import moved, select
 from gfpbench.lazy import LazyModule
 from gfpbench.restorers import arithmetic
 from gfpbench.restorers.checked import attempted, is_opaque
-from gfpbench.run.messages import BrokenMessage, attempt_of, receive, send, send_attempt, send_batch
+from gfpbench.run.child_process import ChildProcess, Lost, Message
+from gfpbench.run.messages import (
+    BrokenMessage,
+    attempt_of,
+    error_from_json,
+    error_to_json,
+    receive,
+    send,
+    send_attempt,
+    send_batch,
+)
 from gfpbench.types import AssetMissing, BadInput, GfpbenchError, ImageBatch, Json, RestorationFailed, SaysWhatIsFaster
 
 if TYPE_CHECKING:
@@ -33,20 +37,6 @@ LOADING_SECONDS = 600.0
 """How long loading may take, or as long as an image where that is longer."""
 LOSSES_AT_MOST = 3
 """After so many lost processes in a row the remaining images are not tried: each loss may cost the whole time."""
-
-_PROGRAM = """
-import json, os, sys
-incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-nowhere = os.open(os.devnull, os.O_RDONLY)
-os.dup2(nowhere, 0)
-os.close(nowhere)
-os.dup2(2, 1)
-sys.path[:] = json.loads(sys.argv.pop())
-from gfpbench.run.isolated import serve
-serve(incoming, outgoing)
-"""
-# Before anything else is imported, standard input and output are moved out of reach: whatever a restorer prints, itself
-# or through a process of its own, goes to standard error, and input() finds nothing.
 
 
 class Isolated:
@@ -84,7 +74,7 @@ class Isolated:
             told = process.answer(LOADING_SECONDS)[0]
             record: dict[str, Json] = told["provenance"]
             self._files.update(told["files_read"])
-        except (_Lost, BrokenMessage, KeyError) as error:
+        except (Lost, BrokenMessage, KeyError) as error:
             self.close()
             raise BadInput(f"restorer {self.spec!r} cannot say what it is: {error}") from error
         return record
@@ -105,7 +95,7 @@ class Isolated:
             process = self._started()
             process.send_batch(degraded)
             pixels, reasons = attempt_of(*process.answer(self.seconds_per_image * len(degraded)), degraded.ids)
-        except (_Lost, BrokenMessage, BadInput, AssetMissing) as error:
+        except (Lost, BrokenMessage, BadInput, AssetMissing) as error:
             self.close()
             self._losses, self._last_loss = self._losses + 1, str(error)
             if len(degraded) == 1:
@@ -132,6 +122,11 @@ class Isolated:
             self._process.end()
         self._process = None
 
+    def kill(self) -> None:
+        """End the process, without waiting for it: for a process that ends itself next."""
+        if self._process is not None:
+            self._process.kill()
+
     def _started(self) -> _Process:
         if self._process is None:
             self._process = _Process()
@@ -139,108 +134,50 @@ class Isolated:
             try:
                 self._process.send(told)
                 self._process.told = self._process.answer(max(LOADING_SECONDS, self.seconds_per_image))[0]
-            except (_Lost, BrokenMessage) as error:
+            except (Lost, BrokenMessage) as error:
                 self.close()
                 raise BadInput(f"restorer {self.spec!r} cannot be loaded: {error}") from error
             if "error" in self._process.told:
-                told = self._process.told
+                error_there = error_from_json(self._process.told["error"])
                 self.close()
-                raise _load_error(told)
+                raise error_there
         return self._process
 
 
-def _load_error(told: Mapping[str, Json]) -> BadInput | AssetMissing:
-    if "missing" not in told:
-        return BadInput(told["error"])
-    asset, needed_by = told["missing"]
-    error = AssetMissing(asset, needed_by)
-    error.args = (told["error"],)  # that of a package says how to install it
-    return error
-
-
-class _Lost(Exception):
-    """The process ended, or gave no answer in time. The text says which, for a person."""
-
-
 class _Process:
-    """The other process, and a thread that reads from it: a pipe can be waited for with a limit in no other way that
-    works everywhere."""
+    """The other process, and what it answered."""
 
     def __init__(self) -> None:
         self.told: dict[str, Any] = {}
-        self._child = subprocess.Popen(
-            (sys.executable, "-c", _PROGRAM, json.dumps(sys.path)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # so that its own children end with it
-        )
-        self._answers: queue.Queue[tuple[dict[str, Json], torch.Tensor | None] | BrokenMessage] = queue.Queue()
-        threading.Thread(target=_read, args=(self._child.stdout, self._answers), daemon=True).start()
-        self._finalizer = weakref.finalize(self, _kill, self._child)
+        self._answers: queue.Queue[Message | BrokenMessage] = queue.Queue()
+        self._child = ChildProcess("gfpbench.run.isolated", self._answers.put)
 
     def send(self, header: Mapping[str, Json]) -> None:
-        assert self._child.stdin is not None
-        self._written(lambda pipe: send(pipe, header))
+        self._child.written(lambda pipe: send(pipe, header))
 
     def send_batch(self, batch: ImageBatch) -> None:
         threads, way = torch.get_num_threads(), arithmetic.way_now()
-        self._written(lambda pipe: send_batch(pipe, batch, threads=threads, way=way))
+        self._child.written(lambda pipe: send_batch(pipe, batch, threads=threads, way=way))
 
-    def _written(self, write: Any) -> None:
-        try:
-            write(self._child.stdin)
-        except (BrokenPipeError, OSError) as error:
-            raise _Lost(self._ended()) from error
-
-    def answer(self, seconds: float) -> tuple[dict[str, Json], torch.Tensor | None]:
-        """The next message. Raises _Lost where none comes in time or ever, BrokenMessage where it makes no sense."""
+    def answer(self, seconds: float) -> Message:
+        """The next message. Raises Lost where none comes in time or ever, BrokenMessage where it makes no sense."""
         try:
             answer = self._answers.get(timeout=seconds)
         except queue.Empty:
             faster = self.told.get("faster_with")
             hint = f"; with ?{faster} behind its name it sees smaller images, and is faster" if faster else ""
-            raise _Lost(f"it gave no answer within {seconds:g} s and was ended (--seconds-per-image){hint}") from None
+            raise Lost(f"it gave no answer within {seconds:g} s and was ended (--seconds-per-image){hint}") from None
         if isinstance(answer, BrokenMessage):
             if "pipe ended" in str(answer):
-                raise _Lost(self._ended()) from answer
+                raise Lost(self._child.how_it_ended()) from answer
             raise answer
         return answer
 
-    def _ended(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(5)
-        code = self._child.returncode
-        if code is None:
-            return "its process closed its output, and was ended"
-        if code < 0:
-            return f"its process was ended by signal {-code} ({signal.strsignal(-code)})"
-        return f"its process ended with status {code} before it had answered"
+    def kill(self) -> None:
+        self._child.kill()
 
     def end(self) -> None:
-        self._finalizer()
-
-
-def _read(pipe: Any, answers: queue.Queue[Any]) -> None:
-    while True:
-        try:
-            answers.put(receive(pipe))
-        except (BrokenMessage, ValueError, OSError) as error:
-            answers.put(error if isinstance(error, BrokenMessage) else BrokenMessage("the pipe ended"))
-            return
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(child.pid, signal.SIGKILL)
-        else:
-            child.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(10)
-    for pipe in (child.stdin, child.stdout):
-        with contextlib.suppress(OSError, ValueError):
-            if pipe is not None:
-                pipe.close()
+        self._child.end()
 
 
 def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
@@ -253,11 +190,8 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
     try:
         restorer = load_restorer(told["restorer"], told["device"])
         provenance = plain(restorer.provenance(), "the restorer's provenance")
-    except AssetMissing as error:
-        send(outgoing, {"missing": [error.asset, error.needed_by], "error": str(error)})
-        return
     except GfpbenchError as error:
-        send(outgoing, {"error": str(error)})
+        send(outgoing, {"error": {**error_to_json(error), "bad_input": True}})  # one that cannot be loaded
         return
     faster = restorer.faster_with if isinstance(restorer, SaysWhatIsFaster) else ""
     about = {"name": restorer.name, "provenance": provenance, "opaque": is_opaque(restorer), "faster_with": faster}

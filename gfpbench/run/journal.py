@@ -74,6 +74,22 @@ class Journal:
             file.truncate(self._end)
         return count
 
+    def header(self) -> dict[str, Json]:
+        """What it begins with; afterwards ``lines`` gives all of its lines. Nothing is written.
+
+        Raises:
+            CannotGoOn: where there is no journal, or no header in it.
+        """
+        try:
+            with self.path.open("rb") as file:
+                found = codec.plain(codec.parse(file.readline()))
+                self._end = file.seek(0, os.SEEK_END)
+        except (OSError, BadInput) as error:
+            raise CannotGoOn(f"{NAME} is missing or broken") from error
+        if not isinstance(found, dict):
+            raise CannotGoOn(f"{NAME} is missing or broken")
+        return found
+
     def append(self, batch: Json) -> None:
         """Commit one batch: given to the system when this returns, so that no kill of the process loses it.
 

@@ -208,18 +208,14 @@ class _Key:
     files: Mapping[str, str]
 
 
-def sign(
-    folder: Path, case: Case, parts: Parts, key: Mapping[str, Json], result: Result, read: Mapping[str, str]
-) -> None:
+def sign(folder: Path, key: Mapping[str, Json], faces_sha256: str, read: Mapping[str, str]) -> None:
     """Write ``key.json`` beside a Result that is complete: its key, its faces, and a hash of each of its files.
 
     Args:
+        faces_sha256: of what the faces show, as ``faces_sha256`` tells.
         read: path -> sha256 of what the restorer read besides what the key says.
     """
-    faces = parts.clean_faces_sha256
-    if faces is None:
-        faces = measured_faces_sha256(parts.ids(case), result.rows, result.problems, parts.kind_of_faces)
-    record = {"key": dict(key), "faces_sha256": faces, "read": dict(read), "files": _files(folder)}
+    record = {"key": dict(key), "faces_sha256": faces_sha256, "read": dict(read), "files": _files(folder)}
     write_whole(folder / KEY, dumps(record) + "\n")
 
 

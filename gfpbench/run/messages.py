@@ -1,6 +1,6 @@
-"""What passes between a run and a restorer in a process of its own: JSON and raw float32 values over two pipes.
+"""What passes between a run and its other processes: JSON and raw values over two pipes.
 
-Nothing is unpickled: what a restorer's process sends is read as text and as numbers only.
+Nothing is unpickled: what another process sends is read as text and as numbers only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from gfpbench.images import moved
 from gfpbench.lazy import LazyModule
-from gfpbench.types import ImageBatch, Json
+from gfpbench.types import AssetMissing, BadInput, GfpbenchError, ImageBatch, Json
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +22,7 @@ else:
     torch = LazyModule("torch")
 
 _LENGTHS = struct.Struct(">QQ")
+_TYPES: Mapping[str, type[np.generic]] = {"float32": np.float32, "uint8": np.uint8}
 MAXIMUM_HEADER_BYTES = 64 * 2**20
 
 
@@ -35,10 +36,11 @@ def send(pipe: IO[bytes], header: Mapping[str, Json], pixels: torch.Tensor | Non
     Args:
         pipe: the other side reads from it.
         header: JSON values.
-        pixels: float32, on the CPU.
+        pixels: float32 or uint8, on the CPU.
     """
     shape = None if pixels is None else list(pixels.shape)
-    text = json.dumps({**header, "shape": shape}).encode()
+    kind = "float32" if pixels is None else str(pixels.dtype).removeprefix("torch.")
+    text = json.dumps({**header, "shape": shape, "type": kind}).encode()
     data = b"" if pixels is None else pixels.contiguous().numpy().tobytes()
     pipe.write(_LENGTHS.pack(len(text), len(data)) + text)
     pipe.write(data)
@@ -56,16 +58,16 @@ def receive(pipe: IO[bytes]) -> tuple[dict[str, Json], torch.Tensor | None]:
         raise BrokenMessage(f"a header of {text_bytes} bytes")
     try:
         header = json.loads(_exactly(pipe, text_bytes))
-        shape = header["shape"]
+        shape, kind = header["shape"], _TYPES[header["type"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BrokenMessage(f"no header: {type(error).__name__}") from error
     if shape is None:
         return header, None
     if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
         raise BrokenMessage(f"the shape {shape!r}")
-    if 4 * int(np.prod(shape, dtype=object)) != data_bytes:
+    if np.dtype(kind).itemsize * int(np.prod(shape, dtype=object)) != data_bytes:
         raise BrokenMessage(f"{data_bytes} bytes for the shape {shape}")
-    values = np.frombuffer(bytearray(_exactly(pipe, data_bytes)), np.float32)
+    values = np.frombuffer(bytearray(_exactly(pipe, data_bytes)), kind)
     return header, torch.from_numpy(values.reshape(shape))
 
 
@@ -74,6 +76,22 @@ def _exactly(pipe: IO[bytes], count: int) -> bytes:
     if len(data) != count:
         raise BrokenMessage("the pipe ended")
     return data
+
+
+def error_to_json(error: GfpbenchError) -> dict[str, Json]:
+    """An error with one line for a person, to be raised by whoever asked."""
+    missing = [error.asset, error.needed_by] if isinstance(error, AssetMissing) else None
+    return {"line": str(error), "missing": missing, "bad_input": isinstance(error, BadInput)}
+
+
+def error_from_json(told: Mapping[str, Json]) -> GfpbenchError:
+    """The same error: as AssetMissing, BadInput or GfpbenchError."""
+    if told["missing"] is None:
+        return BadInput(told["line"]) if told["bad_input"] else GfpbenchError(told["line"])
+    asset, needed_by = told["missing"]
+    error = AssetMissing(asset, needed_by)
+    error.args = (told["line"],)  # that of a package says how to install it
+    return error
 
 
 def send_batch(pipe: IO[bytes], batch: ImageBatch, *, threads: int, way: str = "") -> None:

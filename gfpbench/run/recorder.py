@@ -17,7 +17,7 @@ import numpy as np
 from gfpbench import images
 from gfpbench.disk import write_whole
 from gfpbench.lazy import LazyModule
-from gfpbench.types import GfpbenchError, ImageBatch, Json, Row
+from gfpbench.types import BadInput, GfpbenchError, ImageBatch, Json, Row
 
 if TYPE_CHECKING:
     import torch
@@ -217,6 +217,17 @@ class Features:
         np.savez(held, **{key.replace("/", ":"): value.numpy() for key, value in features.items()})  # type: ignore[arg-type]
         write_whole(self._path(start), held.getvalue())
         return hashlib.sha256(held.getbuffer()).hexdigest()
+
+    def copy(self, start: int, sha256: str, other: Path) -> None:
+        """Take those of one batch from the folder of the same case elsewhere.
+
+        Raises:
+            BadInput: where they are not what was written there.
+        """
+        content = Features(other)._content(start, sha256)
+        if content is None:
+            raise BadInput(f"{Features(other)._path(start)}: is gone or was changed since it was measured")
+        write_whole(self._path(start), content)
 
     def has(self, start: int, sha256: str) -> bool:
         """Whether that batch's features are kept as they were written."""

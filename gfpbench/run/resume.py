@@ -14,16 +14,20 @@ from gfpbench.run.journal import CannotGoOn, Committed, Journal, committed_batch
 from gfpbench.run.parts import Parts, plain
 
 
-def take_over(run: Pass, todo: Iterator[Batch], journal: Journal, complete: int) -> None:
+def take_over(run: Pass, todo: Iterator[Batch], journal: Journal, complete: int) -> int:
     """Take the first ``complete`` batches of ``todo`` from the journal, as if they had just been measured.
 
     Everything is compared that can be told without restoring (``changed``), and the last of them is measured again: a
     model that changed meanwhile without changing its record would otherwise go unseen.
 
+    Returns:
+        where the last of them ends.
+
     Raises:
         CannotGoOn: where something is no longer as it was.
     """
     images: dict[str, str] = {}
+    stop = 0
     pairs = zip(islice(todo, complete), committed_batches(journal), strict=False)  # lines too many: `assembled` tells
     for number, (batch, line) in enumerate(pairs, 1):
         reason = changed(line, batch, run.parts, run.seed)
@@ -31,6 +35,7 @@ def take_over(run: Pass, todo: Iterator[Batch], journal: Journal, complete: int)
             reason = f"the features of {line.names} are gone or are not what was written"
         if reason is not None:
             raise CannotGoOn(reason)
+        stop = batch.stop
         images.update(line.images)
         if number < complete:
             run.kept.add(line.rows)
@@ -44,6 +49,7 @@ def take_over(run: Pass, todo: Iterator[Batch], journal: Journal, complete: int)
         if (name := run.kept.changed(images)) is not None:
             raise CannotGoOn(f"images/{name} is gone or is not what was written")
         run.kept.prune()  # not before: the images of later batches are there and not yet accounted for
+    return stop
 
 
 def differs(before: Committed, again: Committed) -> bool:

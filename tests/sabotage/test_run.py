@@ -101,7 +101,7 @@ ENGINE: dict[str, Bug] = {
         engine, "only", lambda f, b, ids: ImageBatch(b.pixels[: len(ids)], tuple(ids))
     ),
     "one image dropped": _rows(lambda rows: rows[1:]),
-    "one image dropped at the end": _around(batches, "batches", lambda f, x, ids, n: f(x, ids[:-1], n)),
+    "one image dropped at the end": _around(batches, "batches", lambda f, x, ids, *rest: f(x, ids[:-1], *rest)),
     "rows reordered": _rows(lambda rows: rows[::-1]),
     "scores of the neighbour": _rows(
         lambda rows: tuple(replace(row, scores=rows[index - 1].scores) for index, row in enumerate(rows))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +70,26 @@ def test_fingerprints(benchmark: Any, how: str, side_px: int) -> None:
     batch = images.quantized(ImageBatch(pixels, tuple("abcdefgh")))
     records = benchmark.pedantic(fingerprints if how == "ours" else by_torch, (batch,), rounds=5, warmup_rounds=1)
     assert len(records) == 8
+
+
+@pytest.mark.benchmark(group="nano on 160 faces of 128 px, all offline metrics, one thread each; processes are started")
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes(benchmark: Any, tmp_path: Path, count: int) -> None:
+    """Two processes beside one on two cores: twice as fast, less what the command itself does."""
+    options: dict[str, Any] = {"metrics": None, "protocols": (), "isolate": False, "seconds_per_image": None}
+    threads, case = torch.get_num_threads(), replace(CASE, restorer="nano", draws=80)
+    torch.set_num_threads(1)
+    try:
+        parts = run.load(case, device="cpu", shared=SharedInputs(), **options)
+        seeds = itertools.count()  # what was degraded for one is not what the next needs
+        with run.Workers(count, options) as pool:
+            processes = pool if count > 1 else None
+
+            def measure() -> None:
+                seeded = replace(case, seed=next(seeds))
+                result = run.run_case(seeded, parts, store=tmp_path, keep_images=0, workers=processes)
+                assert len(result.rows) == 2 * 80
+
+            benchmark.pedantic(measure, rounds=2, warmup_rounds=1)
+    finally:
+        torch.set_num_threads(threads)

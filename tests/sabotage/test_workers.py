@@ -1,0 +1,105 @@
+"""Small honest bugs put into the processes that share a run: what they leave is no longer what one process leaves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gfpbench.restorers.checked import Seen
+from gfpbench.run import recorder, worker
+from gfpbench.run.workers import Workers
+from gfpbench.types import Case, GfpbenchError
+from tests.unit.run.worker_threads import check_same_files, one_thread, threads_for_processes, write_inputs
+
+Bug = Callable[[pytest.MonkeyPatch], None]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("inputs")
+    write_inputs(folder)
+    sys.path.insert(0, str(folder))
+    with one_thread():
+        yield folder
+    sys.path.remove(str(folder))
+    sys.modules.pop("worker_models", None)
+
+
+class Forgetful(Seen):
+    """Knows of no earlier image."""
+
+    @property
+    def images(self) -> dict[str, tuple[str, str]]:
+        return {}
+
+    @images.setter
+    def images(self, _: object) -> None: ...
+
+
+def _each_batch_for_itself(patch: pytest.MonkeyPatch) -> None:
+    original = Workers.measured
+    patch.setattr(Workers, "measured", lambda self, task, begin, seen: original(self, task, begin, Forgetful()))
+
+
+def _as_they_come(patch: pytest.MonkeyPatch) -> None:
+    """Answers are written down in the order of their arrival; the later batch of two is asked for first."""
+    original = Workers.measured
+
+    def swapped(self: Workers, *arguments: Any) -> Iterator[Any]:
+        found = list(original(self, *arguments))
+        found[1:3] = found[2:0:-1]
+        yield from found
+
+    patch.setattr(Workers, "measured", swapped)
+
+
+def _no_images(patch: pytest.MonkeyPatch) -> None:
+    """A process sends the images that are among its own worst, and forgets the first ones."""
+    original = recorder.Kept.ids.fget  # type: ignore[attr-defined]
+    patch.setattr(
+        worker, "Kept", type("Worst", (recorder.Kept,), {"ids": property(lambda self: original(self) - self._first)})
+    )
+
+
+def _no_files(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(worker, "read_by", lambda restorer: {})
+
+
+def _another_seed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(worker, "Case", lambda **named: replace(Case(**named), seed=1))
+
+
+def _another_seed_unnoticed(patch: pytest.MonkeyPatch) -> None:
+    _another_seed(patch)
+    patch.setattr(Workers, "_compare", lambda self, key, task: None)
+
+
+BUGS: dict[str, tuple[str, Bug]] = {
+    "duplicates are looked for within a batch": ("python:worker_models:repeats", _each_batch_for_itself),
+    "batches are written down as they come": ("bicubic", _as_they_come),
+    "the first images are not sent": ("bicubic", _no_images),
+    "what a restorer reads is not told": ("python:worker_models:reads", _no_files),
+    "a process draws from another seed": ("bicubic", _another_seed),
+    "a process draws from another seed, and its key is believed": ("bicubic", _another_seed_unnoticed),
+}
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_in_the_processes_is_noticed(
+    tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    restorer, bug = BUGS[name]
+    bug(monkeypatch)
+    with threads_for_processes(monkeypatch), pytest.raises((AssertionError, GfpbenchError)):
+        check_same_files(tmp_path, inputs, restorer)
+
+
+def test_without_a_bug_nothing_is_noticed(tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with threads_for_processes(monkeypatch):
+        for restorer in sorted({restorer for restorer, _ in BUGS.values()}):
+            check_same_files(tmp_path / restorer.replace(":", "-"), inputs, restorer)
