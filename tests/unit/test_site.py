@@ -200,3 +200,10 @@ def test_commands_in_the_text_are_there(path: Path) -> None:
 def test_a_command_that_is_not_there_is_seen() -> None:
     text = "```\ngfpbench fetsch x\ngfpbench fetch --everything\ntox run -e docs,dogs\n```\n`gfpbench run --faces --no`"
     assert unknown_words(text) == ["gfpbench fetsch", "fetch --everything", "run --no", "tox: dogs"]
+
+
+def test_the_readme_leads_to_the_pages_and_stays_short() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) <= 200, "move what only some readers need into a page of docs/, and link that"
+    unnamed = [page.name for page in (DOCS / "howto").glob("*.md") if f"docs/howto/{page.name}" not in readme]
+    assert unnamed == []
