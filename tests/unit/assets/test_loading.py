@@ -197,8 +197,11 @@ def test_what_is_no_checkpoint_is_said_to_be_none(tmp_path: Path, content: bytes
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.pth", tmp_path):
-        with pytest.raises(BadInput, match="there is no such file"):
+    for path, said in (
+        (tmp_path / "none.pth", "there is no such file"),
+        (tmp_path, "is a folder, and a file is needed"),
+    ):
+        with pytest.raises(BadInput, match=said):
             load_weights(path)
 
 

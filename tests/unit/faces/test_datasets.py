@@ -54,7 +54,7 @@ def test_a_set_whose_row_says_half_of_where_it_is_is_refused(monkeypatch: pytest
 def test_lists_and_doctor_know_every_face_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path))
     listed = {row["name"]: row for row in catalogue.faces()}
-    assert set(listed) == {*FACES, "PATH", *(kind.example for kind in KINDS.values())}
+    assert set(listed) == {*FACES, "PATH", "s3://BUCKET/PATH", *(kind.example for kind in KINDS.values())}
     examined = {row["subject"]: row for row in doctor._faces()}
     assert set(examined) == {f"faces {name}" for name in FACES}
     for name in placed():
