@@ -91,7 +91,7 @@ def test_a_metric_without_a_note_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         ('"psnr_rgb", "psnr_y"', '"psnr_rgb", "psnr_z"', "psnr_y: needs formula"),
         ('"psnr_rgb", "psnr_y"', '"psnr_rgb", "psnr_y", "gmsd"', "gmsd has two notes"),
         ('"psnr_rgb", "psnr_y"', '"psnr_rgb", "psnr_y", "psnr_z"', "there is no metric psnr_z"),
-        ('range = "0 dB upward', 'ranges = "0 dB upward', "psnr_rgb, psnr_y.*: needs"),
+        ('range = "0 dB upward', 'ranges = "0 dB upward', "psnr_rgb.*: needs formula"),
     ],
 )
 def test_a_wrong_note_is_refused(before: str, after: str, said: str, tmp_path: Path) -> None:
