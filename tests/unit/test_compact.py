@@ -14,7 +14,7 @@ import pytest
 from gfpbench import compact, results, run
 from gfpbench.compact import compact as compacted
 from gfpbench.results import read, text, write
-from gfpbench.run import case as run_case
+from gfpbench.run import assembly
 from gfpbench.types import BadInput, Case, Result, Row
 from tests.speed.large import large
 
@@ -146,7 +146,7 @@ def test_a_run_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     case = Case("embedded", "paper", "bicubic", draws=4)
     found = []
     for at_most in (1000, 3):
-        monkeypatch.setattr(run_case, "PLAIN_AT_MOST", at_most)
+        monkeypatch.setattr(assembly, "PLAIN_AT_MOST", at_most)
         store = tmp_path / str(at_most)
         result = run.measure(case, store=store, metrics=["psnr_rgb"], batch_size=3, keep_images=0)
         found.append((result, (store / case.id / "result.json").read_bytes()))
