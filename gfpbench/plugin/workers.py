@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gfpbench.devices import one_of
-
 
 def device_of(worker: str, device: str, gpus: int) -> str:
     """The device of one worker, as ``devices.one_of``.
@@ -22,6 +20,8 @@ def device_of(worker: str, device: str, gpus: int) -> str:
         gpus: how many there are.
     """
     number = worker.removeprefix("gw")
+    from gfpbench.devices import one_of  # loads what a project without our fixtures does not need
+
     return one_of(device, int(number), gpus) if number.isdecimal() else device
 
 
