@@ -113,7 +113,8 @@ def _settings() -> Callable[[], None]:
         if torch.get_default_dtype() != default_type:
             torch.set_default_dtype(default_type)
         if torch.get_default_device() != default_device:
-            torch.set_default_device(default_device)
+            # Not by the name "cpu": a default that is set stands in the way of every later call of torch.
+            torch.set_default_device(None if default_device.type == "cpu" else default_device)
 
     return put_back
 
