@@ -1,9 +1,10 @@
-"""Functions of test modules that need an interpreter of their own, because they fork or kill."""
+"""Processes that tests start: functions of test modules that fork or kill, and a browser. None of them stays."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,9 @@ import gfpbench  # before the checkout is on the path, -P keeps the working fold
 sys.path.insert(0, sys.argv[1])
 getattr(importlib.import_module(sys.argv[2]), sys.argv[3])(*map(pathlib.Path, sys.argv[4:]))
 """
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+"""Chromium, where it is installed."""
 
 
 def run(module: str, function: str, *paths: Path, timeout: float) -> str:

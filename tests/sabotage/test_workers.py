@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,20 +13,15 @@ from gfpbench.restorers.checked import Seen
 from gfpbench.run import recorder, worker
 from gfpbench.run.workers import Workers
 from gfpbench.types import Case, GfpbenchError
-from tests.unit.run.worker_threads import check_same_files, one_thread, threads_for_processes, write_inputs
+from tests.unit.run.worker_threads import check_same_files, inputs_in, threads_for_processes
 
 Bug = Callable[[pytest.MonkeyPatch], None]
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("inputs")
-    write_inputs(folder)
-    sys.path.insert(0, str(folder))
-    with one_thread():
+    with inputs_in(tmp_path_factory.mktemp("inputs")) as folder:
         yield folder
-    sys.path.remove(str(folder))
-    sys.modules.pop("worker_models", None)
 
 
 class Forgetful(Seen):

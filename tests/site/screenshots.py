@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from PIL import Image
+
+from tests.child import BROWSER, run_group
 
 DOCS = Path(__file__).parents[2] / "docs"
 LARGEST_BYTES = 150_000
@@ -46,12 +47,11 @@ def photograph(page: Path, to: Path, size: tuple[int, int], fragment: str = "") 
     Raises:
         RuntimeError: without a browser, and for an image over ``LARGEST_BYTES``.
     """
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
+    if BROWSER is None:
         raise RuntimeError("screenshots need chromium: install it, or put it on the PATH")
-    words = [browser, "--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={size[0]},{size[1]}"]
+    words = [BROWSER, "--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={size[0]},{size[1]}"]
     words += [f"--screenshot={to}", "--virtual-time-budget=3000", f"{page.as_uri()}{'#' if fragment else ''}{fragment}"]
-    subprocess.run(words, check=True, capture_output=True, timeout=120)
+    run_group(words, timeout=120).check_returncode()
     with Image.open(to) as shown:
         shown.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(to, optimize=True)
     if to.stat().st_size > LARGEST_BYTES:

@@ -19,8 +19,9 @@ from gfpbench.report.summary import summary
 from gfpbench.run import recorder
 from gfpbench.run.recorder import BEST, Kept, image_path, sample_key
 from gfpbench.types import BadInput, Result
+from tests.child import BROWSER
 from tests.unit.report import laws, sample
-from tests.unit.report.test_viewer import BROWSER, shown
+from tests.unit.report.test_viewer import shown
 
 MANY, IMAGES = 30, 60
 SCORES = [float(score) for score in np.random.default_rng(0).permutation(IMAGES)]

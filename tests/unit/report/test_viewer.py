@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,9 +16,9 @@ from gfpbench.report.page import render
 from gfpbench.report.strips import images_of
 from gfpbench.types import Result
 from tests import child
+from tests.child import BROWSER
 from tests.unit.report import laws, sample
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt install chromium")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from typer.testing import CliRunner
 from gfpbench import cli
 from gfpbench.run import merging
 from gfpbench.types import GfpbenchError
-from tests.unit.run.worker_threads import files_of, threads_for_processes, write_inputs
+from tests.unit.run.worker_threads import files_of, inputs_in, threads_for_processes
 
 SHARDS = ("1/3", "2/3", "3/3")
 
@@ -36,12 +35,8 @@ def complaint(*words: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("inputs")
-    write_inputs(folder)
-    sys.path.insert(0, str(folder))
-    yield folder
-    sys.path.remove(str(folder))
-    sys.modules.pop("worker_models", None)
+    with inputs_in(tmp_path_factory.mktemp("inputs")) as folder:
+        yield folder
 
 
 def asked(inputs: Path, restorer: str = "python:worker_models:repeats") -> list[str | Path]:

@@ -21,10 +21,9 @@ from gfpbench.types import BadInput, Case, GfpbenchError
 from tests.unit.run.worker_threads import (
     OPTIONS,
     files_of,
+    inputs_in,
     measured,
-    one_thread,
     threads_for_processes,
-    write_inputs,
 )
 
 ROOT = Path(__file__).parents[3]
@@ -32,14 +31,8 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("inputs")
-    write_inputs(folder)
-    sys.path.insert(0, str(folder))
-    with one_thread():
+    with inputs_in(tmp_path_factory.mktemp("inputs")) as folder:
         yield folder
-    sys.path.remove(str(folder))
-    for name in ("worker_models", "slow_models"):
-        sys.modules.pop(name, None)
 
 
 @pytest.fixture(autouse=True)

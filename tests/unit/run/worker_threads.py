@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
@@ -56,6 +57,9 @@ MODELS = """
 
     repeats, dies, reads, slow = map(from_array_function, (repeating, dying, reading, blurred))
 """
+
+MODULES = ("worker_models", "slow_models")
+"""What the models are called; the second for a process that has imported neither."""
 
 
 class Killed(KeyboardInterrupt):
@@ -155,10 +159,24 @@ def write_inputs(folder: Path) -> None:
         image = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / "faces" / f"{number:02d}.png"), image)
     (folder / "faces" / "04.png").write_bytes(b"\x89PNG torn")
-    for name in ("worker_models", "slow_models"):  # the second for a process that has imported neither
+    for name in MODULES:
         (folder / f"{name}.py").write_text(textwrap.dedent(MODELS))
     for number in range(5):
         (folder / f"{number}.txt").write_text(str(number))
+
+
+@contextmanager
+def inputs_in(folder: Path) -> Iterator[Path]:
+    """``folder`` with faces and models, which can be imported while this is active; torch has one thread."""
+    write_inputs(folder)
+    sys.path.insert(0, str(folder))
+    try:
+        with one_thread():
+            yield folder
+    finally:
+        sys.path.remove(str(folder))
+        for name in MODULES:
+            sys.modules.pop(name, None)
 
 
 def measured(
