@@ -90,11 +90,7 @@ class _Scores(_Equal):
         return None if value != value else value
 
     def get(self, name: str, default: Any = None) -> Any:
-        place = self._places.get(name)
-        if place is None:
-            return default
-        value = struct.unpack_from("<d", self._data, 8 * place)[0]
-        return None if value != value else value
+        return self[name] if name in self._places else default
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

@@ -14,6 +14,7 @@ from gfpbench.disk import disk, held
 from gfpbench.report.curves import HEIGHT, WIDTH, CurveChart, curve_chart
 from gfpbench.report.failures import failure_kinds
 from gfpbench.report.formatting import pages, plural, printable, write_page
+from gfpbench.report.selection import ENCODED
 from gfpbench.report.strips import data_uri, images_of
 from gfpbench.types import BadInput, Result
 
@@ -201,7 +202,7 @@ def _rows(found: Sequence[Collapse], store: Path) -> tuple[ImageRow, ...]:
         return ()
 
     def row(label: str, paths: Sequence[Path | None]) -> ImageRow:
-        return ImageRow(label, tuple(None if path is None else data_uri(path, 0) for path in paths))
+        return ImageRow(label, tuple(None if path is None else data_uri(path, ENCODED) for path in paths))
 
     any_of = next(iter(kept.values()))
     rows = [row("degraded", [paths.get("degraded") for paths in any_of])]

@@ -9,6 +9,7 @@ from pathlib import Path
 from gfpbench import metrics
 from gfpbench.decode import KEPT_LIMITS, read_rgb
 from gfpbench.images import batch_from_uint8
+from gfpbench.report.selection import ENCODED
 from gfpbench.report.strips import data_uri, images_of
 from gfpbench.run.fingerprints import fingerprints
 from gfpbench.types import AssetMissing, BadInput, ImageBatch, Metric, Result
@@ -88,9 +89,9 @@ def failure_kinds(results: Sequence[Result], store: Path) -> tuple[FailureKind, 
                 restorer,
                 face,
                 score,
-                data_uri(paths["degraded"], 0) if "degraded" in paths else None,
-                data_uri(paths["restored"], 0),
-                data_uri(paths["truth"], 0),
+                data_uri(paths["degraded"], ENCODED) if "degraded" in paths else None,
+                data_uri(paths["restored"], ENCODED),
+                data_uri(paths["truth"], ENCODED),
             )
             for score, restorer, face, paths in ([] if why else scored[:WORST])
         )

@@ -10,7 +10,7 @@ from gfpbench.baselines import FAILING, Comparison, MetricComparison
 from gfpbench.baselines.speed_comparison import SpeedComparison
 from gfpbench.report.formatting import decimals_for, plural, shown, with_note
 from gfpbench.report.gate import Gate
-from gfpbench.report.selection import Drawn
+from gfpbench.report.selection import FULL, Drawn
 from gfpbench.report.speed import headline as speed_headline
 from gfpbench.report.strips import Uris, images_of
 from gfpbench.report.verdicts import headline
@@ -74,7 +74,7 @@ class GateView:
 
 def gate_view(gate: Gate, stores: Sequence[Path], *, many: bool = False) -> GateView:
     """Comparisons that found something as blocks, the others by name; ``many``: on the page of a large table."""
-    uris, at_most = Uris({}, SMALL if many else None), OF_MANY if many else WITH_IMAGES
+    uris, at_most = Uris({}, SMALL if many else FULL), OF_MANY if many else WITH_IMAGES
     changed: list[Compared] = []
     for one in gate.comparisons:
         if one.kind != "same":

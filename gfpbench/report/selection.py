@@ -23,9 +23,12 @@ class Drawn:
     quality: int
 
 
+FULL = Drawn(160, 512, 90)
+"""Of a table that shows all images that were kept."""
+ENCODED = Drawn(0, 512, 90)
 SIZES = (
-    Drawn(160, 512, 90),
-    Drawn(0, 512, 90),
+    FULL,
+    ENCODED,
     *(Drawn(0, side, quality) for side, quality in ((384, 85), (256, 80), (192, 75), (128, 70))),
 )
 ONE_IN = 5

@@ -17,9 +17,9 @@ from gfpbench.images import to_bgr
 from gfpbench.lazy import LazyModule
 from gfpbench.report.formatting import brief, plural, printable, shown
 from gfpbench.report.model import Group, Line
-from gfpbench.report.selection import Drawn, fitting, of_many
+from gfpbench.report.selection import FULL, Drawn, fitting, of_many
 from gfpbench.report.summary import measured
-from gfpbench.run.recorder import image_path, image_stem
+from gfpbench.run.recorder import image_file, image_path
 from gfpbench.types import Row, UnreadableFace
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ KINDS: tuple[Kind, ...] = ("degraded", "restored", "truth")
 Stores: TypeAlias = Path | Sequence[Path] | Mapping[str, Path]
 """Where runs kept images: a folder, several, or one for each label of a Result."""
 
-EMBEDDED_SIDE_PX = 512
-EXACT_SIDE_PX = 160
-LOSSY_QUALITY = 90
 FIRST, WORST = 24, 8
 
 
@@ -97,18 +94,16 @@ def kept_files(folder: Path, names: Sequence[str]) -> dict[str, dict[Kind, Path]
         return {}
     found = {}
     for name in names if there else ():
-        stem = image_stem(name)
-        files = {kind: f"{stem}.{kind}.png" for kind in KINDS}
+        files = {kind: image_file(name, kind) for kind in KINDS}
         paths: dict[Kind, Path] = {kind: folder / "images" / file for kind, file in files.items() if file in there}
         if paths := {kind: path for kind, path in paths.items() if path.is_file()}:
             found[name] = paths
     return found
 
 
-def data_uri(
-    path: Path, exact_side_px: int = EXACT_SIDE_PX, side_px: int = EMBEDDED_SIDE_PX, quality: int = LOSSY_QUALITY
-) -> str | None:
-    """An image as text: the file itself up to so many px, else WebP of at most ``side_px``. None if unreadable."""
+def data_uri(path: Path, drawn: Drawn = FULL) -> str | None:
+    """An image as text: the file itself up to ``drawn.exact_side_px``, else WebP of at most ``side_px``. None if
+    unreadable."""
     try:
         encoded = path.read_bytes()
         decoded = decode(encoded, str(path), KEPT_LIMITS)
@@ -117,11 +112,11 @@ def data_uri(
     pixels = to_bgr(decoded.rgb)
     side = max(pixels.shape[:2])
     kind = "png"
-    if side > exact_side_px or decoded.format != "PNG":
-        if side > side_px:
-            scale = side_px / side
+    if side > drawn.exact_side_px or decoded.format != "PNG":
+        if side > drawn.side_px:
+            scale = drawn.side_px / side
             pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        _, buffer = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])
+        _, buffer = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, drawn.quality])
         encoded, kind = buffer.tobytes(), "webp"
     return f"data:image/{kind};base64,{base64.b64encode(encoded).decode('ascii')}"
 
@@ -143,15 +138,14 @@ def files_of(group: Group, stores: Stores) -> dict[tuple[str, str], dict[Kind, P
 class Uris:
     """The kept images as text, each read once."""
 
-    def __init__(self, files: Mapping[tuple[str, str], Mapping[Kind, Path]], drawn: Drawn | None = None) -> None:
+    def __init__(self, files: Mapping[tuple[str, str], Mapping[Kind, Path]], drawn: Drawn = FULL) -> None:
         self.files = files
         self.drawn = drawn
         self._made: dict[Path, str | None] = {}
 
     def of(self, path: Path | None) -> str | None:
         if path is not None and path not in self._made:
-            how = () if self.drawn is None else (self.drawn.exact_side_px, self.drawn.side_px, self.drawn.quality)
-            self._made[path] = data_uri(path, *how)
+            self._made[path] = data_uri(path, self.drawn)
         return self._made[path] if path is not None else None
 
     def restored(self, line: Line, name: str) -> str | None:

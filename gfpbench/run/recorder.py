@@ -31,13 +31,13 @@ MANY = 2000
 FAILED, BEST, SAMPLE = 2, 8, 24
 
 
-def image_stem(image_id: str) -> str:
-    """What the files of an image are called before their kind: any name; what a file system could mistake is replaced,
-    and a hash keeps it apart from its likes."""
+def image_file(image_id: str, kind: str) -> str:
+    """What the file of a kept image is called, whatever its id: characters that a file system could mistake are
+    replaced, and a hash keeps it apart from its likes."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", image_id).strip("._")[-60:] or "image"
     if plain != image_id:
         plain += "-" + hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return plain
+    return f"{plain}.{kind}.png"
 
 
 def image_path(folder: Path, image_id: str, kind: str) -> Path:
@@ -48,7 +48,7 @@ def image_path(folder: Path, image_id: str, kind: str) -> Path:
         image_id: any name.
         kind: ``degraded``, ``restored`` or ``truth``.
     """
-    return folder / "images" / f"{image_stem(image_id)}.{kind}.png"
+    return folder / "images" / image_file(image_id, kind)
 
 
 def sample_key(image_id: str, seed: int) -> bytes:
