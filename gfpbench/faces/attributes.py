@@ -1,4 +1,4 @@
-"""Glasses, a smile and age of generated faces: directions of w, found from labels, and faces moved along them.
+"""Glasses and a smile of generated faces: directions of w, found from labels, and faces moved along them.
 
 InterFaceGAN (Shen et al. 2020, arXiv:1907.10786): what tells w of faces with an attribute from w of faces without it
 is a direction, and along it the attribute comes and goes while most of the face stays. No direction is kept here, only
