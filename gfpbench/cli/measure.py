@@ -149,15 +149,15 @@ def run(
     pool = engine.Workers(workers, options) if workers is not None and workers > 1 else nullcontext()
     if one_of:
         with models_talk_to_stderr(as_json), pool as processes, progress_bar() as progress:
-            size = batch_size or engine.batch_size_for(len(parts[0].ids(cases[0])))
-            share = engine.share_of(cases[0], parts[0], *one_of, batch_size=size, progress=progress)
-            how: dict[str, Any] = {"device": where, "batch_size": size, "keep_images": kept, "progress": progress}
+            per_batch = batch_size or engine.batch_size_for(len(parts[0].ids(cases[0])))
+            share = engine.share_of(cases[0], parts[0], *one_of, batch_size=per_batch, progress=progress)
+            how: dict[str, Any] = {"device": where, "batch_size": per_batch, "keep_images": kept, "progress": progress}
             for case, part in zip(cases, parts, strict=True):
                 engine.run_shard(case, part, share, store=store, options=options, workers=processes, **how)
         engine.write_part(report, cases, *one_of)
         completion.complete(report)
-        faces = f"faces {share.begin + 1} to {share.end} of {len(parts[0].ids(cases[0]))}"
-        line = f"{report}: shard {shard}, {faces} and the rest of the last batch; join all with gfpbench merge"
+        measured = f"faces {share.begin + 1} to {share.end} of {len(parts[0].ids(cases[0]))}"
+        line = f"{report}: shard {shard}, {measured} and the rest of the last batch; join all with gfpbench merge"
         print(line, file=sys.stderr) if as_json else say(line)
         return
     with models_talk_to_stderr(as_json), pool as processes, progress_bar() as progress:

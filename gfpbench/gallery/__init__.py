@@ -1,6 +1,6 @@
 """A gallery of what goes wrong in face restoration: each case with a metric that sees it and one that does not.
 
-``defects.py`` makes the cases from an embedded face, ``cases.py`` lists them and measures them.
+``cases.py`` lists them, ``defects.py`` makes the mistakes, ``measured.py`` measures both.
 """
 
 from typing import TYPE_CHECKING
