@@ -32,6 +32,14 @@ def caught(law: Callable[..., None], *arguments: Any) -> None:
         law(*arguments)
 
 
+def test_no_failed_comparison_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """difflib would take more than ten minutes for these two."""
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(AssertionError) as caught:
+        assert laws.CONTENT == laws.OTHER
+    assert "diff" not in str(caught.value)
+
+
 def test_the_hash_is_not_checked(server: laws.Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "mismatch", lambda *_: None)
     caught(laws.law_wrong_content_is_refused, server, monkeypatch, assets.fetch)
