@@ -565,6 +565,9 @@ _ROWS = (
         needed_by=("pyiqa_clipiqa",),
         note="CLIP-IQA has no weights of its own; the package pyiqa is under PolyForm Noncommercial",
     ),
+    # Replaced once under the same name; a figure carries the hash of what it was computed with.
+    _pyiqa("pyiqa-fgresq", "FGResQ.pth", None, "pyiqa_fgresq", github=False),
+    _pyiqa("pyiqa-fgresq-degradation", "FGResQ_Degradation.pth", None, "pyiqa_fgresq", github=False),
     _pyiqa("pyiqa-maniqa-koniq", "ckpt_koniq10k.pt", None, "pyiqa_maniqa", github=False),
     _pyiqa("pyiqa-musiq-koniq", "musiq_koniq_ckpt-e95806b9.pth", "e95806b9", "pyiqa_musiq"),
     _pyiqa("pyiqa-topiq-fr-kadid", "cfanet_fr_kadid_res50-2c4cc61d.pth", "2c4cc61d", "pyiqa_topiq_fr"),

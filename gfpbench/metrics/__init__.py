@@ -55,6 +55,7 @@ METRICS: dict[str, str] = {
     "rad_arcface_bgr": "gfpbench.metrics.bgr:rad_arcface_bgr",
     # Networks of the optional package pyiqa.
     "pyiqa_clipiqa": "gfpbench.metrics.pyiqa_networks:clipiqa",
+    "pyiqa_fgresq": "gfpbench.metrics.pyiqa_networks:fgresq",
     "pyiqa_maniqa": "gfpbench.metrics.pyiqa_networks:maniqa",
     "pyiqa_musiq": "gfpbench.metrics.pyiqa_networks:musiq",
     "pyiqa_topiq_fr": "gfpbench.metrics.pyiqa_networks:topiq_fr",

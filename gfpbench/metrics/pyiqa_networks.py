@@ -10,20 +10,17 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
-import logging
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 from gfpbench import assets
 from gfpbench.images import quantized
 from gfpbench.lazy import LazyModule
+from gfpbench.metrics import bare_pyiqa
 from gfpbench.metrics.figure_identity import package_version, weights_sha256
 from gfpbench.metrics.per_image import PerImageMetric, image_by_image
 from gfpbench.types import BadInput, ImageBatch, Json, PackageMissing
@@ -49,6 +46,7 @@ class Network:
         options: of ``pyiqa.create_metric``.
         settings: what else decides about a value; part of the figure's identity.
         clip: whether the file is OpenAI's CLIP, from which pyiqa builds the network by itself.
+        branches: part of the network -> a further file, which fills it before ``asset`` fills the whole.
     """
 
     name: str
@@ -56,12 +54,25 @@ class Network:
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Json] = field(default_factory=dict)
     clip: bool = False
+    branches: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Every file that it needs, in the order in which ``network`` takes them."""
+        return (self.asset, *self.branches.values())
 
 
 RGB = "RGB of the 8-bit image in [0, 1], at its own size"
 NETWORKS: dict[str, Network] = {
     "pyiqa_clipiqa": Network(
         "clipiqa", "clip-rn50", settings={"images": RGB, "backbone": "RN50", "prompts": "5 pairs"}, clip=True
+    ),
+    "pyiqa_fgresq": Network(
+        "fgresq",
+        "pyiqa-fgresq",
+        {"pretrained": False},
+        {"images": "RGB of the 8-bit image in [0, 1], resized to 256 px, its middle 224 px", "backbone": "2 ViT-B/16"},
+        branches={"task_cls_clip": "pyiqa-fgresq-degradation"},
     ),
     "pyiqa_maniqa": Network(
         "maniqa",
@@ -92,12 +103,12 @@ NETWORKS: dict[str, Network] = {
 
 
 @lru_cache(maxsize=2)
-def network(metric: str, weights: Path) -> nn.Module:
-    """pyiqa's own metric, filled from a file, in eval mode on the CPU.
+def network(metric: str, *weights: Path) -> nn.Module:
+    """pyiqa's own metric, filled from the files of its row's ``assets``, in eval mode on the CPU.
 
     Raises:
         PackageMissing: without pyiqa.
-        BadInput: for weights of another network, and for a version of pyiqa that crops at random.
+        BadInput: for weights of another network, and for a version of pyiqa that crops at random or lacks the metric.
     """
     row = NETWORKS[metric]
     if importlib.util.find_spec("pyiqa") is None:
@@ -105,18 +116,53 @@ def network(metric: str, weights: Path) -> nn.Module:
     version = package_version("pyiqa")
     if tuple(int(part) for part in version.split(".")[:3] if part.isdigit()) < FIRST_STEADY:
         raise BadInput(f"{metric}: pyiqa {version} crops at random: install 0.1.12 or later")
-    given = _clip_weights(weights) if row.clip else assets.load_weights(weights)
-    with _quiet(), _without_downloads(given if row.clip else None):
+    given = [_clip_weights(path) if row.clip else assets.load_weights(path) for path in weights]
+    towers = bare_pyiqa.vision_towers() if row.branches else contextlib.nullcontext()
+    with bare_pyiqa.quiet(), bare_pyiqa.without_downloads(given[0] if row.clip else None), towers:
         pyiqa = importlib.import_module("pyiqa")
-        try:
+        if row.name not in pyiqa.list_models():
+            raise BadInput(f"{metric}: pyiqa {version} has no {row.name}: install a newer version")
+        with _fits(weights[0], row.asset):
             made: Any = pyiqa.create_metric(row.name, device="cpu", **row.options)
-            if not row.clip:
-                made.net.load_state_dict({name.removeprefix("module."): value for name, value in given.items()})
-        except (RuntimeError, KeyError) as error:
-            said = str(error).strip().splitlines()[-1].strip()
-            raise BadInput(f"{weights} does not fit {row.asset}: {said}") from error
+        for path, values, (branch, asset) in zip(weights[1:], given[1:], row.branches.items(), strict=True):
+            with _fits(path, asset):
+                _fill(made.net.get_submodule(branch), _vision_tower(values))
+        if not row.clip:
+            with _fits(weights[0], row.asset):
+                _fill(made.net, given[0], may_lack=(*row.branches, "default_mean", "default_std"))
     ready: nn.Module = made.eval().requires_grad_(False)
     return ready
+
+
+@contextlib.contextmanager
+def _fits(path: Path, asset: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, KeyError) as error:
+        said = str(error).strip().splitlines()[-1].strip()
+        raise BadInput(f"{path} does not fit {asset}: {said}") from error
+
+
+def _fill(network: nn.Module, given: Mapping[str, torch.Tensor], may_lack: tuple[str, ...] = ()) -> None:
+    """All weights of a network, but for ``may_lack`` (beginnings of names), which it has already.
+
+    Since version 5 CLIP of the package transformers has no level ``vision_model``, which files from before name, and
+    its table of positions, a constant, is no weight.
+    """
+    expected = network.state_dict()
+    named = {name.removeprefix("module."): value for name, value in given.items()}
+    if not any("vision_model." in name for name in expected):
+        named = {name.replace("vision_model.", ""): value for name, value in named.items()}
+    named = {name: value for name, value in named.items() if not name.endswith(".position_ids")}
+    had = {name: value for name, value in expected.items() if may_lack and name.startswith(may_lack)}
+    network.load_state_dict({**had, **named})
+
+
+def _vision_tower(given: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """CLIP's vision tower out of a checkpoint of a network around it."""
+    inner = {name.removeprefix("clip_model."): given[name] for name in given if name.startswith("clip_model.")}
+    found = inner or dict(given)
+    return {name: value for name, value in found.items() if name.startswith("vision_model.")} or found
 
 
 def _clip_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -133,56 +179,6 @@ def _clip_weights(path: Path) -> dict[str, torch.Tensor]:
                 f"{path} is not a TorchScript program that torch {torch.__version__} loads: {line}"
             ) from error
     return found
-
-
-@contextlib.contextmanager
-def _without_downloads(clip: Mapping[str, torch.Tensor] | None) -> Iterator[None]:
-    """While active, pyiqa builds backbones bare, makes no face detector, and takes CLIP from these weights."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_setuptools_of_old())
-        timm = importlib.import_module("timm")
-        honest = timm.create_model
-
-        def bare(*arguments: Any, **options: Any) -> Any:
-            return honest(*arguments, **{**options, "pretrained": False})
-
-        stack.enter_context(patch.object(timm, "create_model", bare))
-        topiq = importlib.import_module("pyiqa.archs.topiq_arch")
-        stack.enter_context(patch.object(topiq, "FaceRestoreHelper", lambda *_, **__: None))
-        if clip is not None:
-            built = importlib.import_module("pyiqa.archs.clip_model").build_model
-            clipiqa = importlib.import_module("pyiqa.archs.clipiqa_arch")
-            stack.enter_context(patch.object(clipiqa, "load", lambda *_, **__: built(dict(clip)).float()))
-        yield
-
-
-@contextlib.contextmanager
-def _setuptools_of_old() -> Iterator[None]:
-    """openai-clip takes ``packaging`` from pkg_resources, which setuptools no longer brings."""
-    if importlib.util.find_spec("pkg_resources") is not None:
-        yield
-        return
-    importlib.import_module("packaging.version")
-    stand_in = ModuleType("pkg_resources")
-    stand_in.packaging = sys.modules["packaging"]  # type: ignore[attr-defined]
-    with patch.dict(sys.modules, {"pkg_resources": stand_in}):
-        yield
-        loaded = {name: module for name, module in sys.modules.items() if name != "pkg_resources"}
-    sys.modules.update(loaded)  # what was imported meanwhile stays
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """pyiqa prints and logs as it builds; its packages warn about each other."""
-    logger = logging.getLogger("pyiqa")
-    level = logger.level
-    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
-        warnings.simplefilter("ignore")
-        logger.setLevel(logging.WARNING)
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
 
 
 def score(network: nn.Module, *batches: ImageBatch) -> torch.Tensor:
@@ -202,7 +198,7 @@ def _identity(metric: str) -> Callable[[], Mapping[str, Json]]:
         return {
             "package": "pyiqa",
             "version": package_version("pyiqa"),
-            "weights": {row.asset: weights_sha256(row.asset)},
+            "weights": {name: weights_sha256(name) for name in row.assets},
             "settings": dict(row.settings),
         }
 
@@ -213,7 +209,7 @@ def _metric(name: str, *, source: str, minimum_side_px: int = 32, tolerance: flo
     full_reference = name == "pyiqa_topiq_fr"
 
     def scored(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
-        ready = network(name, assets.path(NETWORKS[name].asset, name))
+        ready = network(name, *(assets.path(asset, name) for asset in NETWORKS[name].assets))
         return score(ready, restored, truth) if full_reference else score(ready, restored)
 
     return PerImageMetric(
@@ -233,6 +229,8 @@ def _metric(name: str, *, source: str, minimum_side_px: int = 32, tolerance: flo
 
 clipiqa = _metric("pyiqa_clipiqa", source="Wang et al. 2023 (arXiv 2207.12396), CLIP RN50", minimum_side_px=64)
 """CLIP-IQA: how much nearer CLIP places the image to the good than to the bad word of five pairs (good, bad photo)."""
+fgresq = _metric("pyiqa_fgresq", source="Sheng et al. 2026 (arXiv 2508.14475), FGRestore")
+"""FGResQ for restored images, in [0, 1]: two CLIP towers, one of them trained to tell degradations."""
 maniqa = _metric("pyiqa_maniqa", source="Yang et al. 2022 (arXiv 2204.08958), KonIQ-10k")
 """MANIQA at KonIQ-10k's scale: 20 crops of 224 px at fixed places; before pyiqa 0.1.12 they were random."""
 musiq = _metric("pyiqa_musiq", source="Ke et al. 2021 (arXiv 2108.05997), KonIQ-10k", tolerance=1e-3)

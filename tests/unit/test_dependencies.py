@@ -47,6 +47,7 @@ BY_OTHERS = {
     "_pytest": "pytest's",
     "markupsafe": "jinja2's",
     "timm": "pyiqa's",
+    "transformers": "pyiqa's",
     "torch_directml": "of Windows alone, and imported where it is found",
     "xdist": "only within a session that pytest-xdist distributes",
 }

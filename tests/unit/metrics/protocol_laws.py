@@ -278,9 +278,14 @@ def seeded_weights(folder: Path) -> Iterator[None]:
         "inception-fid": lambda: networks.inception_weights(folder),
     }
     for metric, row in pyiqa_networks.NETWORKS.items():
-        files[row.asset] = partial(pyiqa_oracles.weights, metric, folder)
+        for place, name in enumerate(row.assets):
+            files[name] = partial(_of_pyiqa, metric, folder, place)
     with patch.object(assets, "path", lambda name, needed_by="": files[name]()):
         yield
+
+
+def _of_pyiqa(metric: str, folder: Path, place: int) -> Path:
+    return pyiqa_oracles.all_weights(metric, folder)[place]
 
 
 @cache

@@ -20,6 +20,7 @@ from tests.unit.metrics import network_oracles, oracles
 
 SMALL: dict[str, dict[str, Any]] = {
     "pyiqa_clipiqa": {},
+    "pyiqa_fgresq": {},
     "pyiqa_maniqa": {"embed_dim": 32, "dim_mlp": 32, "test_sample": 4},
     "pyiqa_musiq": {"num_layers": 1, "hidden_size": 96, "mlp_dim": 64, "num_heads": 2},
     "pyiqa_topiq_fr": {"inter_dim": 32, "semantic_model_name": "resnet10t"},
@@ -28,9 +29,13 @@ SMALL: dict[str, dict[str, Any]] = {
 """Metric -> options of pyiqa under which its network has a hundredth of the weights."""
 
 
+SMALL_TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+
+
 @contextmanager
 def small() -> Iterator[None]:
-    """The networks under test are the small ones, with a Transformer of 32 channels in place of MANIQA's ViT-B."""
+    """The networks under test are the small ones, with a Transformer of 32 channels in place of MANIQA's ViT-B and
+    towers of 32 in place of CLIP's."""
     rows = {name: replace(row, options={**row.options, **SMALL[name]}) for name, row in pyiqa_networks.NETWORKS.items()}
     pyiqa_networks.network.cache_clear()
     with patch.dict(pyiqa_networks.NETWORKS, rows), _without_pretraining():
@@ -46,8 +51,10 @@ def _without_pretraining() -> Iterator[None]:
         import packaging.version
         import timm
         from timm.models.vision_transformer import VisionTransformer
+        from transformers.models import clip
 
         honest = timm.create_model
+        config = clip.CLIPVisionConfig
 
         def bare(name: str, **options: Any) -> Any:
             if name == "vit_base_patch8_224":
@@ -62,8 +69,12 @@ def _without_pretraining() -> Iterator[None]:
             kept = {name: module for name, module in sys.modules.items() if name != "pkg_resources"}
         sys.modules.update(kept)
         del clipiqa_arch
+        towers: Any = clip.CLIPVisionModel
         with (
             patch.object(timm, "create_model", bare),
+            patch.object(clip, "CLIPVisionConfig", lambda **options: config(**{**options, **SMALL_TOWER})),
+            patch.object(towers, "from_pretrained", lambda name: towers(clip.CLIPVisionConfig(patch_size=16))),
+            patch.object(towers, "vision_model", property(lambda tower: tower), create=True),
             patch.object(topiq_arch, "FaceRestoreHelper", lambda *_, **__: None),
         ):
             yield
@@ -88,8 +99,30 @@ def weights(metric: str, folder: Path) -> Path:
         found = network_oracles.seeded(made.net)
         if metric == "pyiqa_maniqa":  # ReLU ends it: a seed may give 0, which says nothing
             found["fc_score.3.bias"] += 1
-        torch.save({"params": found} if metric != "pyiqa_musiq" else found, path)
+        torch.save({"params": found} if metric not in ("pyiqa_fgresq", "pyiqa_musiq") else found, path)
         return path
+
+
+@cache
+def all_weights(metric: str, folder: Path) -> tuple[Path, ...]:
+    """Every file of the row. FGResQ's are written with the names of older versions of transformers: the tower of
+    degradations inside a network of its own, and the rest without it."""
+    main = weights(metric, folder)
+    if metric != "pyiqa_fgresq":
+        return (main,)
+    inner, whole = folder / "tower.pth", folder / "rest.pth"
+    rest, tower = _rest_and_tower(main)
+    old = {f"clip_model.vision_model.{name}": value for name, value in tower.items()}
+    torch.save({"model": {**old, "clip_model.text_projection": torch.zeros(1), "head.bias": torch.zeros(1)}}, inner)
+    torch.save({name.replace("clip_model.", "clip_model.vision_model."): value for name, value in rest.items()}, whole)
+    return whole, inner
+
+
+def _rest_and_tower(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    found = torch.load(path, weights_only=True)
+    first = "task_cls_clip."
+    tower = {name.removeprefix(first): value for name, value in found.items() if name.startswith(first)}
+    return {name: value for name, value in found.items() if not name.startswith(first)}, tower
 
 
 def _program(found: dict[str, torch.Tensor]) -> Any:
@@ -111,6 +144,11 @@ def theirs(metric: str, folder: Path) -> Any:
     """``pyiqa.create_metric`` as its users call it, given the file to load by itself."""
     file = str(weights(metric, folder))
     given = {"backbone": file} if metric == "pyiqa_clipiqa" else {"pretrained_model_path": file}
+    if metric == "pyiqa_fgresq":  # by the names of the installed transformers: pyiqa skips any other without a word
+        parts = _rest_and_tower(weights(metric, folder))
+        given = {"pretrained_model_path": str(folder / "a.pth"), "degradation_model_path": str(folder / "b.pth")}
+        for path, part in zip(given.values(), parts, strict=True):
+            torch.save(part, path)
     options = {key: value for key, value in pyiqa_networks.NETWORKS[metric].options.items() if key != "pretrained"}
     with _without_pretraining():
         import pyiqa

@@ -24,6 +24,7 @@ HIGHER = {
     "precision_legacy": 1.0,
     "recall_legacy": 1.0,
     "pyiqa_clipiqa": None,
+    "pyiqa_fgresq": None,
     "pyiqa_maniqa": None,
     "pyiqa_musiq": None,
     "pyiqa_topiq_fr": None,

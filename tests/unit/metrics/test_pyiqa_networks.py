@@ -87,6 +87,21 @@ def test_weights_of_another_network_are_refused(folder: Path) -> None:
         pyiqa_networks.network("pyiqa_topiq_fr", other)
 
 
+def test_a_file_without_its_vision_tower_is_refused(folder: Path) -> None:
+    """pyiqa fills what it finds and leaves the rest as it was built: by chance, without weights."""
+    whole, _ = pyiqa_oracles.all_weights("pyiqa_fgresq", folder)
+    with pytest.raises(BadInput, match=r"pyiqa_musiq\.pth does not fit pyiqa-fgresq-degradation: "):
+        pyiqa_networks.network("pyiqa_fgresq", whole, pyiqa_oracles.weights("pyiqa_musiq", folder))
+
+
+def test_a_version_without_the_metric_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyiqa
+
+    monkeypatch.setattr(pyiqa, "list_models", lambda: ["musiq"])
+    with pytest.raises(BadInput, match=r"pyiqa_fgresq: pyiqa \S+ has no fgresq: install a newer version"):
+        pyiqa_networks.network("pyiqa_fgresq", *pyiqa_oracles.all_weights("pyiqa_fgresq", folder)[::-1])
+
+
 def test_a_file_with_code_is_not_run(tmp_path: Path) -> None:
     """pyiqa itself unpickles whatever the file holds."""
     torch.save({"params": pytest.MonkeyPatch()}, tmp_path / "bad.pth")
@@ -101,15 +116,16 @@ def test_a_figure_says_what_it_was_computed_by(name: str) -> None:
     identity = metric.identity()  # type: ignore[attr-defined]
     assert identity["package"] == "pyiqa"
     assert identity["version"] == metadata.version("pyiqa")
-    assert set(identity["weights"]) == {row.asset}
+    assert set(identity["weights"]) == set(row.assets)
     assert identity["settings"] == row.settings
-    assert assets.find(row.asset).needed_by == (name,)
+    assert {assets.find(one).needed_by for one in row.assets} == {(name,)}
 
 
 def test_the_settings_are_those_of_pyiqa() -> None:
     """What a figure's settings claim, against pyiqa's own defaults."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from pyiqa.archs.fgresq_arch import FGResQ
         from pyiqa.archs.maniqa_arch import MANIQA
         from pyiqa.archs.musiq_arch import MUSIQ
         from pyiqa.default_model_configs import DEFAULT_CONFIGS
@@ -120,6 +136,10 @@ def test_the_settings_are_those_of_pyiqa() -> None:
     assert options["pyiqa_maniqa"]["train_dataset"] == "koniq"
     assert options["pyiqa_musiq"]["pretrained"] == "koniq10k"
     assert options["pyiqa_clipiqa"] == {"type": "CLIPIQA"}
+    assert options["pyiqa_fgresq"] == {"type": "FGResQ", "pretrained": True}
+    defaults = {name: one.default for name, one in inspect.signature(FGResQ).parameters.items()}
+    assert (defaults["resize_size"], defaults["input_size"]) == (256, 224)
+    assert defaults["clip_model"] == defaults["task_clip_model"] == "openai/clip-vit-base-patch16"
     assert options["pyiqa_topiq_fr"]["model_name"] == "cfanet_fr_kadid_res50"
     assert options["pyiqa_topiq_nr_face"]["model_name"] == "topiq_nr_cgfiqa_res50"
     assert options["pyiqa_topiq_nr_face"]["test_img_size"] == 512
