@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def plot(found: Collapse, ax: Axes | None = None) -> Axes:
     """Draw the mean score of the restorations over severity, and where they collapse.
 
-    The input is drawn beside them, the range that GFP-GAN is trained on is shaded, and the interval of the point runs
-    to the end of the axis where its upper end lies beyond. The lower axis is in the unit of the degradation.
+    The input is drawn beside them, the range that GFP-GAN's paper trains on is shaded, and the interval of the point
+    runs to the end of the axis where its upper end lies beyond. The lower axis is in the unit of the degradation.
 
     Args:
         ax: where to draw; a new figure of pyplot, which a notebook displays, where None.
@@ -32,7 +32,7 @@ def plot(found: Collapse, ax: Axes | None = None) -> Axes:
         _, ax = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
     asked, axis = found.question, axis_of(found.question.axis)
     if found.trained is not None:
-        ax.axvspan(*found.trained, color="tab:green", alpha=0.08, linewidth=0, label="trained on")
+        ax.axvspan(*found.trained, color="tab:green", alpha=0.08, linewidth=0, label="trained on in GFP-GAN's paper")
     _curve(ax, [(step, step.given) for step in found.steps], "input", color="tab:gray", linestyle="--")
     if asked.restorer != "input":
         _curve(ax, [(step, step.restored) for step in found.steps], asked.restorer, color="tab:blue", marker="o")

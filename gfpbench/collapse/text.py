@@ -18,7 +18,7 @@ def collapse_lines(collapse: Collapse, *, report: str = "report") -> list[str]:
     if collapse.trained is not None:
         axis = axis_of(asked.axis)
         low, high = (f"{axis.value_at(severity):.4g}" for severity in collapse.trained)
-        lines.append(f"  trained on {low} to {high} {collapse.unit}")
+        lines.append(f"  GFP-GAN's paper trains on {low} to {high} {collapse.unit}".rstrip())
     lines.append(
         f"  {collapse.restorations} restorations of {collapse.images} images; a grid of steps of 1/{asked.resolution} "
         f"takes {collapse.grid_restorations} ({collapse.saved:.1f} times as many)"

@@ -37,10 +37,16 @@ def drawn(found: Collapse, plot: Callable[..., object] = Collapse.plot) -> dict[
 def shows_what_was_found(plot: Callable[..., object] = Collapse.plot) -> None:
     """The point stands at its severity, its interval spans its ends, and a step without a mean is a gap."""
     shown = drawn(SEARCHED, plot)
-    assert set(shown) == {"trained on", "input", "nano", "95 % interval", "collapses at 78 grey levels"}
+    assert set(shown) == {
+        "trained on in GFP-GAN's paper",
+        "input",
+        "nano",
+        "95 % interval",
+        "collapses at 78 grey levels",
+    }
     assert shown["collapses at 78 grey levels"][0] == [0.65, 0.65]
     assert shown["95 % interval"] == pytest.approx((0.5, 0.75))
-    assert shown["trained on"] == pytest.approx((0.0, 0.125))
+    assert shown["trained on in GFP-GAN's paper"] == pytest.approx((0.0, 0.125))
     (severities, means), (_, given) = shown["nano"], shown["input"]
     assert severities == [0.0, 0.5, 0.75, 1.0]
     assert given == [0.5, 0.45, 0.4, 0.35]
