@@ -30,10 +30,16 @@ os.dup2(nowhere, 0)
 os.close(nowhere)
 os.dup2(2, 1)
 sys.path[:] = json.loads(sys.argv.pop())
-importlib.import_module(sys.argv.pop()).serve(incoming, outgoing)
+module = importlib.import_module(sys.argv.pop())
+from gfpbench.run.messages import Unheard
+try:
+    module.serve(incoming, outgoing)
+except Unheard:
+    os._exit(1)
 """
 # Before anything else is imported, standard input and output are moved out of reach: whatever a restorer prints, itself
-# or through a process of its own, goes to standard error, and input() finds nothing.
+# or through a process of its own, goes to standard error, and input() finds nothing. Where nobody awaits an answer any
+# more (the command has ended, or was stopped), the process ends without a word and flushes nothing.
 
 
 class Lost(Exception):

@@ -30,6 +30,10 @@ class BrokenMessage(Exception):
     """The other side has ended, or sent something else than a message."""
 
 
+class Unheard(OSError):
+    """The other side reads no more: it has ended, or wants no answer."""
+
+
 def send(pipe: IO[bytes], header: Mapping[str, Json], pixels: torch.Tensor | None = None) -> None:
     """Write one message: a JSON header, and values where there are any (their shape is added to the header).
 
@@ -37,14 +41,20 @@ def send(pipe: IO[bytes], header: Mapping[str, Json], pixels: torch.Tensor | Non
         pipe: the other side reads from it.
         header: JSON values.
         pixels: float32 or uint8, on the CPU.
+
+    Raises:
+        Unheard: where nobody reads.
     """
     shape = None if pixels is None else list(pixels.shape)
     kind = "float32" if pixels is None else str(pixels.dtype).removeprefix("torch.")
     text = json.dumps({**header, "shape": shape, "type": kind}).encode()
     data = b"" if pixels is None else pixels.contiguous().numpy().tobytes()
-    pipe.write(_LENGTHS.pack(len(text), len(data)) + text)
-    pipe.write(data)
-    pipe.flush()
+    try:
+        pipe.write(_LENGTHS.pack(len(text), len(data)) + text)
+        pipe.write(data)
+        pipe.flush()
+    except OSError as error:
+        raise Unheard(*error.args) from error
 
 
 def receive(pipe: IO[bytes]) -> tuple[dict[str, Json], torch.Tensor | None]:

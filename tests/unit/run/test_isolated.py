@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import gc
 import io
+import json
 import os
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -18,10 +20,11 @@ from gfpbench import restorers, run
 from gfpbench.images import select
 from gfpbench.restorers import arithmetic
 from gfpbench.restorers.checked import checked
-from gfpbench.run import isolated
+from gfpbench.run import child_process, isolated
 from gfpbench.run.isolated import LOSSES_AT_MOST, Isolated
 from gfpbench.run.messages import BrokenMessage, attempt_of, receive, send, send_attempt
 from gfpbench.types import AssetMissing, BadInput, Case, ImageBatch, Result
+from tests import child
 
 MODELS = """
     import ctypes, os, signal, subprocess, sys, threading, time
@@ -217,6 +220,21 @@ def test_a_process_that_ends_while_it_loads_is_one_line(tmp_path: Path) -> None:
         Isolated("python:ends:restorer")
     with pytest.raises(BadInput, match="leave no time"):
         Isolated("nano", seconds_per_image=0)
+
+
+def test_one_whose_answer_nobody_awaits_ends_without_a_word() -> None:
+    """A command that ends, or is stopped, while a model is being loaded for it."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    question = io.BytesIO()
+    send(question, {"restorer": "bicubic", "device": "cpu", "threads": 1})
+    with tempfile.TemporaryFile() as asked:
+        asked.write(question.getvalue())
+        asked.seek(0)
+        words = [sys.executable, "-c", child_process._PROGRAM, "gfpbench.run.isolated", json.dumps(sys.path)]
+        done = child.run_group(words, timeout=60, stdin=asked, stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_messages_arrive_whole_or_are_refused() -> None:
