@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gfpbench import cli, images, results
+from gfpbench.decode import read_rgb
 from tests.unit.photos import scenes
 from tests.unit.run import no_truth_laws
 from tests.unit.run.worker_threads import files_of, one_thread, threads_for_processes
@@ -36,8 +37,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     no_truth_laws.low_quality(folder / "lq", count=6, size_px=64)
     (folder / "out").mkdir()
     for number, path in enumerate(sorted((folder / "lq").iterdir())):
-        blurred = cv2.GaussianBlur(cv2.imread(str(path)), (3, 3), 1)
-        cv2.imwrite(str(folder / "out" / path.name), cv2.add(blurred, number))  # each another image
+        blurred = cv2.GaussianBlur(read_rgb(path), (3, 3), 1) // 2
+        images.write_png(folder / "out" / path.name, (blurred + number).astype(np.uint8))  # each another image
     (folder / "lq" / "zz.png").write_bytes(b"\x89PNG torn")
     (folder / "photos").mkdir()
     for number in range(3):
