@@ -178,7 +178,8 @@ def unknown_words(text: str) -> list[str]:
     tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
     fenced = re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", text)
     plain = re.sub(r"(?ms)^```.*?^```$", "", text)
-    code = "\n".join([block for kind, block in fenced if kind in ("", "sh", "yaml")] + re.findall(r"`([^`]+)`", plain))
+    blocks = [block for kind, block in fenced if kind in ("", "bash", "sh", "yaml")]
+    code = "\n".join(blocks + re.findall(r"`([^`]+)`", plain))
     found = []
     for name, rest in re.findall(r"(?m)(?<![\w/.-])gfpbench ([a-z]+)((?:[^\n|>#`]|\\\n)*)", code):
         if name not in commands:
@@ -195,6 +196,12 @@ def unknown_words(text: str) -> list[str]:
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_commands_in_the_text_are_there(path: Path) -> None:
     assert unknown_words(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_yaml_in_the_text_can_be_read(path: Path) -> None:
+    for block in re.findall(r"(?ms)^```yaml\n(.*?)^```$", path.read_text(encoding="utf-8")):
+        assert yaml.safe_load(block)
 
 
 def test_a_command_that_is_not_there_is_seen() -> None:
