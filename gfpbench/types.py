@@ -485,6 +485,20 @@ class Result:
 
         return gfpbench.show_face(self, image_id, store=store)
 
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame with a row for each image: the records of ``gfpbench.rows``.
+
+        Raises:
+            PackageMissing: where pandas is not installed.
+        """
+        import gfpbench
+
+        try:
+            import pandas
+        except ImportError as error:
+            raise PackageMissing("pandas", "Result.to_pandas", "pip install gfpbench[pandas]") from error
+        return pandas.DataFrame(gfpbench.rows(self))
+
     def _repr_html_(self) -> str:
         """What a notebook displays in place of ``repr``: ``gfpbench.summary_html`` of this Result."""
         import gfpbench

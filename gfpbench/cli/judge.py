@@ -31,6 +31,7 @@ def report_(
         bool, typer.Option("--unless-same", help="With --markdown: nothing where all is as its baseline.")
     ] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write a table of all images, for pandas and others.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="The same table as a Parquet file (needs pyarrow).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write one report of several stored results: other days, machines or checkpoints."""
@@ -44,11 +45,14 @@ def report_(
     files = [result_file(path) for path in results]
     read, labels = reports.told_apart([(file, stored.read(file)) for file in files])
     gate = reports.read_gate([file.parent for file in files]).of(read)
-    if csv is not None:
+    if csv is not None or parquet is not None:
         from gfpbench.disk import write_whole
-        from gfpbench.report.rows import csv_text
+        from gfpbench.report.rows import csv_text, parquet_bytes, rows
 
-        write_whole(csv, csv_text(read))
+        if parquet is not None:
+            write_whole(parquet, parquet_bytes(rows(read)))
+        if csv is not None:
+            write_whole(csv, csv_text(read))
     if markdown:
         if not (unless_same and gate.all_same):
             print(reports.markdown(read) + reports.gate_markdown(gate))
@@ -175,6 +179,7 @@ def history_(
     ],
     to: Annotated[Path, typer.Option(help="Folder for history.html.")] = Path("report"),
     csv: Annotated[Path | None, typer.Option(help="Also write a table of all runs, for pandas and others.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="The same table as a Parquet file (needs pyarrow).")] = None,
     benchmark_json: Annotated[
         Path | None,
         typer.Option(help="Folder for bigger.json and smaller.json of the newest run, for github-action-benchmark."),
@@ -193,6 +198,10 @@ def history_(
     read = [over.Run(name, stored.read(file)) for name, file in _named_files(runs)]
     _refuse_inside_inputs([result for run in read for result in run.results], to)
     found = over.history(read)
+    if parquet is not None:
+        from gfpbench.report.rows import parquet_bytes
+
+        write_whole(parquet, parquet_bytes(over.history_rows(found)))
     if csv is not None:
         write_whole(csv, over.history_csv(found))
     if benchmark_json is not None:

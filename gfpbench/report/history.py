@@ -165,16 +165,25 @@ def history_lines(found: History) -> list[str]:
     return lines or [f"nothing changed over {len(found.labels)} runs"]
 
 
-def history_csv(found: History) -> str:
-    """A table with a line for each run, case and metric, as pandas reads it: ``pandas.read_csv``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "case", "metric", "unit", "better", "mean", "low", "high", "images", "verdict", "note"])
+def history_rows(found: History) -> list[dict[str, Json]]:
+    """A record for each run, case and metric: ``pandas.DataFrame(history_rows(found))``."""
+    records: list[dict[str, Json]] = []
     for one in found.series:
         for point in one.points:
-            low, high = point.interval or ("", "")
-            head = [point.label, one.case, one.metric, one.unit, one.better or ""]
-            writer.writerow([*head, repr(point.mean), low, high, point.n, point.kind, point.note])
+            low, high = point.interval or (None, None)
+            head = {"run": point.label, "case": one.case, "metric": one.metric, "unit": one.unit, "better": one.better}
+            bounds = {"mean": point.mean, "low": low, "high": high, "images": point.n}
+            records.append({**head, **bounds, "verdict": point.kind, "note": point.note})
+    return records
+
+
+def history_csv(found: History) -> str:
+    """The records of ``history_rows`` as CSV, as pandas reads it: ``pandas.read_csv``."""
+    text = io.StringIO()
+    names = ("run", "case", "metric", "unit", "better", "mean", "low", "high", "images", "verdict", "note")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history_rows(found))
     return text.getvalue()
 
 

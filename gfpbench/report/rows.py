@@ -1,4 +1,4 @@
-"""Rows of Results as flat records, for pandas, spreadsheets and CSV files."""
+"""Rows of Results as flat records, for pandas, spreadsheets, CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 
-from gfpbench.types import Json, Result
+from gfpbench.types import Json, PackageMissing, Result
 
 
 def rows(results: Result | Sequence[Result]) -> list[dict[str, Json]]:
@@ -61,3 +61,33 @@ def csv_text(results: Sequence[Result]) -> str:
     for record in records:
         writer.writerow([json.dumps(value) if isinstance(value, list | dict) else value for value in record.values()])
     return text.getvalue()
+
+
+def parquet_bytes(records: Sequence[Mapping[str, object]]) -> bytes:
+    """Flat records, all with the same columns, as a Parquet file.
+
+    A column is of booleans, of whole numbers, of float64, or of text, where its values other than None are; else of
+    JSON texts. Where no row has a value it is of text.
+
+    Raises:
+        PackageMissing: where pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise PackageMissing("pyarrow", "a table in Parquet", "pip install gfpbench[parquet]") from error
+    kinds = {bool: pyarrow.bool_(), int: pyarrow.int64(), float: pyarrow.float64(), str: pyarrow.string()}
+    columns = {}
+    for name in records[0] if records else ("case", "id"):
+        values = [record[name] for record in records]
+        found = {type(value) for value in values if value is not None}
+        if found == {int, float}:
+            found, values = {float}, [None if value is None else float(value) for value in values]  # type: ignore[arg-type]
+        kind = found.pop() if len(found) == 1 else str if not found else object
+        if kind not in kinds:
+            kind, values = str, [None if value is None else json.dumps(value) for value in values]
+        columns[name] = pyarrow.array(values, kinds[kind])
+    written = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns), written)
+    return written.getvalue()

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -76,12 +77,15 @@ def test_the_command_takes_folders_of_runs_in_the_order_of_their_names(tmp_path:
         (tmp_path / "artifacts" / f"nightly-{number}").mkdir(parents=True)
         stored.write(run.results, tmp_path / "artifacts" / f"nightly-{number}" / "results.json")
     words = ["history", str(tmp_path / "artifacts"), "--to", str(tmp_path / "page"), "--csv", str(tmp_path / "all.csv")]
+    words += ["--parquet", str(tmp_path / "all.parquet")]
     done = CliRunner().invoke(app, [*words, "--benchmark-json", str(tmp_path / "bench")])
     assert done.exit_code == 1, done.output
     assert "nightly-10: " in done.output
     assert (tmp_path / "page" / "history.html").is_file()
     assert json.loads((tmp_path / "bench" / "bigger.json").read_text())[0]["unit"] == "dB"
-    assert "nightly-2" in (tmp_path / "all.csv").read_text()
+    table, same = pd.read_csv(tmp_path / "all.csv"), pd.read_parquet(tmp_path / "all.parquet")
+    assert list(table["run"]) == list(same["run"])
+    assert list(table["mean"]) == list(same["mean"])
     named = [f"v{number}={tmp_path / 'artifacts' / f'nightly-{number}'}" for number in (1, 2)]
     done = CliRunner().invoke(app, ["history", *named, "--to", str(tmp_path / "page"), "--json"])
     assert done.exit_code == 0
