@@ -92,6 +92,13 @@ class _Extent:
 
 
 @dataclass(frozen=True, slots=True)
+class _Faces:
+    """The same of where the faces came from (``FaceSet.source``)."""
+
+    draws: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _File:
     results: tuple[Json, ...]
     schema: int
@@ -137,6 +144,7 @@ def from_json(data: Json, where: str = "") -> Result:
         raise BadInput(f"{at}rows: an image is listed twice")
     for number, row in enumerate(result.rows):
         check_row(row, f"{at}rows[{number}]")
+    _checked(_Faces, result.faces, f"{at}faces")
     for name, look in result.envelope.items():
         if name in ("repeat", "elsewhere"):
             _checked(_Extent, look, f"{at}envelope.{name}")

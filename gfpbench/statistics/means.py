@@ -98,7 +98,7 @@ def prepare_intervals(columns: Iterable[tuple[Sequence[float], float | None]]) -
 def people_of(result: Result) -> dict[str, str]:
     """Image id -> whose face it is: the ``subject`` that the face set states, else the face that was drawn often
     (``name`` of ``name~3``), else the image itself, so that copies of one file are one."""
-    drawn = int(result.faces.get("draws") or 1) > 1
+    drawn = (result.faces.get("draws") or 1) > 1
     found = {}
     for row in result.rows:
         subject = row.attributes.get("subject")

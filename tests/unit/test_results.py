@@ -177,6 +177,9 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
         _with({"repeat": {"scores": {"gmsd": "little"}}}, "results", 0, "envelope"),
         "envelope.repeat.scores.gmsd: expected a number",
     ),
+    "draws a text": (_with("x", "results", 0, "faces", "draws"), "faces.draws: expected a whole number, not 'x'"),
+    "draws an object": (_with({"a": 1}, "results", 0, "faces", "draws"), "faces.draws: expected a whole number"),
+    "faces an object of none": (_with([], "results", 0, "faces"), "faces: expected an object, not a list"),
     "set score text": (
         _with({"fid": METRIC | {"value": "small", "n": 1, "n_reference": 1}}, "results", 0, "set_scores"),
         r"results\[0\].set_scores.fid.value: expected a number",
