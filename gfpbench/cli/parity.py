@@ -34,7 +34,9 @@ def parity_(
     seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="Against the truth and between outputs; repeatable. [default: psnr_rgb, ssim_rgb]"),
+        typer.Option(
+            help="Against the truth and between outputs; repeatable. [default: psnr_rgb, ssim_rgb, gmsd, colour_shift]"
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=2, help="Images per call; some are restored alone as well.")] = 8,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps, xpu or directml.")] = "auto",

@@ -1,4 +1,4 @@
-"""Names what is wrong with a candidate's outputs on faces: shifted, exchanged colours, another range, seams, ...
+"""Names what is wrong with a candidate's outputs on faces: shifted, exchanged colours, blurred, seams, JPEG, ...
 
 Each explanation undoes what it names and counts what is left of the squared difference; one that leaves less than
 ``LEFT`` of it is told. What several explain is told by the one that leaves least.
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gfpbench.images import to_gray_255
 from gfpbench.lazy import LazyModule
+from gfpbench.parity.frequencies import compressed, filtered
 from gfpbench.parity.localised import LEFT, patch, seams, single_values
 from gfpbench.parity.record import Finding
 from gfpbench.restorers.checked import UNCHANGED_WITHIN_LEVELS
@@ -143,11 +144,13 @@ def explained(reference: ImageBatch, candidate: ImageBatch, worst: Sequence[int]
     without = np.where(single[:, None], one, other)
     told.append((float(((without - one) ** 2).mean()) / energy, Finding("single values", reason, image)))
     told += [(left, Finding("patch", reason, image, False)) for left, reason in patch(one, other)]
+    left, reason, wide = filtered(one, other)
+    told.append((left / energy, Finding("detail", reason, image, visible and wide)))
     left, best = min(told, key=lambda pair: pair[0])  # the first of those that leave equally little
     found = [best] if left <= LEFT else []
     if not found:
         found += _skew(one, other, image)
-    return found + seams(one, without, image)
+    return found + seams(one, without, image) + compressed(one, other, image, visible)
 
 
 def _turned(one: Floats, other: Floats) -> tuple[float, str, str]:

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 else:
     torch = LazyModule("torch")
 
-METRICS = ("psnr_rgb", "ssim_rgb")
-"""Against the truth, and between the outputs. More (LPIPS, identity) are asked for by name."""
+METRICS = ("psnr_rgb", "ssim_rgb", "gmsd", "colour_shift")
+"""Against the truth, and between the outputs: values, structure, edges, and colour at a distance, which a network that
+lost a layer may change alone. More (LPIPS, identity) are asked for by name."""
 WORST_METRICS = ("lpips_alex", "deg_arcface", "deg_dlib")
 """Between the outputs of the two worst faces, where their weights are here and the outputs differ."""
 BATCH = 8
@@ -67,7 +68,7 @@ def measure_parity(
         reference: as an object; loaded by its name in the case where None.
         device: ``auto``, ``cpu``, ``cuda``, ...
         batch_size: inputs in a call.
-        metrics: against the truth and between outputs; PSNR and SSIM where None.
+        metrics: against the truth and between outputs; ``METRICS`` where None.
         progress: is told what is done next.
 
     Raises:

@@ -14,6 +14,9 @@ VISIBLE = 0.01
 """Share of an image's values that may differ by more than 4 levels before a person should look, arithmetic or not: the
 bound of a coarse precision says what it costs, not that nobody sees it."""
 
+LOSSES = ("quality", "detail", "compression")
+"""Kinds of finding that make a candidate worse: its images are the right ones, and less of them is left."""
+
 
 def quality_of(comparison: Comparison, spread: Mapping[str, float]) -> tuple[tuple[Quality, ...], list[Finding]]:
     """The gate's evidence against the truth, and a finding for each metric that is worse.
@@ -92,7 +95,7 @@ def _failures(images: Sequence[Difference]) -> list[Finding]:
 
 def _outcome(images: Sequence[Difference], findings: Sequence[Finding]) -> Outcome:
     unsafe = [one for one in findings if one.unsafe]
-    if any(one.kind != "quality" for one in unsafe):
+    if any(one.kind not in LOSSES for one in unsafe):
         return "broken"
     if unsafe:
         return "worse"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench.parity import candidate, findings, measure_parity, measuring, ran
+from gfpbench.parity import candidate, findings, frequencies, measure_parity, measuring, ran
 from gfpbench.parity.bounds import Bounds
 from gfpbench.parity.record import Bound
 from gfpbench.types import GfpbenchError
@@ -28,6 +28,10 @@ def _bounds(levels: float) -> Callable[[Patch], None]:
 
 def _silent(module: object, name: str, answer: object) -> Callable[[Patch], None]:
     return lambda patch: patch.setattr(module, name, lambda *arguments, **options: answer)
+
+
+def _threshold(name: str, value: float) -> Callable[[Patch], None]:
+    return lambda patch: patch.setattr(frequencies, name, value)
 
 
 def _failures_are_left_out(patch: Patch) -> None:
@@ -55,6 +59,13 @@ SABOTEURS: dict[str, tuple[Callable[[Patch], None], str]] = {
     "single values are not looked for": (
         _silent(findings, "single_values", (np.zeros((1, 64, 64), dtype=bool), "")),
         "a dead pixel",
+    ),
+    "lost detail is not looked for": (_silent(findings, "filtered", (np.inf, "", False)), "half the resolution"),
+    "detail has only to be there": (_threshold("HALF_POWER", 0.0), "half the resolution"),
+    "JPEG is not looked for": (_silent(findings, "compressed", []), "saved as JPEG"),
+    "values and structure stand for colour": (
+        lambda patch: patch.setattr(measuring, "METRICS", ("psnr_rgb", "ssim_rgb")),
+        "colours astray",
     ),
     "patches are not looked for": (_silent(findings, "patch", []), "a patch"),
     "one colour is told by the reference's span alone": (_silent(findings, "_one_colour", None), "flat at white"),

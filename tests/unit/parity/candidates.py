@@ -6,9 +6,12 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import cv2
 import torch
 import torch.nn.functional as F
 
+from gfpbench.decode import decode_rgb
+from gfpbench.images import batch_from_uint8, to_rgb_arrays
 from gfpbench.restorers import arithmetic
 from gfpbench.types import Case, ImageBatch, Json
 
@@ -179,6 +182,31 @@ def _tint(y: Pixels, _: Pixels) -> Pixels:
     return y + noise + torch.tensor([0.02, 0.0, -0.02]).view(1, 3, 1, 1)
 
 
+def _half(y: Pixels, _: Pixels) -> Pixels:
+    small = F.interpolate(y, scale_factor=0.5, mode="area")
+    return F.interpolate(small, size=y.shape[-2:], mode="bicubic", align_corners=False)
+
+
+def _sharpened(y: Pixels, _: Pixels) -> Pixels:
+    kernel = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+    blurred = F.pad(y, (2, 2, 2, 2), mode="reflect").flatten(0, 1)[:, None]
+    blurred = F.conv2d(F.conv2d(blurred, kernel.view(1, 1, 1, 5)), kernel.view(1, 1, 5, 1))
+    return y + (y - blurred.view_as(y))
+
+
+def _jpeg(y: Pixels, _: Pixels) -> Pixels:
+    names, quality = tuple(str(place) for place in range(len(y))), [cv2.IMWRITE_JPEG_QUALITY, 85]
+    written = [cv2.imencode(".jpg", rgb[..., ::-1], quality)[1] for rgb in to_rgb_arrays(ImageBatch(y, names))]
+    return batch_from_uint8([decode_rgb(one.tobytes(), "a JPEG file") for one in written], names).pixels
+
+
+def _astray(y: Pixels, _: Pixels) -> Pixels:
+    """Colours change from place to place, and what is seen of a single pixel hardly does."""
+    phase = torch.linspace(0, 2 * torch.pi, y.shape[-1])
+    wave = phase.sin()[:, None] * (1.7 * phase).cos()
+    return y + 0.03 * torch.stack([wave, -0.5 * wave, wave.flip(0)])
+
+
 DAMAGED: dict[str, tuple[Callable[[], Restored], set[str], str]] = {
     "one layer rounded to 4 bits": (lambda: Restored("", _rounded_layer(4)), {""}, "more than fp32 explains"),
     "channels swapped": (lambda: Restored("", Network(), lambda y, _: y.flip(1)), {"channels"}, "BGR"),
@@ -205,6 +233,10 @@ DAMAGED: dict[str, tuple[Callable[[], Restored], set[str], str]] = {
     "clipped": (lambda: Restored("", Network(), lambda y, _: y.clamp(0.2, 0.7)), {"clipped"}, "cut to 51..178"),
     "gamma": (lambda: Restored("", Network(), lambda y, _: y**0.8), {"gamma"}, "power of 0.8"),
     "tint": (lambda: Restored("", Network(), _tint), {"colour"}, "R +5"),
+    "half the resolution": (lambda: Restored("", Network(), _half), {"detail"}, "detail is lost: from 0."),
+    "sharpened": (lambda: Restored("", Network(), _sharpened), {"detail"}, "detail is exaggerated: from 0."),
+    "saved as JPEG": (lambda: Restored("", Network(), _jpeg), {"compression"}, "JPEG compression of quality 85"),
+    "colours astray": (lambda: Restored("", Network(), _astray), {"quality"}, "colour_shift against the truth"),
     "blurred": (lambda: Restored("", Network(), lambda y, _: F.avg_pool2d(y, 9, 1, 4)), {"quality"}, "worse"),
 }
 """What was done -> how to make it, the kinds of finding of which one must be there, and words of a reason. A kind that
