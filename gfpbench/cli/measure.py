@@ -12,7 +12,9 @@ from gfpbench.cli.app import AsJson, Isolate, MaxUnreadable, SecondsPerImage, co
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
+    from gfpbench.run import Workers
     from gfpbench.types import Result
 
 
@@ -60,6 +62,26 @@ def run(
             help="Measure in N processes, one per GPU; any N gives the same results. Each has one CPU thread, or"
             " OMP_NUM_THREADS. [default: this process, all cores]",
         ),
+    ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            metavar="processes|ray",
+            help="Where --workers run: in processes of this machine, or on a Ray cluster of machines that are like this"
+            " one. ray needs gfpbench[ray].",
+        ),
+    ] = "processes",
+    address: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Ray cluster: HOST:PORT, or auto on one of its nodes. [default: RAY_ADDRESS, else this machine alone]",
+        ),
+    ] = "",
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(min=0, help="GPUs that Ray reserves for each worker. [default: 1 with --device cuda, else 0]"),
     ] = None,
     shard: Annotated[
         str,
@@ -134,7 +156,8 @@ def run(
         "isolate": isolate,
         "seconds_per_image": seconds_per_image,
     }
-    if workers is not None:
+    gpus = _gpus(on, address, gpus_per_worker, where)
+    if workers is not None or on == "ray":
         engine.pin_threads()
     # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
     with models_talk_to_stderr(as_json):
@@ -142,11 +165,15 @@ def run(
         parts = [engine.load(case, device=where, shared=shared, **options) for case in cases]
     for case in cases:
         engine.refuse_inside_inputs(case, report)
+    pool: AbstractContextManager[Workers | None] = nullcontext()
+    if on == "ray":
+        pool = engine.RayWorkers(workers, options, address=address, gpus=gpus)
+    elif workers is not None and workers > 1:
+        pool = engine.Workers(workers, options)
     stopped = completion.is_unfinished(report)
     completion.begin(report)
     store = report / "cases"
     kept = len(parts[0].ids(cases[0])) if keep == "all" else int(keep)
-    pool = engine.Workers(workers, options) if workers is not None and workers > 1 else nullcontext()
     if one_of:
         with models_talk_to_stderr(as_json), pool as processes, progress_bar() as progress:
             per_batch = batch_size or engine.batch_size_for(len(parts[0].ids(cases[0])))
@@ -178,6 +205,28 @@ def run(
             for case, part in zip(cases, parts, strict=True)
         )
     _reported(results, report, as_json=as_json, max_unreadable=max_unreadable)
+
+
+def _gpus(on: str, address: str, given: float | None, device: str) -> float:
+    """How many GPUs each worker of a Ray cluster has. Raises BadInput where the options do not go together, and
+    PackageMissing without Ray."""
+    from gfpbench.types import BadInput
+
+    if on not in ("processes", "ray"):
+        raise BadInput(f"--engine {on}: give processes or ray")
+    if on != "ray":
+        if address or given is not None:
+            raise BadInput(f"{'--address' if address else '--gpus-per-worker'} is for --engine ray")
+        return 0.0
+    from gfpbench.run import on_ray
+
+    on_ray.package()
+    kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda") or index:
+        raise BadInput(f"--device {device} with --engine ray: give cpu, or cuda for a GPU of each worker's own")
+    if kind == "cuda" and given == 0:
+        raise BadInput("--gpus-per-worker 0 with --device cuda leaves the workers no GPU")
+    return float(kind == "cuda") if given is None else given
 
 
 def merge(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gfpbench.run.environment import environment
     from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
     from gfpbench.run.merging import merge
+    from gfpbench.run.on_ray import RayWorkers
     from gfpbench.run.parts import TRUTH, Parts, guarded, input_folders, load, refuse_inside_inputs
     from gfpbench.run.recorder import image_path
     from gfpbench.run.shards import number_of, read_part, run_shard, share_of, write_part
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TRUTH",
     "Parts",
+    "RayWorkers",
     "Remade",
     "SharedInputs",
     "Workers",

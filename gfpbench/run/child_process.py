@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from gfpbench.run.messages import BrokenMessage, receive
 from gfpbench.types import Json
@@ -46,6 +46,23 @@ class Lost(Exception):
     """The process ended, or gave no answer in time. The text says which, for a person."""
 
 
+class Process(Protocol):
+    """What a run needs of a process that measures its batches, wherever it is: see ``ChildProcess``."""
+
+    where: str
+    """For a person: where it is."""
+
+    def written(self, write: Callable[[IO[bytes]], None]) -> None: ...
+
+    def ended_with(self) -> int | None: ...
+
+    def how_it_ended(self) -> str: ...
+
+    def hang_up(self) -> None: ...
+
+    def end(self) -> None: ...
+
+
 class ChildProcess:
     """A process that runs ``serve(incoming, outgoing)`` of a module, and a thread that reads from it: a pipe can be
     waited for with a limit in no other way that works everywhere.
@@ -56,11 +73,16 @@ class ChildProcess:
     Args:
         module: its full name.
         deliver: called in the thread with each message, and at the end with a BrokenMessage.
+        paths: where it looks for modules; where this process does unless told.
     """
 
-    def __init__(self, module: str, deliver: Callable[[Message | BrokenMessage], None]) -> None:
+    where = "a worker process"
+
+    def __init__(
+        self, module: str, deliver: Callable[[Message | BrokenMessage], None], paths: Sequence[str] = ()
+    ) -> None:
         self._child = subprocess.Popen(
-            (sys.executable, "-c", _PROGRAM, module, json.dumps(sys.path)),
+            (sys.executable, "-c", _PROGRAM, module, json.dumps(list(paths or sys.path))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

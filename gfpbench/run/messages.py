@@ -34,6 +34,10 @@ class Unheard(OSError):
     """The other side reads no more: it has ended, or wants no answer."""
 
 
+class MachineLost(BrokenMessage):
+    """The machine that the other side was on is gone."""
+
+
 def send(pipe: IO[bytes], header: Mapping[str, Json], pixels: torch.Tensor | None = None) -> None:
     """Write one message: a JSON header, and values where there are any (their shape is added to the header).
 

@@ -215,7 +215,7 @@ class Features:
         """
         held = io.BytesIO()
         np.savez(held, **{key.replace("/", ":"): value.numpy() for key, value in features.items()})  # type: ignore[arg-type]
-        write_whole(self._path(start), held.getvalue())
+        write_whole(self.path(start), held.getvalue())
         return hashlib.sha256(held.getbuffer()).hexdigest()
 
     def copy(self, start: int, sha256: str, other: Path) -> None:
@@ -226,8 +226,8 @@ class Features:
         """
         content = Features(other)._content(start, sha256)
         if content is None:
-            raise BadInput(f"{Features(other)._path(start)}: is gone or was changed since it was measured")
-        write_whole(self._path(start), content)
+            raise BadInput(f"{Features(other).path(start)}: is gone or was changed since it was measured")
+        write_whole(self.path(start), content)
 
     def has(self, start: int, sha256: str) -> bool:
         """Whether that batch's features are kept as they were written."""
@@ -245,14 +245,14 @@ class Features:
         for start, sha256 in written:
             content = self._content(start, sha256)
             if content is None:
-                raise GfpbenchError(f"{self._path(start)}: was changed while the run went on; run it again")
+                raise GfpbenchError(f"{self.path(start)}: was changed while the run went on; run it again")
             with np.load(io.BytesIO(content), allow_pickle=False) as held:
                 if key.replace("/", ":") in held:
                     yield torch.from_numpy(held[key.replace("/", ":")])
 
     def _content(self, start: int, sha256: str) -> bytes | None:
         try:
-            content = self._path(start).read_bytes()
+            content = self.path(start).read_bytes()
         except OSError:
             return None
         return content if hashlib.sha256(content).hexdigest() == sha256 else None
@@ -261,5 +261,6 @@ class Features:
         """Remove all of them."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _path(self, start: int) -> Path:
+    def path(self, start: int) -> Path:
+        """The file of one batch."""
         return self.folder / f"{start:09d}.npz"

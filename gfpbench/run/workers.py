@@ -7,7 +7,7 @@ import logging
 import os
 import queue
 from bisect import insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,9 +17,9 @@ from gfpbench import devices
 from gfpbench.lazy import LazyModule
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
-from gfpbench.run.child_process import ChildProcess, Lost, Message
+from gfpbench.run.child_process import ChildProcess, Lost, Message, Process
 from gfpbench.run.journal import Committed, changed_fields, from_json
-from gfpbench.run.messages import BrokenMessage, error_from_json, send
+from gfpbench.run.messages import BrokenMessage, MachineLost, error_from_json, send
 from gfpbench.types import BadInput, Case, GfpbenchError, ImageBatch, Json
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ AHEAD = 4
 
 Found: TypeAlias = tuple[Committed, Mapping[str, ImageBatch | None], Mapping[str, str]]
 """One batch without its kept images; of its images by kind all that may be kept; what the restorer was seen to read."""
+
+Heard: TypeAlias = "Message | BrokenMessage | GfpbenchError"
+"""What a process sent, that it is lost, or why nothing can be measured with it."""
 
 _log = logging.getLogger("gfpbench")
 
@@ -71,7 +74,7 @@ class Task:
 @dataclass(slots=True, eq=False)
 class _Worker:
     number: int
-    process: ChildProcess
+    process: Process
     asked: Task | None = None  # to load it
     ready: Task | None = None  # it is loaded
     start: int | None = None  # of the batch that it measures
@@ -115,11 +118,14 @@ class Workers:
         BadInput: for less than one process.
     """
 
+    without = "--workers"
+    """The option without which the command measures in its own process."""
+
     def __init__(self, count: int, options: Mapping[str, Json]) -> None:
         if count < 1:
             raise BadInput(f"{count} worker processes leave nobody to measure")
         self.count, self.options = count, dict(options)
-        self._events: queue.SimpleQueue[tuple[_Worker, Message | BrokenMessage]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[_Worker, Heard]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._known: tuple[object, dict[int, int], dict[int, int]] = None, {}, {}
 
@@ -205,27 +211,38 @@ class Workers:
 
     def _started(self, number: int) -> _Worker:
         holder: list[_Worker] = []
-        process = ChildProcess("gfpbench.run.worker", lambda message: self._events.put((holder[0], message)))
-        worker = _Worker(number, process)
+        worker = _Worker(number, self.start(lambda message: self._events.put((holder[0], message))))
         holder.append(worker)
-        opencv = max(1, cv2.getNumThreads() // self.count)
-        self._tell(worker, {"threads": torch.get_num_threads(), "opencv_threads": opencv})
+        self._tell(worker, {"threads": torch.get_num_threads(), "opencv_threads": self.opencv_threads()})
         return worker
+
+    def start(self, deliver: Callable[[Heard], None]) -> Process:
+        """A process that runs ``worker.serve``; ``deliver`` is called in a thread once this has returned."""
+        return ChildProcess("gfpbench.run.worker", deliver)
+
+    def opencv_threads(self) -> int:
+        """How many threads OpenCV has in each process."""
+        return max(1, cv2.getNumThreads() // self.count)
+
+    def device_of(self, device: str, number: int) -> str:
+        """The device of one process, where the command has ``device``."""
+        return devices.one_of(device, number, torch.cuda.device_count() if device == "cuda" else 0)
 
     def _case_of(self, task: Task, worker: _Worker) -> dict[str, Json]:
         named = {"batch_size": task.batch_size, "keep_images": task.keep_images, "folder": str(task.folder.absolute())}
-        gpus = torch.cuda.device_count() if task.device == "cuda" else 0
-        device = devices.one_of(task.device, worker.number, gpus)
+        device = self.device_of(task.device, worker.number)
         return {"case": asdict(task.case), "device": device, "options": self.options, **named}
 
     def _tell(self, worker: _Worker, message: Mapping[str, Json]) -> None:
         with suppress(Lost):  # which its thread tells, as its pipe ends
             worker.process.written(lambda pipe: send(pipe, message))
 
-    def _hear(self, worker: _Worker, message: Message | BrokenMessage, task: Task, course: _Course) -> None:
+    def _hear(self, worker: _Worker, message: Heard, task: Task, course: _Course) -> None:
         """Take note of what a process sent, or that it is lost."""
         if worker not in self._workers:
             return
+        if isinstance(message, GfpbenchError):
+            raise message
         if isinstance(message, BrokenMessage):
             self._lost(worker, message, course)
             return
@@ -234,7 +251,7 @@ class Workers:
         if case_id != task.case.id:  # which ended before its time
             return
         if "key" in told:
-            self._compare(told["key"], task)
+            self._compare(told["key"], task, worker.process.where)
             worker.ready = task
         elif "cut" in told:
             stop = told["cut"]
@@ -250,20 +267,20 @@ class Workers:
             course.answers[start] = from_json(told["measured"]), images_of(told["images"], levels), {}
             worker.start = None
         else:
-            broken = RuntimeError(f"in a worker process:\n{told.get('broken')}")
+            broken = RuntimeError(f"in {worker.process.where}:\n{told.get('broken')}")
             error = error_from_json(told["error"]) if "error" in told else broken
             if start < 0:
                 raise error
             course.answers[start] = error
             worker.start = None
 
-    def _compare(self, key: Mapping[str, Json], task: Task) -> None:
+    def _compare(self, key: Mapping[str, Json], task: Task, where: str) -> None:
         """Raises GfpbenchError where a process would measure something else than this one."""
         mine = json.loads(dumps({**task.header, _FILES: None}))
         if differing := changed_fields(mine, {**key, _FILES: None}):
             raise GfpbenchError(
-                f"{task.case.restorer!r} is not the same in a worker process ({', '.join(differing)}): "
-                "measure it without --workers"
+                f"{task.case.restorer!r} is not the same in {where} ({', '.join(differing)}): "
+                f"measure it without {self.without}"
             )
 
     def _lost(self, worker: _Worker, message: BrokenMessage, course: _Course) -> None:
@@ -274,7 +291,9 @@ class Workers:
         if "pipe ended" not in str(message):
             how = f"its process sent {message}"
         place = -1 if start is None else start
-        losses = course.losses[place] = course.losses.get(place, 0) + 1
+        losses, idle = course.losses.get(place, 0), start is None and worker.ready is not None
+        if not (idle or isinstance(message, MachineLost)):  # of which no batch is the cause
+            losses = course.losses[place] = losses + 1
         line = f"a worker is lost{'' if start is None else f' with the batch that begins at face {start + 1}'}: {how}"
         if (code is not None and code >= 0) or losses >= LOSSES_AT_MOST:
             error = GfpbenchError(

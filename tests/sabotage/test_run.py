@@ -220,7 +220,7 @@ def _lines_are_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _features_are_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(recorder.Features, "_content", lambda self, start, sha256: self._path(start).read_bytes())
+    patch.setattr(recorder.Features, "_content", lambda self, start, sha256: self.path(start).read_bytes())
 
 
 def _images_are_believed(patch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def _another_seed(patch: pytest.MonkeyPatch) -> None:
 
 def _another_seed_unnoticed(patch: pytest.MonkeyPatch) -> None:
     _another_seed(patch)
-    patch.setattr(Workers, "_compare", lambda self, key, task: None)
+    patch.setattr(Workers, "_compare", lambda *_: None)
 
 
 BUGS: dict[str, tuple[str, Bug]] = {

@@ -69,6 +69,8 @@ class Killed(KeyboardInterrupt):
 class InThread:
     """In place of ``ChildProcess``: the same messages over the same pipes."""
 
+    where = child_process.ChildProcess.where
+
     def __init__(self, module: str, deliver: Callable[[Any], None]) -> None:
         assert module == "gfpbench.run.worker"
         incoming, outgoing = os.pipe(), os.pipe()
