@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.linalg import lapack
 
 from gfpbench import assets, images, statistics
 from gfpbench.metrics import (
@@ -199,7 +200,21 @@ def test_a_broken_fid_is_seen(broken: Any, law: Any) -> None:
 
 
 def test_a_covariance_over_n_is_seen() -> None:
-    with patch.object(feature_sets.Moments, "covariance", property(lambda self: self._scatter / self.n)):
+    unbiased: Any = feature_sets.Moments.covariance.fget  # type: ignore[attr-defined]
+    broken = property(lambda self: unbiased(self) * (self.n - 1) / self.n)
+    with patch.object(feature_sets.Moments, "covariance", broken):
+        caught(sets.gaussians_with_known_moments, _moments)
+
+
+def test_a_covariance_of_which_one_triangle_is_stale_is_seen() -> None:
+    with patch.object(feature_sets.Moments, "covariance", property(lambda self: self._scatter / (self.n - 1))):
+        caught(sets.moments_of_a_stream, feature_sets.Moments)
+
+
+def test_another_generalized_eigenproblem_is_seen() -> None:
+    real = lapack.dsygst
+    broken = SimpleNamespace(dsygst=lambda a, b, **given: real(a, b, **{**given, "itype": 1}))
+    with patch.object(fid, "lapack", broken):
         caught(sets.gaussians_with_known_moments, _moments)
 
 

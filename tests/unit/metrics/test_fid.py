@@ -42,9 +42,10 @@ def test_laws_by_moments(law: Any) -> None:
     law(by_moments, bound=1e-5)  # singular covariances cost this route half its digits; the other is there for them
 
 
-@pytest.mark.parametrize(("n", "m"), [(400, 300), (300, 128)])
-def test_it_agrees_with_scipys_sqrtm(n: int, m: int) -> None:
-    a, b = normal(n, 20, d=64), normal(m, 21, d=64, shift=0.2)
+@pytest.mark.parametrize(("n", "m", "d"), [(400, 300, 64), (300, 128, 64), (1100, 600, 200)])
+def test_it_agrees_with_scipys_sqrtm(n: int, m: int, d: int) -> None:
+    """200 dimensions are more than the blocks of BLAS and LAPACK, 600 images more than join the moments at once."""
+    a, b = normal(n, 20, d=d), normal(m, 21, d=d, shift=0.2)
     expected = by_sqrtm(a, b)
     assert fid.frechet_from_features(a, b) == pytest.approx(expected, rel=1e-9)
     assert by_moments(a, b) == pytest.approx(expected, rel=1e-9)
@@ -197,6 +198,17 @@ def test_moments_alone_give_the_value_and_no_interval() -> None:
     assert (bare.low, bare.high, bare.extrapolated) == (None, None, None)
     half = fid.fid_legacy.score(gather([restored]), gather([reference], keep=0))
     assert half.low == pytest.approx(whole.low, rel=1e-6)
+
+
+def test_statistics_from_a_file_are_as_good_as_features() -> None:
+    """More images than dimensions and fewer: the extrapolation knows the reference by its moments alone."""
+    held, reference = gather([normal(90, 42)]), gather([normal(70, 43, shift=0.3)], keep=0)
+    root = fid._symmetric_root(reference.moments.covariance)
+    assert held.features is not None
+    for n in (10, 24, 90):
+        part = held.features[:n]
+        found = fid._distance_to_fixed(part, reference.moments.mean, root)
+        assert found == pytest.approx(fid.frechet_distance(gather([part]).moments, reference.moments), rel=1e-6)
 
 
 def test_scores_do_not_depend_on_batches() -> None:
