@@ -260,9 +260,19 @@ def to_depth(image: Bytes, depth: np.dtype[Any]) -> NDArray[np.uint8] | NDArray[
 
 def to_bgr_floats(batch: ImageBatch) -> list[Floats]:
     """B arrays (H, W, 3) float32 BGR in [0, 1], for OpenCV where it works on unrounded values."""
+    return [bgr_of_planes(planes) for planes in to_planes(batch)]
+
+
+def to_planes(batch: ImageBatch) -> list[Floats]:
+    """B arrays (3, H, W) float32 RGB in [0, 1], which are the batch's own memory where it is on the CPU."""
+    return list(batch.pixels.detach().cpu().contiguous().numpy())
+
+
+def bgr_of_planes(planes: Floats) -> Floats:
+    """One (3, H, W) float32 RGB image as (H, W, 3) BGR, for OpenCV."""
     import cv2
 
-    return [np.asarray(cv2.merge(list(planes[::-1]))) for planes in batch.pixels.detach().cpu().contiguous().numpy()]
+    return np.asarray(cv2.merge(list(planes[::-1])))
 
 
 def from_bgr_floats(bgr: list[Floats], ids: tuple[str, ...]) -> ImageBatch:

@@ -1,4 +1,4 @@
-"""Blur and downsampling in one step on the CPU: the blur is computed only at the pixels that downsampling reads.
+"""The four steps of Eq. 6 on the CPU, for speed: the blur is computed only at the pixels that downsampling reads.
 
 The arithmetic is that of ``blur`` followed by ``resample``, in another order: values differ by up to 0.0005 of a
 grey level, so that now and then one rounds the other way before JPEG. Choose it for speed, not for byte equality.
@@ -6,9 +6,10 @@ grey level, so that now and then one rounds the other way before JPEG. Choose it
 
 from __future__ import annotations
 
+import math
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +21,59 @@ from gfpbench.types import Parameters
 
 if TYPE_CHECKING:
     import cv2
-    import scipy.fft
 else:
-    cv2, scipy = LazyModule("cv2"), LazyModule("scipy")
+    cv2 = LazyModule("cv2")
 
-Spectrum: TypeAlias = NDArray[np.complex64]
+_LEFT_OUT = 8e-7
+"""How much of a kernel, which sums to 1, a sum of separable ones may leave out: at most 0.0002 of a grey level."""
 
-_BAND_ROWS = 8  # rows made by one matrix product: few enough that hardly any of its factors are zero
+# Of one side: long enough for a product of matrices to be fast, short enough that hardly any of its factors are zero.
+_TILE_X_PX, _TILE_Y_PX = 32, 64
 
 
-def blurred_and_downsampled(bgr: Floats, record: Parameters) -> Floats:
-    """(H, W, 3) float32 to the small image: matrix products for a separable kernel, else a Fourier transform."""
-    if blur.is_off(record):
-        return resample.downsampled(bgr, record)
-    if blur.is_separable(record):
-        return _separable(bgr, record)
-    return _fourier(bgr, record)
+def blurred_and_downsampled(planes: Floats, record: Parameters) -> Floats:
+    """(3, H, W) float32 RGB to the small image, (h, w, 3) BGR, by the way that costs least.
+
+    OpenCV's filters for a small window, products of banded matrices, or a Fourier transform. Which of them depends on
+    the record and the size alone.
+    """
+    return np.asarray(cv2.merge(list(_small_planes(planes, record)[::-1])))
+
+
+def enlarged(bgr: Floats, size_px: tuple[int, int]) -> Floats:
+    """``resample.resized``, bit for bit, into memory that this thread's next call overwrites."""
+    large = _scratch("large", (*size_px, 3))
+    return np.asarray(cv2.resize(bgr, size_px[::-1], dst=large, interpolation=cv2.INTER_LINEAR))
+
+
+def _small_planes(planes: Floats, record: Parameters) -> Floats:
+    if blur.is_off(record) or _has_small_window(record):
+        return _filtered(planes, record)
+    factors = _factors(record, _terms_that_pay(planes.shape, record))
+    return _fourier(planes, record) if factors is None else _products(planes, record["downsample_ratio"], *factors)
+
+
+def _has_small_window(record: Parameters) -> bool:
+    """Whether OpenCV filters the whole image sooner than anything else makes the pixels that are read of it."""
+    size = record["blur_kernel_size_px"]
+    return bool(size * record["downsample_ratio"] <= 50 if blur.is_separable(record) else size <= 7)
+
+
+def _filtered(planes: Floats, record: Parameters) -> Floats:
+    height, width = planes.shape[1:]
+    small = resample.small_size((height, width), record["downsample_ratio"])
+    result, smooth = np.empty((len(planes), *small), np.float32), _scratch("smooth", (height, width))
+    off, separable = blur.is_off(record), blur.is_separable(record)
+    kernel = blur.column_kernel(record) if separable else blur.kernel_of(record)
+    for plane, made in zip(planes, result, strict=True):
+        if off:
+            smooth = plane
+        elif separable:
+            cv2.sepFilter2D(plane, -1, kernel, kernel, dst=smooth)
+        else:
+            cv2.filter2D(plane, -1, kernel, dst=smooth)
+        cv2.resize(smooth, small[::-1], dst=made, interpolation=cv2.INTER_LINEAR)
+    return result
 
 
 def reflected(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -46,86 +84,158 @@ def reflected(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     return np.where(folded >= size, 2 * size - 2 - folded, folded)
 
 
-def sampling_matrix(source_px: int, target_px: int, kernel: NDArray[np.float64]) -> Floats:
-    """(target, source) float32: one side's blur over mirrored borders and bilinear downsampling as one linear map."""
-    first, second, weight = resample.taps(source_px, target_px)
-    matrix = np.zeros((target_px, source_px))
-    rows = np.arange(target_px)[:, None]
-    offsets = np.arange(len(kernel)) - len(kernel) // 2
-    for centre, share in ((first, 1.0 - weight), (second, weight)):
-        columns = reflected(centre[:, None] + offsets, source_px)
-        np.add.at(matrix, (rows, columns), share[:, None] * kernel)
-    return matrix.astype(np.float32)
-
-
-def _banded_product(matrix: Floats, columns: Floats) -> Floats:
-    """matrix @ columns, skipping the zeros far from the matrix's diagonal band."""
-    product = np.empty((matrix.shape[0], columns.shape[1]), np.float32)
-    for start in range(0, matrix.shape[0], _BAND_ROWS):
-        band = matrix[start : start + _BAND_ROWS]
-        used = np.flatnonzero(band.any(axis=0))
-        span = slice(used[0], used[-1] + 1)
-        np.matmul(band[:, span], columns[span], out=product[start : start + _BAND_ROWS])
-    return product
-
-
-def _separable(bgr: Floats, record: Parameters) -> Floats:
-    height, width, channels = bgr.shape
+def _terms_that_pay(shape: tuple[int, ...], record: Parameters) -> int:
+    """How many separable terms cost less than a Fourier transform, from the time that both took on 512-px faces."""
+    _, height, width = shape
     small_height, small_width = resample.small_size((height, width), record["downsample_ratio"])
-    kernel = blur.column_kernel(record)
-    down_rows = _banded_product(sampling_matrix(height, small_height, kernel), bgr.reshape(height, width * channels))
-    turned = np.ascontiguousarray(down_rows.reshape(small_height, width, channels).transpose(1, 0, 2))
-    across = _banded_product(
-        sampling_matrix(width, small_width, kernel), turned.reshape(width, small_height * channels)
-    )
-    return np.ascontiguousarray(across.reshape(small_width, small_height, channels).transpose(1, 0, 2))
+    size = record["blur_kernel_size_px"]
+    a_term = height * small_width * (size + _TILE_X_PX) + small_height * small_width * (size + _TILE_Y_PX)
+    return int(_TRANSFORM * height * width * math.log2(height * width + 1) / a_term)
+
+
+_TRANSFORM = 8.0
+"""What a transform costs for each pixel and power of two of their number, in multiplications of matrices."""
+
+
+def _factors(record: Parameters, most: int) -> tuple[Floats, Floats] | None:
+    """Columns and rows (terms, size) whose products sum to the record's kernel; None where it takes more than that."""
+    if blur.is_separable(record):
+        column = blur.column_kernel(record)[None]
+        return column, column
+    if most < 2:
+        return None
+    kernel = blur.kernel_of(record)
+    columns, strengths, rows = np.linalg.svd(kernel)
+    # The absolute values of a matrix sum to no more than its side times the root of the sum of its squares.
+    left_out = len(kernel) * np.sqrt(np.cumsum(strengths[::-1] ** 2)[::-1])
+    terms = int(np.count_nonzero(left_out > _LEFT_OUT))
+    if terms > most:
+        return None
+    return columns[:, :terms].T * strengths[:terms, None], rows[:terms]
+
+
+def bands(source_px: int, target_px: int, kernels: Floats, tile: int) -> list[tuple[int, int, Floats]]:
+    """One side's blurs over mirrored borders, each followed by bilinear downsampling, as linear maps of few pixels.
+
+    Args:
+        source_px, target_px: that side of the image before and after.
+        kernels: (terms, size).
+        tile: how many target pixels a map is for.
+
+    Returns:
+        For each tile the source pixels that it reads, start and stop, and (stop - start, terms, tile) float32 weights;
+        weights of target pixels beyond the last are 0.
+    """
+    first, second, weight = resample.taps(source_px, target_px)
+    size = kernels.shape[1]
+    at = np.arange(target_px)
+    starts = first[::tile] - size // 2
+    stops = second[np.minimum(at[::tile] + tile, target_px) - 1] + size // 2 + 1
+    weights = np.zeros((len(starts), (stops - starts).max(), len(kernels), tile), np.float32)
+    rows = first - size // 2 - starts[at // tile] + np.arange(size)[:, None]
+    taps = kernels.T[:, None]
+    weights[at // tile, rows, :, at % tile] = taps * (1 - weight)[:, None]
+    weights[at // tile, rows + (second - first), :, at % tile] += taps * weight[:, None]
+    return [
+        _folded(start, values[: stop - start], source_px)
+        for start, stop, values in zip(starts.tolist(), stops.tolist(), weights, strict=True)
+    ]
+
+
+def _folded(start: int, weights: Floats, source_px: int) -> tuple[int, int, Floats]:
+    """Weights of source pixels from that one on, those outside of the image added to the ones they mirror."""
+    stop = start + len(weights)
+    if start >= 0 and stop <= source_px:
+        return start, stop, weights
+    inside = reflected(np.arange(start, stop), source_px)
+    start, stop = int(inside.min()), int(inside.max()) + 1
+    folded = np.zeros((stop - start, *weights.shape[1:]), np.float32)
+    for position, values in zip((inside - start).tolist(), weights, strict=True):
+        folded[position] += values
+    return start, stop, folded
+
+
+def _products(planes: Floats, ratio: float, columns: Floats, rows: Floats) -> Floats:
+    """The sum over terms of (columns downsampled) times the image times (rows downsampled)."""
+    channels, height, width = planes.shape
+    small_height, small_width = resample.small_size((height, width), ratio)
+    terms = len(rows)
+    tile_x = max(1, math.ceil(_TILE_X_PX / ratio), 16 // terms)
+    tile_y = max(1, math.ceil(_TILE_Y_PX / ratio))
+    down = [
+        (start * terms, stop * terms, weights.reshape(-1, tile_y).T)
+        for start, stop, weights in bands(height, small_height, columns, tile_y)
+    ]
+    across = bands(width, small_width, rows, tile_x)
+    small = np.empty((channels, len(down) * tile_y, len(across) * tile_x), np.float32)
+    lines = planes.reshape(channels * height, width)
+    narrow = _scratch("narrow", (channels * height, terms * tile_x))
+    for x, (left, right, weights) in enumerate(across):
+        np.matmul(lines[:, left:right], weights.reshape(right - left, terms * tile_x), out=narrow)
+        turned = narrow.reshape(channels, height * terms, tile_x)
+        for y, (above, below, factors) in enumerate(down):
+            into = small[:, y * tile_y : (y + 1) * tile_y, x * tile_x : (x + 1) * tile_x]
+            np.matmul(factors, turned[:, above:below], out=into)
+    return small[:, :small_height, :small_width]
 
 
 @lru_cache(maxsize=64)
-def _waves(length: int, frequencies: int, size: int) -> tuple[Floats, Floats]:
-    """(frequencies, size) cosines and sines of a transform of that length, at distances from a kernel's middle tap."""
-    phase = np.outer(np.arange(frequencies), np.arange(size) - size // 2) * (2 * np.pi / length)
+def _waves(length: int, size: int) -> tuple[Floats, Floats]:
+    """(length // 2 + 1, size) cosines and sines of a transform of that length, at distances from a middle tap."""
+    phase = np.outer(np.arange(length // 2 + 1), np.arange(size) - size // 2) * (2 * np.pi / length)
     return np.cos(phase).astype(np.float32), np.sin(phase).astype(np.float32)
 
 
 def _spectrum_of(kernel: Floats, shape: tuple[int, int]) -> Floats:
-    """(height, width // 2 + 1) float32 transform of a kernel about its middle: real, as the kernel is symmetric."""
-    size = len(kernel)
-    cos_y, sin_y = _waves(shape[0], shape[0], size)
-    cos_x, sin_x = _waves(shape[1], shape[1] // 2 + 1, size)
-    return np.asarray(cos_y @ (kernel @ cos_x.T) - sin_y @ (kernel @ sin_x.T), dtype=np.float32)
+    """(height, width) float32: what ``cv2.dft`` of a plane of that even size is multiplied by, value for value.
+
+    The transform of a kernel about its middle is real, as the kernel is symmetric. OpenCV packs real and imaginary
+    parts in neighbouring columns; those of the first and the last frequency across in neighbouring rows.
+    """
+    height, width = shape
+    cos_y, sin_y = _waves(height, len(kernel))
+    cos_x, sin_x = _waves(width, len(kernel))
+    even, odd = cos_y @ (kernel @ cos_x.T), sin_y @ (kernel @ sin_x.T)
+    half = np.concatenate((even - odd, (even + odd)[-2:0:-1]))
+    packed = _scratch("kernel", shape)
+    packed[:, 1:-1:2] = packed[:, 2:-1:2] = half[:, 1:-1]
+    for column in (0, -1):
+        packed[:-1:2, column] = half[: height // 2, column]
+        packed[1::2, column] = half[1 : height // 2 + 1, column]
+    return packed
 
 
 _kept = threading.local()
 
 
-def _canvas(shape: tuple[int, ...]) -> Floats:
-    """This thread's scratch array of that shape. Fresh memory for every image would cost more than its transform."""
-    canvas = getattr(_kept, "canvas", None)
-    if canvas is None or canvas.shape != shape:
-        canvas = _kept.canvas = np.zeros(shape, np.float32)
-    return np.asarray(canvas)
+def _scratch(name: str, shape: tuple[int, ...]) -> Floats:
+    """This thread's array of that name. Fresh memory for every image would cost more than what is computed in it."""
+    values = getattr(_kept, name, None)
+    if values is None or values.shape != shape:
+        values = np.zeros(shape, np.float32)
+        setattr(_kept, name, values)
+    return np.asarray(values)
 
 
-def _fourier(bgr: Floats, record: Parameters) -> Floats:
-    height, width, channels = bgr.shape
-    small_height, small_width = resample.small_size((height, width), record["downsample_ratio"])
+def _fourier(planes: Floats, record: Parameters) -> Floats:
+    _, height, width = planes.shape
     reach = record["blur_kernel_size_px"] // 2
-    shape = (
-        int(scipy.fft.next_fast_len(height + 2 * reach)),
-        int(scipy.fft.next_fast_len(width + 2 * reach, real=True)),
-    )
-    canvas = _canvas((channels, *shape))
-    for plane, values in zip(canvas, cv2.split(bgr), strict=True):
-        # Anything in the margin will do: it lies further from the image than the kernel reaches.
-        inner = plane[: height + 2 * reach, : width + 2 * reach]
-        cv2.copyMakeBorder(values, reach, reach, reach, reach, cv2.BORDER_REFLECT_101, dst=inner)
-    spectrum: Spectrum = scipy.fft.rfft2(canvas)
-    spectrum *= _spectrum_of(blur.kernel_of(record).astype(np.float32), shape)
-    columns = scipy.fft.ifft(spectrum, axis=1, overwrite_x=True)
-    above, below, down = resample.taps(height, small_height)
-    rows = columns[:, above + reach] * (1 - down[:, None]) + columns[:, below + reach] * down[:, None]
-    blurred = scipy.fft.irfft(rows, shape[1], axis=2, overwrite_x=True)
-    left, right, across = resample.taps(width, small_width)
-    small = blurred[:, :, left + reach] * (1 - across) + blurred[:, :, right + reach] * across
-    return np.ascontiguousarray(small.transpose(1, 2, 0), dtype=np.float32)
+    small = resample.small_size((height, width), record["downsample_ratio"])
+    shape = _even_size(height + 2 * reach), _even_size(width + 2 * reach)
+    factors = _spectrum_of(blur.kernel_of(record).astype(np.float32), shape)
+    canvas, spectrum = _scratch("canvas", shape), _scratch("spectrum", shape)
+    # Anything in the margin will do: it lies further from the image than the kernel reaches.
+    inner = canvas[: height + 2 * reach, : width + 2 * reach]
+    blurred = spectrum[reach : reach + height, reach : reach + width]
+    result = np.empty((len(planes), *small), np.float32)
+    for plane, made in zip(planes, result, strict=True):
+        cv2.copyMakeBorder(plane, reach, reach, reach, reach, cv2.BORDER_REFLECT_101, dst=inner)
+        cv2.dft(canvas, dst=spectrum)
+        np.multiply(spectrum, factors, out=spectrum)
+        cv2.idft(spectrum, dst=spectrum, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
+        cv2.resize(blurred, small[::-1], dst=made, interpolation=cv2.INTER_LINEAR)
+    return result
+
+
+def _even_size(size: int) -> int:
+    return 2 * int(cv2.getOptimalDFTSize((size + 1) // 2))

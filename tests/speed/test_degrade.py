@@ -60,14 +60,15 @@ def test_degrade_on_one_core(benchmark: Any, faces: Any, way: Any) -> None:
 @pytest.mark.parametrize("way", ["OpenCV", "fast"])
 def test_blur_and_downsample(benchmark: Any, faces: Any, way: str, shape: str) -> None:
     from gfpbench.degrade import blur, fast, resample
-    from gfpbench.images import to_bgr_floats
+    from gfpbench.images import bgr_of_planes, to_planes
 
     clean, records = faces
-    bgr = to_bgr_floats(clean)[0]
+    planes = to_planes(clean)[0]
+    bgr = bgr_of_planes(planes)
     record = {**next(one for one in records if one["blur_shape"] == shape), "downsample_ratio": 4.5}
     ways: dict[str, Callable[[], Any]] = {
         "OpenCV": lambda: resample.downsampled(blur.blurred(bgr, record), record),
-        "fast": lambda: fast.blurred_and_downsampled(bgr, record),
+        "fast": lambda: fast.blurred_and_downsampled(planes, record),
     }
     assert benchmark(ways[way]).shape == (113, 113, 3)
 

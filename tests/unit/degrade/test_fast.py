@@ -36,7 +36,7 @@ def test_one_step_is_two_steps_to_a_thousandth_of_a_level(
         "downsample_ratio": ratio,
     }
     expected = resample.downsampled(blurred(bgr, record), record)
-    got = fast.blurred_and_downsampled(bgr, record)
+    got = fast.blurred_and_downsampled(np.ascontiguousarray(bgr.transpose(2, 0, 1)[::-1]), record)
     assert got.dtype == np.float32
     assert got.shape == expected.shape
     assert np.abs(got - expected).max() < 1e-3 * LEVEL
