@@ -44,9 +44,9 @@ class Chain:
     Three ways lead through the same steps, from the same records:
 
     - ``exact``: on the CPU, one image at a time, with OpenCV. Equal to the authors' code to the byte.
-    - ``fast``: on the CPU, with the blur computed only where it is looked at. Before JPEG within 0.0005 of a grey level of ``exact``. A
-      value that this rounds the other way may move coefficients of its JPEG block by a step; outside of such blocks all
-      is equal. Worst of 800 images searched for it (``tests/bounds``: 32 to 512 px a side, all that the presets draw):
+    - ``fast``: on the CPU, with the blur computed only where it is read, or by a transform. Before JPEG within 0.0005 of a
+      grey level of ``exact``. A value that this rounds the other way may move coefficients of its JPEG block by a step;
+      outside of such blocks all is equal. Worst of 800 images searched for it (``tests/bounds``: 32 to 512 px a side, all that the presets draw):
       0.00017 levels before JPEG, 7 after it, 0.045 in the mean of an image.
     - ``tensor``: the whole batch in torch on the device it is on, JPEG included. Before JPEG within 0.0005 of a grey
       level as well, outside of such blocks within 1. Worst of 800: 0.00034 levels before JPEG, 19 after it, 0.026 in
@@ -125,7 +125,7 @@ class Chain:
         if self.path == "tensor" or (self.path == "auto" and device.type != "cpu"):
             return quantized(ImageBatch(tensor.degraded(batch.pixels, records).clamp(0, 1), batch.ids))
         is_fast = self.path == "fast"
-        shrink = fast.blurred_and_downsampled if is_fast else _blurred_then_downsampled
+        shrink = fast.blurred_and_downsampled if is_fast else _shrunk_exactly
         enlarge = fast.enlarged if is_fast else resample.resized
 
         def one(planes: Floats, record: Parameters) -> Bytes:
@@ -148,8 +148,12 @@ class Chain:
         return {name: _plain(value) for name, value in asdict(self).items() if name != "path"}
 
 
-def _blurred_then_downsampled(planes: Floats, record: Parameters) -> Floats:
-    return resample.downsampled(blur.blurred(bgr_of_planes(planes), record), record)
+def _shrunk_exactly(planes: Floats, record: Parameters) -> Floats:
+    return _blurred_then_downsampled(bgr_of_planes(planes), record)
+
+
+def _blurred_then_downsampled(bgr: Floats, record: Parameters) -> Floats:
+    return resample.downsampled(blur.blurred(bgr, record), record)
 
 
 def _coloured(bgr: Floats, record: Parameters) -> Bytes:

@@ -13,7 +13,7 @@ from gfpbench.degrade.blur import REFERENCE_SIDE_PX, scaled_kernel_size
 from gfpbench.degrade.chain import Path, _blurred_then_downsampled
 from gfpbench.degrade.presets import PAPER, UPSTREAM
 from gfpbench.degrade.resample import small_size
-from gfpbench.images import Floats, batch_from_uint8, to_255, to_planes
+from gfpbench.images import Floats, batch_from_uint8, bgr_of_planes, to_255, to_planes
 from gfpbench.types import ImageBatch, Parameters
 from tests.bounds.scenes import Scene, scenes, sides
 
@@ -87,10 +87,10 @@ def before_jpeg(sample: Drawn, path: Path) -> tuple[Floats, Floats]:
     """The small image with its noise, (h, w, 3) BGR in levels, not rounded: along the exact path and along this one."""
     clean = sample.batch()
     record, size = sample.record(clean.size), clean.size
-    image = to_planes(clean)[0]
-    exact = noise.noisy(_blurred_then_downsampled(image, record), record)
+    planes = to_planes(clean)[0]
+    exact = noise.noisy(_blurred_then_downsampled(bgr_of_planes(planes), record), record)
     if path == "fast":
-        return exact * 255, noise.noisy(fast.blurred_and_downsampled(image, record), record) * 255
+        return exact * 255, noise.noisy(fast.blurred_and_downsampled(planes, record), record) * 255
     small = [small_size(size, record["downsample_ratio"])]
     pixels = tensor._noisy(tensor._resampled(tensor._blurred(clean.pixels, [record]), [size], small), small, [record])
     return exact * 255, pixels[0].permute(1, 2, 0).numpy()[..., ::-1] * 255

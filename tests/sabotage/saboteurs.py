@@ -452,7 +452,7 @@ INNOCENT: tuple[Saboteur, ...] = (
     Saboteur(
         "fast path of the degradation",
         "degradation",
-        replaced(chain, "_blurred_then_downsampled", lambda original: fast.blurred_and_downsampled),
+        replaced(chain, "_shrunk_exactly", lambda original: fast.blurred_and_downsampled),
     ),
 )
 """None may be caught."""
