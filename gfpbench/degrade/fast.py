@@ -56,7 +56,7 @@ def _small_planes(planes: Floats, record: Parameters) -> Floats:
 def _has_small_window(record: Parameters) -> bool:
     """Whether OpenCV filters the whole image sooner than anything else makes the pixels that are read of it."""
     size = record["blur_kernel_size_px"]
-    return bool(size * record["downsample_ratio"] <= 50 if blur.is_separable(record) else size <= 7)
+    return bool(size <= 15 and size * record["downsample_ratio"] <= 50 if blur.is_separable(record) else size <= 7)
 
 
 def _filtered(planes: Floats, record: Parameters) -> Floats:
@@ -100,7 +100,7 @@ _TRANSFORM = 8.0
 def _factors(record: Parameters, most: int) -> tuple[Floats, Floats] | None:
     """Columns and rows (terms, size) whose products sum to the record's kernel; None where it takes more than that."""
     if blur.is_separable(record):
-        column = blur.column_kernel(record)[None]
+        column = blur.column_kernel(record)[None].astype(np.float32)
         return column, column
     if most < 2:
         return None
@@ -111,7 +111,7 @@ def _factors(record: Parameters, most: int) -> tuple[Floats, Floats] | None:
     terms = int(np.count_nonzero(left_out > _LEFT_OUT))
     if terms > most:
         return None
-    return columns[:, :terms].T * strengths[:terms, None], rows[:terms]
+    return (columns[:, :terms].T * strengths[:terms, None]).astype(np.float32), rows[:terms].astype(np.float32)
 
 
 def bands(source_px: int, target_px: int, kernels: Floats, tile: int) -> list[tuple[int, int, Floats]]:

@@ -52,5 +52,5 @@ def noisy(bgr: Floats, record: Parameters) -> Floats:
         added = field(record["noise_key"], (bgr.shape[0], bgr.shape[1])) * std
         added /= 255.0
         added += bgr
-        return np.clip(added, 0, 1, out=added)
+        return np.asarray(np.clip(added, 0, 1, out=added), dtype=np.float32)
     return np.clip(bgr, 0, 1)
