@@ -218,9 +218,9 @@ def _gpus(on: str, address: str, given: float | None, device: str) -> float:
         if address or given is not None:
             raise BadInput(f"{'--address' if address else '--gpus-per-worker'} is for --engine ray")
         return 0.0
-    from gfpbench.run import on_ray
+    from gfpbench.run import ray_actor
 
-    on_ray.package()
+    ray_actor.package()
     kind, _, index = device.partition(":")
     if kind not in ("cpu", "cuda") or index:
         raise BadInput(f"--device {device} with --engine ray: give cpu, or cuda for a GPU of each worker's own")

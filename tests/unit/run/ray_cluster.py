@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from gfpbench.run import on_ray
+from gfpbench.run import ray_actor
 
 
 @contextmanager
 def two_nodes() -> Iterator[Any]:
     """``ray.cluster_utils.Cluster`` with one processor on each node; nothing of it stays."""
-    ray = on_ray.package()
+    ray = ray_actor.package()
     from ray.cluster_utils import Cluster
 
     cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})

@@ -16,7 +16,7 @@ import pytest
 
 from gfpbench import run
 from gfpbench.cli import main
-from gfpbench.run import on_ray
+from gfpbench.run import on_ray, ray_actor
 from gfpbench.types import BadInput, Case, GfpbenchError, PackageMissing
 from tests.unit.run.ray_cluster import actor_of, gone, kill, two_nodes, worker_processes
 from tests.unit.run.worker_threads import OPTIONS, files_of, inputs_in, measured
@@ -166,7 +166,7 @@ def test_no_node_with_room_is_bad_input(cluster: Any) -> None:
     line = r"a worker takes 1 CPU and 1 GPU, and none of \d nodes of the cluster has that"
     with pytest.raises(BadInput, match=line):
         run.RayWorkers(1, OPTIONS, address=cluster.address, gpus=1.0)
-    assert not on_ray.package().is_initialized()
+    assert not ray_actor.package().is_initialized()
 
 
 @needs_ray
@@ -235,7 +235,7 @@ def test_room_is_counted_on_each_node_alone() -> None:
 
 
 def test_differences_name_both_values() -> None:
-    mine = on_ray.installation()
+    mine = ray_actor.installation()
     assert on_ray.differences(mine, mine) == ""
     other = {**mine, "python": "3.0", "packages": {**mine["packages"], "numpy": "0.1", "scipy": None}}
     said = on_ray.differences(mine, other)
@@ -246,5 +246,5 @@ def test_differences_name_both_values() -> None:
 def test_modules_are_looked_for_in_each_nodes_own_installation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     installed = Path(sys.prefix, "lib", "site-packages")
     monkeypatch.setattr(sys, "path", ["", str(installed), str(tmp_path)])
-    paths = on_ray.module_paths()
+    paths = ray_actor.module_paths()
     assert paths == [("", str(Path.cwd())), ("prefix", "lib/site-packages"), ("", str(tmp_path))]
