@@ -63,7 +63,7 @@ def csv_text(results: Sequence[Result]) -> str:
     return text.getvalue()
 
 
-def parquet_bytes(records: Sequence[Mapping[str, object]]) -> bytes:
+def parquet_bytes(records: Sequence[Mapping[str, Json]]) -> bytes:
     """Flat records, all with the same columns, as a Parquet file.
 
     A column is of booleans, of whole numbers, of float64, or of text, where its values other than None are; else of
@@ -81,13 +81,12 @@ def parquet_bytes(records: Sequence[Mapping[str, object]]) -> bytes:
     columns = {}
     for name in records[0] if records else ("case", "id"):
         values = [record[name] for record in records]
-        found = {type(value) for value in values if value is not None}
+        found = {type(value) for value in values if value is not None} or {str}
         if found == {int, float}:
-            found, values = {float}, [None if value is None else float(value) for value in values]  # type: ignore[arg-type]
-        kind = found.pop() if len(found) == 1 else str if not found else object
-        if kind not in kinds:
-            kind, values = str, [None if value is None else json.dumps(value) for value in values]
-        columns[name] = pyarrow.array(values, kinds[kind])
+            found, values = {float}, [None if value is None else float(value) for value in values]
+        if len(found) > 1 or not found <= kinds.keys():
+            found, values = {str}, [None if value is None else json.dumps(value) for value in values]
+        columns[name] = pyarrow.array(values, kinds[found.pop()])
     written = io.BytesIO()
     parquet.write_table(pyarrow.table(columns), written)
     return written.getvalue()

@@ -56,7 +56,6 @@ def test_a_result_is_a_frame() -> None:
 
 
 def test_parquet_reads_back() -> None:
-    pytest.importorskip("pyarrow")
     one = sample.scored("a", {"psnr_rgb": [20.25, math.inf], "ssim_rgb": [None, None]})
     odd = dataclasses.replace(one.rows[0], id='x,"y"\nz', attributes={"parts": [1, 2], "left": True})
     records = rows(dataclasses.replace(one, rows=(odd, one.rows[1])))
@@ -73,7 +72,6 @@ def test_parquet_reads_back() -> None:
 
 
 def test_numbers_of_two_kinds_are_float64_and_other_mixtures_text() -> None:
-    pytest.importorskip("pyarrow")
     records: list[dict[str, object]] = [{"a": 1, "b": 1}, {"a": 0.5, "b": "one"}, {"a": None, "b": None}]
     frame = pd.read_parquet(io.BytesIO(parquet_bytes(records)))
     assert list(frame["a"][:2]) == [1.0, 0.5]
