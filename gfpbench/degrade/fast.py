@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpbench.degrade import blur, resample
-from gfpbench.images import Floats
+from gfpbench.images import Floats, bgr_of_planes
 from gfpbench.lazy import LazyModule
 from gfpbench.types import Parameters
 
@@ -37,7 +37,7 @@ def blurred_and_downsampled(planes: Floats, record: Parameters) -> Floats:
     OpenCV's filters for a small window, products of banded matrices, or a Fourier transform. Which of them depends on
     the record and the size alone.
     """
-    return np.asarray(cv2.merge(list(_small_planes(planes, record)[::-1])))
+    return bgr_of_planes(_small_planes(planes, record))
 
 
 def enlarged(bgr: Floats, size_px: tuple[int, int]) -> Floats:
