@@ -28,11 +28,13 @@ class Written:
         page: the path of index.html.
         replaced: cases that an earlier run had measured, measured again.
         kept: cases of earlier runs that this one did not measure; they stay in the page and in results.json.
+        large: why the rows of a large report are in results.json; empty where they are not, or it is small.
     """
 
     page: Path
     replaced: tuple[Result, ...]
     kept: tuple[Result, ...]
+    large: str = ""
 
     def lines(self) -> list[str]:
         """What a person is told of earlier runs; nothing where the folder was empty."""
@@ -47,6 +49,8 @@ class Written:
                 f"{folder}: also holds {plural(len(self.kept), 'case')} measured before: {names}{more}; "
                 "another --report keeps runs apart"
             )
+        if self.large:
+            lines.append(f"{folder}: all rows are in results.json, which is large: {self.large}")
         return lines
 
 
@@ -93,7 +97,8 @@ def write_run(
             page = write_report(whole, folder, store=store, gate=judged, claims=outcomes)
             if junit:
                 write_junit(whole, folder / "junit.xml", gate=judged)
-    return Written(page, tuple(one for one in before if one.case in measured), kept)
+    large = stored.why_together(page) if stored.is_large(whole) else ""
+    return Written(page, tuple(one for one in before if one.case in measured), kept, large)
 
 
 def refuse_to_replace_a_run(results: Sequence[Result], folder: Path) -> None:

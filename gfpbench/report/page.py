@@ -75,7 +75,7 @@ def write_report(
 
     Where something was compared with baselines, ``verdicts.json`` too; where published tables were held against the
     Results, ``claims.html``; for each table of more than 2,000 images ``rows-N.js``, which the page reads when it is
-    asked for all of them.
+    asked for all of them; of more than 10,000 rows ``rows.parquet`` (``results.write_report_file``).
 
     Args:
         results: rows in the order they shall appear; none at all gives a page that says so.
@@ -92,7 +92,7 @@ def write_report(
         BadInput: where a Result holds what may not be written (NaN, a number beside a failure).
     """
     stores: Stores = [] if store is None else [store] if isinstance(store, Path) else store
-    stored.write(results, directory / "results.json")
+    stored.write_report_file(results, directory / "results.json")
     if claims is not None:
         write_claims(claims, directory)
     found = (gate or Gate()).of(results)
@@ -144,6 +144,7 @@ def rendered(
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sections=sections,
         tables=bool(large),
+        rows_beside=stored.is_large(results),
         table_style=own("row_table.css") if large else "",
         gate=judged,
         claims=claims,
