@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gfpbench.restorers.gfpgan_sizes import Sizes
-from gfpbench.restorers.modulated import Modulated, doubled, halved
+from gfpbench.restorers.modulated import Modulated, doubled, halved, is_channels_last
 
 
 class Residual(nn.Module):
@@ -44,9 +44,16 @@ class Styled(nn.Module):
         style = conv.style(latent)
         x = conv.scaled(x, style)  # before enlarging, where it costs a quarter
         out = F.conv2d(doubled(x) if self.up else x, conv.shared, padding=1)
-        offset = (noise * self.weight + self.bias).to(out.dtype)
+        offset = self._offset(noise, is_channels_last(out)).to(out.dtype)
         # sqrt 2: the clean layers make up for an activation that StyleGAN2 scaled.
         return F.leaky_relu_(torch.addcmul(offset, out, conv.divided(style, math.sqrt(2)).to(out.dtype)), 0.2)
+
+    def _offset(self, noise: torch.Tensor, channels_last: bool) -> torch.Tensor:
+        """Noise and bias, (1, C, H, W). torch gives a sum the layout of its first summand: in another one than the
+        features', every layer behind it would copy them, and enlarge them ten times slower on a CPU."""
+        if not channels_last:
+            return noise * self.weight + self.bias
+        return (noise.movedim(1, 3) * self.weight + self.bias.movedim(1, 3)).movedim(3, 1)
 
 
 class ToRgb(nn.Module):

@@ -71,6 +71,11 @@ class Modulated(nn.Module):
         return torch.matmul(per_image, x.flatten(2)).view(x.shape[0], -1, *x.shape[2:]).float()
 
 
+def is_channels_last(x: torch.Tensor) -> bool:
+    """Whether (B, C, H, W) lies in memory with its channels innermost, and not also in the usual order."""
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
 def doubled(x: torch.Tensor) -> torch.Tensor:
     """Twice as high and wide, bilinear, corners not aligned."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

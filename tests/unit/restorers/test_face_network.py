@@ -202,6 +202,28 @@ def test_channels_last_is_the_same_image(version: str, files: dict[str, Path], f
     assert (plain.pixels - last.pixels).abs().max() < 1 / 2550
 
 
+@pytest.mark.parametrize("version", ["clean", "original"])
+def test_channels_last_stays_channels_last(version: str, files: dict[str, Path], faces: ImageBatch) -> None:
+    """Features that leave the layout are copied back by the next convolution, and enlarged ten times slower."""
+    restorer: Any = load(f"checkpoint:{files[version]}?layout=channels-last")
+    left, seen = [], 0
+
+    def look(module: torch.nn.Module, inputs: tuple[Any, ...], answer: Any) -> None:
+        nonlocal seen
+        for x in (*inputs, answer):
+            if isinstance(x, torch.Tensor) and x.ndim == 4 and x.shape[1] > 3 and x.shape[2] > 1:
+                seen += 1
+                if not x.is_contiguous(memory_format=torch.channels_last):
+                    left.append((type(module).__name__, tuple(x.shape)))
+
+    hooks = [module.register_forward_hook(look) for module in restorer.forward.modules()]
+    restorer(select(faces, [0]))
+    for hook in hooks:
+        hook.remove()
+    assert seen > 100
+    assert left == []
+
+
 @pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
 @pytest.mark.parametrize("version", ["clean", "original"])
 def test_bfloat16_is_nearly_the_same_image(
