@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gfpbench.cli.app import AsJson, Isolate, MaxUnreadable, SecondsPerImage, complain, models_talk_to_stderr, say
+from gfpbench.cli.app import (
+    Address,
+    AsJson,
+    Engine,
+    GpusPerWorker,
+    Isolate,
+    MaxUnreadable,
+    SecondsPerImage,
+    WorkerCount,
+    complain,
+    models_talk_to_stderr,
+    say,
+    spread,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
-    from gfpbench.run import Workers
     from gfpbench.types import Result
 
 
@@ -55,34 +66,10 @@ def run(
         int | None,
         typer.Option(min=1, help="Faces per batch. [default: 8, or fewer, so that the last batch is smaller]"),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Measure in N processes, one per GPU; any N gives the same results. Each has one CPU thread, or"
-            " OMP_NUM_THREADS. [default: this process, all cores]",
-        ),
-    ] = None,
-    on: Annotated[
-        str,
-        typer.Option(
-            "--engine",
-            metavar="processes|ray",
-            help="Where --workers run: in processes of this machine, or on a Ray cluster of machines that are like this"
-            " one. ray needs gfpbench[ray].",
-        ),
-    ] = "processes",
-    address: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Ray cluster: HOST:PORT, or auto on one of its nodes. [default: RAY_ADDRESS, else this machine alone]",
-        ),
-    ] = "",
-    gpus_per_worker: Annotated[
-        float | None,
-        typer.Option(min=0, help="GPUs that Ray reserves for each worker. [default: 1 with --device cuda, else 0]"),
-    ] = None,
+    workers: WorkerCount = None,
+    on: Engine = "processes",
+    address: Address = "",
+    gpus_per_worker: GpusPerWorker = None,
     shard: Annotated[
         str,
         typer.Option(
@@ -114,8 +101,6 @@ def run(
     Cases that an earlier run left in the report folder stay in it, and those measured again are replaced.
     A run that was stopped goes on where it was; what it had measured is kept while all that it came from is unchanged.
     """
-    from contextlib import nullcontext
-
     from gfpbench import completion, devices
     from gfpbench import report as reports
     from gfpbench import run as engine
@@ -156,20 +141,14 @@ def run(
         "isolate": isolate,
         "seconds_per_image": seconds_per_image,
     }
-    gpus = _gpus(on, address, gpus_per_worker, where)
-    if workers is not None or on == "ray":
-        engine.pin_threads()
+    measured_by = spread(workers, on, address, gpus_per_worker, where)
     # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
     with models_talk_to_stderr(as_json):
         shared = engine.SharedInputs()
         parts = [engine.load(case, device=where, shared=shared, **options) for case in cases]
     for case in cases:
         engine.refuse_inside_inputs(case, report)
-    pool: AbstractContextManager[Workers | None] = nullcontext()
-    if on == "ray":
-        pool = engine.RayWorkers(workers, options, address=address, gpus=gpus)
-    elif workers is not None and workers > 1:
-        pool = engine.Workers(workers, options)
+    pool = measured_by.pool(options)
     stopped = completion.is_unfinished(report)
     completion.begin(report)
     store = report / "cases"
@@ -205,28 +184,6 @@ def run(
             for case, part in zip(cases, parts, strict=True)
         )
     _reported(results, report, as_json=as_json, max_unreadable=max_unreadable)
-
-
-def _gpus(on: str, address: str, given: float | None, device: str) -> float:
-    """How many GPUs each worker of a Ray cluster has. Raises BadInput where the options do not go together, and
-    PackageMissing without Ray."""
-    from gfpbench.types import BadInput
-
-    if on not in ("processes", "ray"):
-        raise BadInput(f"--engine {on}: give processes or ray")
-    if on != "ray":
-        if address or given is not None:
-            raise BadInput(f"{'--address' if address else '--gpus-per-worker'} is for --engine ray")
-        return 0.0
-    from gfpbench.run import ray_actor
-
-    ray_actor.package()
-    kind, _, index = device.partition(":")
-    if kind not in ("cpu", "cuda") or index:
-        raise BadInput(f"--device {device} with --engine ray: give cpu, or cuda for a GPU of each worker's own")
-    if kind == "cuda" and given == 0:
-        raise BadInput("--gpus-per-worker 0 with --device cuda leaves the workers no GPU")
-    return float(kind == "cuda") if given is None else given
 
 
 def merge(

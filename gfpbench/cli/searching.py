@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from gfpbench.cli.app import AsJson, Isolate, SecondsPerImage, say
+from gfpbench.cli.app import Address, AsJson, Engine, GpusPerWorker, Isolate, SecondsPerImage, WorkerCount, say, spread
 
 
 def collapse(
@@ -34,6 +34,10 @@ def collapse(
     resolution: Annotated[int, typer.Option(help="Resolution of the search: 1/N of the axis; a power of two.")] = 64,
     at: Annotated[float | None, typer.Option(help="Measure only this value of the axis, and show its faces.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps, xpu or directml.")] = "auto",
+    workers: WorkerCount = None,
+    on: Engine = "processes",
+    address: Address = "",
+    gpus_per_worker: GpusPerWorker = None,
     isolate: Isolate = False,
     seconds_per_image: SecondsPerImage = 120.0,
     report: Annotated[Path, typer.Option(help="Folder for the report and the measurements.")] = Path("report"),
@@ -63,9 +67,17 @@ def collapse(
         for one in dict.fromkeys(restorer or ["nano"])
     ]
     where, store = devices.resolve(device), report / "cases"
+    measured_by = spread(workers, on, address, gpus_per_worker, where)
+    limits: dict[str, Any] = {"isolate": isolate, "seconds_per_image": seconds_per_image}
     if at is not None:
         report, store = report / "at", report / "at" / "cases"  # the search's own cases hold other scores
-        measured = [result for one in asked for result in search.at_value(one, at, store=store, device=where)]
+        loaded = {one.restorer: engine.guarded(one.restorer, where, **limits) for one in asked}
+        with measured_by.pool(limits) as pool:
+            at_one = [
+                search.at_value(one, at, store=store, device=where, restorer=loaded[one.restorer], workers=pool)
+                for one in asked
+            ]
+        measured = [result for results in at_one for result in results]
         results = tuple({result.case.id: result for result in measured}.values())
         written = reports.write_run(results, report, store=store)
         *lines, last = reports.terminal_lines(results, written.page)
@@ -74,14 +86,10 @@ def collapse(
     else:
         # A misspelt name, or a file that cannot be read, is told now, not after an hour.
         reports.earlier_searches(report)
-        loaded = search.loaded(
-            asked, load=lambda name: engine.guarded(name, where, isolate=isolate, seconds_per_image=seconds_per_image)
-        )
-        with progress_bar() as progress:
-            found = [
-                search.collapse_point(one, store=store, device=where, restorer=loaded[one.restorer], progress=progress)
-                for one in asked
-            ]
+        loaded = search.loaded(asked, load=lambda name: engine.guarded(name, where, **limits))
+        with measured_by.pool(limits) as pool, progress_bar() as progress:
+            how: dict[str, Any] = {"store": store, "device": where, "workers": pool, "progress": progress}
+            found = list(search.collapse_points(asked, restorers=loaded, **how))
         searched = reports.write_searches(found, report, store=store)
         if as_json:
             print(search.text_of(found), end="")

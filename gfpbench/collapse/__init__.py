@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gfpbench.collapse.definition import CRITERIA, DEFAULT, DEFAULT_AXES, Criterion, default_axes
     from gfpbench.collapse.groups import GroupDifference, group_difference
     from gfpbench.collapse.measuring import at_value, axis_of
-    from gfpbench.collapse.point import DEFAULT_DRAWS, collapse_point, loaded, margins_at
+    from gfpbench.collapse.point import DEFAULT_DRAWS, collapse_point, collapse_points, loaded, margins_at
     from gfpbench.collapse.record import Collapse, Question, Step, from_json, read, text_of, to_json, write
     from gfpbench.collapse.search import RESOLUTION, Found, find
     from gfpbench.collapse.text import collapse_lines, worst_faces_command
@@ -38,6 +38,7 @@ __all__ = [
     "axis_of",
     "collapse_lines",
     "collapse_point",
+    "collapse_points",
     "default_axes",
     "find",
     "from_json",

@@ -43,12 +43,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gfpbench.collapse.other_face import PERFECT, RESTORED
 from gfpbench.degrade.axes import AXES
 from gfpbench.degrade.axes import TABLE as AXES_TABLE
 from gfpbench.metrics import needs_input
 from gfpbench.registry import companion, unknown
 from gfpbench.statistics import Floats
-from gfpbench.types import BadInput, Metric
+from gfpbench.types import BadInput, Metric, Result
 
 QUARTER = 0.25
 
@@ -188,3 +189,38 @@ def criteria_for(metric: Metric, names: Sequence[str] | None) -> tuple[tuple[Cri
     if not chosen:
         raise BadInput(f"no criterion of collapse to judge {metric.name} by")
     return tuple(chosen), "; ".join(notes)
+
+
+def evidence(metric: Metric, own: Result, given: Result, ids: Sequence[str], needs_other: bool) -> Evidence:
+    """Scores of these images as evidence: higher is better, in the order of ``ids``.
+
+    Raises:
+        BadInput: where one of them has no score.
+    """
+    sign = 1.0 if metric.better == "higher" else -1.0
+
+    def scores(result: Result, name: str) -> Floats:
+        values = {row.id: row.scores.get(name) for row in result.rows}
+        blank = [image for image in ids if values.get(image) is None]
+        if blank:
+            raise BadInput(f"{result.case.id}: {blank[0]!r} has no {name}")
+        return sign * np.array([values[image] for image in ids], dtype=np.float64)
+
+    restored = scores(own, metric.name)
+    if not needs_other:
+        return Evidence(restored, scores(given, metric.name))
+    perfect = np.full(len(ids), sign * float(metric.best or 0.0))
+    return Evidence(
+        own=restored,
+        given=scores(given, metric.name),
+        other=scores(own, metric.name + RESTORED),
+        reference=perfect - scores(given, metric.name + PERFECT),
+    )
+
+
+def without_score(metric: Metric, result: Result, needs_other: bool) -> tuple[set[str], set[str]]:
+    """The images that failed to be restored, and those that were restored but lack a score."""
+    names = [metric.name, *([metric.name + RESTORED, metric.name + PERFECT] if needs_other else [])]
+    failed = {row.id for row in result.rows if row.failure is not None}
+    blank = {row.id for row in result.rows if any(row.scores.get(name) is None for name in names)}
+    return failed, blank - failed

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
-
-import numpy as np
+from typing import TYPE_CHECKING, cast
 
 from gfpbench import devices, faces, metrics, restorers, run
 from gfpbench.assets.datasets import refuse_without_truth
-from gfpbench.collapse.definition import Criterion, Evidence
-from gfpbench.collapse.other_face import PERFECT, RESTORED, AgainstOther, pair_with_others
+from gfpbench.collapse.definition import Criterion
+from gfpbench.collapse.other_face import AgainstOther, pair_with_others
 from gfpbench.collapse.record import Question
 from gfpbench.degrade.axes import Axis, faces_to_restore, load_axis
-from gfpbench.run.parts import Parts
-from gfpbench.statistics import Floats
-from gfpbench.types import BadInput, Case, FaceSet, Metric, Restorer, Result
+from gfpbench.run.parts import LoadedBy, Parts
+from gfpbench.run.shared import SharedInputs
+from gfpbench.types import BadInput, Case, FaceSet, Json, Metric, Restorer, Result
+
+if TYPE_CHECKING:
+    from gfpbench.run import Workers
 
 INPUT = "input"
 KEPT_IMAGES = 24
@@ -41,6 +42,8 @@ class Bench:
         metric: by which quality is measured.
         needs_other: whether scores against other faces are needed.
         store: the folder of the cases.
+        workers: processes that measure them; None for this one.
+        others, clean_sha256, answers: found out where they are not given.
     """
 
     question: Question
@@ -53,6 +56,7 @@ class Bench:
     store: Path
     device: str = "cpu"
     batch_size: int = 8
+    workers: Workers | None = None
     ids: tuple[str, ...] = ()
     others: dict[str, str] = field(default_factory=dict)
     clean_sha256: str = ""
@@ -63,9 +67,10 @@ class Bench:
         self.ids = self.clean.ids()[: self.question.limit]
         if not self.ids:
             raise BadInput(f"faces {self.question.faces!r}: there are none")
-        self.others = pair_with_others(self.clean, self.ids) if self.needs_other else {}
-        self.clean_sha256 = run.faces_sha256(self.clean, self.ids)
-        if restorers.is_opaque(self.restorer):
+        if self.needs_other and not self.others:
+            self.others = pair_with_others(self.clean, self.ids)
+        self.clean_sha256 = self.clean_sha256 or run.faces_sha256(self.clean, self.ids)
+        if restorers.is_opaque(self.restorer) and self.answers is None:
             self.answers = run.answers_of(self.restorer, self.clean, self.ids, self.device)
         self.files = dict(run.read_by(self.restorer))
 
@@ -90,7 +95,25 @@ class Bench:
             clean_faces_sha256=self.clean_sha256,
             answers=self.answers if restorer is self.restorer else None,
             files=self.files if restorer is self.restorer else None,
+            loaded_by=None if self.workers is None else self._loaded_by(severity, extra),
         )
+
+    def _loaded_by(self, severity: float, extra: Sequence[Metric]) -> LoadedBy:
+        named: dict[str, Json] = {"question": asdict(self.question), "severity": severity, "others": self.others}
+        named |= {"needs_other": self.needs_other, "clean_sha256": self.clean_sha256}
+        return LoadedBy(__name__, {**named, "extra": [metric.name for metric in extra]})
+
+    def expect(self, severity: float) -> None:
+        """Have worker processes with nothing else to do begin with a severity that will be asked for."""
+        named = {INPUT: self.given, self.question.restorer: self.given}
+        if self.question.restorer != INPUT:
+            named[self.question.restorer] = self.restorer
+        for name, restorer in named.items() if self.workers is not None else ():
+            how = {"device": self.device, "batch_size": self.batch_size, "keep_images": KEPT_IMAGES}
+            case, parts = self.case(severity, name), self.parts(severity, restorer)
+            task = run.task_ahead(case, parts, store=self.store, **how)  # type: ignore[arg-type]
+            if task is not None and self.workers is not None:
+                self.workers.expect(task)
 
     def result(self, severity: float, restorer: Restorer, name: str, extra: Sequence[Metric] = ()) -> Result:
         """The Result of one severity, from the store where it is there."""
@@ -102,6 +125,7 @@ class Bench:
             batch_size=self.batch_size,
             keep_images=KEPT_IMAGES,
             reuse=True,
+            workers=self.workers,
         )
 
     def both(self, severity: float) -> tuple[Result, Result]:
@@ -122,6 +146,7 @@ def open_bench(
     device: str = "cpu",
     batch_size: int = 8,
     restorer: Restorer | None = None,
+    workers: Workers | None = None,
 ) -> Bench:
     """Load what a question names. ``restorer`` takes the place of the one it names, where it is at hand already.
 
@@ -140,7 +165,60 @@ def open_bench(
         store=store,
         device=device,
         batch_size=batch_size,
+        workers=workers,
     )
+
+
+def loader() -> Callable[..., Parts]:
+    """What a worker process loads the cases of searches with (``parts.LoadedBy``)."""
+    return _Loader().parts
+
+
+class _Loader:
+    """Loads each restorer once, and asks it once what it makes of some faces, for all searches of a command."""
+
+    def __init__(self) -> None:
+        self._restorers: dict[str, Restorer] = {}
+        self._answers: dict[tuple[object, ...], dict[str, str] | None] = {}
+
+    def parts(
+        self,
+        case: Case,
+        *,
+        device: str,
+        shared: SharedInputs,
+        question: Mapping[str, Json],
+        severity: float,
+        extra: Sequence[str],
+        needs_other: bool,
+        others: Mapping[str, str],
+        clean_sha256: str,
+        isolate: bool,
+        seconds_per_image: float | None,
+    ) -> Parts:
+        """The parts of one case, as the ``Bench`` of the command has them."""
+        asked, name = Question(**question), question["restorer"]
+        if name not in self._restorers:
+            loaded = run.guarded(name, device, isolate=isolate, seconds_per_image=seconds_per_image)
+            self._restorers[name] = loaded
+        named = asked.faces, asked.size_px, asked.draws
+        bench = Bench(
+            question=asked,
+            axis=axis_of(asked.axis),
+            clean=shared.opened(named, lambda: faces.load(asked.faces, size_px=asked.size_px, draws=asked.draws)),
+            restorer=self._restorers[name],
+            given=restorers.load(INPUT),
+            metric=load_metric(asked.metric),
+            needs_other=needs_other,
+            store=Path(),  # nothing is written
+            device=device,
+            others=dict(others),
+            clean_sha256=clean_sha256,
+            answers=self._answers.get((name, asked.limit, *named)),
+        )
+        self._answers[(name, asked.limit, *named)] = bench.answers
+        restorer = {INPUT: bench.given, run.TRUTH: None}.get(case.restorer, bench.restorer)
+        return bench.parts(severity, restorer, [load_metric(one) for one in extra])
 
 
 def axis_of(name: str) -> Axis:
@@ -167,41 +245,6 @@ def load_metric(name: str) -> Metric:
     return metrics.load([name])[0]
 
 
-def evidence(metric: Metric, own: Result, given: Result, ids: Sequence[str], needs_other: bool) -> Evidence:
-    """Scores of these images as evidence: higher is better, in the order of ``ids``.
-
-    Raises:
-        BadInput: where one of them has no score.
-    """
-    sign = 1.0 if metric.better == "higher" else -1.0
-
-    def scores(result: Result, name: str) -> Floats:
-        values = {row.id: row.scores.get(name) for row in result.rows}
-        blank = [image for image in ids if values.get(image) is None]
-        if blank:
-            raise BadInput(f"{result.case.id}: {blank[0]!r} has no {name}")
-        return sign * np.array([values[image] for image in ids], dtype=np.float64)
-
-    restored = scores(own, metric.name)
-    if not needs_other:
-        return Evidence(restored, scores(given, metric.name))
-    perfect = np.full(len(ids), sign * float(metric.best or 0.0))
-    return Evidence(
-        own=restored,
-        given=scores(given, metric.name),
-        other=scores(own, metric.name + RESTORED),
-        reference=perfect - scores(given, metric.name + PERFECT),
-    )
-
-
-def without_score(metric: Metric, result: Result, needs_other: bool) -> tuple[set[str], set[str]]:
-    """The images that failed to be restored, and those that were restored but lack a score."""
-    names = [metric.name, *([metric.name + RESTORED, metric.name + PERFECT] if needs_other else [])]
-    failed = {row.id for row in result.rows if row.failure is not None}
-    blank = {row.id for row in result.rows if any(row.scores.get(name) is None for name in names)}
-    return failed, blank - failed
-
-
 def at_value(
     question: Question,
     value: float,
@@ -210,6 +253,7 @@ def at_value(
     device: str = "cpu",
     metrics: Sequence[str] = (),
     restorer: Restorer | None = None,
+    workers: Workers | None = None,
 ) -> tuple[Result, Result, Result]:
     """The degraded input, the restorer and the truth at one value of the axis, with images kept: what a report shows.
 
@@ -217,6 +261,7 @@ def at_value(
         question: as for ``collapse_point``; its criteria are not looked at.
         value: in the axis's unit.
         metrics: measured besides the question's own.
+        workers: as for ``collapse_points``.
 
     Raises:
         BadInput, AssetMissing: as ``collapse_point`` does; BadInput for a value that is not on the axis.
@@ -232,11 +277,11 @@ def at_value(
         store=store,
         device=device,
         restorer=restorer,
+        workers=workers,
     )
     extra = tuple(load_metric(name) for name in metrics if name != question.metric)
     given = bench.result(severity, bench.given, INPUT, extra)
     own = given if question.restorer == INPUT else bench.result(severity, bench.restorer, question.restorer, extra)
-    truth = run.run_case(
-        bench.case(severity, run.TRUTH), bench.parts(severity, None, extra), store=store, device=device
-    )
+    parts = bench.parts(severity, None, extra)
+    truth = run.run_case(bench.case(severity, run.TRUTH), parts, store=store, device=device, workers=workers)
     return given, own, truth

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gfpbench import devices, restorers, run
+from gfpbench import devices, restorers
+from gfpbench.collapse.assembly import record_of
 from gfpbench.collapse.curve import Curve
-from gfpbench.collapse.definition import Criterion, criteria_for
+from gfpbench.collapse.definition import Criterion, criteria_for, evidence, without_score
 from gfpbench.collapse.measuring import (
     Bench,
-    axis_name,
     axis_of,
-    evidence,
     load_metric,
     open_bench,
-    without_score,
 )
-from gfpbench.collapse.record import Collapse, Question, Step
-from gfpbench.collapse.search import Found, find, most_evaluations
-from gfpbench.run.left_out import left_out
-from gfpbench.statistics import Floats, Mean, mean_of
-from gfpbench.types import BadInput, Metric, Progress, Restorer, Result
+from gfpbench.collapse.record import Collapse, Question
+from gfpbench.collapse.search import find, most_evaluations, scanned
+from gfpbench.statistics import Floats
+from gfpbench.types import BadInput, Progress, Restorer, Result
+
+if TYPE_CHECKING:
+    from gfpbench.run import Workers
 
 DEFAULT_DRAWS = 4
 """Of the embedded faces: eight images, so that all default axes of a small network take minutes on two cores."""
@@ -57,24 +59,52 @@ def collapse_point(
     Raises:
         BadInput: for unknown names, criteria that the metric cannot be judged by, a metric that is undefined along the
             axis for half of the images.
-        AssetMissing: where restorer, faces or metric need something that is not here.
+        AssetMissing: where restorer, faces or metrics need something that is not here.
+    """
+    given = {} if restorer is None else {question.restorer: restorer}
+    how: dict[str, Any] = {"store": store, "device": device, "batch_size": batch_size, "progress": progress}
+    return next(collapse_points([question], restorers=given, **how))
+
+
+def collapse_points(
+    questions: Sequence[Question],
+    *,
+    store: Path,
+    device: str = "cpu",
+    batch_size: int = 8,
+    restorers: Mapping[str, Restorer] | None = None,
+    workers: Workers | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Collapse]:
+    """The answers to several questions, one after the other; arguments and errors as of ``collapse_point``.
+
+    Args:
+        restorers: those that are at hand already, by name.
+        workers: processes that measure, in the same bytes. The severities that a search looks at in any case are given
+            to those that are idle, of later searches too. Each restorer then has to have a name.
     """
     device = devices.resolve(device)
-    axis, metric, most = axis_of(question.axis), load_metric(question.metric), most_evaluations(question.resolution)
-    criteria, note = criteria_for(metric, question.criteria)
-    bench = open_bench(
-        question, axis, metric, criteria, store=store, device=device, batch_size=batch_size, restorer=restorer
-    )
-    search = _Search(bench, criteria, progress, most)
-    while True:
-        try:
-            found = find(search.margins, resolution=question.resolution, seed=question.seed)
-            break
-        except _Dropped:  # an image without a score somewhere: from the start without it, nothing measured twice
-            continue
-    if progress is not None:
-        progress(search.most, search.most, search.what)
-    return _record(search, found, (note,) if note else ())
+    searches: dict[int, Search] = {}
+
+    def opened(number: int) -> Search:
+        if number not in searches:
+            asked = questions[number]
+            metric, most = load_metric(asked.metric), most_evaluations(asked.resolution)
+            criteria, note = criteria_for(metric, asked.criteria)
+            given: dict[str, Any] = {"restorer": (restorers or {}).get(asked.restorer), "workers": workers}
+            how: dict[str, Any] = {"store": store, "device": device, "batch_size": batch_size, **given}
+            bench = open_bench(asked, axis_of(asked.axis), metric, criteria, **how)
+            searches[number] = Search(bench, criteria, progress, most, (note,) if note else ())
+        return searches[number]
+
+    def look_ahead(number: int) -> None:
+        for later in range(number, len(questions)):
+            if workers is not None and workers.has_spare:
+                opened(later).expect()
+
+    for number in range(len(questions)):
+        yield opened(number).record(partial(look_ahead, number))
+        del searches[number]
 
 
 def loaded(questions: Sequence[Question], *, load: Callable[[str], Restorer] = restorers.load) -> dict[str, Restorer]:
@@ -103,7 +133,7 @@ def margins_at(
     axis, metric = axis_of(question.axis), load_metric(question.metric)
     criteria, _ = criteria_for(metric, question.criteria)
     bench = open_bench(question, axis, metric, criteria, store=store, device=device, restorer=restorer)
-    search = _Search(bench, criteria, None, 1)
+    search = Search(bench, criteria, None, 1)
     try:
         margins = search.margins(severity)
     except _Dropped:
@@ -114,14 +144,39 @@ def margins_at(
 
 
 @dataclass
-class _Search:
+class Search:
+    """One question on its way to an answer."""
+
     bench: Bench
     criteria: tuple[Criterion, ...]
     progress: Progress | None
     most: int
+    notes: tuple[str, ...] = ()
     measured: dict[float, tuple[Result, Result]] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
     lost: set[float] = field(default_factory=set)  # severities at which half of the images fail
+    look_ahead: Callable[[], None] = lambda: None
+    expected: bool = False
+
+    def expect(self) -> None:
+        """Have what every search measures begun by processes that are idle."""
+        if not self.expected:
+            self.expected = True
+            for severity in scanned(self.bench.question.resolution):
+                self.bench.expect(severity)
+
+    def record(self, look_ahead: Callable[[], None]) -> Collapse:
+        """The answer; ``look_ahead`` is called before each severity is measured."""
+        self.look_ahead, question = look_ahead, self.bench.question
+        while True:
+            try:
+                found = find(self.margins, resolution=question.resolution, seed=question.seed)
+                break
+            except _Dropped:  # an image without a score somewhere: from the start without it, nothing measured twice
+                continue
+        if self.progress is not None:
+            self.progress(self.most, self.most, self.what)
+        return record_of(self, found)
 
     @property
     def what(self) -> str:
@@ -134,6 +189,7 @@ class _Search:
     def margins(self, severity: float) -> Floats:
         """(criteria, images) at one severity; measured once."""
         if severity not in self.measured:
+            self.look_ahead()
             self.measured[severity] = self.bench.both(severity)
             self._drop(severity)
             if self.progress is not None:
@@ -175,102 +231,3 @@ class _Search:
 
 class _Dropped(Exception):  # not an error: the search starts over from what is measured
     """An image has no score at some severity and is left out from now on."""
-
-
-def _record(search: _Search, found: Found, notes: tuple[str, ...]) -> Collapse:
-    bench, axis = search.bench, search.bench.axis
-    question = bench.question
-    truths = {row.face_sha256 for row in search.measured[0.0][0].rows if row.id in search.kept}
-    steps = tuple(_step(search, found, place) for place in range(found.evaluations))
-    failing = found.curve.failing()
-    low, high = found.interval
-    return Collapse(
-        question=replace(
-            question, axis=axis_name(axis), criteria=tuple(criterion.name for criterion in search.criteria)
-        ),
-        kind=found.kind,
-        severity=found.point,
-        value=None if found.point is None else axis.value_at(found.point),
-        interval=(low, high),
-        value_interval=(axis.value_at(low), None if high is None else axis.value_at(high)),
-        onset=found.onset,
-        recovers=found.recovers,
-        fails=tuple(search.criteria[place].name for place in failing),
-        unit=axis.unit,
-        trained=axis.trained_severity if axis.trained_range is not None else None,
-        steps=steps,
-        images=len(search.kept),
-        faces=len(truths),
-        restorations=len(search.measured) * len(bench.ids),
-        grid_restorations=found.grid * len(bench.ids),
-        better=bench.metric.better,
-        notes=notes + _notes(search, found, len(truths)),
-        environment=run.environment(bench.device),
-    )
-
-
-def _step(search: _Search, found: Found, place: int) -> Step:
-    severity = float(found.curve.severities[place])
-    own, given = search.measured[severity]
-    margins = {}
-    for number, criterion in enumerate(search.criteria):
-        infinite = not np.isfinite(found.curve.margins[number, :, place]).all()
-        low, high = found.curve.mean_interval(number, place)
-        numbers = (float(found.curve.means[number, place]), low, high)
-        margins[criterion.name] = (None, None, None) if infinite else tuple(map(_finite, numbers))
-    metric = search.bench.metric
-    return Step(
-        severity=severity,
-        value=search.bench.axis.value_at(severity),
-        restored=_finite(_mean(own, metric, search.kept).value),
-        given=_finite(_mean(given, metric, search.kept).value),
-        margins=margins,  # type: ignore[arg-type]  # three numbers each
-        failed=sum(row.failure is not None for row in own.rows),
-        case=own.case.id,
-    )
-
-
-def _mean(result: Result, metric: Metric, ids: tuple[str, ...]) -> Mean:
-    """The mean score of these images; without value where one has no score."""
-    scores = {row.id: row.scores.get(metric.name) for row in result.rows}
-    values = [value for name in ids if (value := scores.get(name)) is not None]
-    return mean_of(values, metric.best) if len(values) == len(ids) else Mean(None, len(values))
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
-
-
-def _identical(search: _Search) -> tuple[str, ...]:
-    """Where images equal their truth, so that the mean of a step is one of fewer images."""
-    notes = []
-    for severity, pair in sorted(search.measured.items()):
-        for result, what in zip(pair, ("restored", "degraded"), strict=True):
-            mean = _mean(result, search.bench.metric, search.kept)
-            if mean.note:
-                value = f"{search.bench.axis.value_at(severity):.4g} {search.bench.axis.unit}".strip()
-                notes.append(f"at {value} {mean.identical} of {mean.n} {what} images equal their truth: in no mean")
-    return tuple(notes)
-
-
-def _notes(search: _Search, found: Found, faces: int) -> tuple[str, ...]:
-    first = search.measured[0.0][0]  # what is left out of it is left out at every severity
-    notes = [f"left out of {one.line}" for one in left_out([first])]
-    unread = [problem for problem in first.problems if problem.stage == "faces"]
-    if unread:
-        more = f" (and {len(unread) - 1:,} more)" if len(unread) > 1 else ""
-        said = f"{unread[0].subject}: {unread[0].reason}{more}"
-        notes.append(f"{len(unread):,} face{'s' * (len(unread) > 1)} cannot be read: {said}")
-    if search.dropped:
-        notes.append(f"left out for want of a score somewhere on the axis: {', '.join(sorted(search.dropped))}")
-    if search.lost:
-        places = ", ".join(f"{search.bench.axis.value_at(s):.4g}" for s in sorted(search.lost))
-        notes.append(f"half of the restorations or more failed at {places} {search.bench.axis.unit}")
-    if faces < len(search.kept):
-        notes.append(f"images of one face are not independent: the interval speaks of these {faces} faces")
-    if len(search.kept) < 2:
-        notes.append("one image: the interval is not known")
-    if found.onset:
-        value = search.bench.axis.value_at(found.onset)
-        notes.append(f"useful only from {value:.4g} {search.bench.axis.unit} on")
-    return (*notes, *_identical(search))

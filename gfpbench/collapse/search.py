@@ -65,6 +65,12 @@ def scan_steps(resolution: int) -> int:
     return steps
 
 
+def scanned(resolution: int) -> list[float]:
+    """The severities that every search measures, in order, whatever it finds."""
+    step = resolution // scan_steps(resolution)
+    return [place / resolution for place in range(0, resolution + 1, step)]
+
+
 def most_evaluations(resolution: int) -> int:
     """How many severities a search measures at most."""
     steps = scan_steps(resolution)
@@ -93,15 +99,14 @@ def find(evaluate: Evaluate, *, resolution: int = RESOLUTION, seed: int = 0, lev
         margins = np.stack([known[place] for place in places], axis=2)
         return Curve(np.array(places) / resolution, margins, seed, level)
 
-    def measure(place: int) -> None:
-        margins = np.asarray(evaluate(place / resolution), dtype=np.float64)
+    def measure(severity: float) -> None:
+        margins = np.asarray(evaluate(severity), dtype=np.float64)
         if any(margins.shape != other.shape for other in known.values()):
-            raise BadInput(f"severity {place / resolution:g} was measured on other images than the rest")
-        known[place] = margins
+            raise BadInput(f"severity {severity:g} was measured on other images than the rest")
+        known[round(severity * resolution)] = margins
 
-    step = resolution // scan_steps(resolution)
-    for place in range(0, resolution + 1, step):
-        measure(place)
+    for severity in scanned(resolution):
+        measure(severity)
     while True:
         now = curve()
         bracket = now.collapse_bracket()
@@ -110,7 +115,7 @@ def find(evaluate: Evaluate, *, resolution: int = RESOLUTION, seed: int = 0, lev
         low, high = (round(float(now.severities[place]) * resolution) for place in bracket)
         if high - low == 1:
             break
-        measure((low + high) // 2)
+        measure((low + high) // 2 / resolution)
     return _found(curve(), resolution)
 
 

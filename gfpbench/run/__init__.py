@@ -9,12 +9,13 @@ from gfpbench.lazy import lazy_package
 if TYPE_CHECKING:
     from gfpbench.run.batches import batch_size_for
     from gfpbench.run.case import measure, run_case
+    from gfpbench.run.course import task_ahead
     from gfpbench.run.degraded_images import degraded_folder, write_degraded
     from gfpbench.run.environment import environment
     from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
     from gfpbench.run.merging import merge
     from gfpbench.run.on_ray import RayWorkers
-    from gfpbench.run.parts import TRUTH, Parts, guarded, input_folders, load, refuse_inside_inputs
+    from gfpbench.run.parts import TRUTH, LoadedBy, Parts, guarded, input_folders, load, refuse_inside_inputs
     from gfpbench.run.recorder import image_path
     from gfpbench.run.shards import number_of, read_part, run_shard, share_of, write_part
     from gfpbench.run.shared import SharedInputs
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRUTH",
+    "LoadedBy",
     "Parts",
     "RayWorkers",
     "Remade",
@@ -49,6 +51,7 @@ __all__ = [
     "run_shard",
     "share_of",
     "surroundings",
+    "task_ahead",
     "verify",
     "write_degraded",
     "write_part",

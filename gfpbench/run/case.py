@@ -25,7 +25,8 @@ from gfpbench.run.shared import SharedFaces, SharedInputs
 from gfpbench.types import BadInput, Case, Json, Progress, Result
 
 if TYPE_CHECKING:
-    from gfpbench.run.workers import Found, Workers
+    from gfpbench.run.course import Found
+    from gfpbench.run.workers import Workers
 
 KEPT_WORST = 8
 SHARE = "share"
@@ -248,12 +249,13 @@ class CaseRun:
             yield line, measured.images, read_by(self.parts.restorer)
 
     def _by_workers(self, header: Mapping[str, Json], done: int, seen: Seen) -> Iterator[Found]:
-        from gfpbench.run.workers import Task
+        from gfpbench.run.course import Task
 
         assert self.workers is not None
         begin, end = self._span()
         key = {name: value for name, value in header.items() if name != SHARE}
-        task = Task(self.case, key, self.folder, self.device, self.batch_size, self.keep_images, end)
+        how = self.device, self.batch_size, self.keep_images
+        task = Task(self.case, key, self.folder, *how, end, self.parts.loaded_by)
         done = max(done, begin)
         self._tell(done)
         for found in self.workers.measured(task, done, seen):

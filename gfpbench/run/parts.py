@@ -45,6 +45,20 @@ TRUTH = "truth"
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedBy:
+    """How another process loads the same parts of a case.
+
+    Args:
+        module: of this package; its ``loader()`` is called once a process and gives what is then called for each case
+            with the case, ``device``, ``shared`` and the options, as ``load`` is.
+        options: by name, as JSON holds them.
+    """
+
+    module: str
+    options: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Everything that meets in a run, as objects.
 
@@ -60,6 +74,7 @@ class Parts:
         answers: of the restorer to a probe, where they are known already (``key.answers_of``).
         files: that it had read by then (``key.read_by``).
         shared: decoded faces and degraded images, which other cases may have in common with this one.
+        loaded_by: how worker processes load them; None for ``load``, with the options that these were loaded with.
     """
 
     faces: FaceSet
@@ -73,6 +88,7 @@ class Parts:
     answers: Mapping[str, str] | None = None
     files: Mapping[str, str] | None = None
     shared: SharedInputs = field(default_factory=partial(SharedInputs, bytes_at_most=0))
+    loaded_by: LoadedBy | None = None
 
     def __post_init__(self) -> None:
         """Leave out what cannot be measured: without a truth, and against the input where that is what is measured.

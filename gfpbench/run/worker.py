@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import signal
@@ -80,15 +81,24 @@ class _Worker:
 
     def __init__(self) -> None:
         self._shared = SharedInputs()
+        self._loaders: dict[str, Callable[..., Parts]] = {}
         self._case: _Loaded | None = None
 
     def do(self, task: Mapping[str, Json], answer: Answer) -> None:
         if "case" in task:
             self._case = None  # its memory is free before the next one needs it
-            self._case = _Loaded(task, self._shared)
+            self._case = _Loaded(task, self._loader(task.get("loader", "")), self._shared)
             answer({"key": self._case.key})
         elif self._case is not None:  # else it could not be loaded, which is told already
             self._case.measure(task["start"], task["seen"], answer)
+
+    def _loader(self, module: str) -> Callable[..., Parts]:
+        """What loads the parts of a case: ``parts.load``, or what a module of this package has for that."""
+        if not module:
+            return load
+        if module not in self._loaders:
+            self._loaders[module] = importlib.import_module(module).loader()
+        return self._loaders[module]
 
     def end(self) -> None:
         """End at once, with every process that was started for a model."""
@@ -102,9 +112,9 @@ class _Worker:
 class _Loaded:
     """A case with its parts, and which of its images the caller may need."""
 
-    def __init__(self, task: Mapping[str, Json], shared: SharedInputs) -> None:
+    def __init__(self, task: Mapping[str, Json], load: Callable[..., Parts], shared: SharedInputs) -> None:
         self.case, device = Case(**task["case"]), task["device"]
-        self.parts: Parts = load(self.case, device=device, shared=shared, **task["options"])
+        self.parts = load(self.case, device=device, shared=shared, **task["options"])
         self.size, keep = task["batch_size"], task["keep_images"]
         self.key = key_of(self.case, self.parts, device=device, batch_size=self.size, keep_images=keep)
         folder, metrics = Path(task["folder"]), {one.name: {"better": one.better} for one in self.parts.metrics}

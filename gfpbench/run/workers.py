@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
 import queue
-from bisect import insort
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from gfpbench import devices
@@ -18,9 +17,10 @@ from gfpbench.lazy import LazyModule
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
 from gfpbench.run.child_process import ChildProcess, Lost, Message, Process
-from gfpbench.run.journal import Committed, changed_fields, from_json
+from gfpbench.run.course import LOADING, Course, Cuts, Found, Task
+from gfpbench.run.journal import changed_fields, from_json
 from gfpbench.run.messages import BrokenMessage, MachineLost, error_from_json, send
-from gfpbench.types import BadInput, Case, GfpbenchError, ImageBatch, Json
+from gfpbench.types import BadInput, GfpbenchError, Json
 
 if TYPE_CHECKING:
     import cv2
@@ -28,13 +28,8 @@ if TYPE_CHECKING:
 else:
     torch, cv2 = LazyModule("torch"), LazyModule("cv2")
 
-LOSSES_AT_MOST = 2
-"""Processes that may be lost with one batch: with the last one the run ends."""
 AHEAD = 4
-"""Batches for each process that may be measured before an earlier one is."""
-
-Found: TypeAlias = tuple[Committed, Mapping[str, ImageBatch | None], Mapping[str, str]]
-"""One batch without its kept images; of its images by kind all that may be kept; what the restorer was seen to read."""
+"""Batches for each process that may be measured before an earlier one is; as many of cases that come later."""
 
 Heard: TypeAlias = "Message | BrokenMessage | GfpbenchError"
 """What a process sent, that it is lost, or why nothing can be measured with it."""
@@ -49,58 +44,14 @@ def pin_threads() -> None:
         torch.set_num_threads(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a process has to load, and how the caller measures.
-
-    Args:
-        case: what is measured.
-        header: the caller's key of the case (``key.key_of``); a process whose own differs may not measure.
-        folder: of the case; features are written there.
-        device: as resolved; ``cuda`` becomes a GPU of each process's own.
-        batch_size, keep_images: as ``run_case`` takes them.
-        total: how many faces.
-    """
-
-    case: Case
-    header: Mapping[str, Json]
-    folder: Path
-    device: str
-    batch_size: int
-    keep_images: int
-    total: int
-
-
 @dataclass(slots=True, eq=False)
 class _Worker:
     number: int
     process: Process
-    asked: Task | None = None  # to load it
-    ready: Task | None = None  # it is loaded
-    start: int | None = None  # of the batch that it measures
-
-
-@dataclass(slots=True)
-class _Course:
-    """How far one case is.
-
-    Args:
-        plan: starts of batches that nobody measures yet, in order.
-        cuts: start -> where that batch ends and the next one starts.
-        planned: all starts that were ever in the plan.
-        answers: start -> what was measured, while an earlier batch is not.
-        told: start -> images of earlier batches that it was compared with.
-        files: start -> what was read for it, in all attempts.
-        losses: start -> how many processes were lost with it; -1: while they loaded the case.
-    """
-
-    plan: list[int]
-    cuts: dict[int, int]
-    planned: set[int]
-    answers: dict[int, Found | Exception] = field(default_factory=dict)
-    told: dict[int, dict[str, tuple[str, str]]] = field(default_factory=dict)
-    files: dict[int, dict[str, str]] = field(default_factory=dict)
-    losses: dict[int, int] = field(default_factory=dict)
+    course: Course | None = None  # whose case it was told to load
+    ready: bool = False  # that is loaded
+    warm: bool = False  # it has loaded something, so that another case takes it no long time
+    start: int | None = None  # of the batch that it was told to measure
 
 
 class Workers:
@@ -127,7 +78,10 @@ class Workers:
         self.count, self.options = count, dict(options)
         self._events: queue.SimpleQueue[tuple[_Worker, Heard]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
-        self._known: tuple[object, dict[int, int], dict[int, int]] = None, {}, {}
+        self._numbers = itertools.count()
+        self._now: Course | None = None
+        self._expected: list[Course] = []
+        self._cuts: dict[tuple[object, ...], Cuts] = {}
 
     def __enter__(self) -> Workers:
         return self
@@ -144,6 +98,17 @@ class Workers:
             worker.process.end()
         self._workers.clear()
 
+    def expect(self, task: Task) -> None:
+        """A case without set metrics that is measured later, from its first face on: its batches are given to whoever
+        is idle, and their answers are kept until ``measured`` asks for them."""
+        if all(course.task.case != task.case for course in self._courses()):
+            self._expected.append(self._course(task, 0))
+
+    @property
+    def has_spare(self) -> bool:
+        """Whether processes will be idle soon if no further case is expected."""
+        return sum(course.open for course in self._expected) < AHEAD * self.count
+
     def measured(self, task: Task, begin: int, seen: Seen) -> Iterator[Found]:
         """Every batch of a case from the face ``begin``, in order. ``seen`` is extended by each.
 
@@ -151,63 +116,64 @@ class Workers:
             GfpbenchError: what measuring a batch raised, once all before it were given; where processes are lost with
                 one batch, or load something else than the caller has.
         """
-        course, by = self._course(task, begin)
-        done = begin
-        for worker in self._workers:
-            worker.start = None
-        while done < task.total:
+        expected = next((course for course in self._expected if course.task.case == task.case), None)
+        if expected is not None:
+            self._expected.remove(expected)
+        known = expected is not None and expected.task == task and begin == 0
+        course = expected if expected is not None and known else self._course(task, begin)
+        self._now = course
+        while course.done < task.total:
             while not self._events.empty():
-                self._hear(*self._events.get(), task, course)
-            self._ask(task, course, by, done)
-            if done not in course.answers:
-                self._hear(*self._events.get(), task, course)
-                continue
-            answer = course.answers.pop(done)
-            if isinstance(answer, Exception):
-                raise answer
-            line, shown, _ = answer
-            told = course.told.setdefault(done, {})
-            again = {one: seen.images[one] for one in line.seen if one in seen.images and one not in told}
-            if again:  # an image that an earlier batch gave too: which of its rows fail is decided where it is measured
-                told.update(again)
-                insort(course.plan, done)
-                continue
-            seen.images.update(line.seen)
-            files, done = course.files.pop(done, {}), line.stop
-            yield line, shown, files
+                self._hear(*self._events.get())
+            self._ask()
+            found, changed = course.next(seen)
+            if found is not None:
+                yield found
+            elif not changed:
+                self._hear(*self._events.get())
+        self._now = None
 
-    def _course(self, task: Task, begin: int) -> tuple[_Course, dict[int, int]]:
-        """The plan, and who measured which batch: the cuts of a case before are those of this one, where the faces are
-        the same, and whoever has a batch's faces in memory measures it again."""
-        case = task.case
-        same = case.faces, case.size_px, case.limit, case.draws, task.batch_size
-        if self._known[0] != same:
-            self._known = same, {}, {}
-        _, cuts, by = self._known
-        plan, start = [begin], begin
-        while (start := cuts.get(start, task.total)) < task.total:
-            plan.append(start)
-        return _Course(plan, cuts, set(plan)), by
+    def _courses(self) -> list[Course]:
+        return [*([self._now] if self._now is not None else ()), *self._expected]
 
-    def _ask(self, task: Task, course: _Course, by: dict[int, int], done: int) -> None:
-        """Give every process that is ready a batch; start processes while there is work for more."""
-        wanted = max(-(-(task.total - done) // task.batch_size), len(course.plan))
-        while len(self._workers) < min(self.count, wanted):
+    def _course(self, task: Task, begin: int) -> Course:
+        """The cuts of a case before are those of this one, where the faces are the same, and whoever has a batch's
+        faces in memory measures it again."""
+        live = {course.task.inputs for course in self._courses()}
+        self._cuts = {inputs: cuts for inputs, cuts in self._cuts.items() if inputs in live or inputs == task.inputs}
+        return Course(next(self._numbers), task, self._cuts.setdefault(task.inputs, Cuts()), begin)
+
+    def _ask(self) -> None:
+        """Give every idle process a batch, or have it load a case of which more are coming; start processes while there
+        is work for more."""
+        courses = self._courses()
+        busy = sum(worker.start is not None for worker in self._workers)
+        while len(self._workers) < min(self.count, busy + sum(course.open for course in courses)):
             self._workers.append(self._started(min(set(range(self.count)) - {one.number for one in self._workers})))
-        for worker in self._workers[: self.count]:
-            if worker.asked is not task:
-                worker.asked = task
-                self._tell(worker, {"of": [task.case.id, -1], **self._case_of(task, worker)})
-            near = course.plan[: AHEAD * self.count]
-            if len(course.answers) >= AHEAD * self.count:  # but the one that all others wait for
-                near = [start for start in near if start == done]
-            if worker.ready is not task or worker.start is not None or not near:
-                continue
-            start = next((one for one in near if by.get(one) == worker.number), near[0])
-            course.plan.remove(start)
-            worker.start, by[start] = start, worker.number
-            seen = course.told.get(start, {})
-            self._tell(worker, {"of": [task.case.id, start], "start": start, "seen": seen})
+        idle = [worker for worker in self._workers[: self.count] if worker.start is None]
+        for course in courses:
+            now = course is self._now
+            warm = [worker for worker in idle if worker.warm]
+            for worker in sorted(warm, key=lambda one: (one.course is not course, not one.ready)):
+                held = sum(len(one.answers) for one in ([course] if now else self._expected))
+                near = course.near(AHEAD * self.count, room=held < AHEAD * self.count)
+                if not near or not (now or held < AHEAD * self.count):
+                    break
+                idle.remove(worker)
+                self._load(worker, course)
+                worker.start = start = course.taken(near, worker.number)
+                self._tell(worker, {"of": [course.number, start], "start": start, "seen": course.told.get(start, {})})
+        for worker in idle:
+            if worker.course not in courses or not worker.course.open:
+                waiting = [one.course for one in idle]
+                more = next((course for course in courses if waiting.count(course) < course.open), None)
+                if more is not None:
+                    self._load(worker, more)
+
+    def _load(self, worker: _Worker, course: Course) -> None:
+        if worker.course is not course:
+            worker.course, worker.ready = course, False
+            self._tell(worker, {"of": [course.number, LOADING], **self._case_of(course.task, worker)})
 
     def _started(self, number: int) -> _Worker:
         holder: list[_Worker] = []
@@ -230,49 +196,51 @@ class Workers:
 
     def _case_of(self, task: Task, worker: _Worker) -> dict[str, Json]:
         named = {"batch_size": task.batch_size, "keep_images": task.keep_images, "folder": str(task.folder.absolute())}
+        loaded: dict[str, Json] = {"options": self.options}
+        if task.loaded_by is not None:
+            loaded = {"loader": task.loaded_by.module, "options": {**self.options, **task.loaded_by.options}}
         device = self.device_of(task.device, worker.number)
-        return {"case": asdict(task.case), "device": device, "options": self.options, **named}
+        return {"case": asdict(task.case), "device": device, **loaded, **named}
 
     def _tell(self, worker: _Worker, message: Mapping[str, Json]) -> None:
         with suppress(Lost):  # which its thread tells, as its pipe ends
             worker.process.written(lambda pipe: send(pipe, message))
 
-    def _hear(self, worker: _Worker, message: Heard, task: Task, course: _Course) -> None:
+    def _hear(self, worker: _Worker, message: Heard) -> None:
         """Take note of what a process sent, or that it is lost."""
         if worker not in self._workers:
             return
         if isinstance(message, GfpbenchError):
             raise message
         if isinstance(message, BrokenMessage):
-            self._lost(worker, message, course)
+            self._lost(worker, message)
             return
         told, levels = message
-        case_id, start = told["of"]
-        if case_id != task.case.id:  # which ended before its time
+        number, start = told["of"]
+        mine = worker.course is not None and worker.course.number == number
+        if mine and told.keys() & {"measured", "error", "broken"}:
+            worker.start = None
+            if start == LOADING:
+                worker.course = None
+        course = next((one for one in self._courses() if one.number == number), None)
+        if course is None:  # which ended before its time
             return
         if "key" in told:
-            self._compare(told["key"], task, worker.process.where)
-            worker.ready = task
+            worker.ready, worker.warm = worker.ready or mine, True
+            try:
+                self._compare(told["key"], course.task, worker.process.where)
+            except GfpbenchError as error:
+                course.fail(LOADING, error)
         elif "cut" in told:
-            stop = told["cut"]
-            if course.cuts.setdefault(start, stop) != stop:
-                raise GfpbenchError(f"faces {task.case.faces!r} have changed while they were measured; run it again")
-            if stop < task.total and stop not in course.planned:
-                course.planned.add(stop)
-                insort(course.plan, stop)
+            course.cut(start, told["cut"])
         elif "measured" in told:
             from gfpbench.run.worker import images_of
 
             course.files.setdefault(start, {}).update(told["files"])
             course.answers[start] = from_json(told["measured"]), images_of(told["images"], levels), {}
-            worker.start = None
         else:
             broken = RuntimeError(f"in {worker.process.where}:\n{told.get('broken')}")
-            error = error_from_json(told["error"]) if "error" in told else broken
-            if start < 0:
-                raise error
-            course.answers[start] = error
-            worker.start = None
+            course.fail(start, error_from_json(told["error"]) if "error" in told else broken)
 
     def _compare(self, key: Mapping[str, Json], task: Task, where: str) -> None:
         """Raises GfpbenchError where a process would measure something else than this one."""
@@ -283,31 +251,25 @@ class Workers:
                 f"measure it without {self.without}"
             )
 
-    def _lost(self, worker: _Worker, message: BrokenMessage, course: _Course) -> None:
+    def _lost(self, worker: _Worker, message: BrokenMessage) -> None:
         """Have its batch measured by another, unless the process ended by itself or one batch has cost too many."""
         self._workers.remove(worker)
-        start, how, code = worker.start, worker.process.how_it_ended(), worker.process.ended_with()
+        how, code = worker.process.how_it_ended(), worker.process.ended_with()
         worker.process.end()
         if "pipe ended" not in str(message):
             how = f"its process sent {message}"
-        place = -1 if start is None else start
-        losses, idle = course.losses.get(place, 0), start is None and worker.ready is not None
-        if not (idle or isinstance(message, MachineLost)):  # of which no batch is the cause
-            losses = course.losses[place] = losses + 1
+        start = worker.start if worker.ready else None
         line = f"a worker is lost{'' if start is None else f' with the batch that begins at face {start + 1}'}: {how}"
-        if (code is not None and code >= 0) or losses >= LOSSES_AT_MOST:
-            error = GfpbenchError(
-                f"{line}{'' if losses == 1 else f', {losses} times'}; what was measured before it is kept. Where a "
-                "restorer ended it, or took longer than --seconds-per-image (then where it was stands above), "
-                "--isolate reports its image as failed and measures the others"
-            )
-            if start is None:
-                raise error
-            course.answers[start] = error
-        else:
-            _log.warning("%s; another takes its place", line)
-            if start is not None:
-                insort(course.plan, start)
+        course = self._now if worker.course is None else worker.course
+        if course in self._courses():
+            assert course is not None
+            idle = worker.ready and start is None  # then no batch is the cause
+            innocent, itself = idle or isinstance(message, MachineLost), code is not None and code >= 0
+            if not course.lost(LOADING if start is None else start, line, innocent=innocent, itself=itself):
+                return
+            if worker.start is not None:
+                course.again(worker.start)
+        _log.warning("%s; another takes its place", line)
 
 
 _FILES = "restorer's files"

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from gfpbench.collapse import measuring
 from gfpbench.restorers.checked import Seen
 from gfpbench.run import recorder, worker
 from gfpbench.run.workers import Workers
 from gfpbench.types import Case, GfpbenchError
+from tests.unit.collapse import test_spread
 from tests.unit.run.worker_threads import check_same_files, inputs_in, threads_for_processes
 
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -91,6 +93,35 @@ def test_a_bug_in_the_processes_is_noticed(
     bug(monkeypatch)
     with threads_for_processes(monkeypatch), pytest.raises((AssertionError, GfpbenchError)):
         check_same_files(tmp_path, inputs, restorer)
+
+
+def _another_severity(patch: pytest.MonkeyPatch) -> None:
+    original = measuring._Loader.parts
+    patch.setattr(measuring._Loader, "parts", lambda *a, **k: original(*a, **{**k, "severity": k["severity"] / 2}))
+
+
+def _another_severity_unnoticed(patch: pytest.MonkeyPatch) -> None:
+    _another_severity(patch)
+    patch.setattr(Workers, "_compare", lambda *_: None)
+
+
+SEARCHES: dict[str, Bug] = {
+    "a process measures another severity": _another_severity,
+    "a process measures another severity, and its key is believed": _another_severity_unnoticed,
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_bug_in_the_processes_of_a_search_is_noticed(
+    tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    SEARCHES[name](monkeypatch)
+    with (
+        threads_for_processes(monkeypatch),
+        Workers(2, test_spread.LIMITS) as pool,
+        pytest.raises((AssertionError, GfpbenchError)),
+    ):
+        test_spread.check_same_searches(tmp_path, inputs, "classical", pool)
 
 
 def test_without_a_bug_nothing_is_noticed(tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ import pytest
 
 from gfpbench import run
 from gfpbench.cli import main
-from gfpbench.run import on_ray, ray_actor
+from gfpbench.run import course, on_ray, ray_actor
 from gfpbench.types import BadInput, Case, GfpbenchError, PackageMissing
+from tests.unit.collapse import test_spread
 from tests.unit.run.ray_cluster import actor_of, gone, kill, two_nodes, worker_processes
 from tests.unit.run.worker_threads import OPTIONS, files_of, inputs_in, measured
 
@@ -57,10 +58,18 @@ def test_the_files_are_those_of_one_process(tmp_path: Path, inputs: Path, cluste
 
 
 @needs_ray
+def test_a_search_leaves_the_files_of_one_process(tmp_path: Path, inputs: Path, cluster: Any) -> None:
+    with run.RayWorkers(2, test_spread.LIMITS, address=cluster.address) as pool:
+        test_spread.check_same_searches(tmp_path, inputs, "classical", pool)
+    assert gone(worker_processes(inputs))
+
+
+@needs_ray
 def test_what_one_process_began_a_failing_cluster_finishes(
-    tmp_path: Path, inputs: Path, cluster: Any, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, inputs: Path, cluster: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker is killed, then an actor, then a whole node is lost; another node takes its place."""
+    monkeypatch.setattr(course, "LOSSES_AT_MOST", 3)  # by chance the first two have the same batch
     measured(tmp_path / "whole", inputs, SLOW, None)
 
     def stop(done: int, total: int, what: str) -> None:

@@ -82,9 +82,9 @@ def test_cases_of_the_same_faces_are_measured_by_the_same_processes(tmp_path: Pa
         for restorer in ("input", "bicubic"):
             measured(tmp_path / "one", inputs, restorer, None)
             measured(tmp_path / "two", inputs, restorer, pool)
-        _, cuts, by = pool._known
-    assert sorted(cuts) == sorted(by) == [0, 3, 7, 10, 12, 15, 17, 20]
-    assert set(by.values()) == {0, 1}
+        (cuts,) = pool._cuts.values()
+    assert sorted(cuts.stops) == sorted(cuts.by) == [0, 3, 7, 10, 12, 15, 17, 20]
+    assert set(cuts.by.values()) == {0, 1}
     assert files_of(tmp_path / "two") == files_of(tmp_path / "one")
 
 

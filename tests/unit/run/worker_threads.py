@@ -18,7 +18,7 @@ import torch
 
 from gfpbench import run
 from gfpbench.restorers.opened_files import Opened
-from gfpbench.run import child_process, parts, worker, workers
+from gfpbench.run import child_process, worker, workers
 from gfpbench.types import Case, Progress, Result
 
 OPTIONS: dict[str, Any] = {
@@ -32,6 +32,7 @@ MODELS = """
     from pathlib import Path
     import cv2, numpy as np
     from gfpbench.restorers import from_array_function
+    from gfpbench.types import RestorationFailed
 
     HERE = Path(__file__).parent
 
@@ -51,11 +52,24 @@ MODELS = """
             raise Killed
         return blurred(rgb)
 
+    def dying_once(rgb):
+        if (HERE / "kill").exists() and rgb.shape[0] == 64:
+            (HERE / "kill").unlink()
+            from tests.unit.run.worker_threads import Killed
+            raise Killed
+        return blurred(rgb)
+
     def reading(rgb):
         (HERE / f"{rgb[0, 0, 0] % 5}.txt").read_bytes()
         return blurred(rgb)
 
+    def refusing(rgb):
+        if rgb[0, 0, 0] % 8 == 0:
+            raise RestorationFailed("refused")
+        return blurred(rgb)
+
     repeats, dies, reads, slow = map(from_array_function, (repeating, dying, reading, blurred))
+    dies_once, refuses = map(from_array_function, (dying_once, refusing))
 """
 
 MODULES = ("worker_models", "slow_models")
@@ -123,13 +137,18 @@ def threads_for_processes(patch: pytest.MonkeyPatch) -> Iterator[None]:
         if self.thread == threading.get_ident():  # a process sees nothing of what the others open
             note(self, path, flags)
 
-    loading, load = threading.Lock(), parts.load
+    loading, loader = threading.Lock(), worker._Worker._loader
 
-    def load_alone(*given: Any, **named: Any) -> Any:
-        with loading:  # Python's parser is not made for two threads at once
-            return load(*given, **named)
+    def alone(self: Any, module: str) -> Callable[..., Any]:
+        load = loader(self, module)
 
-    patch.setattr(worker, "load", load_alone)
+        def load_alone(*given: Any, **named: Any) -> Any:
+            with loading:  # Python's parser is not made for two threads at once
+                return load(*given, **named)
+
+        return load_alone
+
+    patch.setattr(worker._Worker, "_loader", alone)
     patch.setattr(Opened, "watching", of_this_thread)
     patch.setattr(Opened, "note", note)
     patch.setattr(workers, "ChildProcess", InThread)
