@@ -62,7 +62,9 @@ def _cached(batch: ImageBatch, name: str, make: Callable[[], torch.Tensor]) -> t
 def are_shared_views_of(batch: ImageBatch, levels: torch.Tensor) -> bool:
     """Whether the views of 8-bit values that callers share hold these (B, 3, H, W) uint8 values still."""
     views = _views.get(batch, {})
-    return all(name not in views or torch.equal(views[name], levels.to(views[name].dtype)) for name in ("uint8", "255"))
+    shared = [views[name] for name in ("uint8", "255") if name in views]
+    # One image at a time, so that what it is converted to stays in the cache.
+    return all(torch.equal(one, own.to(one.dtype)) for view in shared for one, own in zip(view, levels, strict=True))
 
 
 def from_uint8(rgb: Bytes) -> torch.Tensor:
@@ -210,7 +212,10 @@ def to_lab(rgb: torch.Tensor) -> torch.Tensor:
 
 def quantized(batch: ImageBatch) -> ImageBatch:
     """The same images with 8-bit values, as they would be saved and read again."""
-    return from_levels(to_uint8(batch), batch.ids)
+    levels = to_uint8(batch)
+    whole = from_levels(levels, batch.ids)
+    _views[whole] = {"uint8": levels}
+    return whole
 
 
 def to_rgb_arrays(batch: ImageBatch) -> list[Bytes]:

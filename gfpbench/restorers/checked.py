@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -61,14 +62,25 @@ def checked(
         otherwise end a run as if it had succeeded; see ``contained`` for what else it may not do.
     """
     returned, failures = attempted(restorer, degraded)
-    failures |= _refused(restorer, degraded, returned)
-    returned = {name: pixels for name, pixels in returned.items() if name not in failures}
-    failures |= _repeated(degraded, returned, seen)
-    kept = [(name, returned[name]) for name in degraded.ids if name in returned and name not in failures]
-    if not kept:
-        return None, failures
-    restored = ImageBatch(torch.stack([pixels for _, pixels in kept]), tuple(name for name, _ in kept))
+    failures |= _outside(returned)
+    good = {name: pixels for name, pixels in returned.items() if name not in failures}
+    if good:
+        answer, given = _batch_of(good), _those(degraded, good)
+        failures |= _refused(restorer, given, answer)
+        sound = [name for name in good if name not in failures]
+        failures |= _repeated(_those(given, sound), _those(answer, sound), seen) if sound else {}
+    kept = [name for name in degraded.ids if name in good and name not in failures]
+    restored = _those(answer, kept) if kept else None
     return restored, {name: failures[name] for name in degraded.ids if name in failures}
+
+
+def _batch_of(images: dict[str, torch.Tensor]) -> ImageBatch:
+    return ImageBatch(torch.stack(list(images.values())), tuple(images))
+
+
+def _those(batch: ImageBatch, names: Collection[str]) -> ImageBatch:
+    """The images of these names, in this order; the batch itself, with its 8-bit values, where that is all of it."""
+    return batch if batch.ids == tuple(names) else select(batch, [batch.ids.index(name) for name in names])
 
 
 def is_opaque(restorer: Restorer) -> bool:
@@ -141,9 +153,10 @@ def attempted(
     if reason is not None:
         return {}, dict.fromkeys(degraded.ids, reason)
     reasons = {name: "no image was returned for it" for name in degraded.ids if name not in answer.ids}
+    whole = given.pixels.shape == degraded.pixels.shape
+    untouched = whole and torch.equal(given.pixels, degraded.pixels)
     for index, name in enumerate(degraded.ids):
-        whole = given.pixels.shape == degraded.pixels.shape
-        if not (whole and torch.equal(given.pixels[index], degraded.pixels[index])):
+        if not (untouched or (whole and torch.equal(given.pixels[index], degraded.pixels[index]))):
             reasons[name] = "overwrote the image it was given: restore into a new tensor"
     # A copy: the restorer may use the same memory for its next answer.
     copied = answer.pixels.detach().to(degraded.pixels.device, copy=True)
@@ -177,9 +190,8 @@ def _broken_contract(answer: object, degraded: ImageBatch) -> str | None:
     return None
 
 
-def _refused(restorer: Restorer, degraded: ImageBatch, returned: dict[str, torch.Tensor]) -> dict[str, str]:
-    """Reasons against single images: their values, that they are their own input, and that they hold no face."""
-    may_copy = _says_identity(restorer)
+def _outside(returned: dict[str, torch.Tensor]) -> dict[str, str]:
+    """Reasons against single images whose values are no values of an image."""
     reasons: dict[str, str] = {}
     for name, pixels in returned.items():
         low, high = torch.aminmax(pixels)  # of NaN both are NaN
@@ -188,14 +200,20 @@ def _refused(restorer: Restorer, degraded: ImageBatch, returned: dict[str, torch
             reasons[name] = f"returned {bad} of {pixels.numel()} values that are NaN or infinite"
         elif not (low >= 0 and high <= 1):
             reasons[name] = f"returned values from {low.item():.4g} to {high.item():.4g}, outside [0, 1]"
-        else:
-            given = degraded.pixels[degraded.ids.index(name)]
-            levels = _levels_apart(pixels, given)
-            empty = why_degenerate(pixels, given)
-            if levels <= UNCHANGED_WITHIN_LEVELS and not may_copy:
-                reasons[name] = f"returned its input unchanged (no value differs by more than {levels} of 255 levels)"
-            elif empty is not None:
-                reasons[name] = empty
+    return reasons
+
+
+def _refused(restorer: Restorer, degraded: ImageBatch, returned: ImageBatch) -> dict[str, str]:
+    """Reasons against single images: that they are their own input, and that they hold no face."""
+    reasons: dict[str, str] = {}
+    apart = _levels_apart(to_uint8(returned), to_uint8(degraded))
+    may_copy = min(apart) <= UNCHANGED_WITHIN_LEVELS and _says_identity(restorer)
+    empty = why_degenerate(returned.pixels, degraded.pixels)
+    for name, levels, why in zip(returned.ids, apart, empty, strict=True):
+        if levels <= UNCHANGED_WITHIN_LEVELS and not may_copy:
+            reasons[name] = f"returned its input unchanged (no value differs by more than {levels} of 255 levels)"
+        elif why is not None:
+            reasons[name] = why
     return reasons
 
 
@@ -206,13 +224,12 @@ def _says_identity(restorer: Restorer) -> bool:
         return False
 
 
-def _repeated(degraded: ImageBatch, returned: dict[str, torch.Tensor], seen: Seen | None) -> dict[str, str]:
+def _repeated(degraded: ImageBatch, returned: ImageBatch, seen: Seen | None) -> dict[str, str]:
     """Reasons against images that were also given for another input, in this batch or in one before."""
     reasons: dict[str, str] = {}
     here: dict[str, tuple[str, str]] = {}
-    for name, pixels in returned.items():
-        restored_hash = _hash(pixels)
-        degraded_hash = _hash(degraded.pixels[degraded.ids.index(name)])
+    hashes = (_hashes(batch) for batch in (returned, degraded))
+    for name, restored_hash, degraded_hash in zip(returned.ids, *hashes, strict=True):
         for earlier in (here, {} if seen is None else seen.images):
             other_hash, other = earlier.get(restored_hash, (degraded_hash, ""))
             if other_hash != degraded_hash and other != name:
@@ -226,15 +243,15 @@ def _repeated(degraded: ImageBatch, returned: dict[str, torch.Tensor], seen: See
     return reasons
 
 
-def _levels_apart(one: torch.Tensor, other: torch.Tensor) -> int:
-    """By how many levels two images differ where they differ most."""
-    a, b = ((255 * pixels).round_() for pixels in (one, other))
-    return int(a.sub_(b).abs_().max())
+def _levels_apart(one: torch.Tensor, other: torch.Tensor) -> list[int]:
+    """By how many levels two (B, 3, H, W) uint8 images differ where they differ most, for each pair."""
+    apart = torch.maximum(one, other).sub_(torch.minimum(one, other))
+    return [int(levels) for levels in apart.flatten(1).amax(1).tolist()]
 
 
-def _hash(pixels: torch.Tensor) -> str:
-    levels = (255 * pixels).round_().to("cpu", torch.uint8).contiguous().numpy()
-    return hashlib.blake2b(levels.data, digest_size=16).hexdigest()
+def _hashes(batch: ImageBatch) -> list[str]:
+    levels = to_uint8(batch).cpu().contiguous().numpy()
+    return [hashlib.blake2b(image.data, digest_size=16).hexdigest() for image in levels]
 
 
 def _line(error: BaseException) -> str:

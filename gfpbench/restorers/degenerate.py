@@ -40,9 +40,11 @@ CLIPPED_SHARE = 0.5
 FAR_LEVELS = 32.0
 """How far that is."""
 
+_LEVEL = 1 / 255
 
-def why_degenerate(restored: torch.Tensor, given: torch.Tensor) -> str | None:
-    """The reason in one line why an image is no restoration of what was given; None where it may be one.
+
+def why_degenerate(restored: torch.Tensor, given: torch.Tensor) -> list[str | None]:
+    """For each image the reason in one line why it is no restoration of what was given; None where it may be one.
 
     Both are compared over blocks: what the degraded image holds on a large scale, its restoration holds as well. So a
     dark or flat image may be restored to one like it, and a noisy flat one to a smooth one.
@@ -55,44 +57,56 @@ def why_degenerate(restored: torch.Tensor, given: torch.Tensor) -> str | None:
     levels away.
 
     Args:
-        restored: (3, H, W) float32 in [0, 1], finite.
-        given: the degraded image, the same shape and range.
+        restored: (B, 3, H, W) float32 in [0, 1], finite.
+        given: the degraded images, the same shape and range.
     """
-    before, after = min(_span_levels(given, blocks) for blocks in BLOCKS), _span_levels(restored, max(BLOCKS))
-    if before >= LEAST_STRUCTURE_LEVELS and after < LEAST_SHARE_KEPT * before:
-        planes = restored.flatten(1)
-        one_colour = float((planes.amax(1) - planes.amin(1)).max()) * 255 <= 1
-        what = "an image of one colour" if one_colour else "a nearly empty image"
-        colour = ", ".join(f"{255 * float(value):.0f}" for value in planes.median(1).values)
-        return (
-            f"returned {what} (mostly {colour} of 255): over large areas it varies by {after:.1f} levels, "
-            f"what it was given by {before:.0f}"
-        )
+    before = torch.stack([_span_levels(given, blocks) for blocks in BLOCKS]).amin(0).tolist()
+    after = _span_levels(restored, max(BLOCKS)).tolist()
+    # Most restorations are far from saturated, and need no look at what they were given.
+    at_an_end = ((restored <= _LEVEL) | (restored >= 1 - _LEVEL)).flatten(1).count_nonzero(1)
+    near_ends = (at_an_end >= CLIPPED_SHARE * restored[0].numel()).tolist()
+    reasons = []
+    for index, spans in enumerate(zip(before, after, strict=True)):
+        reason = _empty(restored[index], *spans)
+        reasons.append(_saturated(restored[index], given[index]) if reason is None and near_ends[index] else reason)
+    return reasons
+
+
+def _empty(restored: torch.Tensor, before: float, after: float) -> str | None:
+    if before < LEAST_STRUCTURE_LEVELS or after >= LEAST_SHARE_KEPT * before:
+        return None
+    planes = restored.flatten(1)
+    one_colour = float((planes.amax(1) - planes.amin(1)).max()) * 255 <= 1
+    what = "an image of one colour" if one_colour else "a nearly empty image"
+    colour = ", ".join(f"{255 * float(value):.0f}" for value in planes.median(1).values)
+    return (
+        f"returned {what} (mostly {colour} of 255): over large areas it varies by {after:.1f} levels, "
+        f"what it was given by {before:.0f}"
+    )
+
+
+def _saturated(restored: torch.Tensor, given: torch.Tensor) -> str | None:
     clipped = _clipped_share(restored, given)
-    if clipped >= CLIPPED_SHARE:
-        return (
-            f"returned a saturated image: {100 * clipped:.0f} % of its values are 0 or 255 and were over "
-            f"{FAR_LEVELS:.0f} levels away from that in what it was given"
-        )
-    return None
+    if clipped < CLIPPED_SHARE:
+        return None
+    return (
+        f"returned a saturated image: {100 * clipped:.0f} % of its values are 0 or 255 and were over "
+        f"{FAR_LEVELS:.0f} levels away from that in what it was given"
+    )
 
 
-def _span_levels(image: torch.Tensor, blocks: int) -> float:
-    means = F.adaptive_avg_pool2d(image.float(), blocks).flatten(1).sort(1).values
+def _span_levels(images: torch.Tensor, blocks: int) -> torch.Tensor:
+    means = F.adaptive_avg_pool2d(images.float(), blocks).flatten(2).sort(2).values
     # The percentiles that torch.quantile interpolates, in a fifth of its time.
-    places = [share * (means.shape[1] - 1) for share in (0.1, 0.9)]
-    low, high = (torch.lerp(means[:, int(at)], means[:, int(at) + 1], at % 1) for at in places)
-    return 255 * float((high - low).max())
+    places = [share * (means.shape[2] - 1) for share in (0.1, 0.9)]
+    low, high = (torch.lerp(means[..., int(at)], means[..., int(at) + 1], at % 1) for at in places)
+    return (high - low).amax(1).double() * 255
 
 
 def _clipped_share(restored: torch.Tensor, given: torch.Tensor) -> float:
-    level, far = 1 / 255, FAR_LEVELS / 255
-    # Most restorations are far from it, and need no look at what they were given.
-    at_an_end = (restored <= level) | (restored >= 1 - level)
-    if int(at_an_end.count_nonzero()) < CLIPPED_SHARE * restored.numel():
-        return 0.0
+    far = FAR_LEVELS / 255
     size = (int(given.shape[1]), int(given.shape[2]))
     around = F.interpolate(F.adaptive_avg_pool2d(given, 16)[None], size=size, mode="nearest")[0]
-    dark = (restored <= level) & (given > far) & (around > far)
-    light = (restored >= 1 - level) & (given < 1 - far) & (around < 1 - far)
+    dark = (restored <= _LEVEL) & (given > far) & (around > far)
+    light = (restored >= 1 - _LEVEL) & (given < 1 - far) & (around < 1 - far)
     return float((dark | light).float().mean())

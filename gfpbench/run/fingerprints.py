@@ -36,11 +36,11 @@ def fingerprints(batch: ImageBatch) -> list[dict[str, Json]]:
         Laplacian of the grey image), ``noise_levels`` (Immerkær's estimate of the standard deviation of its noise)
         and ``thumbnail_rgb`` (8 x 8 area means, R, G, B, row by row, two hexadecimal digits each).
     """
-    greys = images.to_gray_255(batch)[:, 0].to("cpu", torch.int16).numpy()
+    greys = images.to_gray_255(batch)[:, 0].to("cpu", torch.uint8).numpy()
     return [_fingerprint(rgb, grey) for rgb, grey in zip(images.to_rgb_stack(batch), greys, strict=True)]
 
 
-def _fingerprint(rgb: NDArray[np.uint8], grey: NDArray[np.int16]) -> dict[str, Json]:
+def _fingerprint(rgb: NDArray[np.uint8], grey: NDArray[np.uint8]) -> dict[str, Json]:
     """Of one (H, W, 3) image and its (H, W) grey levels. One at a time: its whole numbers stay in the cache."""
     counts = np.stack([_histogram(rgb, channel) for channel in range(3)])
     levels = np.arange(256, dtype=np.float64)
@@ -67,18 +67,20 @@ def _histogram(rgb: NDArray[np.uint8], channel: int) -> NDArray[np.float64]:
     return np.sum(counted, axis=0, dtype=np.float64).reshape(256)
 
 
-def _second_differences(grey: NDArray[np.int16]) -> tuple[float, float]:
+def _second_differences(grey: NDArray[np.uint8]) -> tuple[float, float]:
     """Mean absolute response of (H, W) grey levels to the Laplacian and to Immerkær's kernel; the border is repeated.
 
     The first sums up how sharp an image is. The second is blind to straight edges, so that what it finds is mostly
     noise (Immerkær 1996, "Fast Noise Variance Estimation", Computer Vision and Image Understanding 64).
     """
-    around = np.pad(grey, 1, mode="edge")
-    down = around[:-2] - 2 * around[1:-1] + around[2:]
-    across = around[1:-1, :-2] - 2 * grey + around[1:-1, 2:]
-    laplacian = across + down[:, 1:-1]
-    noise = down[:, :-2] - 2 * down[:, 1:-1] + down[:, 2:]
-    return tuple(float(np.abs(part).sum(dtype=np.int64) / grey.size) for part in (laplacian, noise))  # type: ignore[return-value]
+    laplacian = cv2.Laplacian(grey, cv2.CV_16S, ksize=1, borderType=cv2.BORDER_REPLICATE)
+    noise = cv2.filter2D(grey, cv2.CV_16S, _immerkaer(), borderType=cv2.BORDER_REPLICATE)
+    return cv2.norm(laplacian, cv2.NORM_L1) / grey.size, cv2.norm(noise, cv2.NORM_L1) / grey.size
+
+
+@lru_cache(maxsize=1)
+def _immerkaer() -> NDArray[np.float32]:
+    return np.outer([1, -2, 1], [1, -2, 1]).astype(np.float32)
 
 
 def _thumbnail(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -87,13 +89,19 @@ def _thumbnail(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     tops, bottoms = _areas(height)
     lefts, rights = _areas(width)
     table = rgb.reshape(height, width * 3)
+    reduce, total, kind = cv2.reduce, cv2.REDUCE_SUM, cv2.CV_32S
     bands = [
-        cv2.reduce(table[top:bottom], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+        reduce(table[top:bottom], 0, total, dtype=kind)
         for top, bottom in zip(tops.tolist(), bottoms.tolist(), strict=True)
     ]
-    sums = np.zeros((THUMBNAIL_SIDE, width + 1, 3))
-    np.cumsum(np.reshape(bands, (THUMBNAIL_SIDE, width, 3)), axis=1, out=sums[:, 1:])
-    means = (sums[:, rights] - sums[:, lefts]) / (bottoms - tops)[:, None, None] / (rights - lefts)[:, None]
+    wide = np.reshape(bands, (THUMBNAIL_SIDE, width, 3))
+    if width % THUMBNAIL_SIDE == 0:  # four times as fast as differences of running sums
+        sums = wide.reshape(THUMBNAIL_SIDE, THUMBNAIL_SIDE, -1, 3).sum(2)
+    else:
+        running = np.zeros((THUMBNAIL_SIDE, width + 1, 3), dtype=np.int64)
+        np.cumsum(wide, axis=1, out=running[:, 1:])
+        sums = running[:, rights] - running[:, lefts]
+    means = sums / (bottoms - tops)[:, None, None] / (rights - lefts)[:, None]
     return np.asarray(np.rint(means), dtype=np.uint8)
 
 

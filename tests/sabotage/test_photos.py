@@ -250,7 +250,7 @@ def the_surest_is_the_largest(patch: Patch) -> None:
 
 
 def an_empty_face_is_a_face(patch: Patch) -> None:
-    patch.setattr(sys.modules["gfpbench.restorers.checked"], "why_degenerate", lambda *_: None)
+    patch.setattr(sys.modules["gfpbench.restorers.checked"], "why_degenerate", lambda images, _: [None] * len(images))
 
 
 @pytest.mark.parametrize(

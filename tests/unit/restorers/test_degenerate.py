@@ -8,10 +8,16 @@ import pytest
 import torch
 
 from gfpbench.images import resized
-from gfpbench.restorers.degenerate import why_degenerate
+from gfpbench.restorers import degenerate
 from gfpbench.types import ImageBatch
 
 Change = Callable[[torch.Tensor], torch.Tensor]
+
+
+def why_degenerate(restored: torch.Tensor, given: torch.Tensor) -> str | None:
+    """Of one (3, H, W) image."""
+    (reason,) = degenerate.why_degenerate(restored[None], given[None])
+    return reason
 
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> torch.Tensor:
@@ -103,3 +109,12 @@ def test_an_overexposed_image_may_stay_one(degraded: ImageBatch) -> None:
     for face in degraded.pixels:
         given = (face * 4).clamp(0, 1)
         assert why_degenerate(given, (given + 0.02 * noise(tuple(face.shape))).clamp(0, 1)) is None
+
+
+def test_each_image_of_a_batch_is_judged_for_itself(degraded: ImageBatch) -> None:
+    face = degraded.pixels[0]
+    given = torch.stack([face] * 4)
+    restored = torch.stack([face, torch.zeros_like(face), (face > face.mean()).float(), face / 2])
+    reasons = degenerate.why_degenerate(restored, given)
+    assert [reason is None for reason in reasons] == [True, False, False, True]
+    assert reasons == [why_degenerate(one, face) for one in restored]
