@@ -47,9 +47,9 @@ REGISTERED = 4
 def flat_outputs(reference: ImageBatch, candidate: ImageBatch) -> list[Finding]:
     """Outputs that are of one colour, nearly empty or saturated where the reference's are not."""
     found = []
+    empty = why_degenerate(candidate.pixels, reference.pixels)
     for place, name in enumerate(reference.ids):
-        one, other = reference.pixels[place], candidate.pixels[place]
-        why = _one_colour(one, other) or why_degenerate(other, one)
+        why = _one_colour(reference.pixels[place], candidate.pixels[place]) or empty[place]
         if why is not None:
             found.append((name, why))
     if not found:
