@@ -3,8 +3,11 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import pytest
 
@@ -40,3 +43,25 @@ def _large_files_do_not_stay(tmp_path_factory: pytest.TempPathFactory) -> Iterat
         for path in folder.rglob("*"):
             if path.is_file() and not path.is_symlink() and path.stat().st_blocks * 512 > LARGE_FILE:
                 path.unlink()
+
+
+@pytest.fixture(scope="session")
+def preloaded() -> Iterator[Any]:
+    """The interpreter that has imported torch, for programs that do; it starts when the first of them does."""
+    from tests.preloaded import Preloaded
+
+    with tempfile.TemporaryDirectory(prefix="gfpbench-", ignore_cleanup_errors=True) as folder:
+        interpreter = Preloaded(Path(folder))
+        yield interpreter
+        interpreter.end()
+
+
+@pytest.fixture
+def forked_sessions(pytester: pytest.Pytester, preloaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test uses it, the processes that ``pytester`` starts are forks of the preloaded interpreter."""
+    popen = pytester.popen
+
+    def through_it(words: Sequence[str], *streams: Any, **options: Any) -> Popen[Any]:
+        return popen(preloaded.words([str(word) for word in words]), *streams, **options)
+
+    monkeypatch.setattr(pytester, "popen", through_it)

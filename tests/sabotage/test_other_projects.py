@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("forked_sessions")
 PATCH = "import gfpbench.plugin as plugin\nfrom gfpbench.plugin import options, ours, short_names\n"
 OWN_FIXTURE = (
     "import pytest\n\n@pytest.fixture\ndef restoration():\n    return 'theirs'\n\n"

@@ -163,6 +163,7 @@ def test_inputs_without_a_truth_are_compared_and_nothing_is_said_of_quality(proj
     assert isinstance(refused.exception, BadInput)
 
 
+@pytest.mark.usefixtures("forked_sessions")
 def test_the_fixture_of_the_template(pytester: pytest.Pytester) -> None:
     template = (Path(__file__).parents[3] / "docs/templates/test_parity.py").read_text()
     start, end = template.index("REFERENCE ="), template.index("\n\n\n@pytest")

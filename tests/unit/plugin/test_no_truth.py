@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.run import no_truth_laws
 
+pytestmark = pytest.mark.usefixtures("forked_sessions")
 USES_A_RESULT = """
     def test_gate(gfpbench_comparison, gfpbench_result, gfpbench_input):
         assert gfpbench_comparison.passed

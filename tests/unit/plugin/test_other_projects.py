@@ -16,6 +16,7 @@ from gfpbench.plugin.options import SETTINGS
 from gfpbench.plugin.short_names import SHORT_NAMES
 from gfpbench.types import BadInput, Case
 
+pytestmark = pytest.mark.usefixtures("forked_sessions")
 QUICK = ("-p", "no:cacheprovider")
 GATE = """
     def test_gate(restoration, comparison):

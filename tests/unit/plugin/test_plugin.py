@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("forked_sessions")
 SMALL = ("--limit", "2", "--device", "cpu", "-p", "no:cacheprovider")
 
 USES_A_RESULT = """
@@ -144,7 +145,10 @@ def test_a_missing_asset_skips_or_fails(pytester: pytest.Pytester, monkeypatch: 
     assert strict.ret == 1
 
 
-def test_a_project_that_does_not_use_it_pays_nothing(pytester: pytest.Pytester) -> None:
+def test_a_project_that_does_not_use_it_pays_nothing(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "0")  # so that it gets an interpreter of its own
     pytester.makepyfile(
         """
         import sys

@@ -66,6 +66,7 @@ def figures(junit: Path) -> dict[str, dict[str, str]]:
     }
 
 
+@pytest.mark.usefixtures("forked_sessions")
 def test_two_workers_leave_the_bytes_of_one_process(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
     pytester.makepyfile(mine=BLUR)
@@ -88,6 +89,7 @@ def test_two_workers_leave_the_bytes_of_one_process(pytester: pytest.Pytester) -
     many.stdout.fnmatch_lines(["*= gfpbench =*", "same as the baseline: 3 cases"])
 
 
+@pytest.mark.usefixtures("forked_sessions")
 def test_workers_that_make_baselines_make_each_once(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_one(comparison):\n    assert comparison.passed\n\n\ntest_two = test_one\n")
     outcome = pytester.runpytest_subprocess(*OPTIONS, "--restorer", "bicubic", "-n", "2", "--baseline-update")

@@ -1,0 +1,212 @@
+"""The preloaded interpreter: imports what is heavy once, and forks itself for each program that a launcher hands over.
+
+Run as ``python server.py SOCKET ALIKE MODULES``. It has one thread and touches no device, so that a fork of it is what
+a fresh interpreter would be after the same imports. It ends when its standard input does, and ends what it started.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import contextlib
+import ctypes
+import fcntl
+import gc
+import importlib
+import importlib.machinery
+import io
+import json
+import os
+import random
+import runpy
+import select
+import signal
+import socket
+import sys
+import tempfile
+import types
+from pathlib import Path
+from typing import Any
+
+import launcher  # type: ignore[import-not-found]  # beside this file, which is a program
+
+KEPT: dict[str, types.ModuleType] = {}
+"""Modules that were imported before the fork, and stay as they are until its end."""
+HIGH = 512
+"""Where descriptors wait while those that a program expects are put in their places."""
+
+
+class Program:
+    """One that was forked: its process, and the connection to the launcher that stands for it."""
+
+    def __init__(self, pid: int, connection: socket.socket) -> None:
+        self.pid = pid
+        self.handle = os.pidfd_open(pid)
+        self.connection = connection
+        self.ended = False
+
+    def tell(self) -> None:
+        """It has ended: say how. Its process group stays known by it until the launcher has ended too."""
+        result = os.waitid(os.P_PIDFD, self.handle, os.WEXITED | os.WNOWAIT)
+        assert result is not None
+        killed = result.si_code != os.CLD_EXITED
+        self.ended = True
+        with contextlib.suppress(OSError):
+            self.connection.sendall(b"%d" % (result.si_status & 0x7F if killed else result.si_status << 8))
+            self.connection.shutdown(socket.SHUT_WR)
+
+    def hear(self) -> bool:
+        """A signal to pass on; where the launcher has ended, so does the whole process group, and False is returned."""
+        with contextlib.suppress(OSError):
+            if said := self.connection.recv(3):
+                if not self.ended:
+                    os.kill(self.pid, int(said))
+                return True
+        self.kill()
+        os.waitpid(self.pid, 0)
+        self.close()
+        return False
+
+    def kill(self) -> None:
+        """The process, and its group; it has not been waited for, so that both numbers are still its own."""
+        for ended in (os.kill, os.killpg):
+            with contextlib.suppress(ProcessLookupError):
+                ended(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        os.close(self.handle)
+        self.connection.close()
+
+
+def received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    head, files, _, _ = socket.recv_fds(connection, 10, 64)
+    left, line = int(head), b""
+    while left - len(line) > 0:
+        piece = connection.recv(left - len(line))
+        if not piece:
+            raise ConnectionResetError
+        line += piece
+    return json.loads(line), files
+
+
+def serve(listener: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Fork for each request. Returns None when the owner has ended, and in each fork the request that it is for."""
+    programs: dict[int, Program] = {}
+    while True:
+        waiting = [program.handle for program in programs.values() if not program.ended]
+        talking = {program.connection.fileno(): program for program in programs.values()}
+        everything: list[Any] = [0, listener, *waiting, *talking]
+        ready, _, _ = select.select(everything, [], [])
+        if 0 in ready:
+            for program in programs.values():
+                program.kill()
+            return None
+        for number in ready:
+            if number in programs and not programs[number].ended:
+                programs[number].tell()
+            elif number in talking and not talking[number].hear():
+                programs = {handle: program for handle, program in programs.items() if program is not talking[number]}
+        if listener in ready:
+            connection, _ = listener.accept()
+            try:
+                request, files = received(connection)
+            except (OSError, ValueError):  # the launcher was killed meanwhile
+                connection.close()
+                continue
+            pid = os.fork()
+            if not pid:
+                os.setsid()
+                for program in programs.values():
+                    program.close()
+                connection.close()
+                listener.close()
+                return request, files
+            for number in files:
+                os.close(number)
+            program = Program(pid, connection)
+            programs[program.handle] = program
+
+
+def become(request: dict[str, Any], files: list[int], path: list[str]) -> None:
+    """In the fork: be a process that was started with this environment, folder, words and open files."""
+    here, *given = [_moved_up(number) for number in files]
+    os.fchdir(here)
+    os.close(here)
+    for number, wanted in zip(given, request["files"], strict=True):
+        os.dup2(number, wanted)
+        os.close(number)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.write_through:
+        sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
+    folders = os.environ.get("PYTHONPATH", "")
+    added = [os.path.abspath(folder) for folder in folders.split(os.pathsep)] if folders else []  # noqa: PTH100
+    sys.path[:] = dict.fromkeys([*added, *path])
+    sys.path.insert(0, os.getcwd() if request["how"] == "-m" else "")  # noqa: PTH109
+    importlib.invalidate_caches()
+    sys.orig_argv[:] = [sys.orig_argv[0], *request["words"]]
+    sys.argv[:] = [request["how"], *request["rest"]]
+    for name in ("launcher", "__main__"):
+        del sys.modules[name]
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    vars(main).update(__annotations__={}, __builtins__=builtins, __loader__=importlib.machinery.BuiltinImporter)
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "on_exit"):  # past the destructors of what was loaded before the fork: a quarter of a second
+        libc.on_exit(libc._exit, None)
+    tempfile.tempdir = None
+    random.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+
+
+def _moved_up(number: int) -> int:
+    new = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, HIGH)
+    os.close(number)
+    return new
+
+
+def forget() -> None:
+    """What was imported before the fork is not taken apart, object by object, at the end of each: half a second."""
+    for name in KEPT:
+        sys.modules.pop(name, None)
+
+
+def start() -> tuple[dict[str, Any], list[int], list[str]]:
+    """Import, say what is alike, and serve; returns in the forks only."""
+    address, alike, modules = sys.argv[1:]
+    atexit.register(forget)  # what is registered first is called last
+    path = sys.path[1:]  # without the folder of this file
+    state, environment = launcher.state(os.environ), dict(os.environ)
+    for name in modules.split(","):
+        importlib.import_module(name)
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        sys.exit("not preloaded: an import has started a thread")
+    KEPT.update(item for item in sys.modules.items() if item[0].partition(".")[0] not in sys.stdlib_module_names)
+    del KEPT["launcher"], KEPT["__main__"]
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(KEPT))
+    names = sorted({name.partition(".")[0] for name in sys.modules} - {"__main__", "launcher"})
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen(16)
+    Path(alike).write_text(json.dumps({"state": state, "modules": names}))
+    gc.collect()
+    gc.freeze()
+    print("ready", flush=True)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    forked = serve(listener)
+    if forked is None:
+        os._exit(0)
+    request, files = forked
+    request["environment"] |= {key: value for key, value in os.environ.items() if environment.get(key) != value}
+    return request, files, path
+
+
+if __name__ == "__main__":
+    REQUEST, FILES, BASE = start()
+    become(REQUEST, FILES, BASE)
+    if REQUEST["how"] == "-m":
+        runpy._run_module_as_main(REQUEST["what"])  # type: ignore[attr-defined]  # what -m calls
+    else:
+        exec(compile(REQUEST["what"], "<string>", "exec"), vars(sys.modules["__main__"]))

@@ -1,0 +1,219 @@
+"""A program in a fork of the preloaded interpreter is what it is in one of its own, or it gets one of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.preloaded import Preloaded
+
+TOLD = """
+import cv2, numpy, json, os, signal, sys, threading
+print(json.dumps({
+    "argv": sys.argv, "orig_argv": sys.orig_argv, "path": sys.path, "flags": str(sys.flags), "main": __name__,
+    "executable": sys.executable, "prefix": sys.prefix, "folder": os.getcwd(), "environment": dict(os.environ),
+    "stdin": sys.stdin.read(), "names": sorted(set(vars(sys.modules["__main__"])) - {"__cached__"}),
+    "streams": [str((s.name, s.mode, s.encoding, s.errors, s.line_buffering, s.write_through, s.isatty()))
+                for s in (sys.stdin, sys.stdout, sys.stderr)],
+    "signals": [str(signal.getsignal(n)) for n in signal.valid_signals() if n not in (32, 33)],
+    "blocked": str(signal.pthread_sigmask(signal.SIG_BLOCK, ())), "threads": len(os.listdir("/proc/self/task")),
+    "files": sorted(int(n) for n in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{n}")),
+    "main_thread": threading.current_thread() is threading.main_thread(),
+    "tests": sorted(n for n in sys.modules if n.split(".")[0] in ("gfpbench", "tests", "launcher", "server")),
+    "extra": os.read(int(os.environ["EXTRA"]), 9).decode() if "EXTRA" in os.environ else "",
+}))
+print("to the other stream", file=sys.stderr)
+"""
+PID = "import os, sys; print(os.getpid(), file=sys.__stdout__)"
+ENDINGS = {
+    "fine": "print('fine')",
+    "status": "import sys; sys.exit(3)",
+    "words": "import sys; sys.exit('some words')",
+    "none": "raise SystemExit",
+    "error": "raise ValueError('wrong')",
+    "at_once": "import os; print('lost'); os._exit(5)",
+    "of_libc": "import ctypes; ctypes.CDLL(None).exit(6)",
+    "killed": "import os; os.kill(os.getpid(), 9)",
+    "terminated": "import os; os.kill(os.getpid(), 15)",
+    "ctrl_c": "raise KeyboardInterrupt",
+    "ctrl_c_sent": "import os, time; os.kill(os.getpid(), 2); time.sleep(60)",
+    "full": "import os, sys; os.dup2(os.open('/dev/full', os.O_WRONLY), 1); print('x')",
+    "pipe": "import os; r, w = os.pipe(); os.close(r); os.write(w, b'x')",
+    "exec": "import os; os.execv('/bin/sh', ['sh', '-c', 'echo from a shell; exit 4'])",
+    "thread": "import threading, time; threading.Thread(target=lambda: (time.sleep(0.2), print('after'))).start()",
+    "at_exit": "import atexit; [atexit.register(print, word) for word in 'ab']; 1 / 0",
+    "a_fork": "import os; pid = os.fork(); pid or os._exit(7); print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))",
+    "a_process": "import subprocess, sys; print(subprocess.run([sys.executable, '-c', 'print(1)'], check=True))",
+    "spawned": "import multiprocessing as m; p = m.get_context('spawn').Process(target=print, args=('s',)); p.start(); "
+    "p.join(); print(p.exitcode)",
+}
+
+
+@pytest.fixture(scope="module")
+def light() -> Iterator[Preloaded]:
+    with tempfile.TemporaryDirectory() as folder:
+        interpreter = Preloaded(Path(folder), ("cv2", "numpy"))
+        yield interpreter
+        interpreter.end()
+
+
+def both(light: Preloaded, words: Sequence[str], **how: Any) -> list[subprocess.CompletedProcess[str]]:
+    given = {"capture_output": True, "text": True, "timeout": 60, "check": False, "input": "typed", **how}
+    return [subprocess.run(command, **given) for command in (words, light.words(words))]
+
+
+@pytest.mark.parametrize("way", ["-c", "-m", "-mjoined"])
+def test_a_program_finds_what_it_would_find(
+    light: Preloaded, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "program.py").write_text(TOLD)
+    (tmp_path / "some").mkdir()
+    monkeypatch.setenv("PYTHONPATH", f"some:{tmp_path / 'other'}:some")
+    monkeypatch.setenv("THEIRS", "é\n=")
+    monkeypatch.delenv("HOME", raising=False)
+    start = {"-c": ("-c", TOLD), "-m": ("-m", "program"), "-mjoined": ("-mprogram",)}[way]
+    found = []
+    for words in ((sys.executable, *start, "a", "-b", "--c"), light.words((sys.executable, *start, "a", "-b", "--c"))):
+        reading, writing = os.pipe()
+        os.write(writing, b"extra")
+        os.close(writing)
+        environment = {**os.environ, "EXTRA": str(reading)}
+        done = subprocess.run(
+            words, cwd=tmp_path, env=environment, pass_fds=(reading,), input="typed", capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        os.close(reading)
+        assert done.stderr == "to the other stream\n"
+        told = json.loads(done.stdout)
+        del told["environment"]["EXTRA"]
+        told["files"] = [number for number in told["files"] if number != reading]
+        found.append(told)
+    assert found[0]["extra"] == "extra"
+    assert found[1] == found[0]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_it_ends_as_it_would_end(light: Preloaded, ending: str) -> None:
+    alone, forked = both(light, (sys.executable, "-c", ENDINGS[ending]))
+    assert forked.returncode == alone.returncode
+    assert forked.stdout == alone.stdout
+    assert forked.stderr.splitlines()[-1:] == alone.stderr.splitlines()[-1:]
+
+
+def own_process(words: Sequence[str], **how: Any) -> bool:
+    """Whether the program has the process that was started for it."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, **how) as process:
+        out, _ = process.communicate(timeout=60)
+    return int(out) == process.pid
+
+
+def test_it_is_forked(light: Preloaded) -> None:
+    assert not own_process(light.words((sys.executable, "-c", PID)))
+    assert light.words(("/bin/true", "-c", PID)) == ["/bin/true", "-c", PID]
+
+
+@pytest.mark.parametrize(
+    "name", ["PYTHONHASHSEED", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "LC_ALL", "MALLOC_ARENA_MAX"]
+)
+def test_a_variable_that_acts_at_the_start_gets_its_own_process(light: Preloaded, name: str) -> None:
+    value = "C" if name == "LC_ALL" else "3"
+    assert own_process(light.words((sys.executable, "-c", PID)), env={**os.environ, name: value})
+
+
+@pytest.mark.parametrize("options", [("-P",), ("-O",), ("-X", "utf8"), ("-u",)])
+def test_an_option_of_the_interpreter_gets_its_own_process(light: Preloaded, options: tuple[str, ...]) -> None:
+    assert own_process(light.words((sys.executable, *options, "-c", PID)))
+
+
+@pytest.mark.parametrize("name", ["cv2.py", "json/__init__.py", "sitecustomize.py"])
+def test_a_module_that_hides_another_gets_its_own_process(light: Preloaded, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    words = light.words((sys.executable, "-c", PID))
+    assert own_process(words, cwd=tmp_path)
+    assert own_process(words, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+
+
+def test_other_limits_get_their_own_process(light: Preloaded) -> None:
+    words = light.words((sys.executable, "-c", PID))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    assert own_process(["sh", "-c", 'ulimit -f 1000000; exec "$@"', "sh", *words])
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == limit
+    assert own_process(words, umask=0o777)
+
+
+def test_signals_reach_it(light: Preloaded) -> None:
+    program = """
+import signal, time
+signal.signal(signal.SIGTERM, lambda number, _: (print(number), exit(9)))
+print("ready", flush=True)
+while True: time.sleep(60)
+"""
+    for number, code, said in ((signal.SIGTERM, 9, "15"), (signal.SIGHUP, -1, ""), (signal.SIGINT, None, "")):
+        codes = []
+        for words in ((sys.executable, "-c", program), light.words((sys.executable, "-c", program))):
+            with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "ready\n"
+                process.send_signal(number)
+                assert process.communicate(timeout=60)[0].strip() == said
+                codes.append(process.returncode)
+        assert codes[0] == codes[1]
+        assert code is None or code == codes[0]
+
+
+TWO = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdout=subprocess.DEVNULL)
+print(os.getpid(), child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has waited for yet has."""
+    for _ in range(600):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("killed", ["launcher", "owner", "interpreter"])
+def test_nothing_outlives_what_it_belongs_to(killed: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        interpreter = Preloaded(Path(folder), ("json",))
+        words = interpreter.words((sys.executable, "-c", TWO))
+        server = interpreter._process
+        assert server is not None
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as launcher:
+            assert launcher.stdout is not None
+            program, child = map(int, launcher.stdout.readline().split())
+            assert program != launcher.pid
+            if killed == "launcher":
+                launcher.kill()
+            elif killed == "owner":
+                assert server.stdin is not None
+                server.stdin.close()  # as the kernel does where the owner has been killed
+            else:
+                os.kill(program, signal.SIGTERM)
+            assert gone(program)
+            assert launcher.wait(timeout=60) == (-signal.SIGTERM if killed == "interpreter" else -signal.SIGKILL)
+            assert gone(child)
+        interpreter.end()
+        assert server.returncode == 0
