@@ -75,13 +75,13 @@ class Remote:
     """
 
     def __init__(self, url: str) -> None:
-        _refuse_secrets(url)
+        refuse_secrets(url)
         self.url = url
         self._http = is_http(url)
         self._system: Any = None
         self._path = ""
         if not self._http and not offline():
-            self._system, self._path = _opened(url)
+            self._system, self._path = opened(url)
             self._system.invalidate_cache()
 
     def files(self) -> Iterator[RemoteFile]:
@@ -204,7 +204,8 @@ def _part_of(note: Path, *, locked: bool) -> Iterator[Path]:
         yield note.with_suffix(".part")
 
 
-def _refuse_secrets(url: str) -> None:
+def refuse_secrets(url: str) -> None:
+    """Raises BadInput for an address with a password or signature in it, and for what is none."""
     for part in url.split("::"):
         try:
             split = urlsplit(part)
@@ -218,7 +219,8 @@ def _refuse_secrets(url: str) -> None:
             )
 
 
-def _opened(url: str) -> tuple[Any, str]:
+def opened(url: str) -> tuple[Any, str]:
+    """The file system of an address, and what it calls the place. Raises as ``Remote``."""
     try:
         import fsspec
     except ImportError as error:

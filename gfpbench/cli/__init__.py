@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from gfpbench.cli import degrade, judge, look, measure, searching, whole_photos
 from gfpbench.cli import parity as alike
@@ -54,6 +56,7 @@ def _stoppable(name: str, verb: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(verb)
     def run(*arguments: object, **options: object) -> None:
+        _refuse_addresses(name, options)
         try:
             verb(*arguments, **options)
         except BaseException as error:
@@ -65,6 +68,15 @@ def _stoppable(name: str, verb: Callable[..., None]) -> Callable[..., None]:
             raise Stopped(f"stopped{kept}") from error
 
     return run
+
+
+def _refuse_addresses(name: str, options: Mapping[str, object]) -> None:
+    """Raises BadInput where an address was given for a path: its folder would be made here, under the name ``s3:``."""
+    for value in options.values():
+        if isinstance(value, Path) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(value)):
+            from gfpbench.types import BadInput
+
+            raise BadInput(f"{name}: {value}: takes no address here; give a path on this machine")
 
 
 def _follows_ctrl_c(error: BaseException) -> bool:

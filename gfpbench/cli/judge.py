@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gfpbench.cli.app import AsJson, MaxUnreadable, print_table, result_file, say
+from gfpbench.cli.places import fetched, fetched_with_images, leaves_report, report_place
 
 if TYPE_CHECKING:
     from gfpbench.types import Result
@@ -23,9 +24,18 @@ class AnotherFile(StrEnum):
     judge = "judge"
 
 
+@leaves_report("to")
 def report_(
-    results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold one.")],
-    to: Annotated[Path, typer.Option(help="Folder for the new report.")] = Path("report"),
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            parser=fetched_with_images,
+            help="results.json files, or folders that hold one; paths or addresses.",
+        ),
+    ],
+    to: Annotated[
+        Path, typer.Option(parser=report_place, metavar="<path>", help="Folder or address for the new report.")
+    ] = Path("report"),
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a summary as markdown instead.")] = False,
     unless_same: Annotated[
         bool, typer.Option("--unless-same", help="With --markdown: nothing where all is as its baseline.")
@@ -68,11 +78,29 @@ def report_(
     say(*reports.terminal_lines(read, page))
 
 
+@leaves_report("report")
 def compare(
-    result: Annotated[Path, typer.Argument(help="A results.json, or a folder that holds one.")],
-    baseline: Annotated[Path, typer.Argument(help="A baseline, another results.json, or a folder of either.")],
+    result: Annotated[
+        Path,
+        typer.Argument(
+            parser=fetched_with_images,
+            help="A results.json, or a folder that holds one; path or address.",
+        ),
+    ],
+    baseline: Annotated[
+        Path,
+        typer.Argument(
+            parser=fetched_with_images,
+            help="A baseline, another results.json, or a folder of either.",
+        ),
+    ],
     report: Annotated[
-        Path | None, typer.Option(help="Folder for a page with the verdicts and the worst images.")
+        Path | None,
+        typer.Option(
+            parser=report_place,
+            metavar="<path>",
+            help="Folder or address for a page with the verdicts and the worst images.",
+        ),
     ] = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="A case that only the baseline holds is listed and does not fail.")
@@ -225,7 +253,9 @@ def _named_files(runs: Iterable[str]) -> list[tuple[str, Path]]:
     found: list[tuple[str, Path]] = []
     for text in runs:
         name, given, path = text.rpartition("=") if not Path(text).exists() else ("", "", text)
-        files = _files_in(Path(path))
+        if "://" in name:  # the = is of the address
+            name, given, path = "", "", text
+        files = _files_in(fetched(path))
         if given and len(files) > 1:
             raise BadInput(f"{text}: {path} holds {len(files)} runs, which one name cannot tell apart")
         found += [(name or file.parent.absolute().name, file) for file in files]
@@ -240,9 +270,18 @@ def _files_in(path: Path) -> list[Path]:
     return inside if inside and not (path / "results.json").exists() else [result_file(path)]
 
 
+@leaves_report("to")
 def claims_(
-    results: Annotated[list[Path] | None, typer.Argument(help="results.json files, or folders that hold one.")] = None,
-    to: Annotated[Path, typer.Option(help="Folder for claims.html.")] = Path("report"),
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            parser=fetched,
+            help="results.json files, or folders that hold one; paths or addresses.",
+        ),
+    ] = None,
+    to: Annotated[
+        Path, typer.Option(parser=report_place, metavar="<path>", help="Folder or address for claims.html.")
+    ] = Path("report"),
     as_json: AsJson = False,
 ) -> None:
     """Check published tables and claims against stored results: held, failed or open. Exit code 1 if one failed."""

@@ -22,6 +22,7 @@ from gfpbench.cli.app import (
     say,
     spread,
 )
+from gfpbench.cli.places import fetched_whole, leaves_report, report_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,17 @@ if TYPE_CHECKING:
     from gfpbench.types import Result
 
 
+Report = Annotated[
+    Path,
+    typer.Option(
+        parser=report_place,
+        metavar="<path>",
+        help="Folder, or address such as s3://bucket/report, for index.html, junit.xml and results.json.",
+    ),
+]
+
+
+@leaves_report("report")
 def run(
     restorer: Annotated[
         list[str] | None, typer.Option(help="Restorer to test, `gfpbench list restorers`; repeatable. [default: nano]")
@@ -92,7 +104,7 @@ def run(
             "`all` also keeps every degraded image.",
         ),
     ] = "24",
-    report: Annotated[Path, typer.Option(help="Folder for index.html, junit.xml and results.json.")] = Path("report"),
+    report: Report = Path("report"),
     as_json: AsJson = False,
 ) -> None:
     """Degrade, restore and measure, then write the report. Exit code 1 if a restoration failed or a face cannot be
@@ -186,10 +198,16 @@ def run(
     _reported(results, report, as_json=as_json, max_unreadable=max_unreadable)
 
 
+@leaves_report("report")
 def merge(
-    paths: Annotated[list[Path], typer.Argument(metavar="PART...", help="Folders that `run --shard K/N` wrote.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            parser=fetched_whole, metavar="PART...", help="Folders that `run --shard K/N` wrote, or their addresses."
+        ),
+    ],
     max_unreadable: MaxUnreadable = 0.0,
-    report: Annotated[Path, typer.Option(help="Folder for index.html, junit.xml and results.json.")] = Path("report"),
+    report: Report = Path("report"),
     as_json: AsJson = False,
 ) -> None:
     """Join the parts of one run that was measured in shards. The results are those of one run, byte for byte.

@@ -199,7 +199,7 @@ def test_offline_what_is_here_is_used_and_what_is_not_is_named(
     faces.load("memory://x.zip")
     monkeypatch.setenv("GFPBENCH_OFFLINE", "1")
     memory.store.clear()
-    monkeypatch.setattr(remote, "_opened", None)  # nobody is asked
+    monkeypatch.setattr(remote, "opened", None)  # nobody is asked
     found = faces.load("memory://set")
     assert found.ids() == ("a", "b")
     assert found.load("a").sha256 == online
