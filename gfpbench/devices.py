@@ -26,9 +26,8 @@ def resolve(device: str) -> str:
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    refuse_unknown(device)
     kind, _, index = device.partition(":")
-    if kind not in _COUNTED or (":" in device and not index.isdigit()):
-        raise BadInput(f"no device {device!r}: here are {_listed()}")
     count = _COUNTED[kind]()
     if not count:
         raise BadInput(f"device {device!r} was asked for, but {_lacking(kind)}; here are {_listed()}")
@@ -39,6 +38,13 @@ def resolve(device: str) -> str:
 
         return str(torch_device(int(index or 0)))
     return device
+
+
+def refuse_unknown(device: str) -> None:
+    """Raise BadInput for what is no form of a device, on this machine or any other."""
+    kind, colon, index = device.partition(":")
+    if device != "auto" and (kind not in _COUNTED or (colon and not index.isdigit())):
+        raise BadInput(f"no device {device!r}: here are {_listed()}")
 
 
 def one_of(device: str, number: int, gpus: int) -> str:

@@ -36,15 +36,31 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
         BadInput: for an unknown name, a folder without images, or a size or count out of range.
         AssetMissing: where the set has to be fetched first.
     """
-    if size_px is not None and not MINIMUM_SIZE_PX <= whole("size_px", size_px) <= MAXIMUM_SIZE_PX:
-        raise BadInput(f"faces come in sizes from {MINIMUM_SIZE_PX} to {MAXIMUM_SIZE_PX} px, not {size_px}")
-    if draws is not None and not 1 <= whole("draws", draws) <= MAXIMUM_DRAWS:
-        raise BadInput(f"a face is drawn 1 to {MAXIMUM_DRAWS} times, not {draws}")
+    refuse_numbers(size_px, draws)
     faces = _open(name_or_path, size_px)
     count = draws if draws is not None else faces.default_draws if isinstance(faces, DrawnOften) else 1
     if count == 1:
         return faces
     return Draws(faces, count)
+
+
+def refuse_numbers(size_px: int | None, draws: int | None) -> None:
+    """Raise BadInput for a size or a count of draws out of range."""
+    if size_px is not None and not MINIMUM_SIZE_PX <= whole("size_px", size_px) <= MAXIMUM_SIZE_PX:
+        raise BadInput(f"faces come in sizes from {MINIMUM_SIZE_PX} to {MAXIMUM_SIZE_PX} px, not {size_px}")
+    if draws is not None and not 1 <= whole("draws", draws) <= MAXIMUM_DRAWS:
+        raise BadInput(f"a face is drawn 1 to {MAXIMUM_DRAWS} times, not {draws}")
+
+
+def refuse_unknown(name_or_path: str) -> None:
+    """Raise BadInput, with near names, for what is neither a set's name nor anything that could be opened."""
+    from gfpbench.decode.containers import kind_of
+
+    name, set_name, colon = name_or_path.partition("?")[0], *name_or_path.partition(":")[:2]
+    known = name_or_path in FACES or name == "random-face" or (colon and set_name in placed())
+    if not known and "://" not in name and "::" not in name and kind_of(name) is None and not _exists(name_or_path):
+        also = "the path of an existing folder of images works too, or of an archive of them"
+        raise unknown("face set", name_or_path[:200], FACES, also=also)
 
 
 def _open(name_or_path: str, size_px: int | None) -> FaceSet:
@@ -70,9 +86,7 @@ def _open(name_or_path: str, size_px: int | None) -> FaceSet:
         from gfpbench.faces.archive import Archive
 
         return Archive(archive, size_px, name=name_or_path)
-    if not _exists(name_or_path):
-        also = "the path of an existing folder of images works too, or of an archive of them"
-        raise unknown("face set", name_or_path[:200], FACES, also=also)
+    refuse_unknown(name_or_path)
     from gfpbench.faces.folder import Folder
 
     return Folder(Path(name_or_path).expanduser(), size_px, name=name_or_path)

@@ -29,6 +29,13 @@ from gfpbench.plugin.fixtures import (
     gfpbench_speed,
     gfpbench_truth,
 )
+from gfpbench.plugin.named import (
+    USELESS_LIMIT,
+    has_useless_limit,
+    pytest_collection_finish,
+    pytest_runtestloop,
+    pytest_xdist_node_collection_finished,
+)
 from gfpbench.plugin.options import add_short_options, is_given, pytest_addoption, pytest_sessionstart, value_of
 from gfpbench.plugin.ours import (
     RESULT,
@@ -59,7 +66,10 @@ __all__ = [
     "gfpbench_speed",
     "gfpbench_truth",
     "pytest_addoption",
+    "pytest_collection_finish",
+    "pytest_runtestloop",
     "pytest_sessionstart",
+    "pytest_xdist_node_collection_finished",
 ]
 
 FINISHED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -106,13 +116,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """One line for each short name that another plugin defines, where gfpbench is used at all."""
+    """What is not as somebody may expect: short names that another plugin defines, where gfpbench is used at all, and
+    a limit on time that has no effect."""
     taken = sorted(config.stash.get(TAKEN, ()))
+    useless = [f"gfpbench: gfpbench_seconds_per_image {USELESS_LIMIT}"] if has_useless_limit(config) else []
     if not taken or not is_given(config):
-        return []
+        return useless
     return [
+        *useless,
         f"gfpbench: another plugin or a conftest has an option {' and '.join(taken)} of its own here; write "
-        f"{', '.join(name.replace('--', '--gfpbench-', 1) for name in taken)}"
+        f"{', '.join(name.replace('--', '--gfpbench-', 1) for name in taken)}",
     ]
 
 

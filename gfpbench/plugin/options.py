@@ -276,7 +276,8 @@ def is_configured(config: pytest.Config, name: str) -> bool:
 
 def is_given(config: pytest.Config) -> bool:
     """Whether the command line or the configuration file says anything to gfpbench."""
-    if any(getattr(config.option, setting.key, None) for setting in SETTINGS.values()):
+    given = (getattr(config.option, setting.key, None) for setting in SETTINGS.values())
+    if any(value is not None and value is not False for value in given):  # a limit of 0 is given
         return True
     stored = (_stored(config, setting) for setting in SETTINGS.values())
     return any(value not in (None, False) for value in stored) or bool(config.getini(MARKERS_KEY))

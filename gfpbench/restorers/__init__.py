@@ -77,24 +77,32 @@ def load(spec: str, *, device: str = "cpu") -> Restorer:
         AssetMissing: where weights have to be fetched first.
     """
     device = device if device.startswith("privateuseone") else devices.resolve(device)
+    refuse_unknown(spec)
     scheme, colon, argument = spec.partition(":")
     forms = {form.partition(":")[0]: form for form in SCHEMES}
     if colon and scheme in forms:
-        if not argument:
-            raise BadInput(f"restorer {spec!r} lacks its argument: write {forms[scheme]}")
         factory = attribute_of("restorer", forms[scheme], SCHEMES[forms[scheme]])
         # A folder may be called "what?a=b": only a factory that takes options has its argument taken apart.
         path, given = split_options(argument) if _takes_options(factory) else (argument, {})
         restorer: Restorer = factory(path, device=device, **given)
         return restorer
     name, given = split_options(spec)
-    if name not in RESTORERS:
-        raise unknown("restorer", name, RESTORERS, also=f"or one of the forms {', '.join(SCHEMES)}")
     factory = attribute_of("restorer", name, RESTORERS[name])
     if given and not _takes_options(factory):
         raise BadInput(f"restorer {name!r} takes no options, and {spec!r} gives it {', '.join(given)}")
     named: Restorer = factory(device=device, **given)
     return named
+
+
+def refuse_unknown(spec: str) -> None:
+    """Raise BadInput for what is neither a name in ``RESTORERS`` nor a form with its argument. Nothing is opened."""
+    scheme, colon, argument = spec.partition(":")
+    forms = {form.partition(":")[0]: form for form in SCHEMES}
+    if colon and scheme in forms:
+        if not argument:
+            raise BadInput(f"restorer {spec!r} lacks its argument: write {forms[scheme]}")
+    elif (name := split_options(spec)[0]) not in RESTORERS:
+        raise unknown("restorer", name, RESTORERS, also=f"or one of the forms {', '.join(SCHEMES)}")
 
 
 def describe() -> dict[str, str]:

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
     from gfpbench.run.merging import merge
     from gfpbench.run.on_ray import RayWorkers
-    from gfpbench.run.parts import TRUTH, LoadedBy, Parts, guarded, input_folders, load, refuse_inside_inputs
+    from gfpbench.run.parts import (
+        TRUTH,
+        LoadedBy,
+        Parts,
+        guarded,
+        input_folders,
+        load,
+        refuse_inside_inputs,
+        refuse_limit,
+    )
     from gfpbench.run.recorder import image_path
     from gfpbench.run.shards import number_of, read_part, run_shard, share_of, write_part
     from gfpbench.run.shared import SharedInputs
@@ -46,6 +55,7 @@ __all__ = [
     "read_by",
     "read_part",
     "refuse_inside_inputs",
+    "refuse_limit",
     "remake",
     "run_case",
     "run_shard",

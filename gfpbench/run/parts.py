@@ -125,8 +125,7 @@ class Parts:
 
     def ids(self, case: Case) -> tuple[str, ...]:
         """The faces of the case, in order. Raises BadInput where there are none."""
-        if case.limit is not None and whole("limit", case.limit) < 1:
-            raise BadInput(f"a limit of {case.limit} faces leaves nothing to measure")
+        refuse_limit(case.limit)
         ids = self.faces.ids()[: case.limit]
         if not ids:
             raise BadInput(f"faces {case.faces!r}: there are none")
@@ -146,6 +145,12 @@ class Parts:
             "degradation": plain(self.degradation.describe(), "the degradation's description"),
             "faces": plain(self.faces.source(), "the faces' source"),
         }
+
+
+def refuse_limit(limit: int | None) -> None:
+    """Raise BadInput for a number of faces that leaves nothing to measure."""
+    if limit is not None and whole("limit", limit) < 1:
+        raise BadInput(f"a limit of {limit} faces leaves nothing to measure")
 
 
 def load(

@@ -43,6 +43,11 @@ SABOTEURS = {
         {"inner/conftest": OWN_OPTION, "inner/test_it": "def test_it():\n    pass\n"},
         (".",),
     ),
+    "names are looked at whoever's tests are run": (
+        "from gfpbench.plugin import named\nnamed.fixtures_of = lambda item: frozenset({'gfpbench_input'})\n",
+        {"test_it": "def test_it():\n    pass\n"},
+        ("--faces", "embeded"),
+    ),
     "the root folder is left where it moved": (
         "plugin.correct_root_folder = lambda *given: None\n",
         {"test_it": ROOT},

@@ -47,14 +47,6 @@ def test_each_restorer_is_a_test_of_its_own(pytester: pytest.Pytester) -> None:
     outcome.stdout.fnmatch_lines(["*test_rows?nano-embedded-paper-s0-n2* PASSED*", "*test_rows?bicubic-*PASSED*"])
 
 
-def test_a_misspelt_restorer_is_one_line(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_rows(restoration):\n    assert restoration.rows\n")
-    outcome = pytester.runpytest_subprocess(*SMALL, "--restorer", "nanoo")
-    outcome.assert_outcomes(errors=1)
-    outcome.stdout.fnmatch_lines(["*BadInput: no restorer named 'nanoo': did you mean 'nano'*"])
-    outcome.stdout.no_fnmatch_line("*registry.py:*")
-
-
 def test_a_failed_restoration_is_in_the_report_and_not_a_number(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(broken="def restorer(batch):\n    raise ValueError('out of paint')\n")
     pytester.makepyfile(

@@ -1,0 +1,123 @@
+"""Refuses names and numbers that no test could use before the first test runs, with pytest's exit code for bad usage.
+
+Only what tests of gfpbench are going to use is looked at, and only what nothing that a test does can make right: the
+names in our tables, numbers out of range, a file where a folder is wanted. A file that is not there may yet be written
+by a fixture, and a module that cannot be imported is an error of its test.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from gfpbench.plugin.bench import KEY, Bench
+from gfpbench.plugin.options import is_configured, is_given, value_of
+from gfpbench.plugin.ours import RESULT, SPEED, fixtures_of
+
+_CASE = {RESULT, SPEED, "gfpbench_input", "gfpbench_truth", "gfpbench_parity"}
+_PROTOCOLS = {RESULT, "gfpbench_input", "gfpbench_truth"}
+_BASELINES = {"gfpbench_baseline", "gfpbench_comparison", "gfpbench_collapse", SPEED}
+_MAY_NOT_RUN = {"skip", "skipif", "xfail", "gpu", "needs_asset", "network"}
+"""Marks of tests that may leave out what they name, or expect it to fail."""
+_COMPLAINT = "refused.txt"
+USELESS_LIMIT = "has an effect with --isolate only, which gives the restorer a process that can be ended"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """In a session of one process, raises UsageError in place of running any test."""
+    broken = session.testsfailed and not session.config.option.continue_on_collection_errors
+    if not broken and not session.config.option.collectonly and not hasattr(session.config, "workerinput"):
+        line = complaint(session)
+        if line:
+            raise pytest.UsageError(line)
+
+
+@pytest.hookimpl(tryfirst=True)  # before the worker says that it has collected
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The first worker of pytest-xdist leaves the line for the process that started it; all collect the same tests."""
+    bench = session.config.stash[KEY]
+    if bench.worker != "gw0" or bench.shared is None:
+        return
+    line = complaint(session)
+    if line:
+        bench.shared.folder.mkdir(mode=0o700, exist_ok=True)
+        (bench.shared.folder / _COMPLAINT).write_text(line, encoding="utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    """Raises UsageError with the line that a worker has left; no test has been handed out yet."""
+    shared = node.config.stash[KEY].shared
+    left = shared.folder / _COMPLAINT if shared is not None else None
+    if left is not None and left.exists():
+        raise pytest.UsageError(left.read_text(encoding="utf-8"))
+
+
+def complaint(session: pytest.Session) -> str:
+    """What is wrong with what the tests to be run are going to use; empty where nothing is, or none of them is ours."""
+    bench: Bench = session.config.stash[KEY]
+    if not is_given(session.config):
+        return ""  # the defaults are right, and nobody else's tests are looked at
+    runs = [item for item in session.items if not {mark.name for mark in item.iter_markers()} & _MAY_NOT_RUN]
+    used = [(fixtures, item) for item in runs if (fixtures := fixtures_of(item))]
+    if not used:
+        return ""
+    from gfpbench.types import BadInput
+
+    try:
+        with bench.in_project():
+            _refuse(bench, frozenset[str]().union(*(fixtures for fixtures, _ in used)), _restorers(used))
+    except (BadInput, pytest.UsageError) as error:
+        return str(error)
+    return ""
+
+
+def _restorers(used: Iterable[tuple[frozenset[str], pytest.Item]]) -> Iterator[str]:
+    """The restorers that these tests are asked about, with repetitions."""
+    for fixtures, item in used:
+        callspec = getattr(item, "callspec", None)
+        given = callspec.params if callspec is not None else {}
+        yield from (str(given[name]) for name in (RESULT, SPEED) if name in fixtures and name in given)
+
+
+def _refuse(bench: Bench, fixtures: frozenset[str], restorers: Iterable[str]) -> None:
+    """Raises BadInput or UsageError for a setting that some of these fixtures use and that cannot be right."""
+    from gfpbench import degrade, devices, faces, run
+    from gfpbench.assets.datasets import FACES
+    from gfpbench.metrics import protocols
+    from gfpbench.restorers import refuse_unknown
+
+    config, asked = bench.config, set(bench.restorers)
+    for restorer in dict.fromkeys(restorers):
+        if restorer in asked and restorer != run.TRUTH and not restorer.startswith("photo"):
+            refuse_unknown(restorer)
+    if fixtures & _CASE:
+        case = bench.case("")
+        # A folder that the configuration file names may yet be made by a fixture of the project.
+        if not is_configured(config, "faces") or difflib.get_close_matches(case.faces, FACES, cutoff=0.8):
+            faces.refuse_unknown(case.faces)
+        if not case.degradation.startswith("stored:"):
+            degrade.load(case.degradation)
+        faces.refuse_numbers(case.size_px, case.draws)
+        run.refuse_limit(case.limit)
+    for protocol in bench.protocols if fixtures & _PROTOCOLS else ():
+        protocols.find(protocol)
+    device = bench.setting("device")
+    devices.refuse_unknown(device)
+    if not is_configured(config, "device"):
+        devices.resolve(device)
+    if has_useless_limit(config) and not is_configured(config, "seconds-per-image"):
+        raise pytest.UsageError(f"--seconds-per-image {bench.setting('seconds-per-image'):g}: {USELESS_LIMIT}")
+    if fixtures & _BASELINES:
+        place = next(one for one in (bench.baselines, *bench.baselines.parents) if one.exists())
+        if not place.is_dir():
+            raise pytest.UsageError(f"--baselines {bench.setting('baselines')}: {place} is a file; give a folder")
+
+
+def has_useless_limit(config: pytest.Config) -> bool:
+    """Whether a limit on the time of a restorer is set that nothing could keep: the tests are in its process."""
+    return value_of(config, "seconds-per-image") is not None and not value_of(config, "isolate")
