@@ -36,7 +36,13 @@ from gfpbench.plugin.named import (
     pytest_runtestloop,
     pytest_xdist_node_collection_finished,
 )
-from gfpbench.plugin.options import add_short_options, is_given, pytest_addoption, pytest_sessionstart, value_of
+from gfpbench.plugin.options import (
+    add_short_options,
+    is_given,
+    pytest_addoption,
+    pytest_sessionstart,
+    value_of,
+)
 from gfpbench.plugin.ours import (
     RESULT,
     SPEED,
@@ -119,7 +125,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """What is not as somebody may expect: short names that another plugin defines, where gfpbench is used at all, and
     a limit on time that has no effect."""
     taken = sorted(config.stash.get(TAKEN, ()))
-    useless = [f"gfpbench: gfpbench_seconds_per_image {USELESS_LIMIT}"] if has_useless_limit(config) else []
+    useless = (
+        [f"gfpbench: gfpbench_seconds_per_image {USELESS_LIMIT}"] if has_useless_limit(config, configured=True) else []
+    )
     if not taken or not is_given(config):
         return useless
     return [

@@ -7,6 +7,7 @@ by a fixture, and a module that cannot be imported is an error of its test.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -60,8 +61,9 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:
 def complaint(session: pytest.Session) -> str:
     """What is wrong with what the tests to be run are going to use; empty where nothing is, or none of them is ours."""
     bench: Bench = session.config.stash[KEY]
-    if not is_given(session.config):
-        return ""  # the defaults are right, and nobody else's tests are looked at
+    with contextlib.suppress(pytest.UsageError):  # a value that is told below, where a test of ours would use it
+        if not is_given(session.config):
+            return ""  # the defaults are right, and nobody else's tests are looked at
     runs = [item for item in session.items if not {mark.name for mark in item.iter_markers()} & _MAY_NOT_RUN]
     used = [(fixtures, item) for item in runs if (fixtures := fixtures_of(item))]
     if not used:
@@ -95,8 +97,8 @@ def _refuse(bench: Bench, fixtures: frozenset[str], restorers: Iterable[str]) ->
     for restorer in dict.fromkeys(restorers):
         if restorer in asked and restorer != run.TRUTH and not restorer.startswith("photo"):
             refuse_unknown(restorer)
+    case = bench.case("")
     if fixtures & _CASE:
-        case = bench.case("")
         # A folder that the configuration file names may yet be made by a fixture of the project.
         if not is_configured(config, "faces") or difflib.get_close_matches(case.faces, FACES, cutoff=0.8):
             faces.refuse_unknown(case.faces)
@@ -110,7 +112,7 @@ def _refuse(bench: Bench, fixtures: frozenset[str], restorers: Iterable[str]) ->
     devices.refuse_unknown(device)
     if not is_configured(config, "device"):
         devices.resolve(device)
-    if has_useless_limit(config) and not is_configured(config, "seconds-per-image"):
+    if has_useless_limit(config, configured=False):
         raise pytest.UsageError(f"--seconds-per-image {bench.setting('seconds-per-image'):g}: {USELESS_LIMIT}")
     if fixtures & _BASELINES:
         place = next(one for one in (bench.baselines, *bench.baselines.parents) if one.exists())
@@ -118,6 +120,10 @@ def _refuse(bench: Bench, fixtures: frozenset[str], restorers: Iterable[str]) ->
             raise pytest.UsageError(f"--baselines {bench.setting('baselines')}: {place} is a file; give a folder")
 
 
-def has_useless_limit(config: pytest.Config) -> bool:
-    """Whether a limit on the time of a restorer is set that nothing could keep: the tests are in its process."""
-    return value_of(config, "seconds-per-image") is not None and not value_of(config, "isolate")
+def has_useless_limit(config: pytest.Config, *, configured: bool) -> bool:
+    """Whether the configuration file, or else the command line, sets a limit on the time of a restorer that nothing
+    keeps: the restorer is in the process of the tests."""
+    with contextlib.suppress(pytest.UsageError):  # a value that is no number is told where it is used
+        limited = value_of(config, "seconds-per-image") is not None and not value_of(config, "isolate")
+        return limited and is_configured(config, "seconds-per-image") is configured
+    return False

@@ -256,7 +256,7 @@ def _stored(config: pytest.Config, setting: Setting) -> Any:
         return None
     try:
         stored = config.getini(setting.key)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, pytest.UsageError) as error:  # the last since pytest 9.2
         where = config.inipath or "the command line"
         raise pytest.UsageError(f"{setting.key} in {where}: {' '.join(str(error).split())}") from None
     return None if stored in (None, [], "") else stored
