@@ -8,7 +8,10 @@ from itertools import count
 from typing import Any
 
 import pytest
+import torch  # noqa: F401  # loaded here: pytester forgets what a session in this process imports first
 
+from gfpbench import run  # noqa: F401  # as torch
+from gfpbench.baselines import speed as speed_baselines
 from gfpbench.plugin import ours
 from gfpbench.speed import Speed
 from gfpbench.speed import measure as measuring
@@ -39,7 +42,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
     here = {"device": "cpu", "device_name": "Pretended CPU", "torch": "2.15.0+cpu"}
     monkeypatch.setattr(measuring, "measure_speed", pretended)
-    monkeypatch.setattr("gfpbench.baselines.speed.environment", lambda device: here)
+    monkeypatch.setattr(speed_baselines, "environment", lambda device: here)
     pytester.makepyfile(GATE)
     return pytester
 
