@@ -174,8 +174,12 @@ def run(
                 engine.run_shard(case, part, share, store=store, options=options, workers=processes, **how)
         engine.write_part(report, cases, *one_of)
         completion.complete(report)
-        measured = f"faces {share.begin + 1} to {share.end} of {len(parts[0].ids(cases[0]))}"
-        line = f"{report}: shard {shard}, {measured} and the rest of the last batch; join all with gfpbench merge"
+        measured = (
+            f"faces {share.begin + 1} to {share.end} of {len(parts[0].ids(cases[0]))} and the rest of the last batch"
+        )
+        if share.begin == share.end:
+            measured = "no face: no batch begins in this share"
+        line = f"{report}: shard {shard}, {measured}; join all with gfpbench merge"
         print(line, file=sys.stderr) if as_json else say(line)
         return
     with models_talk_to_stderr(as_json), pool as processes, progress_bar() as progress:

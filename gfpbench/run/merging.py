@@ -138,6 +138,7 @@ class _Joined:
                 count, seed = len(about.ids), case.seed
                 kept = Kept(folder, self.part.keep_images, KEPT_WORST, metrics, images=count, seed=seed)
                 copied: dict[str, Path] = {}
+                failed: set[str] = set()
                 repeated: dict[Path, _Repeated] = {}
                 for place, line in self.lines():
                     if repeated.setdefault(place, _Repeated()).decide(line, seen):
@@ -151,13 +152,24 @@ class _Joined:
                             features.copy(line.start, line.features_sha256, place)
                         copied.update(dict.fromkeys((row.id for row in line.rows), place))
                     kept.add(line.rows)
+                    failed.update(row.id for row in line.rows if row.failure is not None)
                     journal.append(line.to_json())
                     if progress is not None:
                         progress(line.stop, len(about.ids), case.id)
                 for name in sorted(kept.ids & copied.keys()):
                     _copy(copied[name], folder, name)
+                self._show({name for name in kept.ids - failed if not _has_images(folder, name)}, folder, seen)
                 kept.prune()
                 return finish(folder, journal, self.header, case, about, sets, (began, 0))
+
+    def _show(self, names: set[str], folder: Path, seen: Seen) -> None:
+        """Make the images of these once more: a part kept those of its own worst, and one that failed only beside an
+        earlier part has made room for another."""
+        for _, line in self.lines() if names else ():
+            wanted = names.intersection(row.id for row in line.rows)
+            if wanted:
+                _, shown, _ = self._measured_again(folder, line.start, seen)
+                _save(folder, shown, wanted)
 
     def _measured_again(self, folder: Path, start: int, seen: Seen) -> Found:
         """One batch by a process that loads everything as the shards did."""
@@ -207,11 +219,17 @@ def _header(folder: Path) -> dict[str, Json]:
     return header
 
 
-def _save(folder: Path, shown: Mapping[str, ImageBatch | None]) -> None:
+def _save(folder: Path, shown: Mapping[str, ImageBatch | None], wanted: set[str] | None = None) -> None:
+    """Write the images of these names, of all where None."""
     for kind, batch in shown.items():
         if batch is not None:
             for name, rgb in zip(batch.ids, images.to_rgb_arrays(batch), strict=True):
-                images.write_png(image_path(folder, name, kind), rgb)
+                if wanted is None or name in wanted:
+                    images.write_png(image_path(folder, name, kind), rgb)
+
+
+def _has_images(folder: Path, image_id: str) -> bool:
+    return any(image_path(folder, image_id, kind).exists() for kind in KINDS)
 
 
 def _copy(place: Path, folder: Path, image_id: str) -> None:

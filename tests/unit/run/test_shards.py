@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from gfpbench import cli
-from gfpbench.run import merging
+from gfpbench.run import case, merging, recorder, worker
 from gfpbench.types import GfpbenchError
 from tests.unit.run.worker_threads import files_of, inputs_in, threads_for_processes
 
@@ -103,6 +105,40 @@ def test_set_metrics_of_merged_parts(tmp_path: Path, inputs: Path) -> None:
     features.write_bytes(b"")
     line = complaint("merge", tmp_path / "1", tmp_path / "2", "--report", tmp_path / "other")
     assert f"{features}: is gone or was changed" in line
+
+
+def test_what_is_the_worst_only_once_another_has_failed_keeps_its_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worst face of the second part was given in the first part already, and fails once they are joined."""
+    for module, name, count in ((recorder, "MANY", 2), (recorder, "BEST", 1), (recorder, "SAMPLE", 0)):
+        monkeypatch.setattr(module, name, count)
+    for module in (case, merging, worker):
+        monkeypatch.setattr(module, "KEPT_WORST", 1)
+    rng = np.random.default_rng(0)
+    for folder in ("faces", "outputs"):
+        (tmp_path / folder).mkdir()
+    given: dict[int, np.ndarray] = {}
+    for number in range(6):
+        truth = rng.integers(60, 190, (64, 64, 3), np.uint8)
+        noise = 40 if number == 5 else 3
+        given[number] = given[1] if number == 4 else truth + rng.integers(-noise, noise, truth.shape).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / "faces" / f"{number}.png"), truth)
+        cv2.imwrite(str(tmp_path / "outputs" / f"{number}.png"), given[number])
+    words = ["run", "--faces", tmp_path / "faces", "--restorer", f"outputs:{tmp_path / 'outputs'}", "--device", "cpu"]
+    words += ["--metric", "psnr_rgb", "--batch-size", "1", "--keep", "1"]
+    done(*words, "--report", tmp_path / "whole", code=1)
+    for shard in ("1/2", "2/2"):
+        done(*words, "--shard", shard, "--report", tmp_path / shard[0])
+    with threads_for_processes(monkeypatch):
+        done("merge", tmp_path / "1", tmp_path / "2", "--report", tmp_path / "both", code=1)
+    assert next((tmp_path / "whole").glob("cases/*outputs-*/images/5.restored.png"))
+    assert files_of(tmp_path / "both" / "cases") == files_of(tmp_path / "whole" / "cases")
+
+
+def test_a_share_without_a_batch_says_so(tmp_path: Path, inputs: Path) -> None:
+    words = [*asked(inputs, "bicubic"), "--batch-size", "8", "--limit", "4", "--shard", "2/2", "--report", tmp_path]
+    assert "shard 2/2, no face: no batch begins in this share; join all" in done(*words)
 
 
 def test_a_shard_goes_on_and_more_shards_than_batches_are_merged(tmp_path: Path, inputs: Path) -> None:
