@@ -36,23 +36,29 @@ class Settings:
     compiled: bool = False
 
 
-def read_settings(options: Options, device: str) -> Settings:
-    """The options ``dtype``, ``batch``, ``layout`` and ``compile``. Raises BadInput for values that cannot be used."""
+def read_settings(options: Options, device: str, *, batch: int = 8, channels_last: bool = False) -> Settings:
+    """The options ``dtype``, ``batch``, ``layout`` and ``compile``. Raises BadInput for values that cannot be used.
+
+    Args:
+        batch, channels_last: of a network that is given neither.
+    """
     return Settings(
         device=device,
         precision=read_precision(options, device),
-        batch=options.whole("batch", 8, 1, 1024),
-        channels_last=_channels_last(options),
+        batch=options.whole("batch", batch, 1, 1024),
+        channels_last=_channels_last(options, channels_last),
         compiled=options.choice("compile", ("no", "yes")) == "yes",
     )
 
 
-def _channels_last(options: Options) -> bool:
+def _channels_last(options: Options, default: bool) -> bool:
     """``layout=channels-last``, or ``channels_last=yes``."""
     layout = options.choice("layout", ("contiguous", "channels-last"))
     said = options.choice("channels_last", ("no", "yes"))
     if "layout" in options.given and "channels_last" in options.given and (said == "yes") != (layout != "contiguous"):
         raise BadInput(f"{options.spelled}: layout and channels_last say different things: give one of them")
+    if not {"layout", "channels_last"} & options.given.keys():
+        return default
     return said == "yes" or layout == "channels-last"
 
 

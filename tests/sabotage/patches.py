@@ -168,10 +168,10 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         "[0, 1] fed to GFP-GAN",
         "range",
-        "restorers/gfpgan_clean.py",
-        "signed = to_signed(fitted).contiguous()",
-        "signed = fitted.pixels.contiguous()",
-        ("tests/unit/restorers/test_gfpgan_clean.py", "tests/unit/restorers/test_nano.py"),
+        "restorers/face_network.py",
+        'pixels = to_signed(given) if self.takes == "signed" else in_range(given, self.takes)',
+        'pixels = given.pixels if self.takes == "signed" else in_range(given, self.takes)',
+        ("tests/unit/restorers/test_face_network.py", "tests/unit/restorers/test_nano.py"),
     ),
     Patch(
         "BGR read as RGB",

@@ -27,6 +27,7 @@ from gfpbench.metrics import psnr, ssim
 from gfpbench.restorers import nano as nano_file
 from gfpbench.run import engine
 from gfpbench.types import Case, GfpbenchError, ImageBatch, Result
+from tests.unit.restorers.gfpgan_laws import module_of
 
 CASE = Case("embedded", "paper", "nano", draws=2)
 FULL = Case("embedded", "paper", "nano")
@@ -86,16 +87,17 @@ def before(change: Images) -> Apply:
 
 
 def network(change: Callable[[torch.nn.Module], None]) -> Apply:
-    """Something done to the network once it is loaded; its file and hash stay as they are."""
+    """Something done to the network once it is loaded, in the authors' code, whose weights are all its parameters; its
+    file and hash stay as they are, and so does what it says of itself."""
 
     def put_in(patch: pytest.MonkeyPatch) -> None:
         load = nano_file.nano
 
         def changed(*, device: str = "cpu") -> Any:
-            restorer: Any = load(device=device)
+            restorer = load(device=device, code="authors")
             with torch.no_grad():
-                change(restorer.network)
-            return restorer
+                change(module_of(restorer))
+            return Around(load(device=device), lambda _, degraded: restorer(degraded))
 
         patch.setattr(nano_file, "nano", changed)
 

@@ -1,4 +1,4 @@
-"""Training of nano, ours beside the plain way: a batch of pairs, a step of learning; and restoring one face.
+"""Training of nano, ours beside the plain way: a batch of pairs, a step of learning; and restoring faces.
 
 At 128 px where only benchmarks are run (``--benchmark-only``); in an ordinary run 32 px stand in, so that the paths are
 exercised. Images per second are ``BATCH`` over the seconds shown.
@@ -101,8 +101,13 @@ def test_step(benchmark: Any, side: int, way: str) -> None:
     assert 0 < benchmark.pedantic(step, rounds=3, warmup_rounds=1) < 10
 
 
-@pytest.mark.benchmark(group="restore one face of 128 px with nano, on the CPU")
-def test_restore_one(benchmark: Any) -> None:
-    restore = load("nano", device="cpu")
-    one = batch_from_uint8([blobs(1, 128).images[0]], ("one",))
-    assert benchmark.pedantic(lambda: restore(one), rounds=5, warmup_rounds=1).size == (128, 128)
+@pytest.mark.parametrize("count", [1, 8])
+@pytest.mark.parametrize("spec", ["nano?code=authors", "nano"])
+def test_restore(request: pytest.FixtureRequest, benchmark: Any, spec: str, count: int) -> None:
+    """Ours beside the authors' code; in an ordinary run once, and one face for the eight."""
+    often = bool(request.config.getoption("benchmark_only"))
+    benchmark.group = f"restore {count} of 128 px with nano, on the CPU"
+    given = batch_from_uint8(list(blobs(count if often else 1, 128).images), tuple("abcdefgh"[: count if often else 1]))
+    restore = load(spec, device="cpu")
+    restored = benchmark.pedantic(lambda: restore(given), rounds=20 if often else 1, warmup_rounds=2 if often else 0)
+    assert restored.size == (128, 128)

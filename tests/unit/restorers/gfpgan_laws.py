@@ -9,7 +9,7 @@ import torch
 
 from gfpbench.images import quantized, resized, select, to_uint8
 from gfpbench.restorers import load
-from gfpbench.types import BadInput, ImageBatch
+from gfpbench.types import BadInput, ImageBatch, Restorer
 from tests.unit.restorers import upstream_gfpgan as upstream
 
 Make = Callable[..., torch.nn.Module]
@@ -67,15 +67,15 @@ def refuses_missing_weights(folder: Path, make: Make, size: dict[str, float]) ->
 
 def runs_in_evaluation_mode(path: Path, options: str = "") -> None:
     """No module is left in training mode, and none asks for gradients."""
-    network = module_of(path, options)
+    network = module_of(load(f"checkpoint:{path}{options}"))
     training = [name for name, module in network.named_modules() if module.training]
     assert not training, f"{len(training)} modules are in training mode"
     assert not any(parameter.requires_grad for parameter in network.parameters()), "weights ask for gradients"
 
 
-def module_of(path: Path, options: str = "") -> torch.nn.Module:
+def module_of(restorer: Restorer) -> torch.nn.Module:
     """The torch module inside a restorer."""
-    forward = load(f"checkpoint:{path}{options}")._forward  # type: ignore[attr-defined]
+    forward = restorer._forward  # type: ignore[attr-defined]
     if isinstance(forward, torch.nn.Module):
         return forward
     return next(c.cell_contents for c in forward.__closure__ if isinstance(c.cell_contents, torch.nn.Module))

@@ -12,7 +12,7 @@ import torch
 from spandrel.architectures.GFPGAN import GFPGAN
 
 from gfpbench import metrics
-from gfpbench.images import resized, select, to_uint8
+from gfpbench.images import resized, select
 from gfpbench.restorers import load
 from gfpbench.restorers import nano as nano_file
 from gfpbench.types import BadInput, ImageBatch, Restorer
@@ -35,10 +35,14 @@ def network() -> torch.nn.Module:
     return built.eval()
 
 
-def test_it_is_spandrels_network_bit_for_bit(nano: Restorer, network: torch.nn.Module, degraded: ImageBatch) -> None:
+def test_it_is_spandrels_network(nano: Restorer, network: torch.nn.Module, degraded: ImageBatch) -> None:
+    """Bit for bit in the authors' code; in ours within a thousandth of a grey level (measured: 8e-5), at any batch."""
     with torch.no_grad():
         answer, _ = network((degraded.pixels - 0.5) / 0.5, randomize_noise=False)
-    assert torch.equal(nano(degraded).pixels, (answer.clamp(-1, 1) + 1) / 2)
+    wanted = (answer.clamp(-1, 1) + 1) / 2
+    assert torch.equal(load("nano?code=authors")(degraded).pixels, wanted)
+    for restorer in (nano, load("nano?batch=8")):
+        assert (restorer(degraded).pixels - wanted).abs().max() * 255 < 1e-3
 
 
 def test_it_brings_a_face_nearer_to_the_truth(nano: Restorer, truth: ImageBatch, degraded: ImageBatch) -> None:
@@ -54,11 +58,8 @@ def test_it_brings_a_face_nearer_to_the_truth(nano: Restorer, truth: ImageBatch,
 
 
 def test_a_batch_is_its_images_one_by_one(nano: Restorer, degraded: ImageBatch) -> None:
-    together = nano(degraded)
-    alone = ImageBatch(torch.cat([nano(select(degraded, [i])).pixels for i in range(len(degraded))]), degraded.ids)
-    assert (together.pixels - alone.pixels).abs().max() <= 0.5e-5  # 1e-5 on [-1, 1]
-    flipped = to_uint8(together) != to_uint8(alone)
-    assert flipped.sum() <= 20  # of 393,216: values next to a rounding edge
+    alone = torch.cat([nano(select(degraded, [i])).pixels for i in range(len(degraded))])
+    assert torch.equal(nano(degraded).pixels, alone)
 
 
 def test_the_random_state_neither_moves_nor_matters(nano: Restorer, degraded: ImageBatch) -> None:
@@ -99,6 +100,9 @@ def test_its_provenance_names_weights_and_settings(nano: Restorer) -> None:
     assert record["weights_sha256"] == nano_file.WEIGHTS_SHA256
     assert record["works_at_px"] == 128
     assert record["randomize_noise"] is False
+    assert record["channels_last"] is True
+    assert "shared" in record["implementation"]
+    assert load("nano?code=authors").provenance()["implementation"].startswith("spandrel")
     assert "identity" not in record
     json.dumps(record, allow_nan=False)
 
