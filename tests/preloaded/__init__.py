@@ -1,6 +1,6 @@
 """Programs that tests start and that import torch: forked from an interpreter that has imported it already.
 
-A fresh interpreter spends two to four seconds on torch, OpenCV, and SciPy. A process of its own, one for each process
+A fresh interpreter spends two to four seconds on torch, OpenCV, and SciPy. One of its own, for each process
 of tests, imports them once (``server.py``); a program is then started through ``launcher.py``, which asks that process
 for a fork with the program's own environment, folder, words, open files, and signals. Nothing of gfpbench is imported
 before the fork. Where a fork would not be the same (options of the interpreter, other limits, variables that act at the
@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MODULES = ("torch", "cv2", "scipy.ndimage", "scipy.signal", "pytest")
-"""Imported before the fork. Not the plugins of pytest, whose assertions pytest rewrites while it imports them."""
+"""Imported before the fork. Not the plugins of pytest, whose assertions pytest rewrites while it imports them; nor
+spandrel, which brings a module that complains where it is not taken apart at the end."""
 HERE = Path(__file__).parent
 
 

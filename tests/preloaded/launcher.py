@@ -80,6 +80,9 @@ def handed_over(address: str, known: str, words: list[str]) -> int | None:
         socket.send_fds(server, [b"%10d" % len(line)], [here, *kept])
         server.sendall(line)
         os.close(here)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in kept:  # a pipe that the program closes is closed
+            os.dup2(nowhere, number)
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda number, _: server.sendall(b"%3d" % number))

@@ -15,6 +15,7 @@ import pytest
 
 from gfpbench import disk
 from gfpbench.disk import DiskRefused, replacing, write_whole
+from tests.preloaded import Preloaded
 
 Write = Callable[[Path, bytes], None]
 
@@ -114,21 +115,24 @@ def test_the_line_names_the_file_and_never_the_partial_one(tmp_path: Path, monke
     assert list(tmp_path.iterdir()) == []
 
 
-LIMITED = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), -1)); "
+LIMITED = "import resource, sys; sys.dont_write_bytecode = True; "
+LIMITED += "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), -1)); "
 LIMITED += "from gfpbench.cli import main; main()"
 
 
-def with_little_space(limit: int, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def with_little_space(limit: int, *arguments: str, cwd: Path, preloaded: Preloaded) -> subprocess.CompletedProcess[str]:
     """The real command where no file can grow beyond ``limit`` bytes, as on a disk that is nearly full."""
     # Python itself writes half a .pyc without a word, and fails at the next import.
-    words = [sys.executable, "-B", "-c", LIMITED, str(limit), *arguments]
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    words = [sys.executable, "-c", LIMITED, str(limit), *arguments]
+    return subprocess.run(preloaded.words(words), cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, preloaded: Preloaded) -> Path:
     path = tmp_path_factory.mktemp("work")
-    done = with_little_space(-1, "run", "--limit", "5", "--metric", "psnr_rgb", "--metric", "ssim_rgb", cwd=path)
+    done = with_little_space(
+        -1, "run", "--limit", "5", "--metric", "psnr_rgb", "--metric", "ssim_rgb", cwd=path, preloaded=preloaded
+    )
     assert done.returncode == 0, done.stderr
     return path
 
@@ -146,9 +150,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (1_000, ("collapse", "--limit", "2", "--restorer", "bicubic", "--resolution", "4", "--report", "out")),
     ],
 )
-def test_a_full_disk_is_one_line_and_exit_code_2(folder: Path, limit: int, verb: tuple[str, ...]) -> None:
+def test_a_full_disk_is_one_line_and_exit_code_2(
+    folder: Path, limit: int, verb: tuple[str, ...], preloaded: Preloaded
+) -> None:
     shutil.rmtree(folder / "out", ignore_errors=True)
-    done = with_little_space(limit, *verb, cwd=folder)
+    done = with_little_space(limit, *verb, cwd=folder, preloaded=preloaded)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert "cannot be written: File too large" in done.stderr.splitlines()[-1]
@@ -156,8 +162,8 @@ def test_a_full_disk_is_one_line_and_exit_code_2(folder: Path, limit: int, verb:
 
 
 @pytest.mark.parametrize("verb", [("report", "report"), ("claims", "report"), ("matrix", "report")])
-def test_a_place_that_cannot_be_a_folder_is_one_line(folder: Path, verb: tuple[str, ...]) -> None:
-    done = with_little_space(-1, *verb, "--to", "report/results.json/below", cwd=folder)
+def test_a_place_that_cannot_be_a_folder_is_one_line(folder: Path, verb: tuple[str, ...], preloaded: Preloaded) -> None:
+    done = with_little_space(-1, *verb, "--to", "report/results.json/below", cwd=folder, preloaded=preloaded)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1

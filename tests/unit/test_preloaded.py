@@ -173,6 +173,20 @@ while True: time.sleep(60)
         assert code is None or code == codes[0]
 
 
+def test_a_pipe_that_it_closes_is_closed(light: Preloaded) -> None:
+    program = "import os, time; os.close(0); os.close(1); time.sleep(600)"
+    with subprocess.Popen(
+        light.words((sys.executable, "-c", program)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+        with pytest.raises(BrokenPipeError):
+            process.stdin.write(b"x")
+        assert process.poll() is None
+        process.kill()
+
+
 TWO = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdout=subprocess.DEVNULL)

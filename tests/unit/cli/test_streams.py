@@ -189,7 +189,8 @@ def test_ctrl_c_promises_nothing_where_nothing_is_kept(monkeypatch: pytest.Monke
 def test_the_closing_lines_of_pytest_arrive_in_ascii(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text("def test_it(restoration):\n    assert restoration.rows\n")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--limit", "1", "--restorer", "bicubic", "."]
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--limit", "1", "--restorer", "bicubic"]
+    words += ["--protocol", "report-2021", "."]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert b"psnr_rgb \\u2191 dB" in done.stdout  # as pytest itself writes what an encoding lacks

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-LIMITED = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), -1)); "
+from tests.preloaded import Preloaded
+
+LIMITED = "import resource, sys; sys.dont_write_bytecode = True; "
+LIMITED += "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), -1)); "
 LIMITED += "import pytest; sys.exit(pytest.main())"
 OPTIONS = ("-p", "no:cacheprovider", "--restorer", "bicubic", "--limit", "2", "--protocol", "report-2021", "-q")
 MINE = """
@@ -23,11 +26,11 @@ def test_theirs():
 """
 
 
-def with_little_space(limit: int, *options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def with_little_space(limit: int, *options: str, cwd: Path, preloaded: Preloaded) -> subprocess.CompletedProcess[str]:
     """pytest where no file can grow beyond ``limit`` bytes, as on a disk that is nearly full."""
     (cwd / "test_mine.py").write_text(MINE)
-    words = [sys.executable, "-B", "-c", LIMITED, str(limit), *OPTIONS, *options]
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    words = [sys.executable, "-c", LIMITED, str(limit), *OPTIONS, *options]
+    return subprocess.run(preloaded.words(words), cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize(
@@ -37,8 +40,10 @@ def with_little_space(limit: int, *options: str, cwd: Path) -> subprocess.Comple
         (60_000, ("--report", "report", "-k", "restored"), "report/"),  # its page
     ],
 )
-def test_a_report_that_does_not_fit(tmp_path: Path, limit: int, options: tuple[str, ...], file: str) -> None:
-    done = with_little_space(limit, *options, cwd=tmp_path)
+def test_a_report_that_does_not_fit(
+    tmp_path: Path, limit: int, options: tuple[str, ...], file: str, preloaded: Preloaded
+) -> None:
+    done = with_little_space(limit, *options, cwd=tmp_path, preloaded=preloaded)
     assert done.returncode == 2, done.stdout + done.stderr
     line = done.stderr.strip().splitlines()[-1]
     assert line.startswith("Exit: gfpbench: ")
@@ -48,30 +53,32 @@ def test_a_report_that_does_not_fit(tmp_path: Path, limit: int, options: tuple[s
     assert not (tmp_path / "report" / "index.html").exists()
 
 
-def test_junit_xml_that_does_not_fit(tmp_path: Path) -> None:
+def test_junit_xml_that_does_not_fit(tmp_path: Path, preloaded: Preloaded) -> None:
     """pytest writes it itself, and an error there would be a traceback and exit code 1."""
     refusing = "def pytest_sessionfinish():\n    raise OSError(28, 'No space left on device')\n"
     (tmp_path / "conftest.py").write_text(refusing)
-    done = with_little_space(10_000_000, "--report", "report", "-k", "theirs", cwd=tmp_path)
+    done = with_little_space(10_000_000, "--report", "report", "-k", "theirs", cwd=tmp_path, preloaded=preloaded)
     assert done.returncode == 2, done.stdout + done.stderr
     line = done.stderr.strip().splitlines()[-1]
     assert line.endswith("junit.xml: cannot be written: No space left on device")
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_baseline_that_does_not_fit(tmp_path: Path) -> None:
-    done = with_little_space(60_000, "--baselines", "b", "--baseline-update-new", cwd=tmp_path)
+def test_a_baseline_that_does_not_fit(tmp_path: Path, preloaded: Preloaded) -> None:
+    done = with_little_space(60_000, "--baselines", "b", "--baseline-update-new", cwd=tmp_path, preloaded=preloaded)
     assert done.returncode == 0, done.stdout
     (written,) = (tmp_path / "b").rglob("*.json")
     written.unlink()
-    done = with_little_space(2_000, "--baselines", "b", "--baseline-update-new", "-k", "unchanged", cwd=tmp_path)
+    done = with_little_space(
+        2_000, "--baselines", "b", "--baseline-update-new", "-k", "unchanged", cwd=tmp_path, preloaded=preloaded
+    )
     assert done.returncode == 2, done.stdout + done.stderr
     assert "cannot be written: File too large" in done.stderr.strip().splitlines()[-1]
     assert "baseline written" not in done.stdout
     assert not list((tmp_path / "b").rglob("*.json"))
 
 
-def test_a_test_that_fails_is_still_exit_code_1(tmp_path: Path) -> None:
+def test_a_test_that_fails_is_still_exit_code_1(tmp_path: Path, preloaded: Preloaded) -> None:
     (tmp_path / "test_theirs.py").write_text("def test_it():\n    assert 'DiskRefused' == ''\n")
-    done = with_little_space(10_000_000, "--report", "report", "-k", "test_it", cwd=tmp_path)
+    done = with_little_space(10_000_000, "--report", "report", "-k", "test_it", cwd=tmp_path, preloaded=preloaded)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -9,6 +9,8 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("forked_sessions")
 SMALL = ("--limit", "2", "--device", "cpu", "-p", "no:cacheprovider")
+FEW = ("--protocol", "report-2021")
+"""PSNR and SSIM, where a test does not ask which metrics there are."""
 
 USES_A_RESULT = """
     def test_it_improves(restoration, degraded_input, ground_truth):
@@ -35,14 +37,14 @@ def test_a_report_of_three_files_and_closing_lines(pytester: pytest.Pytester) ->
 
 def test_nothing_is_left_without_report(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(USES_A_RESULT)
-    outcome = pytester.runpytest_subprocess(*SMALL)
+    outcome = pytester.runpytest_subprocess(*SMALL, *FEW)
     outcome.assert_outcomes(passed=1)
     assert not (pytester.path / "report").exists()
 
 
 def test_each_restorer_is_a_test_of_its_own(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_rows(restoration):\n    assert restoration.rows\n")
-    outcome = pytester.runpytest_subprocess(*SMALL, "--restorer", "nano", "--restorer", "bicubic", "-v")
+    outcome = pytester.runpytest_subprocess(*SMALL, *FEW, "--restorer", "nano", "--restorer", "bicubic", "-v")
     outcome.assert_outcomes(passed=2)
     outcome.stdout.fnmatch_lines(["*test_rows?nano-embedded-paper-s0-n2* PASSED*", "*test_rows?bicubic-*PASSED*"])
 
