@@ -92,12 +92,12 @@ def _read(path: Path, names: Sequence[str]) -> tuple[Result, ...]:
         raise BadInput(
             f"{path}: holds no results.json" + (f" and no baseline of {', '.join(names[:3])}" if names else "")
         )
-    return tuple(one for file in found for one in results.read(file))
+    return tuple(one for file in found for one in results.read_measured(file))
 
 
 def _distinct(file: Path) -> tuple[Result, ...]:
     """The Results of a file, which may hold each case only once, since two would be ambiguous."""
-    read = results.read(file)
+    read = results.read_measured(file)
     twice = [name for name, count in Counter(one.case.id for one in read).items() if count > 1]
     if twice:
         raise BadInput(f"{file}: holds {twice[0]} more than once: compare the files that it was made of")

@@ -53,7 +53,7 @@ def report_(
     if unless_same and not markdown:
         raise BadInput("--unless-same goes with --markdown")
     files = [result_file(path) for path in results]
-    read, labels = reports.told_apart([(file, stored.read(file)) for file in files])
+    read, labels = reports.told_apart([(file, stored.read_measured(file)) for file in files])
     gate = reports.read_gate([file.parent for file in files]).of(read)
     if csv is not None or parquet is not None:
         from gfpbench.disk import write_whole
@@ -181,7 +181,7 @@ def matrix_(
     from gfpbench import report as reports
     from gfpbench import results as stored
 
-    named = [(name, result) for name, file in _named_files(results) for result in stored.read(file)]
+    named = [(name, result) for name, file in _named_files(results) for result in stored.read_measured(file)]
     runs, read = [name for name, _ in named], [result for _, result in named]
     _refuse_inside_inputs(read, to)
     found = reports.matrix(read, runs)
@@ -223,7 +223,7 @@ def history_(
     from gfpbench.disk import write_whole
     from gfpbench.report import history as over
 
-    read = [over.Run(name, stored.read(file)) for name, file in _named_files(runs)]
+    read = [over.Run(name, stored.read_measured(file)) for name, file in _named_files(runs)]
     _refuse_inside_inputs([result for run in read for result in run.results], to)
     found = over.history(read)
     if parquet is not None:
@@ -292,7 +292,7 @@ def claims_(
     from gfpbench.report.claims import claim_lines, write_claims
 
     files = [result_file(path) for path in results or ()]
-    read = tuple(result for file in files for result in stored.read(file))
+    read = tuple(result for file in files for result in stored.read_measured(file))
     _refuse_inside_inputs(read, to)
     judged = published.judged(read)
     page = write_claims(judged, to)

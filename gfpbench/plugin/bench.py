@@ -58,8 +58,7 @@ class Bench(SessionSettings):
 
         if self.store is None:
             raise pytest.UsageError("the bench has no folder to work in")
-        capture = self.config.pluginmanager.getplugin("capturemanager")
-        with self.in_project(), capture.global_and_fixture_disabled(), progress_bar() as progress:
+        with self.in_project(), self.uncaptured(), progress_bar() as progress:
             return run.measure(
                 case,
                 store=self.store,
@@ -70,6 +69,11 @@ class Bench(SessionSettings):
                 reuse=self.stopped,
                 shared=self._inputs(),
             )
+
+    def uncaptured(self) -> AbstractContextManager[None]:
+        """While active, what is printed is seen at once: the progress of a measurement."""
+        capture: Any = self.config.pluginmanager.getplugin("capturemanager")
+        return nullcontext() if capture is None else capture.global_and_fixture_disabled()  # with -p no:capture
 
     def _inputs(self) -> SharedInputs:
         from gfpbench.run import SharedInputs

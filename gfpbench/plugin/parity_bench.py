@@ -41,8 +41,7 @@ class ParityBench:
         if (reference, candidate) not in self._found:
             case = self.bench.case(reference)
             case = case if case.limit is not None else replace(case, limit=LIMIT)
-            capture = self.bench.config.pluginmanager.getplugin("capturemanager")
-            with self.bench.in_project(), capture.global_and_fixture_disabled():
+            with self.bench.in_project(), self.bench.uncaptured():
                 measured = measure_parity(case, [candidate], device=self.bench.device)
             (self._found[reference, candidate],) = measured.parity.candidates
             if self.bench.report is not None:

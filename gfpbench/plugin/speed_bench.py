@@ -52,8 +52,7 @@ class SpeedBench:
         case = self.bench.case(restorer)
         if case.id not in self.bench.speeds:
             root = self.bench.baselines.parent / SPEED.name
-            capture = self.bench.config.pluginmanager.getplugin("capturemanager")
-            with self.bench.in_project(), capture.global_and_fixture_disabled():
+            with self.bench.in_project(), self.bench.uncaptured():
                 found = speed_of(case, root, device=self.bench.device, update=self.bench.update)
             self.bench.speeds[case.id] = found
             if found.written is not None:

@@ -164,6 +164,10 @@ def from_json(data: Json, where: str = "") -> Result:
     """The Result that ``to_json`` wrote. Raises BadInput naming the field for anything else."""
     result = codec.decode(Result, data, where, infinite=True, optional=LATER, ignored=("truth",))
     at = f"{where}." if where else ""
+    for name in ("size_px", "limit", "draws"):
+        count = getattr(result.case, name)
+        if count is not None and count < 1:
+            raise BadInput(f"{at}case.{name}: expected 1 or more, not {count}")
     _check_truth(result, data.get("truth", True), at)
     if len(set(result.image_ids)) != len(result.rows):
         raise BadInput(f"{at}rows: an image is listed twice")
@@ -374,6 +378,25 @@ def read(path: Path) -> tuple[Result, ...]:
         return tuple(from_json(item, f"results[{number}]") for number, item in enumerate(listed))
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
+
+
+def read_measured(path: Path) -> tuple[Result, ...]:
+    """The Results of one file that something is to be concluded from.
+
+    Raises:
+        BadInput: as ``read``; where nothing was measured, and where a case is there twice under one label.
+    """
+    found = read(path)
+    if not found:
+        raise BadInput(f"{path}: results: holds no case, so nothing was measured")
+    seen = set[tuple[str, str]]()
+    for number, one in enumerate(found):
+        if not one.rows and not one.problems:
+            raise BadInput(f"{path}: results[{number}].rows: {one.case.id} holds no image, so nothing was measured")
+        if (one.case.id, one.label) in seen:
+            raise BadInput(f"{path}: holds {one.case.id} more than once: keep one of them")
+        seen.add((one.case.id, one.label))
+    return found
 
 
 def _read_apart(data: Json, path: Path) -> tuple[Result, ...]:

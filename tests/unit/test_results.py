@@ -29,7 +29,14 @@ plain = st.recursive(
 records = st.dictionaries(texts, plain, max_size=4)
 scores = st.none() | st.floats(allow_nan=False)
 cases = st.builds(
-    Case, texts, texts, texts, whole, st.none() | whole, st.none() | st.integers(1, 9), st.none() | st.integers(1, 9)
+    Case,
+    texts,
+    texts,
+    texts,
+    whole,
+    st.none() | st.integers(1, 4096),
+    st.none() | st.integers(1, 9),
+    st.none() | st.integers(1, 9),
 )
 
 
@@ -288,3 +295,34 @@ def test_what_the_disk_refuses_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(GfpbenchError, match="cannot be written: "):
         results.write([example()], tmp_path / "file" / "r.json")
+
+
+@pytest.mark.parametrize("field", ["size_px", "limit", "draws"])
+@pytest.mark.parametrize("value", [0, -3])
+def test_a_case_that_cannot_be_measured_is_refused(tmp_path: Path, field: str, value: int) -> None:
+    data = {"schema": results.SCHEMA, "results": [results.to_json(example())]}
+    data["results"][0]["case"][field] = value  # type: ignore[index]
+    (tmp_path / "changed.json").write_text(json.dumps(data))
+    with pytest.raises(
+        BadInput, match=rf"changed\.json: results\[0\]\.case\.{field}: expected 1 or more, not {value}$"
+    ):
+        results.read(tmp_path / "changed.json")
+
+
+def test_nothing_is_concluded_from_a_file_without_a_measurement(tmp_path: Path) -> None:
+    path, one = tmp_path / "some.json", example()
+    refused: list[tuple[tuple[Result, ...], str]] = [
+        ((), "results: holds no case, so nothing was measured"),
+        (
+            (one, replace(one, rows=(), problems=())),
+            r"results\[1\]\.rows: r-f-d-s0 holds no image, so nothing was measured",
+        ),
+        ((one, one), "holds r-f-d-s0 more than once: keep one of them"),
+    ]
+    for stored, line in refused:
+        results.write(stored, path)
+        with pytest.raises(BadInput, match=rf"some\.json: {line}$"):
+            results.read_measured(path)
+    for stored in ((one,), (one, replace(one, label="old")), (replace(one, rows=()),)):
+        results.write(stored, path)  # the last: no face could be read, and the problems say so
+        assert results.read_measured(path) == stored

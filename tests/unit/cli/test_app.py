@@ -221,6 +221,13 @@ def test_a_misspelt_restorer_is_told_before_any_work(tmp_path: Path, monkeypatch
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.parametrize("command", ["report", "claims", "matrix", "history"])
+def test_nothing_is_concluded_from_nothing(tmp_path: Path, command: str) -> None:
+    (tmp_path / "results.json").write_text(json.dumps({"schema": 1, "results": []}))
+    assert "results.json: results: holds no case" in complaint(command, str(tmp_path), "--to", str(tmp_path / "to"))
+    assert not (tmp_path / "to").exists()
+
+
 def test_a_name_in_a_file_cannot_drive_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(json.dumps({"schema": 1, "results": [], "\x1b[2J\nnew": 1}))
     done = gfpbench("report", "results.json", cwd=tmp_path)

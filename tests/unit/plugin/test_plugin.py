@@ -35,9 +35,9 @@ def test_a_report_of_three_files_and_closing_lines(pytester: pytest.Pytester) ->
     assert float(str(properties["gfpbench.psnr_rgb.mean"])) > 10
 
 
-def test_nothing_is_left_without_report(pytester: pytest.Pytester) -> None:
+def test_nothing_is_left_without_report_nor_captured(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(USES_A_RESULT)
-    outcome = pytester.runpytest_subprocess(*SMALL, *FEW)
+    outcome = pytester.runpytest_subprocess(*SMALL, *FEW, "-p", "no:capture")
     outcome.assert_outcomes(passed=1)
     assert not (pytester.path / "report").exists()
 
