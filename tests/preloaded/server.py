@@ -185,6 +185,7 @@ def start() -> tuple[dict[str, Any], list[int], list[str]]:
     del KEPT["launcher"], KEPT["__main__"]
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(KEPT))
     names = sorted({name.partition(".")[0] for name in sys.modules} - {"__main__", "launcher"})
+    os.close(os.pidfd_open(os.getpid()))  # a kernel without it ends this here, and nothing is forked
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen(16)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests import preloaded
 from tests.preloaded import Preloaded
 
 TOLD = """
@@ -62,10 +63,18 @@ ENDINGS = {
 
 @pytest.fixture(scope="module")
 def light() -> Iterator[Preloaded]:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # with more, NumPy starts threads, and nothing is forked
         interpreter = Preloaded(Path(folder), ("cv2", "numpy"))
         yield interpreter
         interpreter.end()
+
+
+def with_module(folder: Path) -> Path:
+    """The folder, with the programs of the preloaded interpreter beside what is in it."""
+    for name in ("server.py", "launcher.py"):
+        (folder / name).write_text((Path(preloaded.__file__).parent / name).read_text())
+    return folder
 
 
 def both(light: Preloaded, words: Sequence[str], **how: Any) -> list[subprocess.CompletedProcess[str]]:
@@ -151,6 +160,18 @@ def test_other_limits_get_their_own_process(light: Preloaded) -> None:
     assert own_process(["sh", "-c", 'ulimit -f 1000000; exec "$@"', "sh", *words])
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == limit
     assert own_process(words, umask=0o777)
+
+
+def test_where_an_import_starts_a_thread_nothing_is_forked(tmp_path: Path) -> None:
+    (tmp_path / "threaded.py").write_text(
+        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    )
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        interpreter = Preloaded(Path(folder), ("json", "threaded"))
+        patch.setattr("tests.preloaded.HERE", with_module(tmp_path))
+        words = (sys.executable, "-c", PID)
+        assert interpreter.words(words) == list(words)
+        interpreter.end()
 
 
 def test_signals_reach_it(light: Preloaded) -> None:
