@@ -27,8 +27,12 @@ else:
 _LEFT_OUT = 8e-7
 """How much of a kernel, which sums to 1, a sum of separable ones may leave out: at most 0.0002 of a grey level."""
 
-# Of one side: long enough for a product of matrices to be fast, short enough that hardly any of its factors are zero.
-_TILE_X_PX, _TILE_Y_PX = 32, 64
+# Of the small image: enough columns for a register of 16 numbers and, of few terms, enough rows to read a source pixel
+# seldom; more of them only multiply zeros.
+_TILE_X_PX, _TILE_Y_PX = 16, 4
+
+_CACHED = 1 << 19
+"""How many numbers between the two products stay in the processor's cache."""
 
 
 def blurred_and_downsampled(planes: Floats, record: Parameters) -> Floats:
@@ -47,16 +51,28 @@ def enlarged(bgr: Floats, size_px: tuple[int, int]) -> Floats:
 
 
 def _small_planes(planes: Floats, record: Parameters) -> Floats:
-    if blur.is_off(record) or _has_small_window(record):
+    if blur.is_off(record):
         return _filtered(planes, record)
-    factors = _factors(record, _terms_that_pay(planes.shape, record))
-    return _fourier(planes, record) if factors is None else _products(planes, record["downsample_ratio"], *factors)
+    filtered, term, fourier = _costs(planes.shape, record)
+    factors = _factors(record, int(min(filtered, fourier) / term))
+    if factors is not None:
+        return _products(planes, record["downsample_ratio"], *factors)
+    return _fourier(planes, record) if fourier < filtered else _filtered(planes, record)
 
 
-def _has_small_window(record: Parameters) -> bool:
-    """Whether OpenCV filters the whole image sooner than anything else makes the pixels that are read of it."""
-    size = record["blur_kernel_size_px"]
-    return bool(size <= 15 and size * record["downsample_ratio"] <= 50 if blur.is_separable(record) else size <= 7)
+def _costs(shape: tuple[int, ...], record: Parameters) -> tuple[float, float, float]:
+    """What OpenCV's filters, products for each separable term, and a Fourier transform take of a plane.
+
+    In multiplications of a product of matrices, fitted to the processor time that they take of a face of 512 px.
+    """
+    _, height, width = shape
+    ratio, size = record["downsample_ratio"], record["blur_kernel_size_px"]
+    small_height, small_width = resample.small_size((height, width), ratio)
+    filtered = height * width * (10 + 3 * size if blur.is_separable(record) else 10 + 1.5 * size**2)
+    # A number that is read or written costs as much as a dozen multiplications.
+    term = small_height * (width * (size + 12) + small_width * (size + 12 + _TILE_X_PX * ratio))
+    padded = (height + size) * (width + size)
+    return filtered, term, 8.0 * padded * math.log2(padded)
 
 
 def _filtered(planes: Floats, record: Parameters) -> Floats:
@@ -84,26 +100,13 @@ def reflected(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     return np.where(folded >= size, 2 * size - 2 - folded, folded)
 
 
-def _terms_that_pay(shape: tuple[int, ...], record: Parameters) -> int:
-    """How many separable terms cost less than a Fourier transform, from the time that both took on 512-px faces."""
-    _, height, width = shape
-    small_height, small_width = resample.small_size((height, width), record["downsample_ratio"])
-    size = record["blur_kernel_size_px"]
-    a_term = height * small_width * (size + _TILE_X_PX) + small_height * small_width * (size + _TILE_Y_PX)
-    return int(_TRANSFORM * height * width * math.log2(height * width + 1) / a_term)
-
-
-_TRANSFORM = 8.0
-"""What a transform costs for each pixel and power of two of their number, in multiplications of matrices."""
-
-
 def _factors(record: Parameters, most: int) -> tuple[Floats, Floats] | None:
     """Columns and rows (terms, size) whose products sum to the record's kernel; None where it takes more than that."""
+    if most < (1 if blur.is_separable(record) else 2):
+        return None
     if blur.is_separable(record):
         column = blur.column_kernel(record)[None].astype(np.float32)
         return column, column
-    if most < 2:
-        return None
     kernel = blur.kernel_of(record)
     columns, strengths, rows = np.linalg.svd(kernel)
     # The absolute values of a matrix sum to no more than its side times the root of the sum of its squares.
@@ -114,45 +117,48 @@ def _factors(record: Parameters, most: int) -> tuple[Floats, Floats] | None:
     return (columns[:, :terms].T * strengths[:terms, None]).astype(np.float32), rows[:terms].astype(np.float32)
 
 
-def bands(source_px: int, target_px: int, kernels: Floats, tile: int) -> list[tuple[int, int, Floats]]:
+def bands(source_px: int, target_px: int, kernels: Floats) -> tuple[NDArray[np.int64], Floats]:
     """One side's blurs over mirrored borders, each followed by bilinear downsampling, as linear maps of few pixels.
 
     Args:
         source_px, target_px: that side of the image before and after.
         kernels: (terms, size).
-        tile: how many target pixels a map is for.
 
     Returns:
-        For each tile the source pixels that it reads, start and stop, and (stop - start, terms, tile) float32 weights;
-        weights of target pixels beyond the last are 0.
+        For each target pixel the first source pixel that it reads, (target,), never a smaller one than before, and the
+        (target, terms, span) float32 weights of that one and the next; all lie inside of the image.
     """
-    first, second, weight = resample.taps(source_px, target_px)
-    size = kernels.shape[1]
-    at = np.arange(target_px)
-    starts = first[::tile] - size // 2
-    stops = second[np.minimum(at[::tile] + tile, target_px) - 1] + size // 2 + 1
-    weights = np.zeros((len(starts), (stops - starts).max(), len(kernels), tile), np.float32)
-    rows = first - size // 2 - starts[at // tile] + np.arange(size)[:, None]
-    taps = kernels.T[:, None]
-    weights[at // tile, rows, :, at % tile] = taps * (1 - weight)[:, None]
-    weights[at // tile, rows + (second - first), :, at % tile] += taps * weight[:, None]
-    return [
-        _folded(start, values[: stop - start], source_px)
-        for start, stop, values in zip(starts.tolist(), stops.tolist(), weights, strict=True)
-    ]
+    first, _, weight = resample.taps(source_px, target_px)
+    terms, size = kernels.shape
+    share, span = weight[:, None, None], min(size + 1, source_px)
+    # The second neighbour follows the first, except at the edge, where its share is 0.
+    weights = np.zeros((target_px, terms, size + 1), np.float32)
+    np.multiply(kernels, 1 - share, out=weights[:, :, :-1])
+    weights[:, :, 1:] += kernels * share
+    read = first[:, None] + np.arange(size + 1) - size // 2
+    starts = np.clip(read[:, 0], 0, source_px - span)
+    at = np.flatnonzero((read[:, 0] < 0) | (read[:, -1] >= source_px))
+    inside = reflected(read[at], source_px) - starts[at, None]
+    folded = np.zeros((len(at), span, terms), np.float32)
+    np.add.at(folded, (np.arange(len(at))[:, None], inside), weights[at].transpose(0, 2, 1))
+    weights[at, :, :span] = folded.transpose(0, 2, 1)
+    return starts, weights[:, :, :span]
 
 
-def _folded(start: int, weights: Floats, source_px: int) -> tuple[int, int, Floats]:
-    """Weights of source pixels from that one on, those outside of the image added to the ones they mirror."""
-    stop = start + len(weights)
-    if start >= 0 and stop <= source_px:
-        return start, stop, weights
-    inside = reflected(np.arange(start, stop), source_px)
-    start, stop = int(inside.min()), int(inside.max()) + 1
-    folded = np.zeros((stop - start, *weights.shape[1:]), np.float32)
-    for position, values in zip((inside - start).tolist(), weights, strict=True):
-        folded[position] += values
-    return start, stop, folded
+def _tiled(starts: NDArray[np.int64], weights: Floats, tile: int) -> list[tuple[int, int, int, Floats]]:
+    """Bands of neighbours as matrices: the first of its target pixels, the source pixels from and to, and the weights.
+
+    The weights are (terms, source pixels, tile); those of target pixels beyond the last are 0.
+    """
+    count, terms, span = weights.shape
+    tiles = []
+    for at in range(0, count, tile):
+        near = starts[at : at + tile].tolist()
+        values = np.zeros((terms, near[-1] - near[0] + span, tile), np.float32)
+        for place, start in enumerate(near):
+            values[:, start - near[0] : start - near[0] + span, place] = weights[at + place]
+        tiles.append((at, near[0], near[-1] + span, values))
+    return tiles
 
 
 def _products(planes: Floats, ratio: float, columns: Floats, rows: Floats) -> Floats:
@@ -160,22 +166,26 @@ def _products(planes: Floats, ratio: float, columns: Floats, rows: Floats) -> Fl
     channels, height, width = planes.shape
     small_height, small_width = resample.small_size((height, width), ratio)
     terms = len(rows)
-    tile_x = max(1, math.ceil(_TILE_X_PX / ratio), 16 // terms)
-    tile_y = max(1, math.ceil(_TILE_Y_PX / ratio))
-    down = [
-        (start * terms, stop * terms, weights.reshape(-1, tile_y).T)
-        for start, stop, weights in bands(height, small_height, columns, tile_y)
-    ]
-    across = bands(width, small_width, rows, tile_x)
-    small = np.empty((channels, len(down) * tile_y, len(across) * tile_x), np.float32)
-    lines = planes.reshape(channels * height, width)
-    narrow = _scratch("narrow", (channels * height, terms * tile_x))
-    for x, (left, right, weights) in enumerate(across):
-        np.matmul(lines[:, left:right], weights.reshape(right - left, terms * tile_x), out=narrow)
-        turned = narrow.reshape(channels, height * terms, tile_x)
-        for y, (above, below, factors) in enumerate(down):
-            into = small[:, y * tile_y : (y + 1) * tile_y, x * tile_x : (x + 1) * tile_x]
-            np.matmul(factors, turned[:, above:below], out=into)
+    tile_y = _TILE_Y_PX if terms < 4 else 1  # the rows of many terms fill a register between them
+    down = _tiled(*bands(height, small_height, columns), tile_y)
+    across = _tiled(*bands(width, small_width, rows), _TILE_X_PX)
+    small = np.empty((channels, len(down) * tile_y, len(across) * _TILE_X_PX), np.float32)
+    at_once = max(1, _CACHED // (channels * tile_y * terms * width))
+    for top in range(0, len(down), at_once):
+        some = down[top : top + at_once]
+        first, count = some[0][0], len(some) * tile_y
+        flat = _scratch("flat", (channels, count, terms, width))
+        for at, above, below, weights in some:
+            into = flat[:, at - first : at - first + tile_y]
+            if tile_y == 1:
+                np.matmul(weights[:, :, 0], planes[:, above:below], out=into[:, 0])
+            else:
+                np.matmul(weights.transpose(0, 2, 1), planes[:, None, above:below], out=into.transpose(0, 2, 1, 3))
+        lines = flat.reshape(channels * count, terms, width).transpose(1, 0, 2)
+        parts = _scratch("parts", (terms, channels, count, _TILE_X_PX))
+        for at, left, right, weights in across:
+            np.matmul(lines[:, :, left:right], weights, out=parts.reshape(terms, channels * count, _TILE_X_PX))
+            np.add.reduce(parts, 0, out=small[:, first : first + count, at : at + _TILE_X_PX])
     return small[:, :small_height, :small_width]
 
 
@@ -210,11 +220,11 @@ _kept = threading.local()
 
 def _scratch(name: str, shape: tuple[int, ...]) -> Floats:
     """This thread's array of that name. Fresh memory for every image would cost more than what is computed in it."""
-    values = getattr(_kept, name, None)
-    if values is None or values.shape != shape:
-        values = np.zeros(shape, np.float32)
+    values, count = getattr(_kept, name, None), math.prod(shape)
+    if values is None or values.size < count:
+        values = np.zeros(count, np.float32)
         setattr(_kept, name, values)
-    return np.asarray(values)
+    return np.asarray(values[:count].reshape(shape))
 
 
 def _fourier(planes: Floats, record: Parameters) -> Floats:
