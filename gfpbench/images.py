@@ -246,16 +246,22 @@ def to_bgr(rgb: Bytes) -> Bytes:
 
 def from_bgr_arrays(bgr: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
     """B arrays (H, W, 3) uint8 BGR, from OpenCV."""
-    import cv2
-
     if any(image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 for image in bgr):
         raise BadInput(f"expected (H, W, 3) uint8 arrays, not {[image.shape for image in bgr]}")
     pixels = np.empty((len(bgr), 3, *bgr[0].shape[:2]), np.float32)
     for target, image in zip(pixels, bgr, strict=True):
-        # Plane by plane: numpy and torch take several times longer over interleaved channels.
-        for channel, plane in zip(target[::-1], cv2.split(image), strict=True):
-            np.divide(plane, np.float32(255), out=channel, dtype=np.float32)
+        write_bgr(target, image)
     return ImageBatch(torch.from_numpy(pixels), ids)
+
+
+def write_bgr(planes: Floats, bgr: Bytes) -> None:
+    """Write one (H, W, 3) uint8 BGR image, from OpenCV, into (3, H, W) float32 RGB planes in [0, 1]."""
+    import cv2
+
+    # Plane by plane: numpy and torch take several times longer over interleaved channels.
+    for channel, plane in zip(planes[::-1], cv2.split(bgr), strict=True):
+        channel[:] = plane
+        channel /= np.float32(255)
 
 
 def to_depth(image: Bytes, depth: np.dtype[Any]) -> NDArray[np.uint8] | NDArray[np.uint16]:

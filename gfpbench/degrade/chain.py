@@ -19,12 +19,12 @@ from gfpbench.images import (
     Bytes,
     Floats,
     bgr_of_planes,
-    from_bgr_arrays,
     from_bgr_floats,
     moved,
     quantized,
     to_bgr_arrays,
     to_planes,
+    write_bgr,
 )
 from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, ImageBatch, Json, Parameters
@@ -128,19 +128,22 @@ class Chain:
         shrink = fast.blurred_and_downsampled if is_fast else _shrunk_exactly
         enlarge = fast.enlarged if is_fast else resample.resized
 
-        def one(planes: Floats, record: Parameters) -> Bytes:
+        degraded = np.empty((len(batch), 3, *batch.size), np.float32)
+
+        def one(planes: Floats, record: Parameters, into: Floats) -> None:
             small = jpeg.compressed(noise.noisy(shrink(planes, record), record), record)
             large = enlarge(small, batch.size)
-            return _coloured(large, record) if "is_grey" in record else jpeg.to_bytes(large)
+            write_bgr(into, _coloured(large, record) if "is_grey" in record else jpeg.to_bytes(large))
 
         # OpenCV and numpy release the interpreter, and no image knows of another: threads change only the time.
         images, threads = to_planes(batch), min(len(batch), torch.get_num_threads())
         if threads == 1:
-            degraded = [one(planes, record) for planes, record in zip(images, records, strict=True)]
+            for parts in zip(images, records, degraded, strict=True):
+                one(*parts)
         else:
             with ThreadPoolExecutor(threads) as pool:
-                degraded = list(pool.map(one, images, records))
-        return moved(from_bgr_arrays(degraded, batch.ids), device)
+                list(pool.map(one, images, records, degraded))
+        return moved(ImageBatch(torch.from_numpy(degraded), batch.ids), device)
 
     def describe(self) -> Mapping[str, Json]:
         """Name, summary, source, and every step's ranges with their units; None for a step that is left out."""

@@ -31,6 +31,9 @@ _LEFT_OUT = 8e-7
 # seldom; more of them only multiply zeros.
 _TILE_X_PX, _TILE_Y_PX = 16, 4
 
+# OpenBLAS spreads larger products over threads of its own; the images are spread already, and these would wait for those.
+_IN_ONE_THREAD = 1 << 18
+
 _CACHED = 1 << 19
 """How many numbers between the two products stay in the processor's cache."""
 
@@ -53,15 +56,15 @@ def enlarged(bgr: Floats, size_px: tuple[int, int]) -> Floats:
 def _small_planes(planes: Floats, record: Parameters) -> Floats:
     if blur.is_off(record):
         return _filtered(planes, record)
-    filtered, term, fourier = _costs(planes.shape, record)
-    factors = _factors(record, int(min(filtered, fourier) / term))
+    filtered, fourier, start, term = _costs(planes.shape, record)
+    factors = _factors(record, int((min(filtered, fourier) - start) / term))
     if factors is not None:
         return _products(planes, record["downsample_ratio"], *factors)
     return _fourier(planes, record) if fourier < filtered else _filtered(planes, record)
 
 
-def _costs(shape: tuple[int, ...], record: Parameters) -> tuple[float, float, float]:
-    """What OpenCV's filters, products for each separable term, and a Fourier transform take of a plane.
+def _costs(shape: tuple[int, ...], record: Parameters) -> tuple[float, float, float, float]:
+    """What OpenCV's filters, a Fourier transform, and the start and each separable term of products take of a plane.
 
     In multiplications of a product of matrices, fitted to the processor time that they take of a face of 512 px.
     """
@@ -72,7 +75,7 @@ def _costs(shape: tuple[int, ...], record: Parameters) -> tuple[float, float, fl
     # A number that is read or written costs as much as a dozen multiplications.
     term = small_height * (width * (size + 12) + small_width * (size + 12 + _TILE_X_PX * ratio))
     padded = (height + size) * (width + size)
-    return filtered, term, 8.0 * padded * math.log2(padded)
+    return filtered, 8.0 * padded * math.log2(padded), 6e6, term
 
 
 def _filtered(planes: Floats, record: Parameters) -> Floats:
@@ -170,7 +173,9 @@ def _products(planes: Floats, ratio: float, columns: Floats, rows: Floats) -> Fl
     down = _tiled(*bands(height, small_height, columns), tile_y)
     across = _tiled(*bands(width, small_width, rows), _TILE_X_PX)
     small = np.empty((channels, len(down) * tile_y, len(across) * _TILE_X_PX), np.float32)
-    at_once = max(1, _CACHED // (channels * tile_y * terms * width))
+    widest = max(right - left for _, left, right, _ in across)
+    at_once = min(_CACHED // (terms * width), _IN_ONE_THREAD // (widest * _TILE_X_PX)) // (channels * tile_y)
+    at_once = max(1, at_once)
     for top in range(0, len(down), at_once):
         some = down[top : top + at_once]
         first, count = some[0][0], len(some) * tile_y
@@ -178,7 +183,7 @@ def _products(planes: Floats, ratio: float, columns: Floats, rows: Floats) -> Fl
         for at, above, below, weights in some:
             into = flat[:, at - first : at - first + tile_y]
             if tile_y == 1:
-                np.matmul(weights[:, :, 0], planes[:, above:below], out=into[:, 0])
+                np.matmul(weights[..., 0], planes[:, above:below], out=into[:, 0])
             else:
                 np.matmul(weights.transpose(0, 2, 1), planes[:, None, above:below], out=into.transpose(0, 2, 1, 3))
         lines = flat.reshape(channels * count, terms, width).transpose(1, 0, 2)
@@ -191,9 +196,13 @@ def _products(planes: Floats, ratio: float, columns: Floats, rows: Floats) -> Fl
 
 @lru_cache(maxsize=64)
 def _waves(length: int, size: int) -> tuple[Floats, Floats]:
-    """(length // 2 + 1, size) cosines and sines of a transform of that length, at distances from a middle tap."""
-    phase = np.outer(np.arange(length // 2 + 1), np.arange(size) - size // 2) * (2 * np.pi / length)
-    return np.cos(phase).astype(np.float32), np.sin(phase).astype(np.float32)
+    """(length // 2 + 1, size // 2 + 1) cosines and sines of a transform of that length, at distances from a middle tap.
+
+    Those of distances above 0 twice, for the tap on the other side.
+    """
+    phase = np.outer(np.arange(length // 2 + 1), np.arange(size // 2 + 1)) * (2 * np.pi / length)
+    twice = np.where(np.arange(size // 2 + 1) > 0, 2, 1)
+    return (twice * np.cos(phase)).astype(np.float32), (twice * np.sin(phase)).astype(np.float32)
 
 
 def _spectrum_of(kernel: Floats, shape: tuple[int, int]) -> Floats:
@@ -205,14 +214,26 @@ def _spectrum_of(kernel: Floats, shape: tuple[int, int]) -> Floats:
     height, width = shape
     cos_y, sin_y = _waves(height, len(kernel))
     cos_x, sin_x = _waves(width, len(kernel))
-    even, odd = cos_y @ (kernel @ cos_x.T), sin_y @ (kernel @ sin_x.T)
-    half = np.concatenate((even - odd, (even + odd)[-2:0:-1]))
+    middle = len(kernel) // 2
+    right, left = kernel[middle:, middle:], kernel[middle:, middle::-1]
+    even, odd = _scratch("even", (len(cos_y), len(cos_x))), _scratch("odd", (len(cos_y), len(cos_x)))
+    _multiply(cos_y, (right + left) / 2 @ cos_x.T, even)
+    _multiply(sin_y, (right - left) / 2 @ sin_x.T, odd)
     packed = _scratch("kernel", shape)
-    packed[:, 1:-1:2] = packed[:, 2:-1:2] = half[:, 1:-1]
+    inner = np.s_[:, 1:-1]
+    np.subtract(even[inner], odd[inner], out=packed[: len(even), 1:-1:2])
+    np.add(even[-2:0:-1, 1:-1], odd[-2:0:-1, 1:-1], out=packed[len(even) :, 1:-1:2])
+    packed[:, 2:-1:2] = packed[:, 1:-1:2]
     for column in (0, -1):
-        packed[:-1:2, column] = half[: height // 2, column]
-        packed[1::2, column] = half[1 : height // 2 + 1, column]
+        packed[:-1:2, column] = even[:-1, column]
+        packed[1::2, column] = even[1:, column]
     return packed
+
+
+def _multiply(left: Floats, right: Floats, out: Floats) -> None:
+    rows = max(1, _IN_ONE_THREAD // right.size)
+    for at in range(0, len(left), rows):
+        np.matmul(left[at : at + rows], right, out=out[at : at + rows])
 
 
 _kept = threading.local()

@@ -177,8 +177,8 @@ PATCHES: tuple[Patch, ...] = (
         "BGR read as RGB",
         "colour",
         "images.py",
-        "for channel, plane in zip(target[::-1], cv2.split(image), strict=True):",
-        "for channel, plane in zip(target, cv2.split(image), strict=True):",
+        "for channel, plane in zip(planes[::-1], cv2.split(bgr), strict=True):",
+        "for channel, plane in zip(planes, cv2.split(bgr), strict=True):",
         ("tests/degradation/test_upstream.py", "tests/unit/degrade"),
     ),
     Patch(
