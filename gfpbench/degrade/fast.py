@@ -110,14 +110,16 @@ def _factors(record: Parameters, most: int) -> tuple[Floats, Floats] | None:
     if blur.is_separable(record):
         column = blur.column_kernel(record)[None].astype(np.float32)
         return column, column
-    kernel = blur.kernel_of(record)
-    columns, strengths, rows = np.linalg.svd(kernel)
-    # The absolute values of a matrix sum to no more than its side times the root of the sum of its squares.
-    left_out = len(kernel) * np.sqrt(np.cumsum(strengths[::-1] ** 2)[::-1])
-    terms = int(np.count_nonzero(left_out > _LEFT_OUT))
-    if terms > most:
-        return None
-    return (columns[:, :terms].T * strengths[:terms, None]).astype(np.float32), rows[:terms].astype(np.float32)
+    columns, rows, left = [], [], blur.kernel_of(record)
+    # Crosses of a matrix around its largest values: hardly more of them than singular vectors, in a fifth of the time.
+    while np.abs(left).sum() > _LEFT_OUT:
+        if len(rows) == most:
+            return None
+        peak = np.unravel_index(np.abs(left).argmax(), left.shape)
+        columns.append(left[:, peak[1]].copy())
+        rows.append(left[peak[0]] / left[peak])
+        left = left - np.outer(columns[-1], rows[-1])
+    return np.array(columns, np.float32), np.array(rows, np.float32)
 
 
 def bands(source_px: int, target_px: int, kernels: Floats) -> tuple[NDArray[np.int64], Floats]:
