@@ -71,11 +71,11 @@ def _costs(shape: tuple[int, ...], record: Parameters) -> tuple[float, float, fl
     _, height, width = shape
     ratio, size = record["downsample_ratio"], record["blur_kernel_size_px"]
     small_height, small_width = resample.small_size((height, width), ratio)
-    filtered = height * width * (10 + 3 * size if blur.is_separable(record) else 10 + 1.5 * size**2)
-    # A number that is read or written costs as much as a dozen multiplications.
-    term = small_height * (width * (size + 12) + small_width * (size + 12 + _TILE_X_PX * ratio))
-    padded = (height + size) * (width + size)
-    return filtered, 8.0 * padded * math.log2(padded), 6e6, term
+    filtered = height * width * (35 + 0.125 * size**2 if blur.is_separable(record) else 30 + 1.1 * size**2)
+    # A number that is read or written costs as much as several multiplications.
+    term = small_height * (width * (size + 8) + small_width * (size + 8 + _TILE_X_PX * ratio))
+    padded = math.prod(_padded(shape, size))
+    return filtered, 9.0 * padded * math.log2(padded), 100.0 * small_height * width, term
 
 
 def _filtered(planes: Floats, record: Parameters) -> Floats:
@@ -254,7 +254,7 @@ def _fourier(planes: Floats, record: Parameters) -> Floats:
     _, height, width = planes.shape
     reach = record["blur_kernel_size_px"] // 2
     small = resample.small_size((height, width), record["downsample_ratio"])
-    shape = _even_size(height + 2 * reach), _even_size(width + 2 * reach)
+    shape = _padded(planes.shape, record["blur_kernel_size_px"])
     factors = _spectrum_of(blur.kernel_of(record).astype(np.float32), shape)
     canvas, spectrum = _scratch("canvas", shape), _scratch("spectrum", shape)
     # Anything in the margin will do: it lies further from the image than the kernel reaches.
@@ -270,5 +270,7 @@ def _fourier(planes: Floats, record: Parameters) -> Floats:
     return result
 
 
-def _even_size(size: int) -> int:
-    return 2 * int(cv2.getOptimalDFTSize((size + 1) // 2))
+def _padded(shape: tuple[int, ...], size: int) -> tuple[int, int]:
+    """Even sides that a transform is fast at, with room for a kernel's reach on both sides of an image."""
+    height, width = (2 * int(cv2.getOptimalDFTSize((side + size) // 2)) for side in shape[1:])
+    return height, width

@@ -49,7 +49,8 @@ def noisy(bgr: Floats, record: Parameters) -> Floats:
     """(h, w, 3) float32 with the record's noise added, then clipped to [0, 1] (with or without noise), not rounded."""
     std = record["noise_std_grey_levels"]
     if std > 0:
-        added = field(record["noise_key"], (bgr.shape[0], bgr.shape[1])) * std
+        added = field(record["noise_key"], (bgr.shape[0], bgr.shape[1]))
+        added *= std
         added /= 255.0
         added += bgr
         return np.asarray(np.clip(added, 0, 1, out=added), dtype=np.float32)
