@@ -58,4 +58,8 @@ def round_trip(bgr: Bytes, quality: int) -> Bytes:
 def compressed(bgr: Floats, record: Parameters) -> Floats:
     """(h, w, 3) float32 in [0, 1] through JPEG at the record's quality; unchanged and unrounded where that is null."""
     quality = record["jpeg_quality"]
-    return bgr if quality is None else round_trip(to_bytes(bgr), quality).astype(np.float32) / np.float32(255)
+    if quality is None:
+        return bgr
+    decoded = round_trip(to_bytes(bgr), quality).astype(np.float32)
+    decoded /= np.float32(255)
+    return decoded
