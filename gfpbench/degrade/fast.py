@@ -31,7 +31,7 @@ _LEFT_OUT = 8e-7
 # seldom; more of them only multiply zeros.
 _TILE_X_PX, _TILE_Y_PX = 16, 4
 
-# OpenBLAS spreads larger products over threads of its own; the images are spread already, and these would wait for those.
+# The images are spread over threads already; OpenBLAS spreads larger products over its own, which wait for each other.
 _IN_ONE_THREAD = 1 << 18
 
 _CACHED = 1 << 19
@@ -117,8 +117,9 @@ def _factors(kernel: blur.Kernel, most: int) -> tuple[Floats, Floats] | None:
         return (column, column) if most > 0 else None
     if most < 2:
         return None
-    columns, rows, left = [], [], kernel.copy()
-    sizes = np.abs(left)
+    columns: list[blur.Kernel] = []
+    rows: list[blur.Kernel] = []
+    left, sizes = kernel.copy(), np.abs(kernel)
     while sizes.sum() > _LEFT_OUT:
         if len(rows) == most:
             return None
@@ -225,10 +226,11 @@ def _spectrum_of(kernel: Floats, shape: tuple[int, int]) -> Floats:
     cos_y, sin_y = _waves(height, len(kernel))
     cos_x, sin_x = _waves(width, len(kernel))
     middle = len(kernel) // 2
-    right, left = kernel[middle:, middle:], kernel[middle:, middle::-1]
+    half = kernel[middle:] * np.float32(0.5)
+    right, left = half[:, middle:], half[:, middle::-1]
     even, odd = _scratch("even", (len(cos_y), len(cos_x))), _scratch("odd", (len(cos_y), len(cos_x)))
-    _multiply(cos_y, (right + left) / 2 @ cos_x.T, even)
-    _multiply(sin_y, (right - left) / 2 @ sin_x.T, odd)
+    _multiply(cos_y, (right + left) @ cos_x.T, even)
+    _multiply(sin_y, (right - left) @ sin_x.T, odd)
     packed = _scratch("kernel", shape)
     inner = np.s_[:, 1:-1]
     np.subtract(even[inner], odd[inner], out=packed[: len(even), 1:-1:2])
@@ -265,8 +267,10 @@ def _fourier(planes: Floats, kernel: blur.Kernel, record: Parameters) -> Floats:
     shape = _padded(planes.shape, size)
     factors = _spectrum_of((kernel * kernel.T if kernel.shape[1] == 1 else kernel).astype(np.float32), shape)
     canvas, spectrum = _scratch("canvas", shape), _scratch("spectrum", shape)
-    # Anything in the margin will do: it lies further from the image than the kernel reaches.
+    # The margin lies further from the image than the kernel reaches; what an image before this one left there would
+    # still move last bits.
     inner = canvas[: height + 2 * reach, : width + 2 * reach]
+    canvas[len(inner) :] = canvas[:, inner.shape[1] :] = 0
     blurred = spectrum[reach : reach + height, reach : reach + width]
     result = np.empty((len(planes), *small), np.float32)
     for plane, made in zip(planes, result, strict=True):

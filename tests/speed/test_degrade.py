@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -53,6 +56,40 @@ def test_degrade_on_one_core(benchmark: Any, faces: Any, way: Any) -> None:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
     assert len(made) == IMAGES
+
+
+@pytest.mark.benchmark(group=f"degrade {IMAGES} faces of 512 px, two cores")
+@pytest.mark.parametrize("way", ["authors", "fast"])
+def test_degrade_on_two_cores(benchmark: Any, faces: Any, way: str) -> None:
+    """Theirs in two processes of one thread, as a loader of training data has it; ours in two threads."""
+    clean, records = faces
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _in_one_thread) as pool:
+            shares = [(to_rgb_arrays(clean)[part::2], records[part::2]) for part in range(2)]
+            theirs = partial(_counted, pool, shares)
+            ours = partial(PAPER.using("fast").apply, clean, records)
+            made: Any = benchmark.pedantic(theirs if way == "authors" else ours, rounds=3, warmup_rounds=1)
+    finally:
+        torch.set_num_threads(before)
+    assert len(made) == IMAGES
+
+
+def _in_one_thread() -> None:
+    import cv2
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    upstream_oracle.modules()
+
+
+def _their_share(images: list[Any], records: list[Any]) -> list[Any]:
+    return [upstream_oracle.by_functions(*pair) for pair in zip(images, records, strict=True)]
+
+
+def _counted(pool: ProcessPoolExecutor, shares: list[Any]) -> list[Any]:
+    return [image for share in pool.map(_their_share, *zip(*shares, strict=True)) for image in share]
 
 
 @pytest.mark.benchmark(group="blur and downsample one face of 512 px")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from unittest import mock
+
 import cv2
 import numpy as np
 import pytest
@@ -9,14 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gfpbench.degrade import fast, resample
-from gfpbench.degrade.blur import blurred
+from gfpbench.degrade.blur import blurred, gaussian_2d
 from tests.degradation.image_cases import pattern
 
 LEVEL = 1 / 255
 
+COSTS = {
+    "filters": (0.0, 1.0, 1.0, 1.0),
+    "a transform": (1.0, 0.0, 1.0, 1.0),
+    "products": (1e9, 1e9, 0.0, 1.0),
+}
+"""What ``fast._costs`` has to say for this way to be taken."""
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+
+@settings(derandomize=True, deadline=None, max_examples=180)
 @given(
+    way=st.sampled_from((None, *COSTS)),
     size=st.tuples(st.integers(2, 70), st.integers(2, 70)),
     window=st.integers(0, 20).map(lambda half: 2 * half + 1),
     sigmas=st.tuples(st.floats(0, 8), st.floats(0, 8)),
@@ -25,8 +36,15 @@ LEVEL = 1 / 255
     isotropic=st.booleans(),
 )
 def test_one_step_is_two_steps_to_a_thousandth_of_a_level(
-    size: tuple[int, int], window: int, sigmas: tuple[float, float], angle: float, ratio: float, isotropic: bool
+    way: str | None,
+    size: tuple[int, int],
+    window: int,
+    sigmas: tuple[float, float],
+    angle: float,
+    ratio: float,
+    isotropic: bool,
 ) -> None:
+    """By each way, and by the one that is said to cost least."""
     bgr = pattern(*size).astype(np.float32) / np.float32(255)
     record = {
         "blur_kernel_size_px": window,
@@ -36,7 +54,10 @@ def test_one_step_is_two_steps_to_a_thousandth_of_a_level(
         "downsample_ratio": ratio,
     }
     expected = resample.downsampled(blurred(bgr, record), record)
-    got = fast.blurred_and_downsampled(np.ascontiguousarray(bgr.transpose(2, 0, 1)[::-1]), record)
+    planes = np.ascontiguousarray(bgr.transpose(2, 0, 1)[::-1])
+    costs = mock.patch.object(fast, "_costs", fast._costs if way is None else lambda shape, record: COSTS[way])
+    with costs:
+        got = fast.blurred_and_downsampled(planes, record)
     assert got.dtype == np.float32
     assert got.shape == expected.shape
     assert np.abs(got - expected).max() < 1e-3 * LEVEL
@@ -71,3 +92,30 @@ def test_reflection_is_numpys(size: int) -> None:
     reach = 25
     expected = np.pad(line, reach, mode="reflect")
     np.testing.assert_array_equal(line[fast.reflected(np.arange(-reach, size + reach), size)], expected)
+
+
+@pytest.mark.parametrize("way", COSTS)
+def test_an_image_does_not_depend_on_the_one_before(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the last bit, though both are computed in the same memory."""
+    monkeypatch.setattr(fast, "_costs", lambda shape, record: COSTS[way])
+    record = {
+        "blur_kernel_size_px": 9,
+        "blur_sigma_x_px": 2.0,
+        "blur_sigma_y_px": 1.0,
+        "blur_angle_rad": 0.7,
+        "downsample_ratio": 2.3,
+    }
+    planes = np.random.default_rng(0).random((3, 60, 52), np.float32)
+    monkeypatch.setattr(fast, "_kept", threading.local())
+    alone = fast.blurred_and_downsampled(planes, record)
+    fast.blurred_and_downsampled(np.full((3, 99, 61), 1e4, np.float32), {**record, "blur_kernel_size_px": 15})
+    assert np.array_equal(fast.blurred_and_downsampled(planes, record), alone)
+
+
+def test_terms_sum_to_the_kernel() -> None:
+    kernel = gaussian_2d(41, 9.2, 5.3, 0.7)
+    columns, rows = fast._factors(kernel, 41) or pytest.fail("41 terms are enough for 41 taps")
+    assert len(rows) < 12
+    assert np.abs(columns.T.astype(np.float64) @ rows - kernel).sum() < 2 * fast._LEFT_OUT
+    assert fast._factors(kernel, len(rows)) is not None
+    assert fast._factors(kernel, len(rows) - 1) is None
