@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from gfpbench.decode import Decoded, read
+from gfpbench.decode.containers import LMDB_DATA
+from gfpbench.decode.containers.collection import Collection
 from gfpbench.decode.files import list_images, printable, without_suffix
 from gfpbench.decode.formats import LOOKED_FOR
 from gfpbench.degraded import find_manifest
@@ -44,8 +46,11 @@ class Outputs:
     (``output_layouts.RULES``). Which script it was is decided from the names of all images of the run, and recorded;
     where two rules find different files, nothing is read until an option says which.
 
+    In place of the folder there may be an archive of it, several shards, or an address of either, as for faces
+    (``gfpbench.decode.containers``): paths inside count as those below a folder do.
+
     Args:
-        argument: the folder.
+        argument: the folder, archive or address.
         device: ignored; files are read on the CPU.
         given: options: ``layout`` (the script; ``plain`` for none), ``part`` (``faces`` or ``whole`` images), ``face``
             (its number in each image), ``suffix`` (behind the names, with its ``_``), and ``resize`` for files of
@@ -54,16 +59,18 @@ class Outputs:
 
     Raises:
         BadInput: where the folder is absent or holds no image, and for options that there are not.
+        RemoteFailed, PackageMissing: as what reads the archive or the address does.
     """
 
     def __init__(self, argument: str, *, device: str = "cpu", **given: str) -> None:
         del device
         whole = argument + ("?" if given else "") + "&".join(f"{key}={value}" for key, value in given.items())
         path, given = split_folder(whole)
-        if not Path(path).expanduser().is_dir():
-            raise BadInput(f"outputs:{whole}: {whole} is not a folder; it has to hold the restored images")
+        self._archive, path, given = _archived(path, given)
+        if self._archive is None and not Path(path).expanduser().is_dir():
+            raise BadInput(f"outputs:{whole}: {whole} is not a folder or archive; it has to hold the restored images")
         options = Options(f"outputs:{path}", given)
-        self.name = options.spelled
+        self.name = options.spelled if self._archive is None else f"outputs:{whole}"
         self.folder = Path(path).expanduser()
         self.wanted = Wanted(
             layout=options.choice("layout", LAYOUTS),
@@ -74,11 +81,16 @@ class Outputs:
         self.resize = options.choice("resize", ("no", *FILTERS))
         options.whole("face", 0, 0, 999)  # known, whether it was given or not
         options.finished()
-        listing = list_images(self.folder)
-        self.files = tuple(sorted(file.relative_to(self.folder).as_posix() for file in listing.files))
-        if not self.files:
-            raise BadInput(f"{self.name}: no image in {self.folder} (looked for {LOOKED_FOR}){listing.instead()}")
-        self.manifest = find_manifest(self.folder) or find_manifest(self.folder.resolve().parent)
+        if self._archive is None:
+            listing = list_images(self.folder)
+            self.files = tuple(sorted(file.relative_to(self.folder).as_posix() for file in listing.files))
+            if not self.files:
+                raise BadInput(f"{self.name}: no image in {self.folder} (looked for {LOOKED_FOR}){listing.instead()}")
+            self.manifest = find_manifest(self.folder) or find_manifest(self.folder.resolve().parent)
+        else:
+            self._inside = self._archive.files()
+            listing, self.files = self._archive.listing, tuple(sorted(self._inside))
+            self.manifest = None if "://" in path or "::" in path else find_manifest(self.folder.resolve().parent)
         self._all = Folder(self.name, self.files)
         self._listed = listing
         self._reading: Reading | None = None
@@ -200,6 +212,12 @@ class Outputs:
 
     def _sha256(self, file: str) -> str:
         if file not in self._hashes:
+            if self._archive is not None:
+                try:
+                    self._hashes[file] = hashlib.sha256(self._archive.data(self._inside[file])).hexdigest()
+                except UnreadableFace:
+                    return "unreadable"
+                return self._hashes[file]
             path = self.folder / file
             try:
                 if not path.is_file():  # a pipe would wait for ever
@@ -213,7 +231,7 @@ class Outputs:
     def _read(self, file: str, size: tuple[int, int]) -> Decoded:
         path = self.folder / file
         try:
-            decoded = read(path)
+            decoded = read(path) if self._archive is None else self._archive.decode(self._inside[file])
         except UnreadableFace as error:
             raise RestorationFailed(str(error)) from error
         height, width = decoded.rgb.shape[:2]
@@ -241,3 +259,22 @@ class Outputs:
             rgb = np.asarray(Image.fromarray(decoded.rgb).resize(to, filtered))
         done = f"resized from {width} x {height} px ({self.resize})"
         return replace(decoded, rgb=rgb, treatment=(*decoded.treatment, done))
+
+
+def _archived(path: str, given: Mapping[str, str]) -> tuple[Collection | None, str, dict[str, str]]:
+    """The images of an archive or address, what it is called with its own options, and the other options."""
+    other = dict(given)
+    address = ("://" in path or "::" in path) and not Path(path).exists()
+    folder = Path(path).expanduser()
+    if not address and folder.is_dir() and not (folder / LMDB_DATA).is_file():
+        return None, path, other
+    own = "&".join(f"{name}={other.pop(name)}" for name in ("column", "id") if name in other)
+    called = f"{path}?{own}" if own else path
+    if address:
+        from gfpbench.decode.containers.in_remote import collected_from
+
+        return collected_from(called), called, other
+    from gfpbench.decode.containers.shards import collected
+
+    found = collected(called)
+    return (None, path, dict(given)) if found is None else (found, called, other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -63,6 +63,14 @@ class Collection:
     def ids(self) -> tuple[str, ...]:
         """In code-point order."""
         return tuple(self._entries)
+
+    def files(self) -> dict[str, str]:
+        """The path of each image inside its archive -> its id; below its archive's name where several have it."""
+        counts = Counter(entry.name for _, entry in self._entries.values())
+        return {
+            printable(entry.name if counts[entry.name] == 1 else f"{shard.name}/{entry.place or entry.name}"): image_id
+            for image_id, (shard, entry) in self._entries.items()
+        }
 
     def decode(self, image_id: str, limits: Limits = FACE_LIMITS) -> Decoded:
         """Decode one image.

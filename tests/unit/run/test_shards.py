@@ -125,7 +125,8 @@ def test_what_is_the_worst_only_once_another_has_failed_keeps_its_images(
         given[number] = given[1] if number == 4 else truth + rng.integers(-noise, noise, truth.shape).astype(np.uint8)
         cv2.imwrite(str(tmp_path / "faces" / f"{number}.png"), truth)
         cv2.imwrite(str(tmp_path / "outputs" / f"{number}.png"), given[number])
-    words = ["run", "--faces", tmp_path / "faces", "--restorer", f"outputs:{tmp_path / 'outputs'}", "--device", "cpu"]
+    words: list[str | Path] = ["run", "--faces", tmp_path / "faces", "--device", "cpu"]
+    words += ["--restorer", f"outputs:{tmp_path / 'outputs'}"]
     words += ["--metric", "psnr_rgb", "--batch-size", "1", "--keep", "1"]
     done(*words, "--report", tmp_path / "whole", code=1)
     for shard in ("1/2", "2/2"):
