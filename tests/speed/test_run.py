@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,5 +96,29 @@ def test_processes(benchmark: Any, request: pytest.FixtureRequest, tmp_path: Pat
                 assert len(result.rows) == 2 * draws
 
             benchmark.pedantic(measure, rounds=2, warmup_rounds=1)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra gfpbench[ray]")
+@pytest.mark.benchmark(group="nano on many faces of 128 px, two workers of one thread each; workers are started")
+@pytest.mark.parametrize("how", ["--workers", "--engine ray"])
+def test_workers_of_ray(benchmark: Any, request: pytest.FixtureRequest, tmp_path: Path, how: str) -> None:
+    """Ray beside processes of this machine: the same worker, whose messages take another way."""
+    options: dict[str, Any] = {"metrics": None, "protocols": (), "isolate": False, "seconds_per_image": None}
+    faces = 8 if request.config.getoption("benchmark_disable") else int(os.environ.get("GFPBENCH_FACES", "160"))
+    threads, case = torch.get_num_threads(), replace(CASE, restorer="nano", draws=faces // 2)  # of two people
+    torch.set_num_threads(1)
+    try:
+        parts = run.load(case, device="cpu", shared=SharedInputs(), **options)
+        seeds = itertools.count()
+        with run.RayWorkers(2, options, address="local") if "ray" in how else run.Workers(2, options) as pool:
+
+            def measure(case: Case) -> None:
+                seeded = replace(case, seed=next(seeds))
+                run.run_case(seeded, parts, store=tmp_path, keep_images=0, workers=pool)
+
+            measure(replace(case, limit=32))  # until both are loaded
+            benchmark.pedantic(measure, (case,), rounds=2)
     finally:
         torch.set_num_threads(threads)

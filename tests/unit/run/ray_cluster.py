@@ -15,15 +15,19 @@ from gfpbench.run import ray_actor
 
 
 @contextmanager
-def two_nodes() -> Iterator[Any]:
-    """``ray.cluster_utils.Cluster`` with one processor on each node; nothing of it stays."""
+def two_nodes(**each: Any) -> Iterator[Any]:
+    """``ray.cluster_utils.Cluster`` with one processor on each node; nothing of it stays.
+
+    Args:
+        each: further arguments of each node.
+    """
     ray = ray_actor.package()
     from ray.cluster_utils import Cluster
 
-    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **each})
     session = cluster.head_node.get_session_dir_path()
     try:
-        cluster.add_node(num_cpus=1)
+        cluster.add_node(num_cpus=1, **each)
         yield cluster
     finally:
         ray.shutdown()

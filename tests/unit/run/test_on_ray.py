@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ from tests.unit.run.worker_threads import OPTIONS, files_of, inputs_in, measured
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra gfpbench[ray]")
 SLOW = "python:slow_models:slow"
+OBJECT_STORE = 80 * 2**20
+"""Bytes on each node; Ray wants 75 MiB at least."""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +39,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    with two_nodes() as nodes:
+    with two_nodes(object_store_memory=OBJECT_STORE) as nodes:
         yield nodes
 
 
@@ -97,6 +102,41 @@ def test_what_one_process_began_a_failing_cluster_finishes(
     lost = [message for message in caplog.messages if "another takes its place" in message]
     assert not todo
     assert len(lost) >= 2
+    assert files_of(tmp_path / "parts") == files_of(tmp_path / "whole")
+    assert gone(worker_processes(inputs))
+
+
+@needs_ray
+def test_kills_at_random_moments_and_a_full_object_store_cost_nothing(
+    tmp_path: Path, inputs: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is killed is a worker, or its actor, as Ray does where memory is short. Rows are counted once each."""
+    monkeypatch.setattr(course, "LOSSES_AT_MOST", 9)  # by chance all have the same batch
+    alone = measured(tmp_path / "whole", inputs, SLOW, None)
+    chance, over, killed = random.Random(20), threading.Event(), list[int]()
+
+    def kill_some() -> None:
+        while len(killed) < 4 and not over.wait(chance.uniform(0.1, 1.5)):  # while they load, and while they measure
+            if there := sorted(worker_processes(inputs)):
+                pid = chance.choice(there)
+                with suppress(OSError):  # gone meanwhile
+                    killed.append(chance.choice([pid, actor_of(pid)]))
+                    kill(killed[-1])
+
+    killer = threading.Thread(target=kill_some)
+    (inputs / "slow").touch()
+    try:
+        with run.RayWorkers(2, OPTIONS, address=cluster.address) as pool:
+            full = [ray_actor.package().put(bytes(OBJECT_STORE // 20)) for _ in range(17)]
+            killer.start()
+            assert measured(tmp_path / "parts", inputs, SLOW, pool) == alone
+            del full
+    finally:
+        over.set()
+        if killer.ident is not None:
+            killer.join(60)
+        (inputs / "slow").unlink()
+    assert len(killed) >= 2
     assert files_of(tmp_path / "parts") == files_of(tmp_path / "whole")
     assert gone(worker_processes(inputs))
 
