@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("forked_sessions")
 PATCH = "import gfpbench.plugin as plugin\nfrom gfpbench.plugin import options, ours, short_names\n"
 OWN_FIXTURE = (
     "import pytest\n\n@pytest.fixture\ndef restoration():\n    return 'theirs'\n\n"
@@ -42,11 +41,6 @@ SABOTEURS = {
         "options.withdraw_short_options = lambda parser: None\n",
         {"inner/conftest": OWN_OPTION, "inner/test_it": "def test_it():\n    pass\n"},
         (".",),
-    ),
-    "names are looked at whoever's tests are run": (
-        "from gfpbench.plugin import named\nnamed.fixtures_of = lambda item: frozenset({'gfpbench_input'})\n",
-        {"test_it": "def test_it():\n    pass\n"},
-        ("--faces", "embeded"),
     ),
     "the root folder is left where it moved": (
         "plugin.correct_root_folder = lambda *given: None\n",
