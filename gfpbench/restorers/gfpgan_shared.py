@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gfpbench.restorers.gfpgan_sizes import Sizes
-from gfpbench.restorers.modulated import Modulated, doubled, halved, is_channels_last
+from gfpbench.restorers.modulated import Modulated, convolved_doubled, doubled, halved, is_channels_last
 
 
 class Residual(nn.Module):
@@ -24,7 +24,9 @@ class Residual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         inner = F.leaky_relu_(self.conv1(x), 0.2)
-        inner = F.leaky_relu_(self.conv2(doubled(inner) if self.up else halved(inner)), 0.2)
+        second = self.conv2
+        inner = convolved_doubled(inner, second.weight, second.bias) if self.up else second(halved(inner))
+        inner = F.leaky_relu_(inner, 0.2)
         # A 1 x 1 convolution and an interpolation commute: do the convolution where the image is small.
         return inner.add_(doubled(self.skip(x)) if self.up else self.skip(halved(x)))
 
@@ -43,7 +45,7 @@ class Styled(nn.Module):
         conv = self.modulated_conv
         style = conv.style(latent)
         x = conv.scaled(x, style)  # before enlarging, where it costs a quarter
-        out = F.conv2d(doubled(x) if self.up else x, conv.shared, padding=1)
+        out = convolved_doubled(x, conv.shared) if self.up else F.conv2d(x, conv.shared, padding=1)
         offset = self._offset(noise, is_channels_last(out)).to(out.dtype)
         # sqrt 2: the clean layers make up for an activation that StyleGAN2 scaled.
         return F.leaky_relu_(torch.addcmul(offset, out, conv.divided(style, math.sqrt(2)).to(out.dtype)), 0.2)

@@ -16,6 +16,9 @@ from torch import nn
 
 EPSILON = 1e-8
 """Of the demodulation, as in basicsr and gfpgan. Zero in fp16, so divisors are computed in float32."""
+MERGED_FROM_PX = 16
+"""The smaller side from which on doubling and the convolution behind it are computed in one: below, its dozen small
+steps cost more than they save."""
 
 
 class Modulated(nn.Module):
@@ -84,3 +87,32 @@ def doubled(x: torch.Tensor) -> torch.Tensor:
 def halved(x: torch.Tensor) -> torch.Tensor:
     """Half as high and wide, bilinear, corners not aligned: the mean of four."""
     return F.interpolate(x, scale_factor=0.5, mode="bilinear", align_corners=False)
+
+
+def convolved_doubled(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """``conv2d(doubled(x), weight, bias, padding=1)`` of a 3 x 3 kernel, at a quarter of the products on a CPU.
+
+    Doubling is zeros between the pixels and then the filter (1, 3, 3, 1) / 4 along each side. Filters commute, so the
+    convolution may come first, where three of four pixels are zero: a transposed convolution of stride 2. Equal but for
+    rounding, except at the border, where doubling repeats pixels and the convolution is padded with zeros; those rows
+    and columns are computed as they are written.
+
+    Args:
+        x: (B, C, H, W) float32, at least 2 x 2.
+        weight, bias: (O, C, 3, 3) and (O,).
+    """
+    plainly = x.device.type != "cpu" or x.dtype == torch.bfloat16 or min(x.shape[2:]) < MERGED_FROM_PX
+    if plainly or torch.compiler.is_compiling() or torch.jit.is_tracing():  # exported as it is written
+        return F.conv2d(doubled(x), weight, bias, padding=1)
+    turned = weight.flip(2, 3).transpose(0, 1)
+    spread = F.conv_transpose2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), turned, stride=2, padding=1)
+    taps = torch.tensor([0.25, 0.75, 0.75, 0.25], dtype=x.dtype, device=x.device)
+    kernel = (taps[:, None] * taps).expand(len(weight), 1, 4, 4)
+    out = F.conv2d(spread, kernel, bias, groups=len(weight))
+    rows = torch.cat([doubled(x[:, :, :2])[:, :, :2], doubled(x[:, :, -2:])[:, :, -2:]])
+    columns = torch.cat([doubled(x[..., :2])[..., :2], doubled(x[..., -2:])[..., -2:]])
+    above, below = F.conv2d(rows, weight, bias, padding=1).chunk(2)
+    left, right = F.conv2d(columns, weight, bias, padding=1).chunk(2)
+    out[:, :, 0], out[:, :, -1] = above[:, :, 0], below[:, :, 1]
+    out[..., 0], out[..., -1] = left[..., 0], right[..., 1]
+    return out
