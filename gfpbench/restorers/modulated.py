@@ -98,11 +98,12 @@ def convolved_doubled(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor 
     and columns are computed as they are written.
 
     Args:
-        x: (B, C, H, W) float32, at least 2 x 2.
+        x: (B, C, H, W). In bfloat16, whose sums in between would be rounded, and on a GPU one follows the other.
         weight, bias: (O, C, 3, 3) and (O,).
     """
     plainly = x.device.type != "cpu" or x.dtype == torch.bfloat16 or min(x.shape[2:]) < MERGED_FROM_PX
-    if plainly or torch.compiler.is_compiling() or torch.jit.is_tracing():  # exported as it is written
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call,unused-ignore]
+    if plainly or tracing or torch.compiler.is_compiling():  # exported as it is written
         return F.conv2d(doubled(x), weight, bias, padding=1)
     turned = weight.flip(2, 3).transpose(0, 1)
     spread = F.conv_transpose2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), turned, stride=2, padding=1)

@@ -24,7 +24,7 @@ def nano(*, device: str = "cpu", **given: str) -> FaceNetwork:
     shows that the bench works and what a change does to a network; it is no match for a published model, and has seen
     portraits of adults only. Options: ``dtype``, ``batch``, ``channels_last``, ``compile``, ``code``, as of GFP-GAN 1.2
     and later. Unlike those it runs in gfpbench's own code, channels-last and on a CPU one image after another, unless
-    ``code=authors`` asks for theirs: three quarters of the time, and within a thousandth of a grey level.
+    ``code=authors`` asks for theirs: two thirds of the time, and within a thousandth of a grey level.
 
     Raises:
         BadInput: where the weights are absent or are not those that gfpbench was published with.
