@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+import hashlib
+import json
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +19,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gfpbench.lazy import LazyModule
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 else:
+    np = LazyModule("numpy")
     torch = LazyModule("torch")
 
 
@@ -24,6 +30,9 @@ _MODULES = (os, sys.modules[os.name])
 """``os`` and what it is made of: ``posix`` or ``nt``. Both hold each of the functions below."""
 _ENDINGS = ("_exit", "execv", "execve")
 """What ends or replaces this process at once. All other ``os.exec...`` call one of them."""
+
+_RELIED_ON = (builtins, hashlib, json, os, os.path, time)
+"""Modules whose functions a model may replace, for as long as it runs: the run's output, files and clock need them."""
 
 _lock = threading.Lock()
 _entered = 0
@@ -39,8 +48,9 @@ class NotAnException(Exception):
 @contextmanager
 def contained() -> Iterator[None]:
     """While active, ``os._exit`` and ``os.exec...`` raise SystemExit; afterwards the working folder, torch's default
-    type and device, ``sys.stdout`` and ``sys.stderr`` are as before, nothing is gone from ``sys.path``, the recursion
-    limit is no lower, and threads that were started and keep the process from ending are known to ``threads_left``.
+    type and device, ``sys.stdout`` and ``sys.stderr``, the functions of ``_RELIED_ON`` and what numpy does about a
+    floating-point error are as before, nothing is gone from ``sys.path``, the recursion limit is no lower, and threads
+    that were started and keep the process from ending are known to ``threads_left``.
 
     A run that a model ended with ``os._exit(0)`` would pass for one that succeeded, without a report. Scripts of
     published models change the working folder, and whatever has a relative path would then be looked for elsewhere.
@@ -64,10 +74,10 @@ def contained() -> Iterator[None]:
             raise
         raise asked or NotAnException(f"{type(error).__name__}: {text_of(error)}") from error
     finally:
+        put_back()
         if os.getpid() != process:
             _before[os, "_exit"](1)
         _allow_endings()
-        put_back()
         if folder is not None and _working_folder() != folder:
             os.chdir(folder)
         _left.update(thread for thread in set(threading.enumerate()) - threads if not thread.daemon)
@@ -103,9 +113,18 @@ def _settings() -> Callable[[], None]:
     default_type, default_device = torch.get_default_dtype(), torch.get_default_device()
     output, diagnostics = sys.stdout, sys.stderr
     paths, depth = list(sys.path), sys.getrecursionlimit()
+    floating_point = np.geterr()
+    # What ends the process is not among them: it is put back once the last of several blocks is left.
+    replaceable = [
+        (vars(module), {name: held for name, held in vars(module).items() if name not in _ENDINGS})
+        for module in _RELIED_ON
+    ]
 
     def put_back() -> None:
+        for names, before in replaceable:  # first, and by no function: any may have been replaced
+            names.update(before)
         sys.stdout, sys.stderr = output, diagnostics
+        np.seterr(**floating_point)
         if sys.getrecursionlimit() < depth:
             sys.setrecursionlimit(depth)
         if not set(paths) <= set(sys.path):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
+import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
 
@@ -113,6 +119,48 @@ def test_the_output_and_the_defaults_of_a_process_come_back(monkeypatch: pytest.
     monkeypatch.setattr(torch.Tensor, "fill_", lambda *given: fill(*given))
     torch.zeros(1).fill_(3)
     assert fill.call_count == 1, "torch still asks a default device at every call"
+
+
+REPLACED: dict[str, tuple[Any, str]] = {
+    f"{module.__name__}.{name}": (module, name)
+    for module, names in {
+        builtins: ("__import__", "isinstance", "len", "open", "print", "set", "zip"),
+        hashlib: ("sha256",),
+        json: ("dumps", "loads"),
+        os: ("fsync", "getpid", "replace"),
+        os.path: ("exists",),
+        time: ("monotonic", "perf_counter", "time"),
+    }.items()
+    for name in names
+}
+
+
+@pytest.mark.parametrize("replaced", REPLACED)
+@pytest.mark.parametrize("raising", [False, True], ids=["returning", "raising"])
+def test_a_function_that_a_model_replaces_comes_back(replaced: str, raising: bool) -> None:
+    module, name = REPLACED[replaced]
+    real = getattr(module, name)
+    try:
+        with pytest.raises(OSError, match="of the model") if raising else nullcontext(), contained(), contained():
+            setattr(module, name, Mock(side_effect=ZeroDivisionError))
+            if raising:
+                raise OSError("of the model")
+        found = getattr(module, name)
+    finally:
+        setattr(module, name, real)
+    assert found is real
+    assert os._exit is NATIVE._exit
+
+
+def test_what_numpy_does_about_an_overflow_comes_back() -> None:
+    before = np.geterr()
+    try:
+        with contained():
+            np.seterr(all="raise")
+        after = np.geterr()
+    finally:
+        np.seterr(**before)
+    assert after == before
 
 
 class Odd(BaseException):
