@@ -52,14 +52,14 @@ class Manifest:
     """What ``degraded.json`` says.
 
     Args:
-        path: of the file.
+        path: of the file; inside an archive, how messages call it.
         sha256: of its bytes.
         made: from which faces, by which degradation, seed and versions; JSON values.
         images: in the order of the faces.
         problems: of the faces that could not be read or degraded.
     """
 
-    path: Path
+    path: Path | str
     sha256: str
     made: Mapping[str, Json]
     images: tuple[DegradedImage, ...]
@@ -117,7 +117,7 @@ def find_manifest(folder: Path) -> Manifest | None:
         BadInput: where it is broken, or the folder not complete.
     """
     if (folder / UNFINISHED).exists():
-        raise BadInput(f"{folder}: `gfpbench degrade` has not finished there; give the same command again first")
+        raise BadInput(not_finished(folder))
     path = folder / MANIFEST
     try:
         status = path.stat()
@@ -126,18 +126,29 @@ def find_manifest(folder: Path) -> Manifest | None:
     return _read(path, status.st_mtime_ns, status.st_size)
 
 
+def not_finished(folder: Path | str) -> str:
+    """What is said of a folder, or an archive of one, that is not complete."""
+    return f"{folder}: `gfpbench degrade` has not finished there; give the same command again first"
+
+
 @functools.lru_cache(maxsize=8)
 def _read(path: Path, changed_ns: int, size: int) -> Manifest:
     """Once for each state of the file: it is asked for every image."""
     del changed_ns, size
     try:
         data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from error
+    return manifest_from(data, path)
+
+
+def manifest_from(data: bytes, path: Path | str) -> Manifest:
+    """A manifest of the bytes of its file. Raises BadInput, led by the path, where it is broken."""
+    try:
         record = codec.decode(_File, codec.parse(data))
         if record.schema != SCHEMA:
             raise BadInput(f"schema: is no manifest of degraded images with schema {SCHEMA}")
         listed = tuple(image_from_json(one, f"images[{number}]") for number, one in enumerate(record.images))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from error
     except BadInput as error:
         raise BadInput(f"{path}: {error}; make the folder again with `gfpbench degrade`") from error
     if len({image.id for image in listed}) != len(listed):

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from gfpbench import images
 from gfpbench.assets.datasets import DEGRADED_FOLDERS, INPUTS, folder_named, place_of
 from gfpbench.assets.store import home
-from gfpbench.decode import Limits, read
+from gfpbench.decode import Decoded, Limits, read
+from gfpbench.decode.containers.as_folder import archived, manifest_in
+from gfpbench.decode.containers.collection import Collection
 from gfpbench.decode.files import Names, list_images, printable, without_suffix
 from gfpbench.decode.formats import LOOKED_FOR
 from gfpbench.degraded import WRITTEN, Manifest, find_manifest
-from gfpbench.types import AssetMissing, BadInput, ImageBatch, Json, Parameters
+from gfpbench.types import AssetMissing, BadInput, ImageBatch, Json, Parameters, UnreadableFace
 
 LIMITS = Limits(minimum_side_px=1)
 """A degraded image may be smaller than any face: it is enlarged to the size of its own."""
@@ -25,17 +28,73 @@ SETTLED_NS = 2_000_000_000
 """File systems keep the time of a change to two seconds at worst."""
 
 
+class _Archive:
+    """Degraded images in an archive or at an address, found as those of the folder that was packed.
+
+    Args:
+        images: all of it; where one of ``DEGRADED_FOLDERS`` is in it, only what lies there counts.
+
+    Raises:
+        BadInput: where there are two of those, and for a manifest that is broken.
+    """
+
+    def __init__(self, images: Collection) -> None:
+        self._images, files = images, images.files()
+        tops = sorted({top for file in files for top, slash, _ in [file.partition("/")] if slash} & {*DEGRADED_FOLDERS})
+        if len(tops) > 1:
+            said = f"{len(tops)} folders ({', '.join(tops)}) for the degraded images"
+            raise BadInput(f"{images.where}: has {said}; leave one of them")
+        below = f"{tops[0]}/" if tops else ""
+        self.where = images.where + (f": {tops[0]}" if tops else "")
+        self.inputs = tops[0] if tops else PurePosixPath(images.where).name.partition(".")[0]
+        self.manifest = manifest_in(images, below)
+        self._ids = {file.removeprefix(below): one for file, one in files.items() if file.startswith(below)}
+        folders: dict[str, list[str]] = defaultdict(list)
+        for file in self._ids:
+            path = PurePosixPath(file)
+            folders[path.parent.as_posix()].append(path.name)
+        self._names = {folder: Names(names) for folder, names in folders.items()}
+        self._hashes: dict[str, str | None] = {}
+        kept = {
+            why: tuple(name.removeprefix(below) for name in names if f"/{below}" in f"/{name}")
+            for why, names in images.listing.left_out.items()
+        }
+        self.left_out = replace(images.listing, left_out=kept).record(WRITTEN)
+
+    def names(self, folder: str) -> Names:
+        """The images of one folder inside."""
+        return self._names.get(folder, Names(()))
+
+    def sha256(self, file: str) -> str | None:
+        """As ``_sha256``."""
+        if file not in self._hashes:
+            try:
+                self._hashes[file] = hashlib.sha256(self._images.data(self._ids[file], LIMITS)).hexdigest()
+            except UnreadableFace:
+                return None
+        return self._hashes[file]
+
+    def read(self, file: str) -> Decoded:
+        """One image. Raises UnreadableFace where that is impossible."""
+        return self._images.decode(self._ids[file], LIMITS)
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """The degraded half of published pairs: CelebA-Test's, or any folder with ``lq`` in it.
 
+    In place of the folder there may be an archive of it, several shards, or an address of either
+    (``gfpbench.decode.containers.as_folder``): paths inside count as those below the folder do.
+
     Args:
         name: ``stored``, or ``stored:PATH`` as it was asked for.
         path: the folder of the dataset, or of the degraded images themselves; None for CelebA-Test's own place.
+        archive: what is read in its place; None where it is a folder.
     """
 
     name: str = "stored"
     path: Path | None = None
+    archive: _Archive | None = None
     _records: dict[str, dict[str, Json]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def folder(self) -> Path:
@@ -51,7 +110,8 @@ class Stored:
             return place_of("celeba-test", None, home(), f"the degradation {self.name!r}")
         given = self.path.expanduser()
         if not given.is_dir():
-            raise BadInput(f"{self.name}: {'is a file, give its folder' if given.exists() else 'no such folder'}")
+            what = "is a file, give its folder or an archive" if given.exists() else "no such folder or archive"
+            raise BadInput(f"{self.name}: {what}")
         return given
 
     def draw(self, face_id: str, seed: int, size: tuple[int, int]) -> Parameters:
@@ -63,9 +123,9 @@ class Stored:
         Raises:
             BadInput: where there are two.
         """
-        folder = self.folder()
-        file = _found(folder, face_id)
-        sha256 = None if file is None else _sha256(folder / file)
+        place = self.archive or self.folder()
+        file = _found(place, face_id)
+        sha256 = None if file is None else _sha256(place / file) if isinstance(place, Path) else place.sha256(file)
         manifest = self.manifest()
         return {
             **(manifest.parameters(face_id) if manifest is not None else {}),
@@ -81,13 +141,13 @@ class Stored:
         """
         if len(parameters) != len(batch):
             raise BadInput(f"{len(batch)} images need as many degradation records, not {len(parameters)}")
-        folder = self.folder()
+        place = self.archive or self.folder()
         manifest = self.manifest()
         if manifest is not None:
             for name, rgb in zip(batch.ids, images.to_rgb_arrays(batch), strict=True):
                 manifest.check_face(name, images.pixels_sha256(rgb))
         found = [
-            self._read(folder, record, name, batch.size) for record, name in zip(parameters, batch.ids, strict=True)
+            self._read(place, record, name, batch.size) for record, name in zip(parameters, batch.ids, strict=True)
         ]
         if manifest is not None:
             for name, rgb in zip(batch.ids, found, strict=True):
@@ -96,6 +156,8 @@ class Stored:
 
     def manifest(self) -> Manifest | None:
         """What `gfpbench degrade` wrote beside its images; None for images from elsewhere."""
+        if self.archive is not None:
+            return self.archive.manifest
         return None if self.path is None else find_manifest(self.folder())
 
     def read_record(self, face_id: str) -> Mapping[str, Json]:
@@ -104,22 +166,25 @@ class Stored:
 
     def _left_out(self) -> dict[str, Json]:
         """Files of a user's folder that are not images; CelebA-Test's own folder is compared with its faces instead."""
-        record = {} if self.path is None else list_images(self.folder()).record(WRITTEN)
+        if self.archive is not None:
+            record = self.archive.left_out
+        else:
+            record = {} if self.path is None else list_images(self.folder()).record(WRITTEN)
         return {"left_out": record} if record else {}
 
-    def _read(self, folder: Path, record: Parameters, name: str, size: tuple[int, int]) -> images.Bytes:
-        file = record.get("stored_file")
+    def _read(self, place: Path | _Archive, record: Parameters, name: str, size: tuple[int, int]) -> images.Bytes:
+        file, where = record.get("stored_file"), _said(place)
         if not isinstance(file, str):
             raise BadInput(
-                f"{folder}: has no degraded image named {without_suffix(name)}, with or without _lq ({LOOKED_FOR})"
+                f"{where}: has no degraded image named {without_suffix(name)}, with or without _lq ({LOOKED_FOR})"
             )
-        decoded = read(folder / file, LIMITS)
+        decoded = read(place / file, LIMITS) if isinstance(place, Path) else place.read(file)
+        path = printable(f"{where}/{file}" if isinstance(place, Path) else f"{where}: {file}")
         if record.get("stored_sha256", decoded.sha256) != decoded.sha256:
-            raise BadInput(f"{printable(str(folder / file))}: is another file than the record says")
+            raise BadInput(f"{path}: is another file than the record says")
         self._records[name] = {"file": printable(file), **decoded.record()}
         height, width = decoded.rgb.shape[:2]
         if height * size[1] != width * size[0]:
-            path = printable(str(folder / file))
             raise BadInput(f"{path}: is {width}x{height} px, another shape than its face of {size[1]}x{size[0]}")
         return images.to_rgb_arrays(images.resized(images.batch_from_uint8([decoded.rgb], (name,)), size))[0]
 
@@ -137,24 +202,29 @@ class Stored:
     def _published(self) -> dict[str, Json]:
         """Which published degraded images they are, where the folder's name tells."""
         try:
-            name = self.folder().name
+            name = self.archive.inputs if self.archive is not None else self.folder().name
         except (AssetMissing, BadInput):  # to describe what is not here is no error; to apply it is
             return {}
         return {"inputs": name} if name in INPUTS else {}
 
 
-def _found(folder: Path, face_id: str) -> str | None:
+def _said(place: Path | _Archive) -> str:
+    return str(place) if isinstance(place, Path) else place.where
+
+
+def _found(place: Path | _Archive, face_id: str) -> str | None:
     """The file of a face, relative to the folder; None where there is none.
 
     A file of the same name comes first. Where there is none, the marks of pairs count: ``a_lq`` belongs to ``a``, and
     ``a_lq`` or ``a`` to ``a_gt`` and ``a_hq``, with any image suffix, in lower or upper case, behind ``_`` or ``-``.
     """
-    below = folder / PurePosixPath(face_id).parent
-    names, name = _names(below), PurePosixPath(face_id).name
+    below, name = PurePosixPath(face_id).parent, PurePosixPath(face_id).name
+    names = _names(place / below) if isinstance(place, Path) else place.names(below.as_posix())
     found = names.of(name) or tuple(dict.fromkeys(file for each in _names_in_pairs(name) for file in names.of(each)))
     if len(found) > 1:
-        raise BadInput(f"{below}: {len(found)} degraded images of {face_id}: {', '.join(found)}; leave one")
-    return (PurePosixPath(face_id).parent / found[0]).as_posix() if found else None
+        where = str(place / below) if isinstance(place, Path) else place.where
+        raise BadInput(f"{where}: {len(found)} degraded images of {face_id}: {', '.join(found)}; leave one")
+    return (below / found[0]).as_posix() if found else None
 
 
 def _names_in_pairs(name: str) -> Iterator[str]:
@@ -198,7 +268,15 @@ STORED = Stored()
 
 
 def stored_in(path: str) -> Stored:
-    """The degradation ``stored:PATH``. Raises BadInput where that is no folder."""
+    """The degradation ``stored:PATH``, of a folder, archive or address.
+
+    Raises:
+        BadInput: where it is none of them, or its manifest is broken.
+        RemoteFailed, PackageMissing: as what reads the archive or the address does.
+    """
+    found, called, _ = archived(path, {})
+    if found is not None:
+        return Stored(f"stored:{path}", Path(called), _Archive(found))
     degradation = Stored(f"stored:{path}", Path(path).expanduser())
     degradation.manifest()  # one that is broken is told now
     return degradation

@@ -13,8 +13,7 @@ import numpy as np
 from PIL import Image
 
 from gfpbench.decode import Decoded, read
-from gfpbench.decode.containers import LMDB_DATA
-from gfpbench.decode.containers.collection import Collection
+from gfpbench.decode.containers.as_folder import archived, is_address, manifest_in
 from gfpbench.decode.files import list_images, printable, without_suffix
 from gfpbench.decode.formats import LOOKED_FOR
 from gfpbench.degraded import find_manifest
@@ -66,7 +65,7 @@ class Outputs:
         del device
         whole = argument + ("?" if given else "") + "&".join(f"{key}={value}" for key, value in given.items())
         path, given = split_folder(whole)
-        self._archive, path, given = _archived(path, given)
+        self._archive, path, given = archived(path, given)
         if self._archive is None and not Path(path).expanduser().is_dir():
             raise BadInput(f"outputs:{whole}: {whole} is not a folder or archive; it has to hold the restored images")
         options = Options(f"outputs:{path}", given)
@@ -90,7 +89,9 @@ class Outputs:
         else:
             self._inside = self._archive.files()
             listing, self.files = self._archive.listing, tuple(sorted(self._inside))
-            self.manifest = None if "://" in path or "::" in path else find_manifest(self.folder.resolve().parent)
+            self.manifest = manifest_in(self._archive)
+            if self.manifest is None and not is_address(path):
+                self.manifest = find_manifest(self.folder.resolve().parent)
         self._all = Folder(self.name, self.files)
         self._listed = listing
         self._reading: Reading | None = None
@@ -259,22 +260,3 @@ class Outputs:
             rgb = np.asarray(Image.fromarray(decoded.rgb).resize(to, filtered))
         done = f"resized from {width} x {height} px ({self.resize})"
         return replace(decoded, rgb=rgb, treatment=(*decoded.treatment, done))
-
-
-def _archived(path: str, given: Mapping[str, str]) -> tuple[Collection | None, str, dict[str, str]]:
-    """The images of an archive or address, what it is called with its own options, and the other options."""
-    other = dict(given)
-    address = ("://" in path or "::" in path) and not Path(path).exists()
-    folder = Path(path).expanduser()
-    if not address and folder.is_dir() and not (folder / LMDB_DATA).is_file():
-        return None, path, other
-    own = "&".join(f"{name}={other.pop(name)}" for name in ("column", "id") if name in other)
-    called = f"{path}?{own}" if own else path
-    if address:
-        from gfpbench.decode.containers.in_remote import collected_from
-
-        return collected_from(called), called, other
-    from gfpbench.decode.containers.shards import collected
-
-    found = collected(called)
-    return (None, path, dict(given)) if found is None else (found, called, other)

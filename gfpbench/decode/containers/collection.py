@@ -13,6 +13,7 @@ from gfpbench.decode.decoded import FACE_LIMITS, Decoded, Limits
 from gfpbench.decode.files import MAXIMUM_ENTRIES, MAXIMUM_LEFT_OUT, Listing, printable, told_apart, without_suffix
 from gfpbench.decode.formats import HIDDEN, why_left_out
 from gfpbench.decode.reader import decode
+from gfpbench.degraded import WRITTEN
 from gfpbench.types import BadInput, GfpbenchError, UnreadableFace
 
 
@@ -55,6 +56,7 @@ class Collection:
         self._shards = tuple(shards)
         self._counted = self._not_images = 0
         self._left_out: dict[str, list[str]] = defaultdict(list)
+        self._beside: dict[str, list[tuple[Shard, Entry]]] = defaultdict(list)
         self._entries = self._listed()
         self.listing = Listing(Path(where), (), {why: tuple(sorted(names)) for why, names in self._left_out.items()})
         if not self._entries:
@@ -102,6 +104,32 @@ class Collection:
         if len(data) > limits.maximum_file_bytes:
             raise UnreadableFace(f"{place}: has more than {limits.maximum_file_bytes} bytes, the limit")
         return data
+
+    def beside(self, name: str) -> tuple[bytes, ...]:
+        """The bytes of a file that `gfpbench degrade` writes beside its images (``degraded.WRITTEN``).
+
+        Args:
+            name: its path inside.
+
+        Returns:
+            Nothing where it is not there, once where all archives of the set have the same, else each.
+
+        Raises:
+            BadInput: where it is damaged, or has more than 256 MiB.
+        """
+        found: dict[bytes, None] = {}
+        for shard, entry in self._beside.get(name, ()):
+            where, limit = f"{shard.said}: {printable(entry.name)}", FACE_LIMITS.maximum_file_bytes
+            try:
+                data = shard.container.read(entry.key, limit + 1)
+            except GfpbenchError:
+                raise
+            except Exception as error:  # as for the bytes of an image
+                raise BadInput(f"{where}: {entry.wrong or 'is damaged'} ({type(error).__name__})") from error
+            if entry.wrong or len(data) > limit:
+                raise BadInput(f"{where}: {entry.wrong or f'has more than {limit} bytes, the limit'}")
+            found[data] = None
+        return tuple(found)
 
     def sha256(self) -> str:
         """Over names and lengths, as a folder's; where lengths are not known, the archives' own come last."""
@@ -156,6 +184,8 @@ class Collection:
             self._not_images += 1
             self._limit(self._not_images, MAXIMUM_LEFT_OUT, "files that are no images")
             self._left_out[why].append(below + entry.name)
+            if path.name in WRITTEN and not entry.left_out:
+                self._beside[entry.name].append((shard, entry))
 
     def _limit(self, count: int, maximum: int, what: str) -> None:
         if count > maximum:
