@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gfpbench.plugin.bench import KEY, Bench
-from gfpbench.plugin.options import is_configured, is_given, value_of
+from gfpbench.plugin.options import is_address, is_configured, is_given, value_of
 from gfpbench.plugin.ours import RESULT, SPEED, fixtures_of
 
 _CASE = {RESULT, SPEED, "gfpbench_input", "gfpbench_truth", "gfpbench_parity"}
@@ -115,6 +115,8 @@ def _refuse(bench: Bench, fixtures: frozenset[str], restorers: Iterable[str]) ->
     if has_useless_limit(config, configured=False):
         raise pytest.UsageError(f"--seconds-per-image {bench.setting('seconds-per-image'):g}: {USELESS_LIMIT}")
     if fixtures & _BASELINES:
+        if is_address(bench.setting("baselines") or ""):
+            raise pytest.UsageError(f"--baselines {bench.setting('baselines')}: is an address; give a folder")
         place = next(one for one in (bench.baselines, *bench.baselines.parents) if one.exists())
         if not place.is_dir():
             raise pytest.UsageError(f"--baselines {bench.setting('baselines')}: {place} is a file; give a folder")

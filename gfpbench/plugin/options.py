@@ -245,9 +245,14 @@ def value_of(config: pytest.Config, name: str) -> Any:
                 "whole number" if setting.kind == "whole" else "number",
             )
             raise pytest.UsageError(f"{setting.key} = {stored!r} in {where}: a {wanted} is wanted") from None
-    if setting.kind == "path":
+    if setting.kind == "path" and not is_address(stored):  # an address is refused as it was written
         return str(folder_of_settings(config) / Path(stored).expanduser())
     return stored
+
+
+def is_address(text: str) -> bool:
+    """Whether a path is an address such as ``s3://bucket/report``, of which a folder named ``s3:`` would be made."""
+    return "://" in text
 
 
 def _stored(config: pytest.Config, setting: Setting) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 
 from gfpbench import completion
 from gfpbench.plugin.command_line import project_folder
-from gfpbench.plugin.options import folder_of_settings, is_configured, value_of
+from gfpbench.plugin.options import folder_of_settings, is_address, is_configured, value_of
 from gfpbench.plugin.workers import device_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,17 @@ class SessionSettings:
         return Path(given) if given else None
 
     def refuse_bad_report_folder(self) -> None:
-        """Before anything is written. Raises pytest.UsageError for a file, and for a place in a folder that is read."""
+        """Before anything is written.
+
+        Raises:
+            pytest.UsageError: for an address, for a file, and for a place in a folder that is read.
+        """
+        if is_address(self.setting("report") or ""):
+            address = re.sub(r"//[^/@]*@|[?#].*", lambda secret: "//" * (secret[0][0] == "/"), self.setting("report"))
+            raise pytest.UsageError(
+                f"--report {address}: a session writes its report into a folder of this disk: give one, and put it "
+                "there with `gfpbench report DIR --to ADDRESS`, or measure with `gfpbench run --report ADDRESS`"
+            )
         if self.report is not None and self.report.exists() and not self.report.is_dir():
             raise pytest.UsageError(f"--report {self.report}: is a file; give a folder")
         if self.report is not None and (page := self.report / "index.html").exists():

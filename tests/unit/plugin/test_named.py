@@ -54,6 +54,12 @@ WRONG = {
     "--seconds-per-image 3": "--seconds-per-image 3: has an effect with --isolate only*",
     "--baselines other.py": "--baselines other.py: *other.py is a file; give a folder",
     "--baselines other.py/quality": "--baselines other.py/quality: *other.py is a file; give a folder",
+    "--baselines s3://bucket/quality": "--baselines s3://bucket/quality: is an address; give a folder",
+    "--report s3://bucket/x": "--report s3://bucket/x: a session writes its report into a folder of this disk: give "
+    "one, and put it there with `gfpbench report DIR --to ADDRESS`, or measure with `gfpbench run --report ADDRESS`",
+    "--report memory://me:secret@host/x?signed=secret": "--report memory://host/x: a session writes*",
+    "-o gfpbench_report=memory://x": "--report memory://x: a session writes*",
+    "-o gfpbench_baselines=s3://bucket/quality": "--baselines s3://bucket/quality: is an address; give a folder",
     "-o gfpbench_restorer=nanoo": "no restorer named 'nanoo': did you mean 'nano'*",
     "-o gfpbench_faces=embeded": "no face set named 'embeded': did you mean 'embedded'*",
     "-o gfpbench_device=tpu": "no device 'tpu': here are auto, cpu*",
@@ -131,6 +137,11 @@ def test_a_module_that_is_not_there_is_an_error_of_its_test(told: dict[str, tupl
 def test_a_report_whose_session_was_refused_is_unfinished(told: dict[str, tuple[int, str, str]], folder: Path) -> None:
     assert told[REPORT][0] == pytest.ExitCode.USAGE_ERROR
     assert is_unfinished(folder / "out")
+
+
+def test_no_folder_is_named_like_an_address(told: dict[str, tuple[int, str, str]], folder: Path) -> None:
+    assert all(told[f"ours.py {options}"][0] == pytest.ExitCode.USAGE_ERROR for options in WRONG if "://" in options)
+    assert not [*folder.rglob("*:")]
 
 
 def test_workers_end_the_session_in_the_same_way(pytester: pytest.Pytester) -> None:
