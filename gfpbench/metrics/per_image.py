@@ -69,6 +69,7 @@ class PerImageMetric:
         Raises:
             BadInput: where the batches are not pairs (other ids, another order, another size), where a side is
                 shorter than ``minimum_side_px``, and where the metric is undefined for an image.
+            TypeError: where ``score`` returns anything but one real number for each image.
         """
         if self.needs_truth or self.needs_input:
             check_pairs(self.name, restored, truth)
@@ -81,6 +82,9 @@ class PerImageMetric:
         with torch.no_grad():
             looked_at = self.needs_truth or self.needs_input
             values = self.score(restored, moved(truth, restored.pixels.device) if looked_at else truth)
+        if not isinstance(values, torch.Tensor) or values.shape != (len(restored),) or values.is_complex():
+            got = f"{tuple(values.shape)} {values.dtype}" if isinstance(values, torch.Tensor) else type(values).__name__
+            raise TypeError(f"its score returned {got}, not ({len(restored)},) real numbers, one for each image")
         values = values.to("cpu", torch.float64)
         undefined = [name for name, value in zip(restored.ids, values.tolist(), strict=True) if value != value]
         if undefined:

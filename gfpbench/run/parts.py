@@ -20,6 +20,7 @@ from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.registry import listed, unknown, whole
 from gfpbench.restorers import is_opaque
 from gfpbench.restorers.options import split_folder
+from gfpbench.restorers.process_guard import contained, raised, text_of
 from gfpbench.results import dumps
 from gfpbench.run.shared import SharedInputs
 from gfpbench.types import (
@@ -338,13 +339,16 @@ def identity(record: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def called(what: str, function: Callable[..., _T], *arguments: object) -> _T:
-    """Call foreign code: whatever it raises becomes one line that says whose error it is."""
+    """Call foreign code: whatever it raises becomes one line that says whose error it is, and it can neither end the
+    process nor pass for a skipped test (``contained``)."""
     try:
-        return function(*arguments)
+        with contained():
+            return function(*arguments)
     except GfpbenchError:
         raise
-    except Exception as error:
-        raise GfpbenchError(f"{what} failed: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        own = raised(error)
+        raise GfpbenchError(f"{what} failed: {type(own).__name__}: {text_of(own)}") from error
 
 
 def plain(value: Mapping[str, Json], what: str) -> dict[str, Json]:

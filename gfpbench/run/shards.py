@@ -132,4 +132,9 @@ def read_part(report: Path) -> Part:
     """What ``write_part`` wrote. Raises BadInput where a folder is no part."""
     if not (report / PART).exists():
         raise BadInput(f"{report}: is no part of a run (no {PART}): give --report folders of gfpbench run --shard")
-    return codec.decode(Part, codec.read(report / PART), str(report / PART))
+    part = codec.decode(Part, codec.read(report / PART), str(report / PART))
+    if not part.cases or not 1 <= part.number <= part.of:
+        raise BadInput(
+            f"{report / PART}: is shard {part.number}/{part.of} of {len(part.cases)} cases, which is no part"
+        )
+    return part

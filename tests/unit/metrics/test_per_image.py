@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -58,3 +59,27 @@ def test_a_score_that_is_no_number_is_an_error() -> None:
     broken = dataclasses.replace(sound, score=lambda one, other: torch.tensor([1.0, torch.nan]))
     with pytest.raises(BadInput, match=r"psnr_rgb is undefined \(not a number\) for b"):
         broken(image, image)
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("12", "str"),
+        (None, "NoneType"),
+        ([1.0, 2.0], "list"),
+        (1.5, "float"),
+        (torch.zeros(3), r"\(3,\) torch.float32"),
+        (torch.zeros(2, 1), r"\(2, 1\) torch.float32"),
+        (torch.zeros(2, dtype=torch.complex128), r"\(2,\) torch.complex128"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_a_score_of_another_form_is_named(returned: Any, said: str) -> None:
+    image = ImageBatch(torch.full((2, 3, 16, 16), 0.5), ("a", "b"))
+    (sound,) = load(["psnr_rgb"])
+    assert isinstance(sound, PerImageMetric)
+    with pytest.raises(TypeError, match=rf"its score returned {said}, not \(2,\) real numbers"):
+        dataclasses.replace(sound, score=lambda one, other: returned)(image, image)
+    for fine in (torch.zeros(2), torch.zeros(2, dtype=torch.int64)):
+        score = Mock(return_value=fine)
+        assert dataclasses.replace(sound, score=score)(image, image).dtype == torch.float64

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import resource
+import sys
 import tracemalloc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -279,6 +280,10 @@ def _write(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return mae(restored, truth)
 
 
+def _two_lines(images: torch.Tensor) -> torch.Tensor:
+    raise ValueError("one\ntwo")
+
+
 class _Writes(ToyMetric):
     def __call__(self, restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
         truth.pixels.mul_(0.5)
@@ -315,6 +320,12 @@ BREACHES = {
     "metric float32": Breach(_metric(lambda x: x.mean((1, 2, 3)).float()), r"must return \(3,\) float64, not \(3,\)"),
     "metric one number": Breach(_metric(lambda x: x.mean()), r"must return \(3,\) float64, not \(\)"),
     "metric not a tensor": Breach(_metric(lambda x: [1.0] * len(x)), "must return .* not list"),
+    "metric ends the process": Breach(
+        _metric(lambda x: os._exit(0)), r"metric 'odd' failed: SystemExit: os._exit\(0\)"
+    ),
+    "metric exits": Breach(_metric(lambda x: sys.exit(0)), "metric 'odd' failed: SystemExit: 0"),
+    "metric skips the test": Breach(_metric(lambda x: pytest.skip("no")), "metric 'odd' failed: Skipped: no"),
+    "metric in two lines": Breach(_metric(_two_lines), "metric 'odd' failed: ValueError: one two"),
     "metric crashes": Breach(_metric(lambda x: x.nothing), "metric 'odd' failed: AttributeError"),
     "metric writes": Breach({"metrics": (_Writes("odd", mae),)}, "odd wrote to the images"),
     "metric reads, then writes": Breach({"metrics": (_ReadsThenWrites("odd", mae),)}, "odd wrote to the images"),

@@ -180,6 +180,10 @@ def test_what_does_not_fit_is_refused(
     other = changed(two, "cases")
     rewritten(other / "part.json", cases=["input"])
     assert f"{other} holds other cases than {one}" in complaint("merge", one, other, three, *to)
+    for field, value in (("cases", []), ("number", 4), ("of", 0)):
+        other = changed(two, f"no {field}")
+        rewritten(other / "part.json", **{field: value})
+        assert f"{other / 'part.json'}: is shard" in complaint("merge", one, other, three, *to)
     other = changed(one, "twice")
     rewritten(other / "part.json", number=2)
     assert f"{other / 'cases'}" in complaint("merge", one, other, three, *to)
