@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gfpbench.baselines.store import Store
 from gfpbench.collapse.measuring import axis_name, axis_of
 from gfpbench.collapse.point import margins_at
 from gfpbench.collapse.record import Collapse, Question, read
 from gfpbench.types import BadInput, Case, Restorer
+
+if TYPE_CHECKING:
+    from gfpbench.run import Workers
 
 
 def case_of(question: Question) -> Case:
@@ -38,7 +42,12 @@ def find_baseline(root: Path, question: Question) -> Collapse | None:
 
 
 def disagreements(
-    baseline: Collapse, *, store: Path, device: str = "cpu", restorer: Restorer | None = None
+    baseline: Collapse,
+    *,
+    store: Path,
+    device: str = "cpu",
+    restorer: Restorer | None = None,
+    workers: Workers | None = None,
 ) -> tuple[str, ...]:
     """Whether a restorer is still useful where the stored interval begins, and of no use where it ends.
 
@@ -59,7 +68,7 @@ def disagreements(
         checks += [(high, False)] if high is not None and baseline.severity is not None else []
     lines = []
     for severity, useful in checks:
-        margins = margins_at(asked, severity, store=store, device=device, restorer=restorer)
+        margins = margins_at(asked, severity, store=store, device=device, restorer=restorer, workers=workers)
         failing = [name for name, mean in margins.items() if not mean > 0]
         if useful and failing:
             lines.append(

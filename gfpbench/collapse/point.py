@@ -40,6 +40,7 @@ def collapse_point(
     device: str = "cpu",
     batch_size: int = 8,
     restorer: Restorer | None = None,
+    workers: Workers | None = None,
     progress: Progress | None = None,
 ) -> Collapse:
     """Find where a restorer collapses.
@@ -54,6 +55,7 @@ def collapse_point(
             same record as an undisturbed one.
         device: where the restorer works.
         restorer: the restorer itself, where it is at hand already or has no name.
+        workers: as ``collapse_points`` takes them.
         progress: told how many severities are measured, of how many at most.
 
     Raises:
@@ -63,6 +65,7 @@ def collapse_point(
     """
     given = {} if restorer is None else {question.restorer: restorer}
     how: dict[str, Any] = {"store": store, "device": device, "batch_size": batch_size, "progress": progress}
+    how["workers"] = workers
     return next(collapse_points([question], restorers=given, **how))
 
 
@@ -127,12 +130,14 @@ def margins_at(
     store: Path,
     device: str = "cpu",
     restorer: Restorer | None = None,
+    workers: Workers | None = None,
 ) -> dict[str, float]:
     """The mean margin of each criterion at one severity: all above 0 means useful. Arguments as ``collapse_point``."""
     device = devices.resolve(device)
     axis, metric = axis_of(question.axis), load_metric(question.metric)
     criteria, _ = criteria_for(metric, question.criteria)
-    bench = open_bench(question, axis, metric, criteria, store=store, device=device, restorer=restorer)
+    given: dict[str, Any] = {"store": store, "device": device, "restorer": restorer, "workers": workers}
+    bench = open_bench(question, axis, metric, criteria, **given)
     search = Search(bench, criteria, None, 1)
     try:
         margins = search.margins(severity)

@@ -240,6 +240,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
             raise
         name = error.filename or getattr(session.config.option, "xmlpath", None) or bench.report
         refused = f"{name}: cannot be written: {error.strerror or error}"
+    finally:
+        if bench is not None:
+            bench.processes.close()
     if bench is not None and not bench.worker:
         refused = next(iter(_refused_by_the_disk(session.config)), refused)
     end_despite_threads(session)
@@ -292,6 +295,9 @@ def _summarize(terminalreporter: Any, session: Bench | None) -> None:
     for compared in speeds_of(session):
         for line in report.speed_lines(compared):
             terminalreporter.write_line(line)
+    if session.processes.left_here:
+        named = ", ".join(session.processes.left_here)
+        terminalreporter.write_line(f"measured by the tests' own process, where alone its module is: {named}")
     if session.baselines_used:
         terminalreporter.write_line(f"baselines: {session.baselines}")
     for path in sorted(session.written):

@@ -7,13 +7,15 @@ import os
 import shlex
 import tempfile
 import uuid
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gfpbench.plugin.options import SETTINGS, folder_of_settings
+from gfpbench.plugin.processes import Processes
 from gfpbench.plugin.session_settings import SessionSettings
 from gfpbench.plugin.workers import Shared
 
@@ -39,6 +41,7 @@ class Bench(SessionSettings):
         self.written: set[Path] = set()
         self.refused = ""  # what the disk said when the report was written
         self.shared: Shared | None = None
+        self.processes = Processes(self)
         self.inputs: SharedInputs | None = None
         self.store: Path | None = (self.report / "cases").absolute() if self.report is not None else None
         if self.told:
@@ -58,7 +61,9 @@ class Bench(SessionSettings):
 
         if self.store is None:
             raise pytest.UsageError("the bench has no folder to work in")
-        with self.in_project(), self.uncaptured(), progress_bar() as progress:
+        options = {"metrics": None, "protocols": self.protocols, **self.guarded}
+        processes = self.processes.of(case.restorer, options)
+        with self.measuring(), self.uncaptured(), processes as workers, progress_bar() as progress:
             return run.measure(
                 case,
                 store=self.store,
@@ -68,7 +73,14 @@ class Bench(SessionSettings):
                 progress=progress,
                 reuse=self.stopped,
                 shared=self._inputs(),
+                workers=workers,
             )
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """While active, names mean what they mean in the configuration, and torch has the threads of a measurement."""
+        with self.in_project(), self.processes.threads():
+            yield
 
     def uncaptured(self) -> AbstractContextManager[None]:
         """While active, what is printed is seen at once: the progress of a measurement."""
@@ -151,7 +163,7 @@ class Bench(SessionSettings):
         if path not in self.written and baselines.is_due(self.update, path):
             with self.in_project():
                 run.refuse_inside_inputs(result.case, path)
-            with self.once("baseline", str(path)) as mine, self.in_project():
+            with self.once("baseline", str(path)) as mine, self.measuring():
                 if mine:
                     baselines.create(
                         self.baselines,
@@ -184,7 +196,7 @@ class Bench(SessionSettings):
         kept = None if self.shared is None else self.shared.folder / "again" / f"{result.case.id}.json"
         if kept is not None and (not self.worker or kept.exists()):
             return _read_or_none(kept)
-        with self.in_project():
+        with self.measuring():
             again = baselines.restored_again(result, device=self.device, parts=self._guarded_parts(result.case, ()))
         if kept is not None and again is not None:
             results.write([again], kept)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,15 +37,15 @@ class CollapseBench:
         """Where a restorer collapses on an axis, searched for now."""
         from gfpbench.collapse import collapse_point
 
-        with self.bench.in_project():
-            return collapse_point(self.question(restorer, axis, **changes), **self._where(restorer))
+        with self._measuring(restorer) as how:
+            return collapse_point(self.question(restorer, axis, **changes), **how)
 
     def margins(self, restorer: str, axis: str, severity: float, **changes: Any) -> dict[str, float]:
         """The mean margin of each criterion at one severity: useful where all are above 0."""
         from gfpbench.collapse import margins_at
 
-        with self.bench.in_project():
-            return margins_at(self.question(restorer, axis, **changes), severity, **self._where(restorer))
+        with self._measuring(restorer) as how:
+            return margins_at(self.question(restorer, axis, **changes), severity, **how)
 
     def baseline(self, restorer: str, axis: str) -> Collapse:
         """The stored collapse point; searched for and written first where an option asks for that, else missing."""
@@ -73,13 +75,16 @@ class CollapseBench:
         from gfpbench.baselines.collapse import disagreements
 
         stored = self.baseline(restorer, axis)
-        with self.bench.in_project():
-            return disagreements(stored, **self._where(restorer))
+        with self._measuring(restorer) as how:
+            return disagreements(stored, **how)
 
-    def _where(self, restorer: str) -> dict[str, Any]:
-        from gfpbench import restorers
+    @contextmanager
+    def _measuring(self, restorer: str) -> Iterator[dict[str, Any]]:
+        """Where a restorer is measured, as the functions of ``gfpbench.collapse`` take it."""
+        from gfpbench import run
 
-        device = self.bench.device
-        if restorer not in self._loaded:
-            self._loaded[restorer] = restorers.load(restorer, device=device)
-        return {"store": self.store, "device": device, "restorer": self._loaded[restorer]}
+        device, guarded = self.bench.device, self.bench.guarded
+        with self.bench.measuring(), self.bench.processes.of(restorer, guarded) as workers:
+            if restorer not in self._loaded:
+                self._loaded[restorer] = run.guarded(restorer, device, **guarded)
+            yield {"store": self.store, "device": device, "restorer": self._loaded[restorer], "workers": workers}

@@ -94,6 +94,7 @@ def _refuse(bench: Bench, fixtures: frozenset[str], restorers: Iterable[str]) ->
     from gfpbench.restorers import refuse_unknown
 
     config, asked = bench.config, set(bench.restorers)
+    bench.worker_processes  # noqa: B018  # raises for a number that cannot be
     for restorer in dict.fromkeys(restorers):
         if restorer in asked and restorer != run.TRUTH and not restorer.startswith("photo"):
             refuse_unknown(restorer)

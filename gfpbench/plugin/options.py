@@ -104,6 +104,13 @@ SETTINGS: dict[str, Setting] = {
             "draws", "degrade each face N times with independent draws (default: 8 for embedded, else 1)", "whole", "N"
         ),
         Setting(
+            "workers",
+            "measure in N processes, one per GPU; any N gives the same results. Each has one CPU thread, or "
+            "OMP_NUM_THREADS (default: the process of the tests, all cores)",
+            "whole",
+            "N",
+        ),
+        Setting(
             "isolate",
             "run each restorer in its own process: if it hangs or exits, its images fail and the run continues",
             "flag",

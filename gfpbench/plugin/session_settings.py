@@ -189,6 +189,19 @@ class SessionSettings:
         return device_of(self.worker, device, torch.cuda.device_count())
 
     @property
+    def worker_processes(self) -> int | None:
+        """How many processes measure (--workers); None: that of the tests. Raises UsageError for less than one, and
+        within pytest-xdist."""
+        count: int | None = self.setting("workers")
+        if count is not None and count < 1:
+            raise pytest.UsageError(f"--workers {count}: leaves nobody to measure; give 1 or more")
+        if count is not None and self.worker:
+            raise pytest.UsageError(
+                f"--workers {count}: pytest-xdist (-n) has workers of its own, a restorer each: leave one of them away"
+            )
+        return count
+
+    @property
     def guarded(self) -> dict[str, Any]:
         """How restorers are kept apart: the arguments of ``run.load``."""
         isolate = bool(self.setting("isolate"))

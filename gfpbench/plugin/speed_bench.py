@@ -52,6 +52,7 @@ class SpeedBench:
         case = self.bench.case(restorer)
         if case.id not in self.bench.speeds:
             root = self.bench.baselines.parent / SPEED.name
+            self.bench.processes.close()  # nothing is beside what is timed
             with self.bench.in_project(), self.bench.uncaptured():
                 found = speed_of(case, root, device=self.bench.device, update=self.bench.update)
             self.bench.speeds[case.id] = found

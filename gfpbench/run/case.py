@@ -49,6 +49,7 @@ def measure(
     progress: Progress | None = None,
     reuse: bool = False,
     shared: SharedInputs | None = None,
+    workers: Workers | None = None,
 ) -> Result:
     """Measure a Case, everything in it given by name.
 
@@ -69,6 +70,7 @@ def measure(
         reuse: a finished case in the same store is read back instead of measured, while all that it came from and all
             of its files are what they were. Otherwise it is measured anew.
         shared: what is decoded and degraded for this case and need not be for others that are given the same.
+        workers: as ``run_case`` takes them; with the metrics, protocols and limits of this call as their options.
 
     A run that was killed goes on where it stopped and gives the same bytes as an undisturbed one.
 
@@ -99,6 +101,7 @@ def measure(
         keep_images=keep_images,
         progress=progress,
         reuse=reuse,
+        workers=workers,
     )
 
 

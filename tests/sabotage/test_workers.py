@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import pytest
 
 from gfpbench.collapse import measuring
+from gfpbench.plugin import processes
 from gfpbench.restorers.checked import Seen
 from gfpbench.run import recorder, worker
 from gfpbench.run.workers import Workers
 from gfpbench.types import Case, GfpbenchError
 from tests.unit.collapse import test_spread
+from tests.unit.plugin.test_workers import check_started_anew
 from tests.unit.run.worker_threads import check_same_files, inputs_in, threads_for_processes
 
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -122,6 +125,26 @@ def test_a_bug_in_the_processes_of_a_search_is_noticed(
         pytest.raises((AssertionError, GfpbenchError)),
     ):
         test_spread.check_same_searches(tmp_path, inputs, "classical", pool)
+
+
+SESSIONS: dict[str, Bug] = {
+    "workers keep the environment they were started in": lambda patch: patch.setattr(
+        processes, "_surroundings", lambda options: dict(options)
+    ),
+    "workers load with the options of the first case": lambda patch: patch.setattr(
+        processes, "_surroundings", lambda options: dict(os.environ).get("WHAT_A_MODEL_READS")
+    ),
+    "every case has workers of its own": lambda patch: patch.setattr(
+        processes, "_surroundings", lambda options: object()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_a_bug_in_the_processes_of_a_session_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    SESSIONS[name](monkeypatch)
+    with pytest.raises(AssertionError):
+        check_started_anew(monkeypatch)
 
 
 def test_without_a_bug_nothing_is_noticed(tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

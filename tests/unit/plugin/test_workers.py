@@ -6,13 +6,24 @@ import multiprocessing
 import os
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from gfpbench import disk
+from gfpbench.plugin import Bench, CollapseBench
+from gfpbench.plugin.processes import Processes, is_only_here
+from gfpbench.plugin.session_settings import SessionSettings
 from gfpbench.plugin.workers import Shared, device_of
+from gfpbench.run import Workers
+from gfpbench.run.course import Found
+from gfpbench.types import Json
 from tests import child
+from tests.unit.run.worker_threads import one_thread, threads_for_processes
 
 # PSNR and SSIM only: what is tested here does not depend on how many figures there are.
 OPTIONS = ("--limit", "2", "--device", "cpu", "--protocol", "report-2021", "-p", "no:cacheprovider")
@@ -178,3 +189,151 @@ def test_the_lock_of_a_process_that_died_is_free(tmp_path: Path) -> None:
     child.run(__name__, "died_with_the_lock", tmp_path, timeout=60)
     with Shared(tmp_path).once("measured", "case") as mine:
         assert mine
+
+
+PROCESSES = """
+    import sys
+    import types
+
+    import torch
+
+    THREADS = torch.get_num_threads()
+
+    def test_rows(restoration, degraded_input):
+        assert restoration.image_ids == degraded_input.image_ids
+
+    def test_baseline(comparison):
+        assert comparison.passed
+
+    def test_what_is_in_this_process_only(bench):
+        sys.modules["made_here"] = made = types.ModuleType("made_here")
+        made.restorer = lambda images: images
+        assert bench.measure(bench.case("python:made_here:restorer")).rows
+
+    def test_the_threads_of_other_tests_are_left():
+        assert torch.get_num_threads() == THREADS
+
+    def test_fails():
+        raise AssertionError("with -x the last one")
+
+    def test_is_not_run():
+        pass
+"""
+THEIR_CONFTEST = """
+    import os
+    from gfpbench.plugin.bench import KEY
+
+    os.environ["SESSION"] = str(os.getpid())
+
+    def pytest_unconfigure(config):
+        print(f"open: {config.stash[KEY].processes._pool}")
+"""
+MEETING = """
+    import os
+    import time
+    from pathlib import Path
+
+    import cv2
+
+    from gfpbench.restorers import from_array_function
+
+    def blur(rgb):
+        if os.environ["SESSION"] != str(os.getpid()):
+            Path(f"worker-{os.getpid()}").touch()
+            until = time.monotonic() + 60
+            while len(list(Path().glob("worker-*"))) < 2 and time.monotonic() < until:
+                time.sleep(0.05)
+        return cv2.GaussianBlur(rgb, (5, 5), 1.5)
+
+    restorer = from_array_function(blur)
+"""
+
+
+@pytest.mark.usefixtures("forked_sessions")
+def test_worker_processes_leave_the_bytes_of_one_process(pytester: pytest.Pytester) -> None:
+    """Two processes load and measure one restorer, and are ended with the session, which -x ends before its time."""
+    pytester.makepyfile(PROCESSES)
+    pytester.makeconftest(THEIR_CONFTEST)
+    pytester.makepyfile(mine=MEETING)
+    options = (*OPTIONS[2:], "-x", "--limit", "9", "--size", "64", "--restorer", "python:mine:restorer")
+    alone = pytester.runpytest_subprocess(*options, "--workers", "1", "--report", "alone", "--baseline-update-new")
+    alone.assert_outcomes(passed=4, failed=1)
+    assert not list(pytester.path.glob("worker-*"))
+    many = pytester.runpytest_subprocess(*options, "--workers", "2", "--report", "many")
+    many.assert_outcomes(passed=4, failed=1)
+    assert len(list(pytester.path.glob("worker-*"))) == 2
+    assert bytes_of(pytester.path / "many") == bytes_of(pytester.path / "alone")
+    line = "measured by the tests' own process, where alone its module is: python:made_here:restorer"
+    many.stdout.fnmatch_lines([line, "same as the baseline: 1 case", "open: None"])
+    alone.stdout.no_fnmatch_line("measured by the tests' own process*")
+
+
+def processes(count: int | None) -> Processes:
+    """Those of a session whose --workers is this."""
+    return Processes(cast(SessionSettings, SimpleNamespace(worker_processes=count)))
+
+
+def check_started_anew(patch: pytest.MonkeyPatch) -> None:
+    """Workers stay from one case to the next, while what they have of this process is what it was."""
+    session = processes(2)
+
+    def pool(**options: object) -> object:
+        with session.of("bicubic", options) as found:
+            return found
+
+    patch.setenv("PYTEST_CURRENT_TEST", "one")
+    first = pool()
+    patch.setenv("PYTEST_CURRENT_TEST", "another")
+    assert first is not None
+    assert pool() is first
+    patch.setenv("WHAT_A_MODEL_READS", "1")
+    second = pool()
+    assert second is not first
+    assert pool(isolate=True) is not second
+    session.close()
+
+
+def test_workers_stay_while_their_surroundings_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_started_anew(monkeypatch)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, ValueError])
+def test_workers_end_where_a_measurement_is_broken_off(kind: type[BaseException]) -> None:
+    session = processes(2)
+    with pytest.raises(kind), session.of("bicubic", {}):
+        raise kind if session._pool is not None else AssertionError
+    assert session._pool is None
+
+
+def test_one_or_no_worker_is_this_process() -> None:
+    for count in (None, 1):
+        with processes(count).of("bicubic", {}) as pool:
+            assert pool is None
+
+
+@pytest.mark.parametrize("restorer", ["nano", "python:json:dumps", "python:tests.child:run", "python:nowhere:restorer"])
+def test_what_can_be_imported_is_left_to_the_workers(restorer: str) -> None:
+    assert not is_only_here(restorer)
+
+
+def test_collapse_points_are_measured_by_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their margins are those of one process, with the limits of the session."""
+    asked: list[dict[str, Json]] = []
+    found, measured = [], Workers.measured
+
+    def noted(self: Workers, *given: Any) -> Iterator[Found]:
+        asked.append(self.options)
+        return measured(self, *given)
+
+    monkeypatch.setattr(Workers, "measured", noted)
+    guarded = {"isolate": False, "seconds_per_image": None}
+    with threads_for_processes(monkeypatch), one_thread():
+        for count in (1, 2):
+            named = {"processes": processes(count), "measuring": nullcontext, "device": "cpu", "guarded": guarded}
+            bench = SimpleNamespace(**named)
+            search = CollapseBench(cast(Bench, bench), tmp_path / str(count))
+            found.append(search.margins("bicubic", "noise", 0.5, limit=3, draws=1, size_px=64))
+            bench.processes.close()
+    assert found[0] == found[1]
+    assert asked == [guarded, guarded]  # the restorer and its input
+    assert bytes_of(tmp_path / "2") == bytes_of(tmp_path / "1")
