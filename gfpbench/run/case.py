@@ -237,9 +237,8 @@ class CaseRun:
             from gfpbench.run.resume import take_over
 
             done = take_over(run, todo, journal, complete)
-        found = self._measured(run, todo) if self.workers is None else self._by_workers(header, done, run.seen)
+        found = self._measured(run, todo) if self.workers is None else self._by_workers(header, done, run)
         for line, shown, read_so_far in found:
-            kept.add(line.rows)
             written = kept.write(line.rows, shown)
             read = set(read_so_far.items()) - files
             files |= read
@@ -249,9 +248,10 @@ class CaseRun:
     def _measured(self, run: Pass, todo: Iterator[Batch]) -> Iterator[Found]:
         for batch in todo:
             line, measured = run.measured(batch)
+            run.kept.add(line.rows)
             yield line, measured.images, read_by(self.parts.restorer)
 
-    def _by_workers(self, header: Mapping[str, Json], done: int, seen: Seen) -> Iterator[Found]:
+    def _by_workers(self, header: Mapping[str, Json], done: int, run: Pass) -> Iterator[Found]:
         from gfpbench.run.course import Task
 
         assert self.workers is not None
@@ -261,7 +261,7 @@ class CaseRun:
         task = Task(self.case, key, self.folder, *how, end, self.parts.loaded_by)
         done = max(done, begin)
         self._tell(done)
-        for found in self.workers.measured(task, done, seen):
+        for found in self.workers.measured(task, done, run.seen, run.kept.lacks):
             yield found
             self._tell(found[0].stop)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -21,6 +21,9 @@ LOADING = -1
 
 Found: TypeAlias = tuple[Committed, Mapping[str, ImageBatch | None], Mapping[str, str]]
 """One batch without its kept images; of its images by kind all that may be kept; what the restorer was seen to read."""
+
+Lacks: TypeAlias = Callable[[Committed, Mapping[str, ImageBatch | None]], bool]
+"""Takes note of the next batch in order, and says whether an image of it that is kept was not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Course:
         planned: all starts that were ever in the plan.
         answers: start -> what was measured, while an earlier batch is not.
         told: start -> images of earlier batches that it was compared with.
+        whole: starts of batches of which all images are sent.
         files: start -> what was read for it, in all attempts.
         losses: start -> how many processes were lost with it.
         broken: why no process can measure it.
@@ -102,6 +106,7 @@ class Course:
     planned: set[int] = field(default_factory=set)
     answers: dict[int, Found | Exception] = field(default_factory=dict)
     told: dict[int, dict[str, tuple[str, str]]] = field(default_factory=dict)
+    whole: set[int] = field(default_factory=set)
     files: dict[int, dict[str, str]] = field(default_factory=dict)
     losses: dict[int, int] = field(default_factory=dict)
     broken: Exception | None = None
@@ -178,8 +183,8 @@ class Course:
         else:
             self.answers[start] = error
 
-    def next(self, seen: Seen) -> tuple[Found | None, bool]:
-        """The next batch in order, if it is measured. ``seen`` is extended by it.
+    def next(self, seen: Seen, lacks: Lacks | None = None) -> tuple[Found | None, bool]:
+        """The next batch in order, if it is measured. ``seen`` is extended by it; ``lacks`` is asked about it once.
 
         Returns:
             it; and whether anything changed, so that there may be more.
@@ -199,6 +204,10 @@ class Course:
         again = {one: seen.images[one] for one in line.seen if one in seen.images and one not in told}
         if again:  # an image that an earlier batch gave too: which of its rows fail is decided where it is measured
             told.update(again)
+            self.again(self.done)
+            return None, True
+        if lacks is not None and self.done not in self.whole and lacks(line, shown):
+            self.whole.add(self.done)
             self.again(self.done)
             return None, True
         seen.images.update(line.seen)

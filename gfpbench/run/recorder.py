@@ -21,6 +21,8 @@ from gfpbench.types import BadInput, GfpbenchError, ImageBatch, Json, Row
 
 if TYPE_CHECKING:
     import torch
+
+    from gfpbench.run.journal import Committed
 else:
     torch = LazyModule("torch")
 
@@ -139,6 +141,15 @@ class Kept:
 
     def _keeps(self, image_id: str) -> bool:
         return image_id in self._first or any(image_id in top.names for top in self._tops)
+
+    def lacks(self, line: Committed, shown: Mapping[str, ImageBatch | None]) -> bool:
+        """Add the rows of a batch that another process measured, and say whether it sent no image of one that is kept.
+
+        What failed is passed over: it may have none.
+        """
+        self.add(line.rows)
+        there = {image_id for batch in shown.values() if batch is not None for image_id in batch.ids}
+        return any(row.failure is None and row.id not in there and self._keeps(row.id) for row in line.rows)
 
     def write(self, rows: Sequence[Row], shown: Mapping[str, ImageBatch | None]) -> dict[str, str]:
         """Save those images of a batch that are kept now. Call it after ``add`` and before the rows are committed.

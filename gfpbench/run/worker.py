@@ -42,10 +42,10 @@ Answer: TypeAlias = Callable[..., None]
 def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
     """Measure the batches that are asked for, until the pipe ends; then this process ends itself and its children.
 
-    Asked is ``{"case": ...}`` (``workers.Task``) once, then ``{"start": N, "seen": ...}`` for each batch. Answered is
-    ``{"key": ...}`` once, and for a batch ``{"cut": STOP}`` as soon as its faces are decoded, so that another process
-    can begin with the next one, and then ``{"measured": ...}`` with the images that may be kept of it. Every answer
-    has the ``of`` of what was asked.
+    Asked is ``{"case": ...}`` (``workers.Task``) once, then ``{"start": N, "seen": ..., "whole": ...}`` for each
+    batch; ``whole`` where all of its images are wanted. Answered is ``{"key": ...}`` once, and for a batch
+    ``{"cut": STOP}`` as soon as its faces are decoded, so that another process can begin with the next one, and then
+    ``{"measured": ...}`` with the images that may be kept of it. Every answer has the ``of`` of what was asked.
     """
     told, _ = receive(incoming)
     torch.set_num_threads(told["threads"])
@@ -90,7 +90,7 @@ class _Worker:
             self._case = _Loaded(task, self._loader(task.get("loader", "")), self._shared)
             answer({"key": self._case.key})
         elif self._case is not None:  # else it could not be loaded, which is told already
-            self._case.measure(task["start"], task["seen"], answer)
+            self._case.measure(task["start"], task["seen"], answer, whole=task.get("whole", False))
 
     def _loader(self, module: str) -> Callable[..., Parts]:
         """What loads the parts of a case: ``parts.load``, or what a module of this package has for that."""
@@ -119,14 +119,15 @@ class _Loaded:
         self.key = key_of(self.case, self.parts, device=device, batch_size=self.size, keep_images=keep)
         folder, metrics = Path(task["folder"]), {one.name: {"better": one.better} for one in self.parts.metrics}
         # Of every batch but the last so far, rows are missing that others measured: this keeps no image less than the
-        # caller will, whose choice is among more rows.
+        # caller will, whose choice is among more rows. But a row that fails only beside an earlier batch may have taken
+        # the place of another here: the caller then asks for all images of that batch (``Lacks``).
         count, seed = len(self.parts.ids(self.case)), self.case.seed
         self._kept = Kept(folder, keep, KEPT_WORST, metrics, images=count, seed=seed)
         self._run = Pass(self.parts, seed, device, self._kept, Features(folder), Seen())
         self._last = -1
         self._files = set(read_by(self.parts.restorer).items())
 
-    def measure(self, start: int, seen: Mapping[str, tuple[str, str]], answer: Answer) -> None:
+    def measure(self, start: int, seen: Mapping[str, tuple[str, str]], answer: Answer, *, whole: bool) -> None:
         """One batch. ``seen``: of the images that earlier batches gave, those that this one is known to give too."""
         faces, ids = SharedFaces(self.parts.faces, self.parts.shared), self.parts.ids(self.case)
         batch = next(batches(faces, ids, self.size, start))
@@ -138,7 +139,7 @@ class _Loaded:
         wanted = None
         if start > self._last:
             self._kept.add(line.rows)
-            self._last, wanted = start, self._kept.ids
+            self._last, wanted = start, None if whole else self._kept.ids
         files = set(read_by(self.parts.restorer).items()) - self._files
         self._files |= files
         names, levels = _shown(measured, wanted)

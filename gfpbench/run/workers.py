@@ -17,7 +17,7 @@ from gfpbench.lazy import LazyModule
 from gfpbench.restorers.checked import Seen
 from gfpbench.results import dumps
 from gfpbench.run.child_process import ChildProcess, Lost, Message, Process
-from gfpbench.run.course import LOADING, Course, Cuts, Found, Task
+from gfpbench.run.course import LOADING, Course, Cuts, Found, Lacks, Task
 from gfpbench.run.journal import changed_fields, from_json
 from gfpbench.run.messages import BrokenMessage, MachineLost, error_from_json, send
 from gfpbench.types import BadInput, GfpbenchError, Json
@@ -109,8 +109,9 @@ class Workers:
         """Whether processes will be idle soon if no further case is expected."""
         return sum(course.open for course in self._expected) < AHEAD * self.count
 
-    def measured(self, task: Task, begin: int, seen: Seen) -> Iterator[Found]:
-        """Every batch of a case from the face ``begin``, in order. ``seen`` is extended by each.
+    def measured(self, task: Task, begin: int, seen: Seen, lacks: Lacks | None = None) -> Iterator[Found]:
+        """Every batch of a case from the face ``begin``, in order. ``seen`` is extended by each, and ``lacks`` asked
+        about each once, before it is given.
 
         Raises:
             GfpbenchError: what measuring a batch raised, once all before it were given; where processes are lost with
@@ -126,7 +127,7 @@ class Workers:
             while not self._events.empty():
                 self._hear(*self._events.get())
             self._ask()
-            found, changed = course.next(seen)
+            found, changed = course.next(seen, lacks)
             if found is not None:
                 yield found
             elif not changed:
@@ -162,7 +163,8 @@ class Workers:
                 idle.remove(worker)
                 self._load(worker, course)
                 worker.start = start = course.taken(near, worker.number)
-                self._tell(worker, {"of": [course.number, start], "start": start, "seen": course.told.get(start, {})})
+                asked = {"start": start, "seen": course.told.get(start, {}), "whole": start in course.whole}
+                self._tell(worker, {"of": [course.number, start], **asked})
         for worker in idle:
             if worker.course not in courses or not worker.course.open:
                 waiting = [one.course for one in idle]

@@ -18,6 +18,7 @@ from gfpbench.run.workers import Workers
 from gfpbench.types import Case, GfpbenchError
 from tests.unit.collapse import test_spread
 from tests.unit.plugin.test_workers import check_started_anew
+from tests.unit.run import test_workers as laws
 from tests.unit.run.worker_threads import check_same_files, inputs_in, threads_for_processes
 
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -42,7 +43,9 @@ class Forgetful(Seen):
 
 def _each_batch_for_itself(patch: pytest.MonkeyPatch) -> None:
     original = Workers.measured
-    patch.setattr(Workers, "measured", lambda self, task, begin, seen: original(self, task, begin, Forgetful()))
+    patch.setattr(
+        Workers, "measured", lambda self, task, begin, seen, *how: original(self, task, begin, Forgetful(), *how)
+    )
 
 
 def _as_they_come(patch: pytest.MonkeyPatch) -> None:
@@ -81,7 +84,6 @@ def _another_seed_unnoticed(patch: pytest.MonkeyPatch) -> None:
 BUGS: dict[str, tuple[str, Bug]] = {
     "duplicates are looked for within a batch": ("python:worker_models:repeats", _each_batch_for_itself),
     "batches are written down as they come": ("bicubic", _as_they_come),
-    "the first images are not sent": ("bicubic", _no_images),
     "what a restorer reads is not told": ("python:worker_models:reads", _no_files),
     "a process draws from another seed": ("bicubic", _another_seed),
     "a process draws from another seed, and its key is believed": ("bicubic", _another_seed_unnoticed),
@@ -96,6 +98,30 @@ def test_a_bug_in_the_processes_is_noticed(
     bug(monkeypatch)
     with threads_for_processes(monkeypatch), pytest.raises((AssertionError, GfpbenchError)):
         check_same_files(tmp_path, inputs, restorer)
+
+
+def _never_asked_for(patch: pytest.MonkeyPatch) -> None:
+    honest = recorder.Kept.lacks
+    patch.setattr(recorder.Kept, "lacks", lambda self, *given: honest(self, *given) and False)
+
+
+def _sent_as_ever(patch: pytest.MonkeyPatch) -> None:
+    honest = worker._Loaded.measure
+    patch.setattr(worker._Loaded, "measure", lambda *given, whole: honest(*given, whole=False))
+
+
+IMAGES: dict[str, Bug] = {
+    "the first images are sent when asked for only": _no_images,
+    "images that are missing are not asked for": _never_asked_for,
+    "images that are asked for are not sent": _sent_as_ever,
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_bug_in_what_images_are_sent_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    IMAGES[name](monkeypatch)
+    with threads_for_processes(monkeypatch), pytest.raises(AssertionError):
+        laws.test_what_is_the_worst_only_once_another_has_failed_keeps_its_images(tmp_path, monkeypatch)
 
 
 def _another_severity(patch: pytest.MonkeyPatch) -> None:

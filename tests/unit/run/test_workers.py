@@ -10,12 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from gfpbench import run
-from gfpbench.run import journal, key, messages, workers
+from gfpbench.run import case, journal, key, messages, recorder, worker, workers
 from gfpbench.run.child_process import ChildProcess
 from gfpbench.types import BadInput, Case, GfpbenchError
 from tests.unit.run.worker_threads import (
@@ -61,6 +64,46 @@ def test_the_files_are_those_of_one_process(tmp_path: Path, inputs: Path, restor
         with run.Workers(count, OPTIONS) as pool:
             assert measured(tmp_path / str(count), inputs, restorer, pool) == alone
         assert files_of(tmp_path / str(count)) == files_of(tmp_path / "one")
+
+
+@pytest.mark.usefixtures("threads")
+def test_what_is_the_worst_only_once_another_has_failed_keeps_its_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worst face but one was given before, which a process that compares with nothing is told too late."""
+    honest = worker._Loaded.measure
+    whole: list[int] = []
+
+    def measure(self: worker._Loaded, start: int, *arguments: Any, **named: Any) -> None:
+        if named["whole"]:
+            whole.append(start)
+            self._last = -1  # as in a process that did not measure this batch before
+        honest(self, start, *arguments, **named)
+
+    monkeypatch.setattr(worker._Loaded, "measure", measure)
+    for name, limit in (("MANY", 2), ("BEST", 1), ("SAMPLE", 0)):
+        monkeypatch.setattr(recorder, name, limit)
+    for module in (case, worker):
+        monkeypatch.setattr(module, "KEPT_WORST", 1)
+    rng = np.random.default_rng(0)
+    for folder in ("faces", "outputs"):
+        (tmp_path / folder).mkdir()
+    given: dict[int, np.ndarray] = {}
+    for number in range(6):
+        truth = rng.integers(60, 190, (32, 32, 3), np.uint8)
+        noise = 40 if number == 5 else 3
+        given[number] = given[1] if number == 4 else truth + rng.integers(-noise, noise, truth.shape).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / "faces" / f"{number}.png"), truth)
+        cv2.imwrite(str(tmp_path / "outputs" / f"{number}.png"), given[number])
+    asked = Case(str(tmp_path / "faces"), "paper", f"outputs:{tmp_path / 'outputs'}")
+    parts = run.load(asked, device="cpu", **OPTIONS)
+    run.run_case(asked, parts, store=tmp_path / "one", batch_size=1, keep_images=1)
+    with run.Workers(1, OPTIONS) as pool:
+        run.run_case(asked, parts, store=tmp_path / "several", workers=pool, batch_size=1, keep_images=1)
+    assert next((tmp_path / "one").glob("*/images/5.restored.png"))
+    assert sorted(files_of(tmp_path / "several")) == sorted(files_of(tmp_path / "one"))
+    assert files_of(tmp_path / "several") == files_of(tmp_path / "one")
+    assert whole == [5], "no other batch is measured once more for its images"
 
 
 @pytest.mark.usefixtures("threads")
