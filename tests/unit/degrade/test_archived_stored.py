@@ -58,6 +58,8 @@ def test_options_of_an_archive_stand_behind_it(tmp_path: Path) -> None:
     folder, packed = folder_of(FILES, tmp_path / "folder"), WRITERS["parquet"](FILES, tmp_path)
     assert same(f"{packed}?column=image", folder)
     assert degrade.load(f"stored:{packed}?column=image").name == f"stored:{packed}?column=image"
+    with pytest.raises(BadInput, match="has no column 'nothing' of images"):
+        degrade.load(f"stored:{packed}?column=nothing")
 
 
 def test_an_address_is_that_folder(memory: Any, tmp_path: Path) -> None:  # noqa: F811
