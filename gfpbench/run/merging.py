@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -138,6 +139,7 @@ class _Joined:
                 count, seed = len(about.ids), case.seed
                 kept = Kept(folder, self.part.keep_images, KEPT_WORST, metrics, images=count, seed=seed)
                 copied: dict[str, Path] = {}
+                known: dict[Path, dict[str, str]] = {}
                 failed: set[str] = set()
                 repeated: dict[Path, _Repeated] = {}
                 for place, line in self.lines():
@@ -151,13 +153,14 @@ class _Joined:
                         if line.features_sha256 is not None:
                             features.copy(line.start, line.features_sha256, place)
                         copied.update(dict.fromkeys((row.id for row in line.rows), place))
+                        known.setdefault(place, {}).update(line.images)
                     kept.add(line.rows)
                     failed.update(row.id for row in line.rows if row.failure is not None)
                     journal.append(line.to_json())
                     if progress is not None:
                         progress(line.stop, len(about.ids), case.id)
                 for name in sorted(kept.ids & copied.keys()):
-                    _copy(copied[name], folder, name)
+                    _copy(copied[name], folder, name, known[copied[name]])
                 self._show({name for name in kept.ids - failed if not _has_images(folder, name)}, folder, seen)
                 kept.prune()
                 return finish(folder, journal, self.header, case, about, sets, (began, 0))
@@ -232,10 +235,13 @@ def _has_images(folder: Path, image_id: str) -> bool:
     return any(image_path(folder, image_id, kind).exists() for kind in KINDS)
 
 
-def _copy(place: Path, folder: Path, image_id: str) -> None:
-    """The kept images of one face. A part keeps those of its own worst, so that it has those of the worst of all."""
+def _copy(place: Path, folder: Path, image_id: str, known: Mapping[str, str]) -> None:
+    """The kept images of one face. A part keeps those of its own worst, so that it has those of the worst of all.
+
+    None of them where one is gone or is not what was written (``known``: name to sha256); ``_show`` makes them again.
+    """
     (folder / "images").mkdir(exist_ok=True)
-    for kind in KINDS:
-        path = image_path(place, image_id, kind)
-        if path.exists():
-            shutil.copyfile(path, image_path(folder, image_id, kind))
+    written = [path for kind in KINDS if (path := image_path(place, image_id, kind)).name in known]
+    if all(path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == known[path.name] for path in written):
+        for path in written:
+            shutil.copyfile(path, folder / "images" / path.name)

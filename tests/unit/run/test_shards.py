@@ -92,6 +92,19 @@ def test_merged_parts_are_the_undivided_run(
     assert [one for one, other in failures if other < "07" <= one]  # of the first part, in another
 
 
+def test_damaged_images_of_a_part_are_made_again(
+    tmp_path: Path, whole: Path, parts: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = Path(shutil.copytree(parts[0], tmp_path / "damaged"))
+    shown = sorted(damaged.glob("cases/input*/images/*.png"))
+    shown[0].write_bytes(shown[0].read_bytes()[:50])
+    shown[4].unlink()
+    assert shown[0].name[:5] != shown[4].name[:5], "of two faces"
+    with threads_for_processes(monkeypatch):
+        done("merge", damaged, *parts[1:], "--report", tmp_path / "all", "--max-unreadable", "1", code=1)
+    assert files_of(tmp_path / "all" / "cases") == files_of(whole / "cases")
+
+
 def test_set_metrics_of_merged_parts(tmp_path: Path, inputs: Path) -> None:
     words = [*asked(inputs, "bicubic"), "--metric", "frechet_dlib_vs_truth", "--limit", "4"]
     done(*words, "--report", tmp_path / "whole")
