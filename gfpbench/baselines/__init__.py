@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gfpbench.baselines.envelope import measure_envelope
     from gfpbench.baselines.inputs import too_many_unreadable
     from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
-    from gfpbench.baselines.quality import QUALITY, create, find, leftovers
+    from gfpbench.baselines.quality import QUALITY, create, find, leftovers, under_another_name
     from gfpbench.baselines.repeatability import restored_again
     from gfpbench.baselines.store import Store, Update, is_due
 
@@ -47,6 +47,7 @@ __all__ = [
     "restored_again",
     "too_many_unreadable",
     "vanished",
+    "under_another_name",
 ]
 
 lazy_package(__name__)

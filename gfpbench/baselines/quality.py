@@ -11,7 +11,7 @@ from gfpbench import faces, restorers, results, run
 from gfpbench.baselines.envelope import measure_envelope
 from gfpbench.baselines.inputs import too_many_unreadable
 from gfpbench.baselines.store import Store
-from gfpbench.types import BadInput, Case, Result
+from gfpbench.types import BadInput, Case, GfpbenchError, Result
 
 REPEATS = 0.02
 """The share of the blocks of restored images that may differ when nothing was changed (GPUs add in any order)."""
@@ -36,6 +36,21 @@ def find(root: Path, result: Result) -> tuple[Result, str] | None:
     own = found[1] == QUALITY.path_of(root, result)
     device = result.environment.get("device_name")
     return found[0], "" if own else f"no baseline of {device}: compared with the CPU's"
+
+
+def under_another_name(root: Path, result: Result) -> Case | None:
+    """The case of a baseline of the same images that differs in nothing but how its faces are named, as where a folder
+    was renamed or is given by another path. None where there is none."""
+    here = [(row.id, row.face_sha256) for row in result.rows]
+    for path in sorted(QUALITY.path_of(root, result).parent.glob("*.json")):
+        try:
+            found = QUALITY.at(root, path)
+        except GfpbenchError:  # a broken one is told where it is asked for
+            continue
+        same = replace(found.case, faces=result.case.faces) == result.case
+        if same and [(row.id, row.face_sha256) for row in found.rows] == here:
+            return found.case
+    return None
 
 
 def create(

@@ -175,9 +175,12 @@ class Bench(SessionSettings):
             self.written.add(path)  # not where the disk refused it
         found = baselines.find(self.baselines, result)
         if found is None:
+            other = baselines.under_another_name(self.baselines, result)
+            renamed = "" if other is None else f"that of the same images names them --faces {other.faces}; "
+            again = shlex.join(["pytest", *self.config.invocation_params.args, "--baseline-update-new"])
             pytest.fail(
-                f"missing: there is no baseline for {result.case.id} ({path}); where this Result is as it should be, "
-                f"make it one:\n{shlex.join(['pytest', *self.config.invocation_params.args, '--baseline-update-new'])}",
+                f"missing: there is no baseline for {result.case.id} ({path}); {renamed}where this Result is as it "
+                f"should be, make it one:\n{again}",
                 pytrace=False,
             )
         return found

@@ -6,10 +6,11 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gfpbench import results
+from gfpbench import images, results
 from gfpbench.cli import app
 from gfpbench.report.gate import FILE
 from gfpbench.types import BadInput
@@ -124,3 +125,23 @@ def test_a_project_of_ones_own(pytester: pytest.Pytester, monkeypatch: pytest.Mo
     assert file.read_bytes() == first
     pytester.runpytest_inprocess(*FAST, "--baseline-update").assert_outcomes(passed=1)
     assert file.read_bytes() != first
+
+
+def test_a_renamed_folder_of_faces_is_told_from_other_faces(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    pytester.makepyfile(test_mine=TEST, mine=MINE.format(factor=95))
+    old, new = pytester.mkdir("old"), pytester.path / "new"
+    for number in range(2):
+        noise = np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        images.write_png(old / f"{number}.png", noise)
+    pytester.runpytest_inprocess(*FAST, "--faces", "old", "--baseline-update-new").assert_outcomes(passed=1)
+    old.rename(new)
+    renamed = pytester.runpytest_inprocess(*FAST, "--faces", "new")
+    renamed.assert_outcomes(errors=1)
+    renamed.stdout.fnmatch_lines(["*missing: there is no baseline for*of the same images names them --faces old; *"])
+    images.write_png(new / "1.png", noise[::-1].copy())
+    other = pytester.runpytest_inprocess(*FAST, "--faces", "new")
+    other.stdout.fnmatch_lines(["*missing: there is no baseline for*"])
+    other.stdout.no_fnmatch_line("*of the same images*")
