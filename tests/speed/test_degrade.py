@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,8 +61,9 @@ def test_degrade_on_one_core(benchmark: Any, faces: Any, way: Any) -> None:
 
 @pytest.mark.benchmark(group=f"degrade {IMAGES} faces of 512 px, two cores")
 @pytest.mark.parametrize("way", ["authors", "fast"])
-def test_degrade_on_two_cores(benchmark: Any, faces: Any, way: str) -> None:
+def test_degrade_on_two_cores(benchmark: Any, faces: Any, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Theirs in two processes of one thread, as a loader of training data has it; ours in two threads."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # where these processes find this module
     clean, records = faces
     before = torch.get_num_threads()
     torch.set_num_threads(2)

@@ -6,8 +6,11 @@ import dataclasses
 import json
 from pathlib import Path
 
+import cv2  # noqa: F401  # pytester drops what a session in this process imports first, and torch loads once
 import numpy as np
 import pytest
+import scipy.ndimage  # noqa: F401
+import torch  # noqa: F401
 from typer.testing import CliRunner
 
 from gfpbench import images, results
