@@ -363,6 +363,11 @@ def select(batch: ImageBatch, indices: list[int]) -> ImageBatch:
     return ImageBatch(batch.pixels[indices], tuple(batch.ids[index] for index in indices))
 
 
+def only(batch: ImageBatch, ids: Sequence[str]) -> ImageBatch:
+    """The images of these names, in this order; the batch itself, with its shared views, where that is all of it."""
+    return batch if batch.ids == tuple(ids) else select(batch, [batch.ids.index(image_id) for image_id in ids])
+
+
 def moved(batch: ImageBatch, device: torch.device | str) -> ImageBatch:
     """The same images on another device."""
     return batch if batch.pixels.device == torch.device(device) else ImageBatch(batch.pixels.to(device), batch.ids)

@@ -11,9 +11,10 @@ import numpy as np
 import gfpbench.degrade as degrade
 from gfpbench import faces, images
 from gfpbench.assets.datasets import refuse_without_truth
+from gfpbench.images import only
 from gfpbench.lazy import LazyModule
 from gfpbench.parity.record import Group
-from gfpbench.run.batches import batches, joined, only
+from gfpbench.run.batches import batches, joined
 from gfpbench.run.engine import degrade_alone
 from gfpbench.types import BadInput, Case, ImageBatch, Problem
 

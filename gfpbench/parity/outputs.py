@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gfpbench import images
+from gfpbench.images import only
 from gfpbench.lazy import LazyModule
 from gfpbench.parity import ran
 from gfpbench.parity.differences import is_eight_bit
 from gfpbench.parity.inputs import Inputs
 from gfpbench.restorers.checked import attempted
-from gfpbench.run.batches import only
 from gfpbench.run.fingerprints import described
 from gfpbench.types import BadInput, ImageBatch, Json, Metric, Restorer, Row
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from gfpbench.images import select, to_uint8
+from gfpbench.images import only, select, to_uint8
 from gfpbench.lazy import LazyModule
 from gfpbench.restorers.degenerate import why_degenerate
 from gfpbench.restorers.process_guard import contained, raised, text_of
@@ -65,22 +64,17 @@ def checked(
     failures |= _outside(returned)
     good = {name: pixels for name, pixels in returned.items() if name not in failures}
     if good:
-        answer, given = _batch_of(good), _those(degraded, good)
+        answer, given = _batch_of(good), only(degraded, tuple(good))
         failures |= _refused(restorer, given, answer)
         sound = [name for name in good if name not in failures]
-        failures |= _repeated(_those(given, sound), _those(answer, sound), seen) if sound else {}
+        failures |= _repeated(only(given, sound), only(answer, sound), seen) if sound else {}
     kept = [name for name in degraded.ids if name in good and name not in failures]
-    restored = _those(answer, kept) if kept else None
+    restored = only(answer, kept) if kept else None
     return restored, {name: failures[name] for name in degraded.ids if name in failures}
 
 
 def _batch_of(images: dict[str, torch.Tensor]) -> ImageBatch:
     return ImageBatch(torch.stack(list(images.values())), tuple(images))
-
-
-def _those(batch: ImageBatch, names: Collection[str]) -> ImageBatch:
-    """The images of these names, in this order; the batch itself, with its 8-bit values, where that is all of it."""
-    return batch if batch.ids == tuple(names) else select(batch, [batch.ids.index(name) for name in names])
 
 
 def is_opaque(restorer: Restorer) -> bool:

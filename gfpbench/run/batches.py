@@ -74,11 +74,6 @@ def batches(faces: FaceSet, ids: Sequence[str], size: int, begin: int = 0) -> It
         yield Batch(start, len(ids), tuple(group), tuple(unreadable))
 
 
-def only(batch: ImageBatch, ids: Sequence[str]) -> ImageBatch:
-    """The images of these names, in this order; the batch itself where that is all of it."""
-    return batch if batch.ids == tuple(ids) else images.select(batch, [batch.ids.index(image_id) for image_id in ids])
-
-
 def joined(parts: Sequence[ImageBatch]) -> ImageBatch | None:
     """Batches of one size as one; None where there are none."""
     if not parts:

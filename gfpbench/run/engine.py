@@ -9,10 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gfpbench import images
+from gfpbench.images import only
 from gfpbench.lazy import LazyModule
 from gfpbench.metrics import needs_input
 from gfpbench.restorers.checked import Seen, checked
-from gfpbench.run.batches import Batch, joined, only
+from gfpbench.run.batches import Batch, joined
 from gfpbench.run.fingerprints import described
 from gfpbench.run.journal import Committed
 from gfpbench.run.parts import Parts, called, plain
