@@ -13,7 +13,7 @@ from pathlib import Path
 from gfpbench.cli import degrade, judge, look, measure, searching, whole_photos
 from gfpbench.cli import parity as alike
 from gfpbench.cli import speed as timed
-from gfpbench.cli.app import app, complain
+from gfpbench.cli.app import Command, app, complain
 from gfpbench.cli.streams import forgiving_streams
 
 __all__ = ["VERBS", "app", "main"]
@@ -88,7 +88,7 @@ def _follows_ctrl_c(error: BaseException) -> bool:
 
 
 for _name, _verb in VERBS.items():
-    app.command(_name)(_stoppable(_name, _verb))
+    app.command(_name, cls=Command)(_stoppable(_name, _verb))
 
 
 def main() -> None:

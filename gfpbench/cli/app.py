@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,11 +15,26 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from typer.core import TyperCommand
 
 from gfpbench import __version__
 
 if TYPE_CHECKING:
     from gfpbench.run import Workers
+
+
+class Command(TyperCommand):
+    """A subcommand whose help is shown as it is written: typer takes ``[default: nano]`` for markup and drops it."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # click's, of which newer releases of typer have their own
+        shown = copy.copy(self)
+        if self.rich_markup_mode is not None:
+            shown.help = self.help and escape(self.help)
+            shown.params = [copy.copy(one) for one in self.params]
+            for one in shown.params:
+                vars(one)["help"] = escape(getattr(one, "help", None) or "")
+        TyperCommand.format_help(shown, ctx, formatter)
+
 
 app = typer.Typer(
     name="gfpbench",

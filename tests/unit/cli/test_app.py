@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from gfpbench import cli
@@ -285,3 +286,14 @@ def test_a_report_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.write_text("")
     assert "taken" in complaint("run", "--report", str(taken))
+
+
+@pytest.mark.parametrize("name", cli.VERBS)
+def test_help_shows_every_word_of_every_option(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what stands in brackets, such as a default that depends on something."""
+    monkeypatch.setenv("COLUMNS", "5000")
+    command = get_command(cli.app).commands[name]  # type: ignore[attr-defined]
+    written = [one.help for one in command.params if getattr(one, "help", None)]
+    shown = CliRunner().invoke(cli.app, [name, "--help"])
+    assert shown.exit_code == 0
+    assert [text for text in written if text not in " ".join(shown.output.split())] == []
