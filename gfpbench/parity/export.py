@@ -20,11 +20,11 @@ import torch
 
 from gfpbench.disk import disk, replacing
 from gfpbench.images import in_range, resized
+from gfpbench.options import split_options
 from gfpbench.parity.inputs import face_inputs
 from gfpbench.parity.measuring import Measured, measure_parity
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.onnx_file import load_onnx
-from gfpbench.restorers.options import split_options
 from gfpbench.run.parts import load_restorer
 from gfpbench.types import BadInput, Case, GfpbenchError, ImageBatch, PackageMissing, Restorer
 

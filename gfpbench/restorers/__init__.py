@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from gfpbench import devices
 from gfpbench.lazy import lazy_package
+from gfpbench.options import split_options
 from gfpbench.registry import attribute_of, first_line, unknown
-from gfpbench.restorers.options import split_options
 from gfpbench.types import BadInput, Restorer
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gfpbench.assets.nested_weights import shown
+from gfpbench.options import Options
 from gfpbench.restorers import gfpgan_files, vq_networks
 from gfpbench.restorers.checkpoint_file import (
     Spelling,
@@ -22,7 +23,6 @@ from gfpbench.restorers.checkpoint_file import (
 )
 from gfpbench.restorers.construction import within_size_of
 from gfpbench.restorers.face_network import FaceNetwork, Settings, placed, read_reduction, read_settings
-from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, Json
 
 FAMILIES: dict[str, Callable[..., FaceNetwork]] = {

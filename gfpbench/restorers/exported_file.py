@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from gfpbench import assets
+from gfpbench.options import Options
 from gfpbench.restorers.checkpoint_file import file_sha256
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.network_file import (
@@ -24,7 +25,6 @@ from gfpbench.restorers.network_file import (
     output_names,
     refuse_unknown_words,
 )
-from gfpbench.restorers.options import Options
 from gfpbench.restorers.process_guard import contained
 from gfpbench.types import BadInput
 
@@ -152,7 +152,7 @@ def _extra(name: str, value: Any, options: Options, path: Path) -> Any:
     text = input_value(options, name, f"a number ({_said(value)})")
     if not text:
         raise BadInput(
-            f"{path} takes {name!r} ({_said(value)}) beside the image: give it, as in {options.restorer}?{name}=0.5"
+            f"{path} takes {name!r} ({_said(value)}) beside the image: give it, as in {options.name}?{name}=0.5"
         )
     return as_number(text, name, options), value
 

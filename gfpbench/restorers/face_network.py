@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from gfpbench.images import Range, from_range, from_signed, in_range, moved, resized, to_signed
+from gfpbench.options import Options
 from gfpbench.restorers.batching import in_parts
-from gfpbench.restorers.options import Options
 from gfpbench.restorers.precision import SAYS, Precision, arithmetic, read_precision
 from gfpbench.restorers.ranges import SPELLED, refuse_other_range
 from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed

@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from gfpbench import assets
+from gfpbench.options import Options
 from gfpbench.restorers.checkpoint_file import file_sha256, find_weights, fit
 from gfpbench.restorers.face_network import FaceNetwork, placed, read_settings
-from gfpbench.restorers.options import Options
 from gfpbench.types import Json
 
 NAME = "ffdnet"

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import torch
 
+from gfpbench.options import Options
 from gfpbench.restorers.checkpoint_file import Weights, fit, refuse_other
 from gfpbench.restorers.face_network import FaceNetwork, Forward, Settings, placed
 from gfpbench.restorers.gfpgan_shared import GfpganShared
 from gfpbench.restorers.gfpgan_sizes import Sizes
 from gfpbench.restorers.gfpgan_v1 import GfpganV1
-from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, Json
 
 _Network = TypeVar("_Network", bound=torch.nn.Module)

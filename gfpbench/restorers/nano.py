@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
+from gfpbench.options import Options
 from gfpbench.restorers import gfpgan_files
 from gfpbench.restorers.face_network import FaceNetwork, read_settings
-from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, Json
 
 WEIGHTS = Path(__file__).parent / "weights" / "nano.safetensors"

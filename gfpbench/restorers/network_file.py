@@ -12,9 +12,9 @@ from typing import Any, cast
 import torch
 
 from gfpbench.images import Form, Range, from_form, to_form
+from gfpbench.options import Options
 from gfpbench.restorers.batching import is_out_of_memory
 from gfpbench.restorers.face_network import FaceNetwork, Settings, fits
-from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, Json, RestorationFailed
 
 Call = Callable[[torch.Tensor], Mapping[str, Any]]
@@ -77,9 +77,7 @@ def network_from_file(
         raise BadInput(f"{path} takes exactly {batch_dim} images at a time: leave batch={batch} away")
     height, width = height or side, width or side
     if (height is None) != (width is None):
-        raise BadInput(
-            f"{path} fixes one side of its images and leaves the other open: give {options.restorer}?size=..."
-        )
+        raise BadInput(f"{path} fixes one side of its images and leaves the other open: give {options.name}?size=...")
 
     def forward(pixels: torch.Tensor) -> torch.Tensor:
         missing = 0 if batch_dim is None else batch_dim - len(pixels)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from gfpbench import assets
+from gfpbench.options import Options
 from gfpbench.restorers import gfpgan_files, vq_networks
 from gfpbench.restorers.checkpoint import of_file
 from gfpbench.restorers.checkpoint_file import Weights, file_sha256, read_weights
 from gfpbench.restorers.face_network import FaceNetwork, read_settings
-from gfpbench.restorers.options import Options
 from gfpbench.types import Json
 
 

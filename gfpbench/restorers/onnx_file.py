@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from gfpbench import assets
+from gfpbench.options import Options
 from gfpbench.restorers import arithmetic
 from gfpbench.restorers.checkpoint_file import file_sha256
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.network_file import Signature, as_number, input_value, network_from_file, refuse_unknown_words
 from gfpbench.restorers.onnx_data import external_data, weight_types
-from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, Json, PackageMissing
 
 _TYPES = {
@@ -145,7 +145,7 @@ def _provider(options: Options, device: str) -> str:
             "pip install onnxruntime-gpu, or use --device cpu" if name == "cuda" and not asked else f"it has: {listed}"
         )
         said = {"cuda": "CUDA"}.get(name, name)
-        raise BadInput(f"{options.restorer}: this onnxruntime has no {said}: {remedy}")
+        raise BadInput(f"{options.name}: this onnxruntime has no {said}: {remedy}")
     return PROVIDERS[name]
 
 
@@ -153,7 +153,7 @@ def _onnxruntime(options: Options) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise PackageMissing("onnxruntime", options.restorer, "pip install onnxruntime") from error
+        raise PackageMissing("onnxruntime", options.name, "pip install onnxruntime") from error
     return onnxruntime
 
 
@@ -180,7 +180,7 @@ def _session(path: Path, options: Options, provider: str, *, optimised: int = 1,
         raise BadInput(f"{path} is not an ONNX network that onnxruntime can run: {line}") from error
     if provider not in session.get_providers():
         raise BadInput(
-            f"{options.restorer}: {provider} is part of this onnxruntime and did not start (its libraries or its "
+            f"{options.name}: {provider} is part of this onnxruntime and did not start (its libraries or its "
             f"device are missing); what would run is {', '.join(session.get_providers())}"
         )
     return session
@@ -226,7 +226,7 @@ def _extra_inputs(
         if not text and one in needed:
             raise BadInput(
                 f"{path} takes {one.name!r} ({one.type} {one.shape}) beside the image, and has no default for it: "
-                f"give it, as in {options.restorer}?{one.name}=0.5"
+                f"give it, as in {options.name}?{one.name}=0.5"
             )
         if text and one.type not in _NUMBERS:
             raise BadInput(f"{options.spelled}: {one.name} is {one.type}, for which no value can be given here")

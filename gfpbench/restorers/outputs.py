@@ -18,7 +18,7 @@ from gfpbench.decode.files import list_images, printable, without_suffix
 from gfpbench.decode.formats import LOOKED_FOR
 from gfpbench.degraded import find_manifest
 from gfpbench.images import batch_from_uint8, moved, pixels_sha256, to_rgb_arrays
-from gfpbench.restorers.options import Options, split_folder
+from gfpbench.options import Options, split_folder
 from gfpbench.restorers.output_layouts import LAYOUTS, PARTS, Folder, Reading, Wanted
 from gfpbench.types import BadInput, ImageBatch, Json, RestorationFailed, UnreadableFace
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, cast
 
 import torch
 
-from gfpbench.restorers.options import Options
+from gfpbench.options import Options
 from gfpbench.types import BadInput
 
 Precision: TypeAlias = Literal["fp32", "tf32", "bf16"]

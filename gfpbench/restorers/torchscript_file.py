@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from gfpbench import assets
+from gfpbench.options import Options
 from gfpbench.restorers.checkpoint_file import file_sha256
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.network_file import (
@@ -21,7 +22,6 @@ from gfpbench.restorers.network_file import (
     output_names,
     refuse_unknown_words,
 )
-from gfpbench.restorers.options import Options
 from gfpbench.restorers.process_guard import contained
 from gfpbench.types import BadInput
 
@@ -100,7 +100,7 @@ def _arguments(module: Any, options: Options, path: Path, device: str) -> tuple[
         elif not one.has_default_value():
             raise BadInput(
                 f"{path} takes {one.name!r} ({one.type}) beside the image, and has no default for it: give it, as in "
-                f"{options.restorer}?{one.name}=0.5"
+                f"{options.name}?{one.name}=0.5"
             )
     return images, extras
 

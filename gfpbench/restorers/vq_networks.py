@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
+from gfpbench.options import Options
 from gfpbench.restorers.checkpoint_file import Weights, refuse_other, refuse_other_numbers
 from gfpbench.restorers.construction import within_size_of
 from gfpbench.restorers.face_network import FaceNetwork, Settings, placed
-from gfpbench.restorers.options import Options
 from gfpbench.types import BadInput, Json, PackageMissing
 
 SIDE_PX = 512

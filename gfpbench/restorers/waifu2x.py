@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 from gfpbench import assets
 from gfpbench.assets.converters import WAIFU2X_NOISE
+from gfpbench.options import Options
 from gfpbench.restorers.checkpoint_file import file_sha256, find_weights, fit
 from gfpbench.restorers.face_network import FaceNetwork, placed, read_reduction, read_settings
-from gfpbench.restorers.options import Options
 from gfpbench.types import Json
 
 NAME = "waifu2x-photo"

@@ -17,9 +17,9 @@ from gfpbench.metrics import needs_input, set_measures, without_itself, without_
 from gfpbench.metrics.figure_identity import identity_record
 from gfpbench.metrics.per_image import aligned_by
 from gfpbench.metrics.set_measures import SetMeasure
+from gfpbench.options import split_folder
 from gfpbench.registry import listed, unknown, whole
 from gfpbench.restorers import is_opaque
-from gfpbench.restorers.options import split_folder
 from gfpbench.restorers.process_guard import contained, raised, text_of
 from gfpbench.results import dumps
 from gfpbench.run.shared import SharedInputs

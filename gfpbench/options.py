@@ -1,4 +1,4 @@
-"""Options of a restorer, written behind its name: ``gfpgan-1.4?dtype=bf16&batch=4``."""
+"""Options of a restorer or a degradation, written behind its name: ``gfpgan-1.4?dtype=bf16&batch=4``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from gfpbench.types import BadInput
 _OPTIONS = re.compile(r"[A-Za-z][\w.]*=[^&?]*(&[A-Za-z][\w.]*=[^&?]*)*", re.ASCII)
 
 
-def split_options(spec: str) -> tuple[str, dict[str, str]]:
+def split_options(spec: str, kind: str = "restorer") -> tuple[str, dict[str, str]]:
     """What stands before the last ``?``, and the options behind it. What does not read as options is left alone.
+
+    Args:
+        spec: as a person wrote it.
+        kind: what it names, for messages.
 
     Raises:
         BadInput: where an option is given twice.
@@ -30,7 +34,7 @@ def split_options(spec: str) -> tuple[str, dict[str, str]]:
     given = dict(pairs)
     if len(given) < len(pairs):
         twice = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
-        raise BadInput(f"restorer {spec!r} gives the option {twice!r} twice")
+        raise BadInput(f"{kind} {spec!r} gives the option {twice!r} twice")
     return bare, given
 
 
@@ -44,22 +48,22 @@ def split_folder(argument: str) -> tuple[str, dict[str, str]]:
 
 
 class Options:
-    """The options of one restorer: each is asked for once, with what it may be, and whatever is left over is refused.
+    """The options behind one name: each is asked for once, with what it may be, and whatever is left over is refused.
 
     Args:
-        restorer: its name without options, for messages.
+        name: without options, for messages.
         given: as ``split_options`` returns them.
     """
 
-    def __init__(self, restorer: str, given: Mapping[str, str]) -> None:
-        self.restorer = restorer
+    def __init__(self, name: str, given: Mapping[str, str]) -> None:
+        self.name = name
         self.given = dict(given)
         self._known: dict[str, str] = {}
 
     @property
     def spelled(self) -> str:
         """The whole name, options and all: what a report calls this restorer."""
-        return self.restorer + ("?" if self.given else "") + "&".join(f"{k}={v}" for k, v in self.given.items())
+        return self.name + ("?" if self.given else "") + "&".join(f"{k}={v}" for k, v in self.given.items())
 
     def choice(self, key: str, allowed: tuple[str, ...], refused: Mapping[str, str] | None = None) -> str:
         """One of some words; the first is the default. ``refused`` gives the reason for words that people may try."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gfpbench.options import Options, split_options
 from gfpbench.restorers import load
-from gfpbench.restorers.options import Options, split_options
 from gfpbench.types import BadInput
 
 
