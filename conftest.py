@@ -65,3 +65,10 @@ def forked_sessions(pytester: pytest.Pytester, preloaded: Any, monkeypatch: pyte
         return popen(preloaded.words([str(word) for word in words]), *streams, **options)
 
     monkeypatch.setattr(pytester, "popen", through_it)
+
+
+@pytest.fixture
+def forked_processes(preloaded: Any) -> Iterator[None]:
+    """Where a test uses it, what ``subprocess`` starts of this interpreter is a fork of the preloaded one."""
+    with preloaded.starts_children():
+        yield

@@ -2,9 +2,10 @@
 
 A fresh interpreter spends two to four seconds on torch, OpenCV, and SciPy. One of its own, for each process
 of tests, imports them once (``server.py``); a program is then started through ``launcher.py``, which asks that process
-for a fork with the program's own environment, folder, words, open files, and signals. Nothing of gfpbench is imported
-before the fork. Where a fork would not be the same (options of the interpreter, other limits, variables that act at the
-start or in torch, a module that hides an imported one), the launcher becomes the interpreter itself.
+for a fork with the program's own environment, folder, words, open files, and signals. What the program starts through
+``subprocess`` is forked likewise (``children.py``). Nothing of gfpbench is imported before the fork. Where a fork
+would not be the same (options of the interpreter, other limits, variables that act at the start or in torch, a module
+that hides an imported one), the launcher becomes the interpreter itself.
 
 Not for tests whose subject is the start: what is imported, how long it takes, memory, what a killed process leaves.
 """
@@ -15,8 +16,10 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from tests.preloaded import children
 
 MODULES = ("torch", "cv2", "scipy.ndimage", "scipy.signal", "pytest")
 """Imported before the fork. Not the plugins of pytest, whose assertions pytest rewrites while it imports them; nor
@@ -47,6 +50,18 @@ class Preloaded:
             self._process = self._started()
         launcher = [sys.executable, "-I", "-S", str(HERE / "launcher.py"), str(self._socket), str(self._alike)]
         return [*launcher, *words[1:]] if self._alike.exists() else list(words)
+
+    @contextlib.contextmanager
+    def starts_children(self) -> Iterator[None]:
+        """Meanwhile ``subprocess`` in this process starts programs of this interpreter as ``words`` says."""
+        if self._process is None:
+            self._process = self._started()
+        alone = getattr(subprocess.Popen, children.METHOD)
+        setattr(subprocess.Popen, children.METHOD, children.starting(self.words))
+        try:
+            yield
+        finally:
+            setattr(subprocess.Popen, children.METHOD, alone)
 
     def _started(self) -> subprocess.Popen[str]:
         """Its standard input ends with this process, however that ends, and it with its standard input."""

@@ -18,7 +18,7 @@ ACTING = (
     "OPENBLAS_", "OPENCV_", "PYTHON", "PYTORCH_", "TORCH", "TZ",
 )  # fmt: skip
 """Beginnings of environment variables that act where an interpreter starts or a heavy package is imported."""
-REPLACED = ("PYTHONPATH",)
+REPLACED = ("PYTHONPATH", "PYTHONIOENCODING")
 """Those of them that a fork can follow."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -26,13 +26,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.
 def state(environment: Mapping[str, str]) -> dict[str, Any]:
     """What a process inherits and a fork of another one would not: an equal state makes the two starts equal."""
     with open("/proc/self/status") as told:  # noqa: PTH123  # pathlib takes longer to import than all of this
-        signals = [line for line in told if line.startswith(("SigBlk", "SigIgn"))]
+        ignored = [line for line in told if line.startswith("SigIgn")]
     with open("/proc/self/limits") as told:  # noqa: PTH123
         limits = told.read()
     mask = os.umask(0)
     os.umask(mask)
     acting = {key: value for key, value in environment.items() if key.startswith(ACTING) and key not in REPLACED}
-    return {"acting": acting, "signals": signals, "limits": limits, "umask": mask, "nice": os.nice(0)}
+    return {"acting": acting, "ignored": ignored, "limits": limits, "umask": mask, "nice": os.nice(0)}
 
 
 def module_or_code(words: list[str]) -> tuple[str, str, list[str]] | None:
@@ -64,7 +64,7 @@ def handed_over(address: str, known: str, words: list[str]) -> int | None:
         return None
     with open(known) as stored:  # noqa: PTH123
         alike = json.load(stored)
-    if told is None or state(os.environ) != alike["state"]:
+    if told is None or state(os.environ) not in alike["states"]:
         return None
     given = os.environ.get("PYTHONPATH", "")
     if hidden_by([*given.split(os.pathsep), "."], alike["modules"]):
@@ -73,7 +73,10 @@ def handed_over(address: str, known: str, words: list[str]) -> int | None:
     open_files = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208
     kept = [number for number in open_files if number <= 2 or _inherited(number)]
     how, what, rest = told
-    request = {"how": how, "what": what, "rest": rest, "words": words, "environment": dict(os.environ), "files": kept}
+    request = {
+        "how": how, "what": what, "rest": rest, "words": words, "environment": dict(os.environ), "files": kept,
+        "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+    }  # fmt: skip
     line = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(address)
@@ -86,6 +89,7 @@ def handed_over(address: str, known: str, words: list[str]) -> int | None:
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda number, _: server.sendall(b"%3d" % number))
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # what the program blocks waits there
         said = b""
         while piece := server.recv(64):
             said += piece

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import codecs
 import contextlib
 import ctypes
 import fcntl
@@ -22,14 +23,21 @@ import runpy
 import select
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import launcher  # type: ignore[import-not-found]  # beside this file, which is a program
+import children  # type: ignore[import-not-found]  # beside this file, which is a program
+import launcher  # type: ignore[import-not-found]
 
+OWN = ("children", "launcher", "__main__")
+
+PLACE = tuple(sys.argv[1:3])
+"""The socket, and the file of what is alike."""
 KEPT: dict[str, types.ModuleType] = {}
 """Modules that were imported before the fork, and stay as they are until its end."""
 HIGH = 512
@@ -137,6 +145,9 @@ def become(request: dict[str, Any], files: list[int], path: list[str]) -> None:
         os.close(number)
     os.environ.clear()
     os.environ.update(request["environment"])
+    signal.pthread_sigmask(signal.SIG_SETMASK, request["blocked"])
+    if asked := os.environ.get("PYTHONIOENCODING"):
+        _encode_streams(*asked.partition(":")[::2])
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.write_through:
         sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     folders = os.environ.get("PYTHONPATH", "")
@@ -146,8 +157,9 @@ def become(request: dict[str, Any], files: list[int], path: list[str]) -> None:
     importlib.invalidate_caches()
     sys.orig_argv[:] = [sys.orig_argv[0], *request["words"]]
     sys.argv[:] = [request["how"], *request["rest"]]
-    for name in ("launcher", "__main__"):
+    for name in OWN:
         del sys.modules[name]
+    setattr(subprocess.Popen, children.METHOD, children.starting(launched))
     main = sys.modules["__main__"] = types.ModuleType("__main__")
     vars(main).update(__annotations__={}, __builtins__=builtins, __loader__=importlib.machinery.BuiltinImporter)
     libc = ctypes.CDLL(None)
@@ -157,6 +169,29 @@ def become(request: dict[str, Any], files: list[int], path: list[str]) -> None:
     random.seed()
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
+
+
+def _encode_streams(encoding: str, errors: str) -> None:
+    """Standard streams as an interpreter creates them."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        old = getattr(sys, name)
+        if old is None:
+            continue
+        buffer: Any = open(number, mode + "b", closefd=False)  # noqa: SIM115
+        buffer.raw.name = old.name
+        handled = "backslashreplace" if name == "stderr" else errors or ("strict" if encoding else old.errors)
+        stream: Any = io.TextIOWrapper(
+            buffer, codecs.lookup(encoding).name if encoding else old.encoding, handled, newline="\n",
+            line_buffering=old.line_buffering, write_through=old.write_through,
+        )  # fmt: skip
+        stream.mode = mode
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def launched(words: Sequence[str]) -> list[str]:
+    """The command that a program's own process is started with: it is forked too."""
+    return [sys.executable, "-I", "-S", launcher.__file__, *PLACE, *words[1:]]
 
 
 def _moved_up(number: int) -> int:
@@ -176,20 +211,22 @@ def start() -> tuple[dict[str, Any], list[int], list[str]]:
     address, alike, modules = sys.argv[1:]
     atexit.register(forget)  # what is registered first is called last
     path = sys.path[1:]  # without the folder of this file
-    state, environment = launcher.state(os.environ), dict(os.environ)
+    states, environment = [launcher.state(os.environ)], dict(os.environ)
     for name in modules.split(","):
         importlib.import_module(name)
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         sys.exit("not preloaded: an import has started a thread")
     KEPT.update(item for item in sys.modules.items() if item[0].partition(".")[0] not in sys.stdlib_module_names)
-    del KEPT["launcher"], KEPT["__main__"]
+    for name in OWN:
+        del KEPT[name]
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(KEPT))
-    names = sorted({name.partition(".")[0] for name in sys.modules} - {"__main__", "launcher"})
+    names = sorted({name.partition(".")[0] for name in sys.modules} - {*OWN})
     os.close(os.pidfd_open(os.getpid()))  # a kernel without it ends this here, and nothing is forked
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen(16)
-    Path(alike).write_text(json.dumps({"state": state, "modules": names}))
+    states.append(launcher.state(os.environ))  # cv2 sets a variable, which its program's own processes inherit
+    Path(alike).write_text(json.dumps({"states": states, "modules": names}))
     gc.collect()
     gc.freeze()
     print("ready", flush=True)

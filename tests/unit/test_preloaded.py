@@ -127,9 +127,70 @@ def own_process(words: Sequence[str], **how: Any) -> bool:
     return int(out) == process.pid
 
 
+CHILD = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {PID!r}], stdout=subprocess.PIPE, text=True)
+print(child.args[0] == sys.executable and len(child.args), int(child.communicate()[0]) == child.pid)
+"""
+
+
 def test_it_is_forked(light: Preloaded) -> None:
     assert not own_process(light.words((sys.executable, "-c", PID)))
     assert light.words(("/bin/true", "-c", PID)) == ["/bin/true", "-c", PID]
+
+
+def test_so_is_what_it_starts(light: Preloaded) -> None:
+    alone, forked = both(light, (sys.executable, "-c", CHILD))
+    assert (alone.stdout, forked.stdout) == ("3 True\n", "3 False\n")
+
+
+def test_what_a_test_itself_starts_is_forked_where_it_asks_for_that(light: Preloaded) -> None:
+    assert own_process((sys.executable, "-c", PID))
+    with light.starts_children():
+        assert not own_process((sys.executable, "-c", PID))
+        assert not own_process([sys.executable, "-c", PID])
+        assert own_process([sys.executable, "-P", "-c", PID])
+        assert own_process(("python", "-c", PID), executable=sys.executable)
+        assert subprocess.run("echo $0", shell=True, capture_output=True, check=True).stdout
+    assert own_process((sys.executable, "-c", PID))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1:replace", ":ignore", "utf-16", "utf-8:strict", ""])
+def test_its_streams_have_the_encoding_that_is_asked_for(light: Preloaded, encoding: str, tmp_path: Path) -> None:
+    program = """
+import sys
+print(*((s.encoding, s.errors, s.line_buffering, s.newlines) for s in (sys.stdin, sys.stdout, sys.stderr)))
+print(sys.stdin.read(1), "\xe9")
+"""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    alone, forked = both(light, (sys.executable, "-c", program), env=environment, text=False, input=b"ab")
+    assert (forked.returncode, forked.stdout) == (alone.returncode, alone.stdout)
+    assert forked.stderr.splitlines()[-1:] == alone.stderr.splitlines()[-1:]
+
+
+def test_what_is_blocked_stays_blocked_and_waits_for_it(light: Preloaded) -> None:
+    program = """
+import signal, sys
+print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())), flush=True)
+sys.stdin.read()
+print(signal.SIGTERM in signal.sigpending(), flush=True)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+"""
+    told = []
+    for words in ((sys.executable, "-c", program), light.words((sys.executable, "-c", program))):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGCHLD])
+        try:
+            process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            process.terminate()
+            time.sleep(0.2)
+            told.append((first, process.communicate(timeout=60)[0], process.returncode))
+    assert told[1] == told[0]
+    assert told[0][1:] == ("True\n", -signal.SIGTERM)
 
 
 @pytest.mark.parametrize(
@@ -210,8 +271,9 @@ def test_a_pipe_that_it_closes_is_closed(light: Preloaded) -> None:
 
 TWO = """
 import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdout=subprocess.DEVNULL)
-print(os.getpid(), child.pid, flush=True)
+program = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+print(os.getpid(), child.pid, child.stdout.readline(), flush=True)
 time.sleep(600)
 """
 
@@ -238,8 +300,9 @@ def test_nothing_outlives_what_it_belongs_to(killed: str) -> None:
         assert server is not None
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as launcher:
             assert launcher.stdout is not None
-            program, child = map(int, launcher.stdout.readline().split())
+            program, child, in_it = map(int, launcher.stdout.readline().split())
             assert program != launcher.pid
+            assert child != in_it
             if killed == "launcher":
                 launcher.kill()
             elif killed == "owner":
@@ -250,5 +313,6 @@ def test_nothing_outlives_what_it_belongs_to(killed: str) -> None:
             assert gone(program)
             assert launcher.wait(timeout=60) == (-signal.SIGTERM if killed == "interpreter" else -signal.SIGKILL)
             assert gone(child)
+            assert gone(in_it)
         interpreter.end()
         assert server.returncode == 0
