@@ -18,8 +18,11 @@ pytest.register_assert_rewrite("tests")  # what tests share asserts too, in modu
 
 pytest_plugins = ["pytester"]
 # A shell that starts a job in the background lets it ignore Ctrl-C, and whatever that starts too; tests send Ctrl-C.
+# What starts under nohup ignores the end of its terminal, which tests send too: one would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _refuse_to_fork() -> int:

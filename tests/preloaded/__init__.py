@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -50,6 +51,14 @@ class Preloaded:
             self._process = self._started()
         launcher = [sys.executable, "-I", "-S", str(HERE / "launcher.py"), str(self._socket), str(self._alike)]
         return [*launcher, *words[1:]] if self._alike.exists() else list(words)
+
+    def script(self, name: str, folder: Path) -> None:
+        """Write into a folder, for the front of ``PATH``, what starts an installed script of this interpreter."""
+        installed = Path(sys.executable).parent / name
+        code = f"import runpy, sys; sys.path[0] = {str(installed.parent)!r}; "
+        code += f"runpy.run_path({str(installed)!r}, run_name='__main__')"
+        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(self.words([sys.executable, "-c", code]))} "$@"\n')
+        (folder / name).chmod(0o755)
 
     @contextlib.contextmanager
     def starts_children(self) -> Iterator[None]:

@@ -20,6 +20,8 @@ ACTING = (
 """Beginnings of environment variables that act where an interpreter starts or a heavy package is imported."""
 REPLACED = ("PYTHONPATH", "PYTHONIOENCODING")
 """Those of them that a fork can follow."""
+MODULE = (".py", ".pyc", ".so")
+"""Endings of a file that is a module: a project has a pytest.ini."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -52,7 +54,8 @@ def hidden_by(folders: list[str], names: list[str]) -> bool:
         with contextlib.suppress(OSError):
             for name in os.listdir(folder or "."):  # noqa: PTH208
                 stem, dot, _ = name.partition(".")
-                if stem in known and (dot or os.path.exists(f"{folder or '.'}/{name}/__init__.py")):  # noqa: PTH110
+                module = name.endswith(MODULE) if dot else os.path.exists(f"{folder or '.'}/{name}/__init__.py")  # noqa: PTH110
+                if stem in known and module:
                     return True
     return False
 

@@ -18,7 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from gfpbench import baselines, restorers, run
 from gfpbench.types import Case, ImageBatch, Result
 
-CASE = Case("embedded", "paper", "python:mine:net")
+CASE = Case("embedded", "paper", "python:mine:net", size_px=64)
 
 
 class Net(nn.Module):

@@ -21,6 +21,7 @@ from tests.unit.plugin.test_workers import check_started_anew
 from tests.unit.run import test_workers as laws
 from tests.unit.run.worker_threads import check_same_files, inputs_in, threads_for_processes
 
+pytestmark = pytest.mark.usefixtures("forked_processes")
 Bug = Callable[[pytest.MonkeyPatch], None]
 
 

@@ -88,6 +88,7 @@ def test_the_doctors_first_lines_need_no_packages() -> None:
     assert loaded(code=first) == set()
 
 
+@pytest.mark.usefixtures("forked_processes")
 @pytest.mark.parametrize("package", LAZY_PACKAGES)
 def test_a_lazy_package_offers_what_it_says(package: str) -> None:
     """In a fresh interpreter, after its modules were imported first: a module never hides a function of its name."""

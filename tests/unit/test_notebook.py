@@ -19,6 +19,7 @@ from gfpbench.metrics import load as load_metrics
 from gfpbench.report.summary import summary
 from gfpbench.types import BadInput, Case, ImageBatch, Result
 
+pytestmark = pytest.mark.usefixtures("forked_processes")
 README = Path(__file__).parents[2] / "README.md"
 RECIPE = Path(__file__).parents[2] / "docs" / "howto" / "notebook.md"
 DOOR = {"Case", "Result", "ImageBatch", "load_faces", "load_restorer", "degrade", "measure", "compare", "write_report"}

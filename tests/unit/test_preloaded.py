@@ -206,13 +206,20 @@ def test_an_option_of_the_interpreter_gets_its_own_process(light: Preloaded, opt
     assert own_process(light.words((sys.executable, *options, "-c", PID)))
 
 
-@pytest.mark.parametrize("name", ["cv2.py", "json/__init__.py", "sitecustomize.py"])
+@pytest.mark.parametrize("name", ["cv2.py", "cv2.abi3.so", "json/__init__.py", "sitecustomize.py"])
 def test_a_module_that_hides_another_gets_its_own_process(light: Preloaded, name: str, tmp_path: Path) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
     words = light.words((sys.executable, "-c", PID))
     assert own_process(words, cwd=tmp_path)
     assert own_process(words, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize("name", ["cv2.ini", "json/module.py", "cv2.txt"])
+def test_what_is_no_module_hides_nothing(light: Preloaded, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    assert not own_process(light.words((sys.executable, "-c", PID)), cwd=tmp_path)
 
 
 def test_other_limits_get_their_own_process(light: Preloaded) -> None:

@@ -26,6 +26,7 @@ def test_an_interpreter_of_its_own_tests_the_same_gfpbench() -> None:
     assert child.run(__name__, "where", timeout=60).strip() == gfpbench.__file__
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_a_function_that_fails_in_its_own_interpreter_fails_the_test() -> None:
     with pytest.raises(AssertionError, match="has no attribute 'absent'"):
         child.run(__name__, "absent", timeout=60)

@@ -38,6 +38,7 @@ MODELS = """
     segfault = from_array_function(lambda rgb: ctypes.string_at(0))
     sleeps = from_array_function(sleeps)
 """
+FORKED = pytest.mark.usefixtures("forked_processes")
 SMALL = ("--limit", "1", "--metric", "psnr_rgb", "--device", "cpu")
 
 
@@ -54,6 +55,7 @@ def gfpbench(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+@FORKED
 @pytest.mark.parametrize("model", ["libc_exit", "libc_exit_2", "libc_execv"])
 def test_a_restorer_that_ends_the_process_is_no_success_and_no_verdict(model: str) -> None:
     ended = gfpbench("run", "--restorer", f"python:models:{model}", *SMALL)
@@ -65,6 +67,7 @@ def test_a_restorer_that_ends_the_process_is_no_success_and_no_verdict(model: st
     assert "has not finished" in told.stderr
 
 
+@FORKED
 def test_what_python_can_refuse_is_a_failed_restoration() -> None:
     ended = gfpbench("run", "--restorer", "python:models:os_exit", *SMALL)
     assert ended.returncode == 1, ended.stderr
@@ -72,6 +75,7 @@ def test_what_python_can_refuse_is_a_failed_restoration() -> None:
     assert gfpbench("report", "report").returncode == 0
 
 
+@FORKED
 def test_isolated_it_is_a_failed_restoration() -> None:
     ended = gfpbench("run", "--restorer", "python:models:libc_exit", "--isolate", *SMALL)
     assert ended.returncode == 1, ended.stderr
@@ -79,6 +83,7 @@ def test_isolated_it_is_a_failed_restoration() -> None:
     assert gfpbench("report", "report").returncode == 0
 
 
+@FORKED
 def test_a_crash_and_a_hang_end_the_run() -> None:
     crashed = gfpbench("run", "--restorer", "python:models:segfault", *SMALL)
     assert crashed.returncode == 128 + signal.SIGSEGV
@@ -88,6 +93,7 @@ def test_a_crash_and_a_hang_end_the_run() -> None:
     assert "before the work was done" in hung.stderr
 
 
+@FORKED
 def test_a_thread_that_never_ends_keeps_nothing_from_its_end() -> None:
     ended = gfpbench("run", "--restorer", "python:models:thread", *SMALL)
     assert ended.returncode == 0, ended.stderr
@@ -95,6 +101,7 @@ def test_a_thread_that_never_ends_keeps_nothing_from_its_end() -> None:
     assert gfpbench("report", "report").returncode == 0
 
 
+@FORKED
 def test_photos_and_collapse_are_guarded_too(project: Path) -> None:
     import skimage.data
     from PIL import Image
@@ -109,6 +116,7 @@ def test_photos_and_collapse_are_guarded_too(project: Path) -> None:
     assert "its process ended with status 0" in failed.stderr
 
 
+@FORKED
 def test_exit_codes_go_through() -> None:
     assert gfpbench("run", "--restorer", "bicubic", *SMALL).returncode == 0
     assert gfpbench("run", "--restorer", "nanoo").returncode == 2

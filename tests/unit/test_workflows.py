@@ -18,6 +18,7 @@ import yaml
 from typer.main import get_command
 
 from gfpbench.cli import app
+from tests.preloaded import Preloaded
 from tests.unit.test_second_project import SHARPER
 
 ROOT = Path(__file__).parents[2]
@@ -277,7 +278,17 @@ def test_zizmor_finds_nothing_that_is_not_argued() -> None:
         assert done.returncode == 0, done.stdout.decode()
 
 
-def action_run(project: Path, **inputs: str) -> tuple[list[subprocess.CompletedProcess[str]], dict[str, str]]:
+@pytest.fixture
+def scripts(tmp_path_factory: pytest.TempPathFactory, preloaded: Preloaded) -> Path:
+    """A folder with a ``pytest`` that is the installed one, forked."""
+    folder = tmp_path_factory.mktemp("scripts")
+    preloaded.script("pytest", folder)
+    return folder
+
+
+def action_run(
+    project: Path, scripts: Path, **inputs: str
+) -> tuple[list[subprocess.CompletedProcess[str]], dict[str, str]]:
     """The steps of the composite action after its installation, as a runner starts them in a project."""
     action = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
     given = {name: str(inputs.get(name, one.get("default", ""))) for name, one in action["inputs"].items()}
@@ -285,7 +296,7 @@ def action_run(project: Path, **inputs: str) -> tuple[list[subprocess.CompletedP
     for path in files.values():
         path.write_text("")
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))}
-    inherited["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}"
+    inherited["PATH"] = os.pathsep.join([str(scripts), str(Path(sys.executable).parent), inherited["PATH"]])
     done = []
     for step in action["runs"]["steps"][1:]:
         assert step["shell"] == "bash"
@@ -303,35 +314,35 @@ def _filled(text: str, given: dict[str, str]) -> str:
     return re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda found: given[found[1]], text)
 
 
-def test_the_action_gates_a_project(tmp_path: Path) -> None:
+def test_the_action_gates_a_project(tmp_path: Path, scripts: Path) -> None:
     """No baseline fails; made, it passes and nothing is to be told; another model fails and is told."""
     model = tmp_path / "mymodel.py"
-    options = "--limit 3 --gfpbench-protocol 'report-2021'"
+    options = "--limit 3 --size 64 --gfpbench-protocol 'report-2021'"
     model.write_text(SHARPER)
-    (gate, _), _ = action_run(tmp_path, restorer="python:mymodel:restorer", options=options)
+    (gate, _), _ = action_run(tmp_path, scripts, restorer="python:mymodel:restorer", options=options)
     assert gate.returncode == 1, gate.stdout
     (gate, summary), found = action_run(
-        tmp_path, restorer="python:mymodel:restorer", options=f"{options} --baseline-update-new"
+        tmp_path, scripts, restorer="python:mymodel:restorer", options=f"{options} --baseline-update-new"
     )
     assert (gate.returncode, summary.returncode) == (0, 0), gate.stdout + summary.stderr
-    (gate, summary), found = action_run(tmp_path, restorer="python:mymodel:restorer", options=options)
+    (gate, summary), found = action_run(tmp_path, scripts, restorer="python:mymodel:restorer", options=options)
     assert (gate.returncode, summary.returncode) == (0, 0), gate.stdout + summary.stderr
     assert found["changed"] == "false"
     assert "psnr_rgb" in found["summary"]
     model.write_text(SHARPER.replace("return ", "return 20 + 0 * rgb + "))
-    (gate, summary), found = action_run(tmp_path, restorer="python:mymodel:restorer", options=options)
+    (gate, summary), found = action_run(tmp_path, scripts, restorer="python:mymodel:restorer", options=options)
     assert (gate.returncode, summary.returncode) == (1, 0), gate.stdout
     assert found["changed"] == "true"
     assert "worse" in (tmp_path / "report" / "changes.md").read_text()
 
 
-def test_words_of_the_action_are_no_code(tmp_path: Path) -> None:
+def test_words_of_the_action_are_no_code(tmp_path: Path, scripts: Path) -> None:
     """What stands in an input is never text of a script."""
     action = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
     assert not [step["run"] for step in action["runs"]["steps"] if "${{" in step["run"]]
     (tmp_path / "mymodel.py").write_text(SHARPER)
     hostile = "--limit 1 '$(touch gone)' ; touch gone"
-    action_run(tmp_path, restorer="python:mymodel:restorer", options=hostile)
+    action_run(tmp_path, scripts, restorer="python:mymodel:restorer", options=hostile)
     assert not (tmp_path / "gone").exists()
 
 

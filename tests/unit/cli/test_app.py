@@ -17,8 +17,10 @@ from gfpbench import cli
 from gfpbench.cli.fetching import chosen
 from gfpbench.images import write_png
 from gfpbench.types import BadInput, GfpbenchError
+from tests.preloaded import Preloaded
 
 COMMON = ("--limit", "2", "--metric", "psnr_rgb", "--device", "cpu")
+pytestmark = pytest.mark.usefixtures("forked_processes")
 
 
 def gfpbench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -38,10 +40,11 @@ def complaint(*arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, preloaded: Preloaded) -> Path:
     """A working folder in which one small run has been made."""
     path = tmp_path_factory.mktemp("work")
-    done = gfpbench("run", *COMMON, cwd=path)
+    with preloaded.starts_children():
+        done = gfpbench("run", *COMMON, cwd=path)
     assert done.returncode == 0, done.stderr
     assert "nano" in done.stdout
     assert "report: " in done.stdout.splitlines()[-1]

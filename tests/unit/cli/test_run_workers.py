@@ -17,6 +17,7 @@ from tests.unit.photos import scenes
 from tests.unit.run import no_truth_laws
 from tests.unit.run.worker_threads import files_of, one_thread, threads_for_processes
 
+pytestmark = pytest.mark.usefixtures("forked_processes")
 SCORES = ("--metric", "psnr_rgb")
 CASES = {
     "inputs without a truth": ("--faces", "lq", "--no-truth", "--restorer", "bicubic", "--restorer", "outputs:out"),

@@ -13,24 +13,27 @@ from typing import Any
 import pytest
 
 from gfpbench.cli.streams import ERRORS, SPELT
+from tests.preloaded import Preloaded
 
 COMMON = ("--limit", "2", "--metric", "psnr_rgb", "--device", "cpu")
 FULL = Path("/dev/full")
+pytestmark = pytest.mark.usefixtures("forked_processes")
 
 
 def gfpbench(*arguments: str, cwd: Path, encoding: str = "utf-8", **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run the real command in a process of its own, whose standard streams have this encoding."""
-    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
     words = [sys.executable, "-m", "gfpbench", *arguments]
     given = {"stdout": subprocess.PIPE, **options}
     return subprocess.run(words, cwd=cwd, env=environment, stderr=subprocess.PIPE, timeout=300, check=False, **given)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, preloaded: Preloaded) -> Path:
     """A working folder with one small run, made where standard output takes ASCII only."""
     path = tmp_path_factory.mktemp("work")
-    done = gfpbench("run", *COMMON, cwd=path, encoding="ascii")
+    with preloaded.starts_children():
+        done = gfpbench("run", *COMMON, cwd=path, encoding="ascii")
     assert done.returncode == 0, done.stderr
     assert b"psnr_rgb ^ dB" in done.stdout
     assert b" inf" in done.stdout

@@ -16,6 +16,7 @@ from gfpbench.run.course import Task
 from gfpbench.types import Case, GfpbenchError, Progress
 from tests.unit.run.worker_threads import files_of, inputs_in, threads_for_processes
 
+pytestmark = pytest.mark.usefixtures("forked_processes")
 LIMITS: dict[str, Any] = {"isolate": False, "seconds_per_image": None}
 REFUSES = "python:worker_models:refuses"
 

@@ -486,6 +486,7 @@ def test_a_torn_journal_holds_what_was_whole(tmp_path: Path) -> None:
     assert Record(tmp_path).damaged
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_killed_at_any_moment_it_ends_in_the_same_bytes(tmp_path: Path) -> None:
     kills = int(child.run("tests.unit.photos.killed", "main", tmp_path, timeout=300).split()[-1])
     assert kills > 30, "there were not that many moments to be killed at"

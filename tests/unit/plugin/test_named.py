@@ -13,6 +13,7 @@ import pytest
 
 from gfpbench.completion import is_unfinished
 from tests import child
+from tests.preloaded import Preloaded
 
 QUICK = ("-p", "no:cacheprovider", "--import-mode=importlib")
 FILES = {
@@ -105,11 +106,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(folder: Path) -> dict[str, tuple[int, str, str]]:
+def told(folder: Path, preloaded: Preloaded) -> dict[str, tuple[int, str, str]]:
     """What each session ended with: one process for all of them, which loads torch once."""
     asked = [*(f"ours.py {options}" for options in WRONG), *ALLOWED.values(), MODULE, REPORT]
     (folder / "sessions.json").write_text(json.dumps(asked))
-    found: dict[str, tuple[int, str, str]] = json.loads(child.run(__name__, "sessions", folder, timeout=300))
+    with preloaded.starts_children():
+        found: dict[str, tuple[int, str, str]] = json.loads(child.run(__name__, "sessions", folder, timeout=300))
     return found
 
 

@@ -152,12 +152,14 @@ def _work(folder: Path, log: Path) -> None:
         file.write("did\n" if mine else "waited\n")
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_work_is_done_once_and_the_others_wait_for_it(tmp_path: Path) -> None:
     assert child.run(__name__, "once_in_each", tmp_path, timeout=60).split() == ["did", "waited", "waited"]
     assert Shared(tmp_path).done("measured") == ("case",)
     assert Shared(tmp_path).done("compared") == ()
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_without_a_lock_the_same_check_fails(tmp_path: Path) -> None:
     assert child.run(__name__, "once_without_a_lock", tmp_path, timeout=60).split().count("did") > 1
 
@@ -185,6 +187,7 @@ def died_with_the_lock(folder: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_the_lock_of_a_process_that_died_is_free(tmp_path: Path) -> None:
     child.run(__name__, "died_with_the_lock", tmp_path, timeout=60)
     with Shared(tmp_path).once("measured", "case") as mine:

@@ -287,6 +287,7 @@ def test_it_gives_the_same_answer_twice(faces: ImageBatch, tmp_path: Path) -> No
     assert torch.equal(restorer(faces).pixels, restorer(faces).pixels)
 
 
+@pytest.mark.usefixtures("forked_processes")
 @pytest.mark.parametrize(
     ("kind", "shape", "options", "said"),
     [

@@ -72,6 +72,7 @@ def starts_processes() -> None:
     print("fine")
 
 
+@pytest.mark.usefixtures("forked_processes")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_processes_that_a_model_starts_are_its_own() -> None:
     assert child.run(__name__, "starts_processes", timeout=60) == "fine\n"
@@ -227,6 +228,7 @@ def lets_children_end(folder: Path) -> None:
     print("fine")
 
 
+@pytest.mark.usefixtures("forked_processes")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_children_may_end_and_may_not_come_back(tmp_path: Path) -> None:
     assert child.run(__name__, "lets_children_end", tmp_path, timeout=60) == "fine\n"

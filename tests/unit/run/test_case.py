@@ -492,6 +492,7 @@ def test_another_environment_starts_over(tmp_path: Path, caplog: pytest.LogCaptu
     assert "environment.torch_threads" in caplog.text
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
     killed, left = map(int, child.run("tests.unit.run.laws", "killed_at_random", tmp_path, timeout=120).split())
     assert killed >= left >= 1, "no kill came while batches were committed, so nothing was proved"
