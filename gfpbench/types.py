@@ -271,7 +271,10 @@ class DrawnOften(Protocol):
 
 @runtime_checkable
 class ComputedTwoWays(Protocol):
-    """A degradation that can compute the same by other code, so that the noise of its arithmetic can be measured."""
+    """A degradation that can compute the same by other code, so that the noise of its arithmetic can be measured.
+
+    Its description says under ``path`` by which.
+    """
 
     def using(self, path: Any, /) -> Degradation:
         """The same by the code of this name."""
@@ -385,6 +388,12 @@ class Case:
     def has_truth(self) -> bool:
         """Whether the faces are clean images that results are compared with, and not inputs without a ground truth."""
         return self.degradation != NO_TRUTH
+
+    @property
+    def degradation_named(self) -> str:
+        """The degradation without its folder, and without the path that it is computed along, as published tables
+        name it: ``stored``, ``paper``."""
+        return self.degradation.partition(":")[0].partition("?")[0]
 
     @property
     def degradation_options(self) -> tuple[str, ...]:

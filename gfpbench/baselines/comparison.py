@@ -18,6 +18,9 @@ VANISHED = "case"
 NOT_COMPARED = "not compared: "
 """How a note begins that names a metric which one of the two lacks."""
 
+ALONG_ANOTHER_PATH = "path of the degradation: "
+"""How a note begins that tells of images whose inputs are not the baseline's, because another path made them."""
+
 DERIVED = ("kind", "passed", "stale")
 """The summary fields in the JSON of a comparison, derived from its verdicts."""
 

@@ -15,6 +15,7 @@ from gfpbench.baselines import inputs
 from gfpbench.baselines.comparison import NOT_COMPARED, Comparison, Context, MetricComparison, options
 from gfpbench.baselines.image_statistics import image_statistics, same_bytes
 from gfpbench.baselines.moved_images import beyond, image_verdicts
+from gfpbench.baselines.paths import MOST, Paths, different_paths, moved_by_more, other_inputs
 from gfpbench.baselines.repeatability import answers_differ
 from gfpbench.baselines.scores import OTHER_METRIC, scores, set_scores
 from gfpbench.baselines.subgroup import directions
@@ -34,6 +35,7 @@ def compare(
     max_unreadable: float = 0.0,
     another_file: AnotherFile | None = None,
     again: Result | None = None,
+    along: Result | None = None,
 ) -> Comparison:
     """Compare a Result with its baseline, image by image, paired by name.
 
@@ -46,6 +48,9 @@ def compare(
             is a stored one (it has an envelope), and may between two ordinary Results. Restorers of different names
             are two models, and judged by quality.
         again: some of the inputs restored once more (``restored_again``); other answers than the first fail.
+        along: the images that another path of the degradation moved, measured along the baseline's path
+            (``measured_along``); they are compared in place of the first. Where None they are left out, if they were
+            moved no farther than paths differ.
 
     Raises:
         BadInput: where the two have no image in common, and for what is no Result.
@@ -56,7 +61,10 @@ def compare(
                 f"compare: {name} is a {type(given).__name__}; give a Result, as gfpbench.measure returns it or "
                 "gfpbench.results.read(PATH) reads it"
             )
+    paths = different_paths(result, baseline)
     rows = {row.id: row for row in result.rows}
+    if along is not None and paths is not None:
+        rows |= {row.id: row for row in along.rows}
     shared = tuple((row, rows[row.id]) for row in baseline.rows if row.id in rows)
     if not shared:
         raise BadInput(
@@ -87,17 +95,23 @@ def compare(
     unread = inputs.too_many_unreadable(result, max_unreadable)
     verdicts += [context.verdict("faces", "missing", unread, result.unreadable[0].subject)] if unread else []
     verdicts += answers_differ(context, result, again) if again is not None else []
-    context, changed = _same_question(context, result, baseline)
+    context, changed = _same_question(context, result, baseline, None if along is not None else paths)
     verdicts += changed
     notes = machine + inputs.code_note(result, baseline) + model
+    if context.pairs:
+        verdicts += _failures(context)
+    if paths is not None:
+        context, found, note = _along_two_paths(context, paths, along)
+        verdicts, notes = verdicts + found, [note, *notes]
     metrics: tuple[MetricComparison, ...] = ()
     likely = "degradation or faces: another thing was measured" if changed else ""
     if context.pairs:
-        verdicts += _failures(context)
         names, found, more = _names(context, result, baseline)
         verdicts, notes = verdicts + found, notes + more
         metrics, judged = scores(context, names, result, baseline)
-        judged += set_scores(context, result, baseline)
+        # The numbers of a whole set are of the images along its own path.
+        of_sets = context if paths is None else replace(context, same_machine=False, same_model=False)
+        judged += set_scores(of_sets, result, baseline)
         notes += [
             f"{NOT_COMPARED}{name}: the baseline lacks it; --baseline-update takes it in"
             for name in result.set_scores
@@ -136,7 +150,22 @@ def _only_in_one(context: Context, result: Result, baseline: Result) -> list[Ver
     return found
 
 
-def _same_question(context: Context, result: Result, baseline: Result) -> tuple[Context, list[Verdict]]:
+def _along_two_paths(context: Context, paths: Paths, along: Result | None) -> tuple[Context, list[Verdict], str]:
+    """Leave out the images whose inputs another path moved, unless they were measured along the baseline's too."""
+    of = len(context.pairs)
+    if along is not None:
+        return context, [], paths.note(len(along.rows), of, measured=True)
+    moved = other_inputs(context.pairs)
+    if len(moved) > MOST * of and not context.same_machine:  # the machine moves them: compared as between machines
+        return context, [], paths.note(len(moved), of, measured=False)
+    kept = tuple(pair for pair in context.pairs if pair[1].id not in moved)
+    gone = [context.verdict("degradation", "changed", paths.nothing_left(of), moved[0])] if moved and not kept else []
+    return replace(context, pairs=kept), gone, paths.note(len(moved), of, measured=False)
+
+
+def _same_question(
+    context: Context, result: Result, baseline: Result, paths: Paths | None
+) -> tuple[Context, list[Verdict]]:
     """Leave out images that are not the same measurement, and say so."""
     pairs = context.pairs
     findings = [inputs.faces_changed(pairs), inputs.draws_changed(pairs), inputs.ranges_changed(result, baseline)]
@@ -147,6 +176,8 @@ def _same_question(context: Context, result: Result, baseline: Result) -> tuple[
         moved = ~same_bytes(before, now)
         if not context.same_machine:
             moved &= beyond(before, now, context.envelope.get("degraded", {}))[0]
+        if paths is not None:
+            moved = moved_by_more(before, now, moved)
         if moved.any():
             images = tuple(pair[1].id for pair, is_moved in zip(pairs, moved, strict=True) if is_moved)
             reason = f"the degradation changed: from the same draw, image {images[0]} is degraded into another image"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from gfpbench.types import Json, Result, Row
 
 _NOT_OF_THE_MACHINE = frozenset({"gfpbench", "code_sha256", "python", "torch_threads"})
+_NOT_RECORDED_BEFORE = frozenset({"rounding"})
 _ANOTHER_MODEL = re.compile(r"(^|\.)(precision|[a-z_]*(weights|checkpoint|model|file|names)[a-z_]*sha256)$")
 _EXACT = frozenset({"bicubic", "classical", "input", "outputs", "truth"})
 _RELATIVE = 1e-9  # numbers drawn on another platform may differ in the last bit of a logarithm
@@ -34,7 +35,7 @@ def environment_notes(result: Result, baseline: Result) -> list[str]:
     return [
         f"{name}: {now!r}, baseline {before!r}"
         for name, before, now in _different(baseline.environment, result.environment)
-        if name not in _NOT_OF_THE_MACHINE
+        if name not in _NOT_OF_THE_MACHINE and not (name in _NOT_RECORDED_BEFORE and None in (before, now))
     ]
 
 
@@ -109,11 +110,11 @@ def draws_changed(pairs: Sequence[tuple[Row, Row]]) -> Changed | None:
 
 
 def ranges_changed(result: Result, baseline: Result) -> Changed | None:
-    """The degradation's description: its ranges, not its prose."""
+    """The degradation's description: its ranges, not its prose, nor the path that it is computed along."""
     differs = [
         (name, was, got)
         for name, was, got in _different(baseline.degradation, result.degradation)
-        if name not in ("summary", "source")
+        if name not in ("summary", "source", "path")
     ]
     if not differs:
         return None

@@ -75,7 +75,7 @@ def _input_rows(result: Result) -> list[tuple[Table, Row]]:
         for row in table.rows
         if table.inputs
         and row.restorer == "input"
-        and (table.faces, table.degradation) == (case.faces.partition(":")[0], case.degradation.partition(":")[0])
+        and (table.faces, table.degradation) == (case.faces.partition(":")[0], case.degradation_named)
     ]
 
 

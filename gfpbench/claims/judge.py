@@ -180,7 +180,7 @@ def judge_row(table: Table, row: Row, figure: str, result: Result) -> Outcome:
     """
     expected = row.figures[figure]
     case = result.case
-    measured = (case.faces.partition(":")[0], case.degradation.partition(":")[0], case.restorer)
+    measured = (case.faces.partition(":")[0], case.degradation_named, case.restorer)
     if measured != (table.faces, table.degradation, row.restorer):
         raise BadInput(f"{row.id}: is not about {', '.join(measured)}")
 

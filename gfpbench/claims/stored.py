@@ -124,7 +124,7 @@ def waits_for(table: Table, row: Row, device: str) -> str:
 
 def _is(result: Result, table: Table, row: Row) -> bool:
     case = result.case
-    return (case.faces.partition(":")[0], case.degradation.partition(":")[0], case.restorer) == (
+    return (case.faces.partition(":")[0], case.degradation_named, case.restorer) == (
         table.faces,
         table.degradation,
         row.restorer,

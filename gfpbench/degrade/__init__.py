@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, cast, overload
 
 from gfpbench.assets.datasets import has_truth
+from gfpbench.options import Options, split_options
 from gfpbench.registry import named_alike, resolve, whole
-from gfpbench.types import NO_TRUTH, BadInput, Degradation, ImageBatch
+from gfpbench.types import NO_TRUTH, BadInput, ComputedTwoWays, Degradation, ImageBatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,21 +37,37 @@ DEFAULT = "paper"
 def load(name: str) -> Degradation:
     """The degradation of that name, of ``stored:PATH``, or of an axis at a severity from 0 to 1 such as ``noise@0.25``.
 
-    Raises BadInput with the nearest names for an unknown one.
+    The path that it is computed along follows a question mark (``gfpbench.degrade.chain.Chain``): ``paper?path=exact``.
+
+    Raises BadInput with the nearest names for an unknown one, and for options that it does not have.
     """
     if name.startswith("stored:"):
         from gfpbench.degrade.stored import stored_in
 
         return cast(Degradation, stored_in(name.removeprefix("stored:")))
-    if "@" in name:
+    bare, given = split_options(name, "degradation")
+    if "@" in bare:
         from gfpbench.degrade.axes import load_at, load_axis
 
-        if load_axis(name.rpartition("@")[0]).acts_on == "scene":
-            raise BadInput(f"{name!r} changes the scene and its truth, not the image: use `gfpbench collapse --axis`")
-        return load_at(name)
-    found = cast(Degradation, resolve("degradation", DEGRADATIONS, name, also="or an axis at a severity: noise@0.25"))
-    named_alike("degradation", name, found.name, "DEGRADATIONS in gfpbench/degrade/__init__.py")
-    return found
+        if load_axis(bare.rpartition("@")[0]).acts_on == "scene":
+            raise BadInput(f"{bare!r} changes the scene and its truth, not the image: use `gfpbench collapse --axis`")
+        return _along(load_at(bare), Options(bare, given))
+    found = cast(Degradation, resolve("degradation", DEGRADATIONS, bare, also="or an axis at a severity: noise@0.25"))
+    named_alike("degradation", bare, found.name, "DEGRADATIONS in gfpbench/degrade/__init__.py")
+    return _along(found, Options(bare, given))
+
+
+def _along(degradation: Degradation, options: Options) -> Degradation:
+    """The same along the path that the options name; itself where there are none."""
+    if not options.given:
+        return degradation
+    if not isinstance(degradation, ComputedTwoWays):
+        raise BadInput(f"degradation {degradation.name!r} takes no options, and {options.spelled!r} gives it some")
+    from gfpbench.degrade.chain import PATHS
+
+    path = options.choice("path", PATHS)
+    options.finished()
+    return degradation.using(path)
 
 
 def chosen_by(given: Degradation | str) -> Degradation:

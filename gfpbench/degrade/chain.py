@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -35,13 +35,14 @@ else:
     torch = LazyModule("torch")
 
 Path: TypeAlias = Literal["auto", "exact", "fast", "tensor"]
+PATHS: tuple[Path, ...] = get_args(Path)
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """A degradation with the steps of Eq. 6; a step that is None does nothing.
 
-    Three ways lead through the same steps, from the same records:
+    Three paths lead through the same steps, from the same records:
 
     - ``exact``: on the CPU, one image at a time, with OpenCV. Equal to the authors' code to the byte.
     - ``fast``: on the CPU, with the blur computed only where it is read, or by a transform. Before JPEG within 0.0005
@@ -52,14 +53,15 @@ class Chain:
       level as well, outside of such blocks within 1. Worst of 800: 0.00034 levels before JPEG, 19 after it, 0.026 in
       the mean of an image. Both are worse without noise, which no preset draws: where the small side divides the
       large one, most values then lie on rounding edges.
-    - ``auto`` takes ``exact`` for batches on the CPU and ``tensor`` for others.
+    - ``auto`` takes the path ``on_cpu`` for batches on the CPU, as all are in a run, and ``tensor`` for others.
 
     Args:
         name: as in the table of degradations.
         summary: one line for lists.
         source: paper and equation, or repository at a commit.
         blur, downsample, noise, jpeg, colour: what each step draws from.
-        path: which way to take.
+        path: which one to take. ``describe`` names it, so that Results of two paths are never taken for one.
+        on_cpu: what ``auto`` is on the CPU: ``exact`` for a degradation that promises the authors' bytes.
 
     Examples:
         >>> from gfpbench.degrade import load
@@ -78,6 +80,7 @@ class Chain:
     jpeg: jpeg.Jpeg | None = None
     colour: colour.Colour | None = None
     path: Path = "auto"
+    on_cpu: Literal["exact", "fast"] = "fast"
 
     def using(self, path: Path) -> Chain:
         """The same degradation along a chosen path."""
@@ -122,9 +125,10 @@ class Chain:
             raise BadInput(f"{len(batch)} images need as many degradation records, not {len(parameters)}")
         records = [checked(record, name, batch.size) for record, name in zip(parameters, batch.ids, strict=True)]
         device = batch.pixels.device
-        if self.path == "tensor" or (self.path == "auto" and device.type != "cpu"):
+        path = self.path_on(device.type)
+        if path == "tensor":
             return quantized(ImageBatch(tensor.degraded(batch.pixels, records).clamp(0, 1), batch.ids))
-        is_fast = self.path == "fast"
+        is_fast = path == "fast"
         shrink = fast.blurred_and_downsampled if is_fast else _shrunk_exactly
         enlarge = fast.enlarged if is_fast else resample.resized
 
@@ -145,13 +149,24 @@ class Chain:
                 list(pool.map(one, images, records, degraded))
         return moved(ImageBatch(torch.from_numpy(degraded), batch.ids), device)
 
+    def path_on(self, device_type: str) -> Path:
+        """Which path a batch on a device of this type (``cpu``, ``cuda``) takes: never ``auto``."""
+        if self.path != "auto":
+            return self.path
+        return self.on_cpu if device_type == "cpu" else "tensor"
+
     def describe(self) -> Mapping[str, Json]:
-        """Name, summary, source, and every step's ranges with their units; None for a step that is left out."""
-        # The path is how, not what; along any of them the same degradation is meant.
-        return {name: _plain(value) for name, value in asdict(self).items() if name != "path"}
+        """Name, summary, source, and every step's ranges with their units; None for a step that is left out.
+
+        ``path`` is the one taken on the CPU, where every run degrades: how and not what, as along any of them the same
+        degradation is meant.
+        """
+        record = {name: _plain(value) for name, value in asdict(self).items() if name != "on_cpu"}
+        return record | {"path": self.path_on("cpu")}
 
 
 def _shrunk_exactly(planes: Floats, record: Parameters) -> Floats:
+    """(3, H, W) float32 RGB to the small image, (h, w, 3) BGR, as the authors' code makes it."""
     return _blurred_then_downsampled(bgr_of_planes(planes), record)
 
 

@@ -42,6 +42,7 @@ UPSTREAM = Chain(
         saturation=(0.0, 1.5),
         hue_turns=(-0.1, 0.1),
     ),
+    on_cpu="exact",
 )
 
 REPORT = Chain(

@@ -7,7 +7,7 @@ import os
 import shlex
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,16 +194,34 @@ class Bench(SessionSettings):
 
     def _again(self, result: Result) -> Result | None:
         """Some inputs restored once more, by the process that compares; the main process reads the workers' answers."""
-        from gfpbench import baselines, results
+        from gfpbench import baselines
 
-        kept = None if self.shared is None else self.shared.folder / "again" / f"{result.case.id}.json"
+        def make() -> Result | None:
+            return baselines.restored_again(result, device=self.device, parts=self._guarded_parts(result.case, ()))
+
+        return self._made_by_a_worker("again", result, make)
+
+    def _along(self, result: Result, baseline: Result) -> Result | None:
+        """What another path of the degradation moved, measured along the baseline's, likewise."""
+        from gfpbench import baselines
+
+        def make() -> Result | None:
+            parts = self._guarded_parts(result.case, tuple(result.metrics))
+            return baselines.measured_along(result, baseline, device=self.device, parts=parts)
+
+        return self._made_by_a_worker("along", result, make)
+
+    def _made_by_a_worker(self, kind: str, result: Result, make: Callable[[], Result | None]) -> Result | None:
+        from gfpbench import results
+
+        kept = None if self.shared is None else self.shared.folder / kind / f"{result.case.id}.json"
         if kept is not None and (not self.worker or kept.exists()):
             return _read_or_none(kept)
         with self.measuring():
-            again = baselines.restored_again(result, device=self.device, parts=self._guarded_parts(result.case, ()))
-        if kept is not None and again is not None:
-            results.write([again], kept)
-        return again
+            made = make()
+        if kept is not None and made is not None:
+            results.write([made], kept)
+        return made
 
     def compare(self, result: Result) -> Comparison:
         """A Result beside its stored baseline; compared once, and listed at the end of the run."""
@@ -218,6 +236,7 @@ class Bench(SessionSettings):
                 max_unreadable=self.max_unreadable,
                 another_file=self.another_file,
                 again=self._again(result),
+                along=self._along(result, baseline),
             )
             notes = (note, *comparison.notes) if note else comparison.notes
             with self.once("compared", result.case.id):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gfpbench.baselines import FAILING, Comparison, MetricComparison
-from gfpbench.baselines.comparison import NOT_COMPARED
+from gfpbench.baselines.comparison import ALONG_ANOTHER_PATH, NOT_COMPARED
 from gfpbench.report.formatting import decimals_for, markdown_text, plural, printable, shown, with_note
 from gfpbench.types import Verdict
 
@@ -13,7 +13,8 @@ _NOTED = 4
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
-    """One line where nothing changed, and one for each metric left out; otherwise what did and how to see it.
+    """One line where nothing changed, and one for each metric left out and for inputs made along another path;
+    otherwise what did and how to see it.
 
     Of a change: how much, in which images, and what it looks like.
 
@@ -21,7 +22,8 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     """
     head = f"{printable(comparison.case.id)}: {headline(comparison)}"
     if comparison.kind in ("same", "alike"):
-        return [head, *(f"  {printable(note, 200)}" for note in comparison.notes if note.startswith(NOT_COMPARED))]
+        told = (note for note in comparison.notes if note.startswith((NOT_COMPARED, ALONG_ANOTHER_PATH)))
+        return [head, *(f"  {printable(note, 200)}" for note in told)]
     lines = [head]
     metrics = {metric.metric: metric for metric in comparison.metrics}
     for verdict in comparison.verdicts:

@@ -45,6 +45,7 @@ def environment(device: str) -> dict[str, Json]:
         "device_name": _processor(),
         "torch_threads": torch.get_num_threads(),
         "vector_unit": torch.backends.cpu.get_cpu_capability(),  # AVX2 and AVX-512 add in another order
+        "rounding": _rounding(cv2.useOptimized()),
     }
     if device.startswith("cuda"):
         gpu = torch.cuda.get_device_properties(torch.device(device))
@@ -88,6 +89,29 @@ def _processor() -> str:
         return platform.processor()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+@functools.cache
+def _rounding(optimized: bool) -> str:
+    """How OpenCV and NumPy's BLAS round here: a hash of what they make of fixed numbers, in floats.
+
+    The same processor and releases may round otherwise: BLAS chooses its kernels by a processor's model or a variable,
+    and the builds of one release differ. Where this is the same, degraded images have the same bytes. It is of the
+    operations and shapes that degrading is made of, not of our code, whose bugs must not look like another machine.
+
+    Args:
+        optimized: whether OpenCV uses its tuned code, as it is set now.
+    """
+    del optimized  # part of the key
+    source, made = np.random.default_rng(0), []
+    for rows, inner, columns in ((1, 48, 512), (4, 56, 512), (64, 120, 16), (300, 20, 30)):
+        one, other = (source.random(shape, np.float32) for shape in ((rows, inner), (inner, columns)))
+        made.append(np.matmul(one, other))
+    plane, kernel = source.random((96, 96), np.float32), source.random((41, 41))
+    column = kernel[:, :1] / kernel[:, :1].sum()
+    made += [cv2.filter2D(plane, -1, part / part.sum()) for part in (kernel, kernel[:5, :5])]
+    made += [cv2.sepFilter2D(plane, -1, column, column), cv2.dft(plane), cv2.resize(plane, (37, 29))]
+    return hashlib.sha256(b"".join(np.asarray(values, np.float32).tobytes() for values in made)).hexdigest()[:16]
 
 
 @functools.cache

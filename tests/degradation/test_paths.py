@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench.degrade import load
+from gfpbench.degrade import fast, load
 from gfpbench.degrade.chain import Chain, Path
 from gfpbench.degrade.presets import PAPER, REPORT, UPSTREAM
 from gfpbench.images import to_255, to_rgb_arrays
-from gfpbench.types import Degradation
+from gfpbench.types import BadInput, Degradation
 from tests.degradation import laws_apply
 from tests.degradation.image_cases import batch, face, pattern
 from tests.degradation.laws_apply import NOTHING
@@ -127,9 +127,52 @@ def test_a_gpu_makes_the_same_images_within_the_bounds(chain: Chain) -> None:
         assert difference.flatten(1).mean(1).max() <= 0.05
 
 
-def test_auto_is_exact_on_the_cpu() -> None:
-    chain = load("paper")
+@pytest.mark.parametrize(("name", "path"), [("paper", "fast"), ("report", "fast"), ("upstream", "exact")])
+def test_auto_is_fast_on_the_cpu_unless_the_authors_bytes_are_promised(
+    name: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = load(name)
     assert isinstance(chain, Chain)
+    assert (chain.path_on("cpu"), chain.path_on("cuda"), chain.describe()["path"]) == (path, "tensor", path)
     clean = batch(pattern(96, 96))
-    records = [chain.draw(name, 0, clean.size) for name in clean.ids]
-    assert torch.equal(chain.apply(clean, records).pixels, chain.using("exact").apply(clean, records).pixels)
+    records = [chain.draw(one, 0, clean.size) for one in clean.ids]
+    shrunk = fast.blurred_and_downsampled
+    monkeypatch.setattr(fast, "blurred_and_downsampled", lambda *given: shrunk(*given) + np.float32(0.1))
+    is_exact = torch.equal(chain.apply(clean, records).pixels, chain.using("exact").apply(clean, records).pixels)
+    assert is_exact == (path == "exact")
+
+
+def test_a_name_takes_its_path() -> None:
+    for name in ("paper", "upstream", "noise@0.25"):
+        for path in ("exact", "fast", "tensor"):
+            found = load(f"{name}?path={path}")
+            assert (found.name, found.describe()["path"]) == (name, path)
+        assert load(f"{name}?path=auto").describe() == load(name).describe()
+        rest = {key: value for key, value in load(name).describe().items() if key != "path"}
+        assert rest == {key: value for key, value in load(f"{name}?path=tensor").describe().items() if key != "path"}
+
+
+def test_an_axis_takes_the_path_of_its_name() -> None:
+    clean = batch(pattern(96, 96), face(96, 96))
+    records = [load("blur@0.2").draw(name, 0, clean.size) for name in clean.ids]
+    chain = Chain(name="steps", summary="", source="")
+    for path in ("exact", "fast", "tensor"):
+        made = load(f"blur@0.2?path={path}").apply(clean, records)
+        assert torch.equal(made.pixels, chain.using(path).apply(clean, records).pixels)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("paper?path=quick", r"paper\?path=quick: path=quick cannot be used; give path=auto\|exact\|fast\|tensor"),
+        ("paper?way=fast", "there is no option 'way'; there are: path="),
+        ("noise@0.25?path=", "cannot be used; give path="),
+        ("none?path=fast", r"'none' takes no options"),
+        ("papr?path=fast", "no degradation named 'papr': did you mean 'paper'"),
+        ("paper?path=fast&path=exact", "degradation .* gives the option 'path' twice"),
+    ],
+)
+def test_a_path_that_there_is_not_is_refused_in_one_line(name: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said) as caught:
+        load(name)
+    assert "\n" not in str(caught.value)

@@ -29,7 +29,7 @@ def test_the_authors_functions_make_the_same_bytes_from_our_draws(chain: Chain, 
     for seed in range(10):
         records = [chain.draw(name, seed, clean.size) for name in clean.ids]
         for got, rgb, record in zip(
-            to_rgb_arrays(chain.apply(clean, records)), to_rgb_arrays(clean), records, strict=True
+            to_rgb_arrays(chain.using("exact").apply(clean, records)), to_rgb_arrays(clean), records, strict=True
         ):
             assert (got == upstream_oracle.by_functions(rgb, record)).all(), record
 
@@ -47,7 +47,8 @@ def test_the_weakest_blurs_are_the_authors_too(sigma: float, clean: Any) -> None
             "jpeg_quality": 100,
         }
         record |= {"downsample_ratio": 1.0, "noise_std_grey_levels": 0.0}
-        for got, rgb in zip(to_rgb_arrays(PAPER.apply(clean, [record, record])), to_rgb_arrays(clean), strict=True):
+        exact = PAPER.using("exact").apply(clean, [record, record])
+        for got, rgb in zip(to_rgb_arrays(exact), to_rgb_arrays(clean), strict=True):
             assert (got == upstream_oracle.by_functions(rgb, record)).all()
 
 

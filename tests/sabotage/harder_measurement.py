@@ -13,7 +13,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from gfpbench import faces, images
-from gfpbench.degrade import blur, chain, colour, jpeg, noise, resample, rng
+from gfpbench.degrade import blur, colour, fast, jpeg, noise, resample, rng
 from gfpbench.faces import embedded
 from gfpbench.metrics import gmsd, ms_ssim, psnr, ssim
 from gfpbench.run import engine
@@ -21,6 +21,8 @@ from gfpbench.types import Case, Face, ImageBatch
 from tests.sabotage.saboteurs import FULL, Apply, Saboteur, replaced, score_by
 
 UPSTREAM = Case("embedded", "upstream", "classical")
+SHRUNK = (fast, "blurred_and_downsampled")
+"""Blur and downsampling of the path that `paper` takes: ((3, H, W) planes, record) to the small image."""
 
 
 def on_record(**edits: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -66,9 +68,11 @@ def noise_before_downsampling(patch: pytest.MonkeyPatch) -> None:
     add = noise.noisy
     patch.setattr(noise, "noisy", lambda bgr, record: bgr)
     patch.setattr(
-        chain,
-        "_blurred_then_downsampled",
-        lambda bgr, record: resample.downsampled(add(blur.blurred(bgr, record), record), record),
+        fast,
+        "blurred_and_downsampled",
+        lambda planes, record: resample.downsampled(
+            add(blur.blurred(images.bgr_of_planes(planes), record), record), record
+        ),
     )
 
 
@@ -76,8 +80,18 @@ def resized_with(mode: int) -> Callable[[Any], Any]:
     return lambda _: lambda bgr, size: np.asarray(cv2.resize(bgr, (size[1], size[0]), interpolation=mode))
 
 
+def area_on_the_way_down(_: Any) -> Any:
+    def shrunk(planes: Any, record: Any) -> Any:
+        size = resample.small_size(planes.shape[1:], record["downsample_ratio"])
+        return resized_with(cv2.INTER_AREA)(None)(blur.blurred(images.bgr_of_planes(planes), record), size)
+
+    return shrunk
+
+
 def rounded_between(original: Any) -> Any:
-    return lambda bgr, record: (original(bgr, record) * 255).round().clip(0, 255).astype(np.float32) / np.float32(255)
+    return lambda planes, record: (
+        (original(planes, record) * 255).round().clip(0, 255).astype(np.float32) / np.float32(255)
+    )
 
 
 def grey_field(original: Any) -> Any:
@@ -95,8 +109,8 @@ def only_where(condition: Callable[[Any], bool], broken: Callable[[Any], Any]) -
 
 
 def blurred_in_linear_light(original: Any) -> Any:
-    def blurred(bgr: Any, record: Any) -> Any:
-        linear = (np.clip(bgr, 0, 1) ** 2.2).astype(np.float32)
+    def blurred(planes: Any, record: Any) -> Any:
+        linear = (np.clip(planes, 0, 1) ** 2.2).astype(np.float32)
         return (np.clip(original(linear, record), 0, 1) ** (1 / 2.2)).astype(np.float32)
 
     return blurred
@@ -269,14 +283,13 @@ MEASUREMENT: tuple[Saboteur, ...] = (
     row(
         "kernel two pixels smaller",
         "degradation",
-        replaced(blur, "blurred", on_record(blur_kernel_size_px=lambda r: max(1, r["blur_kernel_size_px"] - 2))),
+        replaced(*SHRUNK, on_record(blur_kernel_size_px=lambda r: max(1, r["blur_kernel_size_px"] - 2))),
     ),
     row(
         "sigma at least 0.5",
         "degradation",
         replaced(
-            blur,
-            "blurred",
+            *SHRUNK,
             on_record(
                 blur_sigma_x_px=lambda r: max(0.5, r["blur_sigma_x_px"]),
                 blur_sigma_y_px=lambda r: max(0.5, r["blur_sigma_y_px"]),
@@ -286,9 +299,9 @@ MEASUREMENT: tuple[Saboteur, ...] = (
     row(
         "blur angle turned the other way",
         "degradation",
-        replaced(blur, "blurred", on_record(blur_angle_rad=lambda r: -r["blur_angle_rad"])),
+        replaced(*SHRUNK, on_record(blur_angle_rad=lambda r: -r["blur_angle_rad"])),
     ),
-    row("blur in linear light", "degradation", replaced(blur, "blurred", blurred_in_linear_light)),
+    row("blur in linear light", "degradation", replaced(*SHRUNK, blurred_in_linear_light)),
     row("noise before downsampling", "degradation", noise_before_downsampling),
     row(
         "noise 2 % stronger",
@@ -310,21 +323,17 @@ MEASUREMENT: tuple[Saboteur, ...] = (
         "degradation",
         replaced(noise, "field", lambda f: lambda key, size: np.roll(f(key, size), 1, axis=0)),
     ),
-    row(
-        "area for bilinear on the way down", "degradation", replaced(resample, "resized", resized_with(cv2.INTER_AREA))
-    ),
-    row("bicubic for bilinear", "degradation", replaced(resample, "resized", resized_with(cv2.INTER_CUBIC))),
+    row("area for bilinear on the way down", "degradation", replaced(*SHRUNK, area_on_the_way_down)),
+    row("bicubic for bilinear", "degradation", replaced(fast, "enlarged", resized_with(cv2.INTER_CUBIC))),
     row(
         "ratio rounded",
         "degradation",
-        replaced(
-            resample, "downsampled", on_record(downsample_ratio=lambda r: float(max(1, round(r["downsample_ratio"]))))
-        ),
+        replaced(*SHRUNK, on_record(downsample_ratio=lambda r: float(max(1, round(r["downsample_ratio"]))))),
     ),
     row(
         "rounded to 8 bits before the noise",
         "degradation",
-        replaced(chain, "_blurred_then_downsampled", rounded_between),
+        replaced(*SHRUNK, rounded_between),
     ),
     row(
         "truncated before JPEG",

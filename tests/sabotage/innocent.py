@@ -334,7 +334,7 @@ INNOCENT: tuple[Innocent, ...] = (
     Innocent("another working folder, odd names", elsewhere_in_the_tree),
     Innocent("the Result rewritten by hand", read_back),
     Innocent("without oneDNN", _without_onednn),
-    Innocent("degradations along the fast path", _path("fast"), True),
+    Innocent("degradations along the exact path", _path("exact"), True),
     Innocent("degradations along the tensor path", _path("tensor"), True),
     *(
         Innocent(f"noise of {size:g} on [-1, 1], {key}", restoring(rounding_noise(size, key)), True)
@@ -365,6 +365,9 @@ ENVIRONMENTS: tuple[tuple[str, Mapping[str, str], bool], ...] = (
     ("OpenCV without AVX-512", {"OPENCV_CPU_DISABLE": "AVX512-SKX,AVX512-ICL"}, True),
     ("OpenCV without AVX2", {"OPENCV_CPU_DISABLE": "AVX512-SKX,AVX512-ICL,AVX2,FMA3"}, True),
     ("NumPy without AVX-512", {"NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR"}, True),
+    ("OpenBLAS on 2 threads", {"OPENBLAS_NUM_THREADS": "2"}, False),
+    ("OpenBLAS of Haswell", {"OPENBLAS_CORETYPE": "Haswell"}, True),
+    ("OpenBLAS of Nehalem", {"OPENBLAS_CORETYPE": "Nehalem"}, True),
     ("torch on AVX2", {"ATEN_CPU_CAPABILITY": "avx2"}, True),
     ("torch without vectors", {"ATEN_CPU_CAPABILITY": "default"}, True),
     ("oneDNN on AVX2", {"ONEDNN_MAX_CPU_ISA": "AVX2"}, True),

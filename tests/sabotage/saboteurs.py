@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from skimage.metrics import structural_similarity
 
 from gfpbench import baselines, faces, images, run
-from gfpbench.degrade import blur, chain, fast, jpeg, noise, rng
+from gfpbench.degrade import chain, fast, jpeg, noise, rng
 from gfpbench.metrics import psnr, ssim
 from gfpbench.restorers import nano as nano_file
 from gfpbench.run import engine
@@ -242,8 +242,8 @@ def _quality_drawn_lower(draw: Any) -> Any:
 
 
 def _sigma_not_scaled(original: Any) -> Any:
-    return lambda bgr, record: original(
-        bgr,
+    return lambda planes, record: original(
+        planes,
         {**record, "blur_sigma_x_px": record["blur_sigma_x_px"] * 2, "blur_sigma_y_px": record["blur_sigma_y_px"] * 2},
     )
 
@@ -355,11 +355,13 @@ SABOTEURS: tuple[Saboteur, ...] = (
         "degradation",
         replaced(jpeg, "round_trip", lambda original: lambda bgr, quality: original(bgr, quality - 5)),
     ),
-    Saboteur("sigma in the wrong unit", "degradation", replaced(chain, "_blurred_then_downsampled", _sigma_not_scaled)),
+    Saboteur("sigma in the wrong unit", "degradation", replaced(fast, "blurred_and_downsampled", _sigma_not_scaled)),
     Saboteur(
         "kernel not normalised",
         "degradation",
-        replaced(blur, "blurred", lambda original: lambda bgr, record: original(bgr, record) * 1.02),
+        replaced(
+            fast, "blurred_and_downsampled", lambda original: lambda planes, record: original(planes, record) * 1.02
+        ),
     ),
     Saboteur("noise added after JPEG", "degradation", _noise_after_jpeg),
     Saboteur("degradation noise unseeded", "degradation", replaced(noise, "field", _noise_unseeded)),
@@ -452,9 +454,9 @@ INNOCENT: tuple[Saboteur, ...] = (
     Saboteur("the network copied", "model", around(lambda restorer, batch: copy.deepcopy(restorer)(batch))),
     Saboteur("torch's global generator at another place", "run", _moved_generator),
     Saboteur(
-        "fast path of the degradation",
+        "exact path of the degradation",
         "degradation",
-        replaced(chain, "_shrunk_exactly", lambda original: fast.blurred_and_downsampled),
+        replaced(fast, "blurred_and_downsampled", lambda original: chain._shrunk_exactly),
     ),
 )
 """None may be caught."""

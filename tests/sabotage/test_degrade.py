@@ -653,7 +653,8 @@ def _caught(preset: Chain, case: tuple[Any, str, Any, Law], monkeypatch: Patch) 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_step_or_draw_is_caught(name: str, monkeypatch: Patch) -> None:
-    _caught(PAPER, BROKEN[name], monkeypatch)
+    """Along the path whose steps these are."""
+    _caught(PAPER.using("exact"), BROKEN[name], monkeypatch)
 
 
 @pytest.mark.parametrize("name", BROKEN_COLOUR)

@@ -39,6 +39,33 @@ def test_a_saboteur_is_caught(sound: Result, tmp_path: Path, saboteur: Saboteur)
     assert saboteurs.caught(found, saboteurs.elsewhere(sound))
 
 
+@pytest.fixture(scope="module")
+def along_exact(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """What an older gfpbench stored: the same case along the path `exact`, with that path not recorded."""
+    case = dataclasses.replace(CASE, degradation="paper?path=exact")
+    made = saboteurs.measured(tmp_path_factory.mktemp("exact"), case)
+    older = {name: value for name, value in made.degradation.items() if name != "path"}
+    return dataclasses.replace(made, case=CASE, degradation=older)
+
+
+OF_OTHER_PATHS = ("contrast up by 1 %", "weights rounded to bf16", "mouth smeared", "JPEG at quality - 5, not recorded")
+
+
+@pytest.mark.parametrize("name", OF_OTHER_PATHS)
+def test_a_saboteur_is_caught_beside_a_baseline_of_another_path(
+    sound: Result, along_exact: Result, tmp_path: Path, name: str
+) -> None:
+    """Whatever the path moves hides nothing."""
+    saboteur = next(row for row in SABOTEURS if row.name == name)
+    before = dataclasses.replace(along_exact, envelope=sound.envelope)
+    assert saboteurs.caught(saboteurs.measured_with(saboteur, tmp_path), before)
+
+
+def test_another_path_alone_passes(sound: Result, along_exact: Result) -> None:
+    for envelope in (sound.envelope, {}):
+        assert saboteurs.caught(sound, dataclasses.replace(along_exact, envelope=envelope)) == ""
+
+
 @pytest.mark.parametrize("saboteur", SHOWN, ids=lambda row: row.name)
 def test_a_harder_saboteur_is_caught(sound: Result, tmp_path: Path, saboteur: Saboteur) -> None:
     assert saboteurs.caught(saboteurs.measured_with(saboteur, tmp_path), sound)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gfpbench.degrade import rng
 from gfpbench.degrade.axes.steps import BASES, base_record, channel
+from gfpbench.degrade.chain import Path
 from gfpbench.images import Floats, from_bgr_floats, moved, quantized, to_bgr_floats
 from gfpbench.registry import unknown
 from gfpbench.types import BadInput, Degradation, ImageBatch, Json, Parameters
@@ -194,6 +195,11 @@ class AxisDegradation:
 
     axis: Axis
     severity: float
+    path: Path = "auto"  # along which the steps of Eq. 6 are computed
+
+    def using(self, path: Path) -> AxisDegradation:
+        """The same along a chosen path of ``gfpbench.degrade.chain.Chain``."""
+        return replace(self, path=path)
 
     @property
     def name(self) -> str:
@@ -221,10 +227,10 @@ class AxisDegradation:
                 raise BadInput(f"the record of {name!r} is of axis {record.get('axis')!r}, not {self.axis.name!r}")
         if self.axis.acts_on == "image":
             batch = self.axis._effect(batch, parameters)
-        return channel(batch, parameters)
+        return channel(self.path).apply(batch, parameters)
 
     def describe(self) -> Mapping[str, Json]:
-        """The axis, with this severity and its value."""
+        """The axis, with this severity, its value, and the path taken on the CPU."""
         value = self.axis.value_at(self.severity)
         return {
             **self.axis.describe(),
@@ -232,6 +238,7 @@ class AxisDegradation:
             "summary": f"{self.axis.summary}: {value:.4g} {self.axis.unit}",
             "severity": self.severity,
             "value": value,
+            "path": channel(self.path).path_on("cpu"),
         }
 
 

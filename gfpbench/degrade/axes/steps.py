@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from gfpbench.degrade import rng
 from gfpbench.degrade.blur import REFERENCE_SIDE_PX, scaled_kernel_size
-from gfpbench.degrade.chain import Chain
+from gfpbench.degrade.chain import Chain, Path
 from gfpbench.degrade.record import OFF
 from gfpbench.images import Floats
-from gfpbench.types import BadInput, ImageBatch, Json, Parameters
+from gfpbench.types import BadInput, Json, Parameters
 
 BASES: Mapping[str, Mapping[str, Json]] = {
     "none": {},
@@ -56,9 +56,9 @@ def base_record(base: str, face_id: str, seed: int, size_px: tuple[int, int]) ->
     }
 
 
-def channel(batch: ImageBatch, records: Sequence[Parameters]) -> ImageBatch:
-    """Blur, downsampling, noise and JPEG as the records say, ending in 8-bit values."""
-    return _CHAIN.apply(batch, records)
+def channel(path: Path = "auto") -> Chain:
+    """Blur, downsampling, noise and JPEG as a record says, ending in 8-bit values."""
+    return _CHAIN.using(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -502,3 +502,14 @@ def test_a_comparison_is_plain_json() -> None:
     now = each(result(), lambda i, row: changed(row, scores={**row.scores, "psnr_rgb": float("inf")}))
     record = compare(now, baseline()).to_json()
     assert json.loads(json.dumps(record, allow_nan=False))["metrics"][0]["got"] == "inf"
+
+
+def test_a_machine_that_rounds_otherwise_is_another_one_where_both_say_how() -> None:
+    """An older baseline does not say it, and that alone makes no other machine."""
+    here, there, older = ({**sample.ENVIRONMENT, **said} for said in ({"rounding": "a"}, {"rounding": "b"}, {}))
+    assert compare(result(environment=here), baseline(environment=here)).same_machine
+    assert compare(result(environment=here), baseline(environment=older)).same_machine
+    assert compare(result(environment=older), baseline(environment=here)).same_machine
+    comparison = compare(result(environment=here), baseline(environment=there))
+    assert not comparison.same_machine
+    assert comparison.notes == ("rounding: 'a', baseline 'b'",)

@@ -189,6 +189,15 @@ def test_a_published_number_is_held_within_its_tolerance_only() -> None:
     assert claims.judge_row(table, table.rows[2], "PSNR", row_result(60, restorer="truth")).status == "failed"
 
 
+def test_a_published_number_is_about_every_folder_and_path_of_its_degradation() -> None:
+    table, row = claims.row("gfpgan-2021/celeba-test/GFP-GAN")
+    folder = row_result(25.08, degradation="stored:/data/what?.zip")
+    assert claims.judge_row(table, row, "PSNR", folder).status == "held"
+    drawn = dataclasses.replace(table, degradation="paper")
+    along = row_result(25.08, degradation="paper?path=exact")
+    assert claims.judge_row(drawn, row, "PSNR", along).status == "held"
+
+
 @pytest.mark.parametrize("given", [{"faces": "portraits"}, {"degradation": "paper"}, {"restorer": "gfpgan-1.4"}])
 def test_a_published_number_is_compared_with_nothing_else(given: dict[str, Any]) -> None:
     table, row = claims.row("gfpgan-2021/celeba-test/GFP-GAN")
