@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -116,6 +117,20 @@ def test_a_lazy_module_is_the_module() -> None:
     assert isinstance(torch.zeros(1), stand_in.Tensor)
     with pytest.raises(AttributeError):
         _ = stand_in.nothing_of_that_name
+
+
+def test_the_module_takes_the_place_of_its_stand_in_where_that_was_made() -> None:
+    """At the first use and not before, under each of its names; whoever holds the stand-in itself can go on."""
+    place: dict[str, Any] = {"LazyModule": LazyModule}
+    exec("torch = other = LazyModule('torch')\nnp = LazyModule('numpy')\ndef zeros(): return torch.zeros(1)", place)
+    stand_in, unused = place["torch"], place["np"]
+    assert isinstance(stand_in, LazyModule)
+    assert torch.equal(place["zeros"](), torch.zeros(1))
+    assert place["torch"] is place["other"] is torch
+    assert place["np"] is unused
+    place.update(torch="what a test put there")
+    assert stand_in.Tensor is torch.Tensor
+    assert place.get("torch") == "what a test put there"
 
 
 def test_what_is_set_on_a_lazy_module_is_set_on_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
