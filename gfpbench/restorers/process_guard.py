@@ -114,11 +114,10 @@ def _settings() -> Callable[[], None]:
     output, diagnostics = sys.stdout, sys.stderr
     paths, depth = list(sys.path), sys.getrecursionlimit()
     floating_point = np.geterr()
-    # What ends the process is not among them: it is put back once the last of several blocks is left.
-    replaceable = [
-        (vars(module), {name: held for name, held in vars(module).items() if name not in _ENDINGS})
-        for module in _RELIED_ON
-    ]
+    replaceable = [(vars(module), vars(module).copy()) for module in _RELIED_ON]
+    for _, held in replaceable:
+        for name in _ENDINGS:  # what ends the process is put back once the last of several blocks is left
+            held.pop(name, None)
 
     def put_back() -> None:
         for names, before in replaceable:  # first, and by no function: any may have been replaced
