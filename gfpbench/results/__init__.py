@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,7 @@ LATER: Mapping[type, Collection[str]] = {
     Row: ("fingerprint", "read"),
 }
 """Fields that are written only where there is something in them."""
+_encoder = json.JSONEncoder(sort_keys=True, allow_nan=False)  # json.dumps would make one for each value
 _NUMBERS = ("best", "tolerance")  # the fields of a metric's record that may be infinite
 
 
@@ -270,20 +271,22 @@ def row_to_json(row: Row) -> dict[str, Json]:
     return data
 
 
-def _row_data(row: Row) -> dict[str, Json]:
+def _row_data(row: Row, plain: Callable[[Any, str], Json] | None = None) -> dict[str, Json]:
+    """The fields of a row, each made plain by ``plain``; ``_plain`` where None."""
+    plain = plain or _plain
     data = {
         "id": row.id,
         "face_sha256": row.face_sha256,
         "size_px": list(row.size_px),
-        "attributes": _plain(row.attributes, f"{row.id}: attributes"),
-        "parameters": _plain(row.parameters, f"{row.id}: parameters"),
+        "attributes": plain(row.attributes, f"{row.id}: attributes"),
+        "parameters": plain(row.parameters, f"{row.id}: parameters"),
         "scores": {name: _number_to_json(score, f"{row.id}: {name}") for name, score in row.scores.items()},
         "failure": row.failure,
     }
     if row.fingerprint:
-        data["fingerprint"] = _plain(row.fingerprint, f"{row.id}: fingerprint")
+        data["fingerprint"] = plain(row.fingerprint, f"{row.id}: fingerprint")
     if row.read:
-        data["read"] = _plain(row.read, f"{row.id}: read")
+        data["read"] = plain(row.read, f"{row.id}: read")
     return data
 
 
@@ -460,7 +463,7 @@ def as_read(result: Result) -> Result:
 
 def dumps(value: Json) -> str:
     """One line of JSON with sorted keys and no NaN: equal values give equal bytes."""
-    return json.dumps(value, sort_keys=True, allow_nan=False)
+    return _encoder.encode(value)
 
 
 def _lines(results: Iterable[Result], checked: bool = False, apart: _Apart | None = None) -> Iterator[str]:
@@ -478,7 +481,7 @@ def _lines(results: Iterable[Result], checked: bool = False, apart: _Apart | Non
             if name == "rows":
                 yield "["
                 for place, row in enumerate(result.rows if apart is None else ()):
-                    yield f"{',' if place else ''}\n{dumps(_row_data(row) if checked else row_to_json(row))}"
+                    yield f"{',' if place else ''}\n{dumps(_row_data(row, _as_it_is) if checked else row_to_json(row))}"
                 yield "\n]\n"
             elif name == "problems" and value:
                 yield "[\n" + ",\n".join(map(dumps, value)) + "\n]\n"
@@ -501,6 +504,11 @@ def _plain(value: Any, where: str) -> Json:
     if isinstance(value, Mapping) and not all(isinstance(key, str) for key in value):
         raise BadInput(f"{where}: the names of fields must be text")
     return copy
+
+
+def _as_it_is(value: Mapping[str, Json], where: str) -> Json:
+    """The same of what was read from JSON."""
+    return dict(value)
 
 
 def metric_to_json(name: str, record: Mapping[str, Json]) -> dict[str, Json]:

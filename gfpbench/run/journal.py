@@ -18,12 +18,8 @@ from gfpbench.types import BadInput, Json, Problem, Row
 NAME = "rows.jsonl"
 SECONDS_AT_RISK = 1.0
 """Of measuring, that is lost where the machine itself stops."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    batch: Mapping[str, Json]
-    sha256: str
+_BEFORE, _BETWEEN, _AFTER = '{"batch": ', ', "sha256": "', '"}\n'
+"""What a line is made of, besides the batch as JSON and the hash."""
 
 
 class Journal:
@@ -100,14 +96,14 @@ class Journal:
         last = _sha256(self._last + text)
         with self.path.open("r+b") as file:
             file.seek(self._end)
-            file.write(f'{{"batch": {text}, "sha256": "{last}"}}\n'.encode())
+            file.write(f"{_BEFORE}{text}{_BETWEEN}{last}{_AFTER}".encode())
             file.flush()
             if time.monotonic() - self._synced >= SECONDS_AT_RISK:
                 os.fsync(file.fileno())
                 self._synced = time.monotonic()
             self._end, self._last = file.tell(), last
 
-    def lines(self) -> Iterator[dict[str, Json]]:
+    def lines(self) -> Iterator[Json]:
         """The committed batches, one at a time.
 
         Raises:
@@ -118,7 +114,11 @@ class Journal:
             number = 1
             while file.tell() < self._end:
                 number += 1
-                batch, last = _checked(file.readline(), last, f"line {number} of {NAME}")
+                text, last = _checked(file.readline(), last, f"line {number} of {NAME}")
+                try:
+                    batch = codec.parse(text)
+                except BadInput as error:
+                    raise CannotGoOn(f"line {number} of {NAME} is damaged") from error
                 yield batch
 
     def end(self) -> None:
@@ -130,15 +130,18 @@ class CannotGoOn(Exception):  # a finding, not an error: the run starts over
     """What is on the disk is of something else, or not what was written; says what."""
 
 
-def _checked(line: bytes, last: str, what: str) -> tuple[dict[str, Json], str]:
-    """The batch in a line, and the line's hash. Raises CannotGoOn where its hash does not follow from it."""
-    try:
-        found = codec.decode(_Line, codec.parse(line))
-    except BadInput as error:
-        raise CannotGoOn(f"{what} is damaged") from error
-    if found.sha256 != _sha256(last + dumps(found.batch)):
+def _checked(line: bytes, last: str, what: str) -> tuple[str, str]:
+    """The text of the batch in a line, and the line's hash. Raises CannotGoOn where its hash does not follow from it.
+
+    What has the right hash is what was written, byte for byte, so it is not read as JSON for this.
+    """
+    whole = line.decode("utf-8", "replace")  # of what is no UTF-8 the hash is another
+    text, _, sha256 = whole.removeprefix(_BEFORE).removesuffix(_AFTER).rpartition(_BETWEEN)
+    if whole != f"{_BEFORE}{text}{_BETWEEN}{sha256}{_AFTER}":
+        raise CannotGoOn(f"{what} is damaged")
+    if sha256 != _sha256(last + text):
         raise CannotGoOn(f"{what} is not what was written there")
-    return dict(found.batch), found.sha256
+    return text, sha256
 
 
 def _sha256(text: str) -> str:

@@ -214,7 +214,7 @@ def test_a_global_generator_in_the_degradation_is_noticed(tmp_path: Path) -> Non
 def _lines_are_believed(patch: pytest.MonkeyPatch) -> None:
     def believed(line: bytes, last: str, what: str) -> tuple[Any, str]:
         found = json.loads(line)
-        return found["batch"], found["sha256"]
+        return json.dumps(found["batch"]), found["sha256"]
 
     patch.setattr(journal, "_checked", believed)
 
