@@ -85,9 +85,9 @@ class ImageBatch:
             raise BadInput(f"an ImageBatch is (B, 3, H, W) with nothing empty, not {tuple(pixels.shape)}")
         if not isinstance(ids, tuple) or len(ids) != pixels.shape[0] or len(set(ids)) != len(ids):
             raise BadInput(f"{pixels.shape[0]} images need as many distinct names in a tuple, not {ids!r}")
-        low, high = torch.aminmax(pixels.detach())
-        if not (bool(low >= 0) and bool(high <= 1)):  # NaN fails both comparisons
-            raise BadInput(f"pixels must lie in [0, 1] and be finite, not {low.item():.4g} to {high.item():.4g}")
+        low, high = (value.item() for value in torch.aminmax(pixels.detach()))
+        if not (low >= 0 and high <= 1):  # NaN fails both comparisons
+            raise BadInput(f"pixels must lie in [0, 1] and be finite, not {low:.4g} to {high:.4g}")
 
     def __len__(self) -> int:
         return len(self.ids)

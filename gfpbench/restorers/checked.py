@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from gfpbench.images import only, select, to_uint8
+from gfpbench.images import are_equal, images_sha256, only, select, to_uint8
 from gfpbench.lazy import LazyModule
 from gfpbench.restorers.degenerate import why_degenerate
 from gfpbench.restorers.process_guard import contained, raised, text_of
@@ -21,6 +21,9 @@ else:
 
 UNCHANGED_WITHIN_LEVELS = 1
 """An image that differs nowhere from its input by more than this many of 255 levels has not been restored."""
+
+HASH_DIGITS = 32
+"""Of a sha256, by which images of a run are told apart."""
 
 
 @dataclass
@@ -148,9 +151,9 @@ def attempted(
         return {}, dict.fromkeys(degraded.ids, reason)
     reasons = {name: "no image was returned for it" for name in degraded.ids if name not in answer.ids}
     whole = given.pixels.shape == degraded.pixels.shape
-    untouched = whole and torch.equal(given.pixels, degraded.pixels)
+    untouched = whole and are_equal(given.pixels, degraded.pixels)
     for index, name in enumerate(degraded.ids):
-        if not (untouched or (whole and torch.equal(given.pixels[index], degraded.pixels[index]))):
+        if not (untouched or (whole and are_equal(given.pixels[index], degraded.pixels[index]))):
             reasons[name] = "overwrote the image it was given: restore into a new tensor"
     # A copy: the restorer may use the same memory for its next answer.
     copied = answer.pixels.detach().to(degraded.pixels.device, copy=True)
@@ -188,12 +191,12 @@ def _outside(returned: dict[str, torch.Tensor]) -> dict[str, str]:
     """Reasons against single images whose values are no values of an image."""
     reasons: dict[str, str] = {}
     for name, pixels in returned.items():
-        low, high = torch.aminmax(pixels)  # of NaN both are NaN
-        if not bool(torch.isfinite(low) & torch.isfinite(high)):
+        low, high = (value.item() for value in torch.aminmax(pixels))  # of NaN both are NaN
+        if not (math.isfinite(low) and math.isfinite(high)):
             bad = int((~torch.isfinite(pixels)).sum())
             reasons[name] = f"returned {bad} of {pixels.numel()} values that are NaN or infinite"
         elif not (low >= 0 and high <= 1):
-            reasons[name] = f"returned values from {low.item():.4g} to {high.item():.4g}, outside [0, 1]"
+            reasons[name] = f"returned values from {low:.4g} to {high:.4g}, outside [0, 1]"
     return reasons
 
 
@@ -222,8 +225,9 @@ def _repeated(degraded: ImageBatch, returned: ImageBatch, seen: Seen | None) -> 
     """Reasons against images that were also given for another input, in this batch or in one before."""
     reasons: dict[str, str] = {}
     here: dict[str, tuple[str, str]] = {}
-    hashes = (_hashes(batch) for batch in (returned, degraded))
-    for name, restored_hash, degraded_hash in zip(returned.ids, *hashes, strict=True):
+    hashes = (images_sha256(batch) for batch in (returned, degraded))
+    for name, *both in zip(returned.ids, *hashes, strict=True):
+        restored_hash, degraded_hash = (one[:HASH_DIGITS] for one in both)
         for earlier in (here, {} if seen is None else seen.images):
             other_hash, other = earlier.get(restored_hash, (degraded_hash, ""))
             if other_hash != degraded_hash and other != name:
@@ -241,11 +245,6 @@ def _levels_apart(one: torch.Tensor, other: torch.Tensor) -> list[int]:
     """By how many levels two (B, 3, H, W) uint8 images differ where they differ most, for each pair."""
     apart = torch.maximum(one, other).sub_(torch.minimum(one, other))
     return [int(levels) for levels in apart.flatten(1).amax(1).tolist()]
-
-
-def _hashes(batch: ImageBatch) -> list[str]:
-    levels = to_uint8(batch).cpu().contiguous().numpy()
-    return [hashlib.blake2b(image.data, digest_size=16).hexdigest() for image in levels]
 
 
 def _line(error: BaseException) -> str:

@@ -102,9 +102,9 @@ def load_face(faces: FaceSet, face_id: str) -> Face:
         batch = ImageBatch(face.pixels[None].cpu(), (face_id,))
     except BadInput as error:
         raise GfpbenchError(f"faces {faces.name!r}: {face_id!r}: {error}") from error
-    if not torch.equal(images.quantized(batch).pixels, batch.pixels):
+    if not images.is_quantized(batch):
         raise GfpbenchError(f"faces {faces.name!r}: {face_id!r} does not hold 8-bit values")
-    if face.sha256 != images.pixels_sha256(images.to_rgb_arrays(batch)[0]):
+    if face.sha256 != images.images_sha256(batch)[0]:
         raise GfpbenchError(f"faces {faces.name!r}: {face_id!r} is not the image that its sha256 says")
     return face
 

@@ -79,7 +79,8 @@ def write_degraded(
             for batch in batches(parts.faces, ids, batch_size):
                 problems += batch.unreadable
                 parameters = {
-                    face.id: engine.drawn(parts.degradation, face.id, case.seed, _size(face)) for face in batch.faces
+                    face.id: engine.drawn(parts.degradation, [face.id], case.seed, _size(face))[0]
+                    for face in batch.faces
                 }
                 kept = {
                     face.id: known[face.id]

@@ -159,9 +159,7 @@ def degrade(
     degradation: Degradation, truth: ImageBatch, seed: int, notes: _Notes
 ) -> tuple[dict[str, Parameters], ImageBatch | None]:
     """Draw for each image and degrade it: the drawn records by name, and those images that could be degraded."""
-    records: dict[str, Parameters] = {
-        image_id: drawn(degradation, image_id, seed, truth.size) for image_id in truth.ids
-    }
+    records: dict[str, Parameters] = dict(zip(truth.ids, drawn(degradation, truth.ids, seed, truth.size), strict=True))
     try:
         return records, apply(degradation, truth, records)
     except BadInput:  # one image may have spoilt it for all: take them one at a time
@@ -188,10 +186,14 @@ def degrade_alone(
     return degrade(degradation, truth, seed, notes)[1], tuple(notes.problems)
 
 
-def drawn(degradation: Degradation, image_id: str, seed: int, size: tuple[int, int]) -> dict[str, Json]:
-    """What the degradation draws for one image of (height, width) pixels, as plain JSON values."""
-    record = called(f"degradation {degradation.name!r}", degradation.draw, image_id, seed, size)
-    return plain(record, f"the parameters that degradation {degradation.name!r} drew")
+def drawn(degradation: Degradation, ids: Sequence[str], seed: int, size: tuple[int, int]) -> list[dict[str, Json]]:
+    """What the degradation draws for each of some images of (height, width) pixels, as plain JSON values."""
+
+    def draw() -> list[Parameters]:
+        return [degradation.draw(image_id, seed, size) for image_id in ids]
+
+    what = f"the parameters that degradation {degradation.name!r} drew"
+    return [plain(record, what) for record in called(f"degradation {degradation.name!r}", draw)]
 
 
 def apply(degradation: Degradation, truth: ImageBatch, drawn: Mapping[str, Parameters]) -> ImageBatch:
@@ -202,7 +204,7 @@ def apply(degradation: Degradation, truth: ImageBatch, drawn: Mapping[str, Param
     if not isinstance(degraded, ImageBatch) or degraded.ids != truth.ids or degraded.size != truth.size:
         raise GfpbenchError(f"{what} must return the images it was given: {_shape(truth)}, not {_shape(degraded)}")
     degraded = images.moved(degraded, "cpu")
-    if not torch.equal(images.quantized(degraded).pixels, degraded.pixels):
+    if not images.is_quantized(degraded):
         raise GfpbenchError(f"{what} returned values that are not 8-bit for one of {', '.join(truth.ids)}")
     return degraded
 
@@ -239,9 +241,12 @@ def without_the_truth(
     if restored is None or degraded is None:
         return restored
     clean, given = (images.to_uint8(only(batch, restored.ids)) for batch in (truth, degraded))
-    same = (images.to_uint8(restored) == clean).flatten(1).all(1)
-    lost = 2 * (given != clean).flatten(1).count_nonzero(1) > clean[0].numel()
-    leaked = [image_id for image_id, found in zip(restored.ids, (same & lost).tolist(), strict=True) if found]
+    same = [images.are_equal(*pair) for pair in zip(images.to_uint8(restored), clean, strict=True)]
+    leaked = [
+        image_id
+        for image_id, found, true, was in zip(restored.ids, same, clean, given, strict=True)
+        if found and 2 * int((was != true).count_nonzero()) > true.numel()
+    ]
     for image_id in leaked:
         notes.failed("restore", image_id, "returned the true image to the last bit: it was found, not restored")
     kept = [image_id for image_id in restored.ids if image_id not in leaked]
@@ -264,7 +269,7 @@ def score_all(
     }
     # Metrics share their images and one 0..255 view of them: one that writes to them changes what the next one sees.
     for batch, pixels, levels in before:
-        if not (torch.equal(batch.pixels, pixels) and images.are_shared_views_of(batch, levels)):
+        if not (images.are_equal(batch.pixels, pixels) and images.are_shared_views_of(batch, levels)):
             raise GfpbenchError(f"one of the metrics {', '.join(scores)} wrote to the images it was given")
     return scores
 

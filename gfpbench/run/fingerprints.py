@@ -37,37 +37,42 @@ def fingerprints(batch: ImageBatch) -> list[dict[str, Json]]:
         and ``thumbnail_rgb`` (8 x 8 area means, R, G, B, row by row, two hexadecimal digits each).
     """
     greys = images.to_gray_255(batch)[:, 0].to("cpu", torch.uint8).numpy()
-    return [_fingerprint(rgb, grey) for rgb, grey in zip(images.to_rgb_stack(batch), greys, strict=True)]
-
-
-def _fingerprint(rgb: NDArray[np.uint8], grey: NDArray[np.uint8]) -> dict[str, Json]:
-    """Of one (H, W, 3) image and its (H, W) grey levels. One at a time: its whole numbers stay in the cache."""
-    counts = np.stack([_histogram(rgb, channel) for channel in range(3)])
+    stack = images.to_rgb_stack(batch)
+    # What takes a call of numpy for a few numbers is done for all images together; filters and sums go through one at a
+    # time, whose whole numbers stay in the cache.
+    counts = np.stack([_histograms(rgb) for rgb in stack])
     levels = np.arange(256, dtype=np.float64)
-    mean = (counts * levels).sum(1) / grey.size
-    std = np.sqrt(np.maximum((counts * (levels * levels)).sum(1) / grey.size - mean * mean, 0))
-    sharpness, noise = _second_differences(grey)
-    return {
-        "sha256": images.pixels_sha256(rgb)[:16],
-        "mean_levels": _rounded(mean),
-        "std_levels": _rounded(std),
-        "lowest_levels": [int(np.flatnonzero(row)[0]) for row in counts],
-        "highest_levels": [int(np.flatnonzero(row)[-1]) for row in counts],
-        "sharpness_levels": round(sharpness, 4),
-        "noise_levels": round(noise * math.sqrt(math.pi / 2) / 6, 4),
-        "thumbnail_rgb": _thumbnail(rgb).tobytes().hex(),
-    }
+    mean = (counts * levels).sum(2) / greys[0].size
+    std = np.sqrt(np.maximum((counts * (levels * levels)).sum(2) / greys[0].size - mean * mean, 0))
+    lowest, highest = (counts > 0).argmax(2), 255 - (counts[..., ::-1] > 0).argmax(2)
+    looks = zip(mean.tolist(), std.tolist(), lowest.tolist(), highest.tolist(), _thumbnails(stack), strict=True)
+    return [
+        {
+            "sha256": sha256[:16],
+            "mean_levels": [round(value, 3) for value in means],
+            "std_levels": [round(value, 3) for value in stds],
+            "lowest_levels": low,
+            "highest_levels": high,
+            **_second_differences(grey),
+            "thumbnail_rgb": thumbnail.tobytes().hex(),
+        }
+        for sha256, grey, (means, stds, low, high, thumbnail) in zip(
+            images.images_sha256(batch), greys, looks, strict=True
+        )
+    ]
 
 
-def _histogram(rgb: NDArray[np.uint8], channel: int) -> NDArray[np.float64]:
-    """(256,) how many pixels have each level. Not more of them at once than OpenCV's float32 can count."""
+def _histograms(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(3, 256) how many pixels have each level. Not more of them at once than OpenCV's float32 can count."""
     rows = max(1, COUNTED_AT_ONCE // rgb.shape[1])
-    parts = [rgb[start : start + rows] for start in range(0, rgb.shape[0], rows)]
-    counted = [cv2.calcHist([part], [channel], None, [256], [0, 256]) for part in parts]
-    return np.sum(counted, axis=0, dtype=np.float64).reshape(256)
+    counts = np.zeros((3, 256))
+    for start in range(0, rgb.shape[0], rows):
+        for channel, counted in enumerate(counts):
+            counted += cv2.calcHist([rgb[start : start + rows]], [channel], None, [256], [0, 256]).reshape(256)
+    return counts
 
 
-def _second_differences(grey: NDArray[np.uint8]) -> tuple[float, float]:
+def _second_differences(grey: NDArray[np.uint8]) -> dict[str, float]:
     """Mean absolute response of (H, W) grey levels to the Laplacian and to Immerkær's kernel; the border is repeated.
 
     The first sums up how sharp an image is. The second is blind to straight edges, so that what it finds is mostly
@@ -75,7 +80,11 @@ def _second_differences(grey: NDArray[np.uint8]) -> tuple[float, float]:
     """
     laplacian = cv2.Laplacian(grey, cv2.CV_16S, ksize=1, borderType=cv2.BORDER_REPLICATE)
     noise = cv2.filter2D(grey, cv2.CV_16S, _immerkaer(), borderType=cv2.BORDER_REPLICATE)
-    return cv2.norm(laplacian, cv2.NORM_L1) / grey.size, cv2.norm(noise, cv2.NORM_L1) / grey.size
+    sharpness, strength = (cv2.norm(one, cv2.NORM_L1) / grey.size for one in (laplacian, noise))
+    return {
+        "sharpness_levels": round(sharpness, 4),
+        "noise_levels": round(strength * math.sqrt(math.pi / 2) / 6, 4),
+    }
 
 
 @lru_cache(maxsize=1)
@@ -83,24 +92,22 @@ def _immerkaer() -> NDArray[np.float32]:
     return np.outer([1, -2, 1], [1, -2, 1]).astype(np.float32)
 
 
-def _thumbnail(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(8, 8, 3) means over areas, which overlap where a side is no multiple of 8 (torch's adaptive pooling)."""
-    height, width = rgb.shape[:2]
+def _thumbnails(stack: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(B, 8, 8, 3) means over areas, which overlap where a side is no multiple of 8 (torch's adaptive pooling)."""
+    count, height, width = stack.shape[:3]
     tops, bottoms = _areas(height)
     lefts, rights = _areas(width)
-    table = rgb.reshape(height, width * 3)
     reduce, total, kind = cv2.reduce, cv2.REDUCE_SUM, cv2.CV_32S
-    bands = [
-        reduce(table[top:bottom], 0, total, dtype=kind)
-        for top, bottom in zip(tops.tolist(), bottoms.tolist(), strict=True)
-    ]
-    wide = np.reshape(bands, (THUMBNAIL_SIDE, width, 3))
+    places = list(zip(tops.tolist(), bottoms.tolist(), strict=True))
+    tables = stack.reshape(count, height, width * 3)
+    bands = [reduce(table[top:bottom], 0, total, dtype=kind) for table in tables for top, bottom in places]
+    wide = np.reshape(bands, (count, THUMBNAIL_SIDE, width, 3))
     if width % THUMBNAIL_SIDE == 0:  # four times as fast as differences of running sums
-        sums = wide.reshape(THUMBNAIL_SIDE, THUMBNAIL_SIDE, -1, 3).sum(2)
+        sums = np.einsum("btlwc->btlc", wide.reshape(count, THUMBNAIL_SIDE, THUMBNAIL_SIDE, -1, 3))
     else:
-        running = np.zeros((THUMBNAIL_SIDE, width + 1, 3), dtype=np.int64)
-        np.cumsum(wide, axis=1, out=running[:, 1:])
-        sums = running[:, rights] - running[:, lefts]
+        running = np.zeros((count, THUMBNAIL_SIDE, width + 1, 3), dtype=np.int64)
+        np.cumsum(wide, axis=2, out=running[:, :, 1:])
+        sums = running[:, :, rights] - running[:, :, lefts]
     means = sums / (bottoms - tops)[:, None, None] / (rights - lefts)[:, None]
     return np.asarray(np.rint(means), dtype=np.uint8)
 
@@ -136,10 +143,15 @@ def block_hashes(batch: ImageBatch) -> list[str]:
     found = []
     for rgb in images.to_rgb_stack(batch):
         table = rgb.reshape(height, width * 3)
-        # A band of rows at a time: the products of a whole image would not stay in the cache.
-        bands = [(table[top:bottom] * weights[top:bottom]).sum(0) for top, bottom in pairwise([*tops.tolist(), height])]
-        summed = np.add.reduceat(np.reshape(bands, (len(bands), width, 3)).sum(2), lefts, axis=1)
-        found.append("".join(f"{digit:x}" for digit in (_scrambled(summed) >> np.uint64(60)).ravel().tolist()))
+        # A band of rows at a time: the products of a whole image would not stay in the cache. Of one type, because
+        # numpy multiplies two types in small pieces.
+        bands = [
+            (table[top:bottom].astype(np.uint64) * weights[top:bottom]).sum(0)
+            for top, bottom in pairwise([*tops.tolist(), height])
+        ]
+        summed = np.add.reduceat(np.stack(bands), lefts * 3, axis=1)
+        digits = (_scrambled(summed) >> np.uint64(60)).astype(np.uint8)
+        found.append(digits.tobytes().hex()[1::2])
     return found
 
 
@@ -155,7 +167,3 @@ def _scrambled(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
-
-
-def _rounded(values: NDArray[np.float64]) -> list[float]:
-    return [round(value, 3) for value in values.tolist()]

@@ -174,8 +174,7 @@ class Kept:
             chosen_batch = images.select(batch, chosen)
             for image_id, rgb in zip(chosen_batch.ids, images.to_rgb_arrays(chosen_batch), strict=True):
                 path = image_path(self.folder, image_id, kind)
-                images.write_png(path, rgb)
-                written[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                written[path.name] = images.write_png(path, rgb)
         return written
 
     def prune(self) -> None:

@@ -71,7 +71,7 @@ def changed(line: Committed, batch: Batch, parts: Parts, seed: int) -> str | Non
         if dict(row.read.get(parts.kind_of_faces, {})) != plain(face.read, f"how {face.id!r} was read"):
             return f"the file of {face.id!r} is another, which shows the same"
         size = int(face.pixels.shape[1]), int(face.pixels.shape[2])
-        if row.parameters != engine.drawn(parts.degradation, face.id, seed, size):
+        if row.parameters != engine.drawn(parts.degradation, [face.id], seed, size)[0]:
             return f"{face.id!r} would be degraded differently now"
     path = changed_since(line.files)
     return None if path is None else f"{path}, which the restorer read, has changed"

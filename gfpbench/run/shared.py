@@ -73,8 +73,8 @@ class SharedInputs:
             face, levels = self._faces[face_id]
             return replace(face, pixels=images.from_levels(levels[None], (face_id,)).pixels[0])
         face = load()
-        levels = images.to_uint8(ImageBatch(face.pixels[None], (face_id,)))[0].cpu()
-        if self._has_room(levels):
+        if self._has_room(face.pixels):
+            levels = images.to_uint8(ImageBatch(face.pixels[None], (face_id,)))[0].cpu()
             self._faces[face_id] = replace(face, pixels=levels), levels
         return face
 
@@ -101,6 +101,7 @@ class SharedInputs:
         self._degraded_by, self._degraded = None, {}
 
     def _has_room(self, levels: torch.Tensor | None) -> bool:
+        """Whether there is room for as many values, which is taken then; for nothing there always is."""
         size = 0 if levels is None else levels.numel()
         if self.bytes_kept + size > self.bytes_at_most:
             return False
