@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,9 +17,6 @@ from rich.table import Table
 from typer.core import TyperCommand
 
 from gfpbench import __version__
-
-if TYPE_CHECKING:
-    from gfpbench.run import Workers
 
 
 class Command(TyperCommand):
@@ -164,72 +160,6 @@ def result_file(path: Path) -> Path:
 
     refuse_unfinished(path)
     return path / "results.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Where a command measures, as its options say.
-
-    Args:
-        workers, on, address: those of --workers, --engine and --address.
-        gpus: of each worker of a Ray cluster.
-    """
-
-    workers: int | None
-    on: str
-    address: str
-    gpus: float
-
-    def pool(self, options: Mapping[str, Any]) -> AbstractContextManager[Workers | None]:
-        """The processes, which load with these options of ``run.load``; none where this process measures itself.
-
-        Raises:
-            BadInput: where no Ray cluster answers, or none of its nodes has room.
-        """
-        from gfpbench import run
-
-        if self.on == "ray":
-            return run.RayWorkers(self.workers, options, address=self.address, gpus=self.gpus)
-        if self.workers is not None and self.workers > 1:
-            return run.Workers(self.workers, options)
-        return nullcontext()
-
-
-def spread(workers: int | None, on: str, address: str, gpus_per_worker: float | None, device: str) -> Spread:
-    """What the options say, checked; where they name processes, this one has as many threads as each of these.
-
-    Raises:
-        BadInput: where the options do not go together.
-        PackageMissing: without Ray.
-    """
-    gpus = _gpus(on, address, gpus_per_worker, device)
-    if workers is not None or on == "ray":
-        from gfpbench import run
-
-        run.pin_threads()
-    return Spread(workers, on, address, gpus)
-
-
-def _gpus(on: str, address: str, given: float | None, device: str) -> float:
-    """How many GPUs each worker of a Ray cluster has. Raises BadInput where the options do not go together, and
-    PackageMissing without Ray."""
-    from gfpbench.types import BadInput
-
-    if on not in ("processes", "ray"):
-        raise BadInput(f"--engine {on}: give processes or ray")
-    if on != "ray":
-        if address or given is not None:
-            raise BadInput(f"{'--address' if address else '--gpus-per-worker'} is for --engine ray")
-        return 0.0
-    from gfpbench.run import ray_actor
-
-    ray_actor.package()
-    kind, _, index = device.partition(":")
-    if kind not in ("cpu", "cuda") or index:
-        raise BadInput(f"--device {device} with --engine ray: give cpu, or cuda for a GPU of each worker's own")
-    if kind == "cuda" and given == 0:
-        raise BadInput("--gpus-per-worker 0 with --device cuda leaves the workers no GPU")
-    return float(kind == "cuda") if given is None else given
 
 
 def _version(asked: bool) -> None:

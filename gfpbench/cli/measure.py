@@ -20,7 +20,6 @@ from gfpbench.cli.app import (
     complain,
     models_talk_to_stderr,
     say,
-    spread,
 )
 from gfpbench.cli.places import fetched_whole, leaves_report, report_place
 
@@ -153,7 +152,8 @@ def run(
         "isolate": isolate,
         "seconds_per_image": seconds_per_image,
     }
-    measured_by = spread(workers, on, address, gpus_per_worker, where)
+    measured_by = engine.spread(workers, on, address, gpus_per_worker, where)
+    measured_by.pin_threads()
     # Everything is loaded before anything is measured: a misspelt name is told now, not after an hour.
     with models_talk_to_stderr(as_json):
         shared = engine.SharedInputs()

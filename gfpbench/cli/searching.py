@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gfpbench.cli.app import Address, AsJson, Engine, GpusPerWorker, Isolate, SecondsPerImage, WorkerCount, say, spread
+from gfpbench.cli.app import Address, AsJson, Engine, GpusPerWorker, Isolate, SecondsPerImage, WorkerCount, say
 
 
 def collapse(
@@ -67,7 +67,8 @@ def collapse(
         for one in dict.fromkeys(restorer or ["nano"])
     ]
     where, store = devices.resolve(device), report / "cases"
-    measured_by = spread(workers, on, address, gpus_per_worker, where)
+    measured_by = engine.spread(workers, on, address, gpus_per_worker, where)
+    measured_by.pin_threads()
     limits: dict[str, Any] = {"isolate": isolate, "seconds_per_image": seconds_per_image}
     if at is not None:
         report, store = report / "at", report / "at" / "cases"  # the search's own cases hold other scores

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gfpbench.run.recorder import image_path
     from gfpbench.run.shards import number_of, read_part, run_shard, share_of, write_part
     from gfpbench.run.shared import SharedInputs
+    from gfpbench.run.spreading import Spread, spread
     from gfpbench.run.verify import Remade, remake, verify
     from gfpbench.run.workers import Workers, pin_threads
 
@@ -38,6 +39,7 @@ __all__ = [
     "RayWorkers",
     "Remade",
     "SharedInputs",
+    "Spread",
     "Workers",
     "answers_of",
     "degraded_folder",
@@ -60,6 +62,7 @@ __all__ = [
     "run_case",
     "run_shard",
     "share_of",
+    "spread",
     "surroundings",
     "task_ahead",
     "verify",

@@ -11,7 +11,7 @@ import pytest
 
 from gfpbench.assets.datasets import FACES
 
-AT_MOST = {"none": 77, "paper": 83}
+AT_MOST = {"none": 78, "paper": 84}
 """By degradation. One more is a file more to read for everybody: raise it only where the list below shows why."""
 
 

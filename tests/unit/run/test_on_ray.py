@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -265,6 +266,34 @@ def test_options_that_do_not_go_together(
 ) -> None:
     assert failed(monkeypatch, capsys, *words, "--report", str(tmp_path / "report")) == (2, f"gfpbench: {said}\n")
     assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "device", "said"),
+    [
+        (1.5, "cuda", "--gpus-per-worker 1.5: give a fraction of one, or a whole number"),
+        (-1.0, "cpu", "--gpus-per-worker -1: give a fraction of one, or a whole number"),
+        (float("nan"), "cpu", "--gpus-per-worker nan: give a fraction of one, or a whole number"),
+        (0.0, "cuda", "--gpus-per-worker 0 with --device cuda leaves the workers no GPU"),
+        (None, "cuda:1", "--device cuda:1 with --engine ray: give cpu, or cuda"),
+    ],
+)
+def test_gpus_that_ray_cannot_reserve(
+    monkeypatch: pytest.MonkeyPatch, given: float | None, device: str, said: str
+) -> None:
+    monkeypatch.setattr(ray_actor, "package", lambda: None)
+    with pytest.raises(BadInput, match=re.escape(said)):
+        run.spread(None, "ray", "", given, device)
+
+
+@pytest.mark.parametrize(
+    ("given", "device", "gpus"), [(None, "cpu", 0), (None, "cuda", 1), (0.25, "cuda", 0.25), (2.0, "cuda", 2)]
+)
+def test_each_worker_has_a_gpu_of_its_own_or_what_was_asked(
+    monkeypatch: pytest.MonkeyPatch, given: float | None, device: str, gpus: float
+) -> None:
+    monkeypatch.setattr(ray_actor, "package", lambda: None)
+    assert run.spread(None, "ray", "", given, device).gpus == gpus
 
 
 def failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[object, str]:
