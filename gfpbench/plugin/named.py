@@ -94,7 +94,9 @@ def _refuse(bench: Bench, fixtures: frozenset[str], restorers: Iterable[str]) ->
     from gfpbench.restorers import refuse_unknown
 
     config, asked = bench.config, set(bench.restorers)
-    bench.worker_processes  # noqa: B018  # raises for a number that cannot be
+    spread = bench.spread
+    if not is_configured(config, "address"):  # a cluster that the configuration file names may be started by a fixture
+        spread.refuse_unreachable()
     for restorer in dict.fromkeys(restorers):
         if restorer in asked and restorer != run.TRUTH and not restorer.startswith("photo"):
             refuse_unknown(restorer)

@@ -16,7 +16,7 @@ import pytest
 from gfpbench.plugin.short_names import add_short_names
 
 GROUP = "gfpbench"
-_NUMBERS = {"whole": int, "seconds": float}
+_NUMBERS = {"whole": int, "seconds": float, "number": float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Setting:
     Args:
         name: with dashes, as in ``baseline-update``.
         help: one line for ``pytest --help``.
-        kind: ``flag``; ``text``, ``whole`` (an integer), ``seconds`` or ``path`` (one value); ``names`` (repeatable).
+        kind: ``flag``; ``text``, ``whole`` (an integer), ``seconds``, ``number`` or ``path`` (one value); ``names``
+            (repeatable).
         metavar: what ``--help`` calls the value.
         default: where neither the command line nor the configuration says anything.
         configurable: whether the configuration file may set it. Rewriting baselines is asked for each time.
@@ -34,7 +35,7 @@ class Setting:
 
     name: str
     help: str
-    kind: Literal["flag", "text", "whole", "seconds", "path", "names"] = "text"
+    kind: Literal["flag", "text", "whole", "seconds", "number", "path", "names"] = "text"
     metavar: str = ""
     default: Any = None
     configurable: bool = True
@@ -108,6 +109,19 @@ SETTINGS: dict[str, Setting] = {
             "measure in N processes, one per GPU; any N gives the same results. Each has one CPU thread, or "
             "OMP_NUM_THREADS (default: the process of the tests, all cores)",
             "whole",
+            "N",
+        ),
+        Setting(
+            "engine",
+            "where --workers run: in processes of this machine, or on a Ray cluster (default: processes)",
+            metavar="processes|ray",
+            default="processes",
+        ),
+        Setting("address", "Ray cluster (default: RAY_ADDRESS, else this machine alone)", "text", "HOST:PORT|auto"),
+        Setting(
+            "gpus-per-worker",
+            "GPUs that Ray reserves for each worker (default: 1 with --device cuda, else 0)",
+            "number",
             "N",
         ),
         Setting(

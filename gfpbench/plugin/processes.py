@@ -1,4 +1,4 @@
-"""``--workers N``: processes that measure the cases of one pytest session, in the same bytes as its own process."""
+"""``--workers N`` and ``--engine ray``: what measures the cases of a session, in the same bytes as its own process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from gfpbench.plugin.session_settings import SessionSettings
 
 if TYPE_CHECKING:
-    from gfpbench.run import Workers
+    from gfpbench.run import Spread, Workers
 
 
 class Processes:
@@ -38,15 +40,14 @@ class Processes:
     @contextmanager
     def threads(self) -> Iterator[None]:
         """While active, and where there are workers, torch has as many threads here as in each of them."""
-        if self.settings.worker_processes is None:
+        spread = self.settings.spread
+        if not spread.pins_threads:
             yield
             return
         import torch
 
-        from gfpbench.run import pin_threads
-
         before = torch.get_num_threads()
-        pin_threads()
+        spread.pin_threads()
         try:
             yield
         finally:
@@ -61,26 +62,33 @@ class Processes:
             options: what they load with, as ``run.Workers`` takes it.
 
         Raises:
-            pytest.UsageError: for a number of workers that cannot be.
+            pytest.UsageError: for settings of which there can be no workers.
         """
-        count = self.settings.worker_processes
-        if count is not None and count > 1 and is_only_here(restorer):
+        spread = self.settings.spread
+        here = not spread.is_here and is_only_here(restorer)
+        if here:
             self.left_here[restorer] = None
-            count = 1
-        if count is None or count == 1:
+        if spread.is_here or here:
             yield None
             return
         if self._pool is None or self._started_in != _surroundings(options):
-            from gfpbench.run import Workers
-
             self.close()
-            self._pool = Workers(count, options)
+            self._pool = self._started(spread, options)
         try:
             yield self._pool
         except BaseException:  # also Ctrl-C: nobody waits for what they are measuring
             self.close()
             raise
         self._started_in = _surroundings(options)  # a restorer that was loaded may have changed them
+
+    def _started(self, spread: Spread, options: Mapping[str, Any]) -> Workers:
+        """The workers. Where there can be none, the session ends: every other test would wait for them in vain."""
+        from gfpbench.types import BadInput
+
+        try:
+            return spread.started(options)
+        except BadInput as error:
+            pytest.exit(f"gfpbench: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 
     def close(self) -> None:
         """End all workers, whatever they are doing."""

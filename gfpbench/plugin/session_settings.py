@@ -18,6 +18,7 @@ from gfpbench.plugin.workers import device_of
 
 if TYPE_CHECKING:
     from gfpbench.baselines import AnotherFile, Update
+    from gfpbench.run import Spread
     from gfpbench.types import Case
 
 CASE_SETTINGS = ("faces", "degradation", "restorer")
@@ -189,17 +190,24 @@ class SessionSettings:
         return device_of(self.worker, device, torch.cuda.device_count())
 
     @property
-    def worker_processes(self) -> int | None:
-        """How many processes measure (--workers); None: that of the tests. Raises UsageError for less than one, and
+    def spread(self) -> Spread:
+        """Where cases are measured: --workers, --engine and their like. Raises UsageError for what cannot be, and
         within pytest-xdist."""
-        count: int | None = self.setting("workers")
-        if count is not None and count < 1:
-            raise pytest.UsageError(f"--workers {count}: leaves nobody to measure; give 1 or more")
-        if count is not None and self.worker:
+        from gfpbench import run
+        from gfpbench.types import BadInput, PackageMissing
+
+        count, engine = self.setting("workers"), self.setting("engine")
+        if self.worker and (count is not None or engine == "ray"):
+            given = "--engine ray" if count is None else f"--workers {count}"
             raise pytest.UsageError(
-                f"--workers {count}: pytest-xdist (-n) has workers of its own, a restorer each: leave one of them away"
+                f"{given}: pytest-xdist (-n) has workers of its own, a restorer each: leave one of them away"
             )
-        return count
+        address, gpus = self.setting("address") or "", self.setting("gpus-per-worker")
+        try:
+            # Where nothing asks for it, no device is looked for: a fixture may yet make what the configuration names.
+            return run.spread(count, engine, address, gpus, self.device if engine == "ray" else "")
+        except (BadInput, PackageMissing) as error:
+            raise pytest.UsageError(str(error)) from None
 
     @property
     def guarded(self) -> dict[str, Any]:

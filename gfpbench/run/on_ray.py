@@ -43,15 +43,12 @@ NOTICED_SECONDS = 2.0
 _log = logging.getLogger("gfpbench")
 
 
-def _connected(address: str) -> bool:
-    """Connect this process to a cluster. Returns whether it was not connected before.
+def reachable(address: str) -> str:
+    """Where a cluster is looked for: the address, else ``RAY_ADDRESS``, else ``local``, which is one of this process.
 
     Raises:
-        BadInput: where no cluster of this version of Ray and of Python answers.
+        BadInput: for an address that cannot be, and where nothing listens.
     """
-    ray = package()
-    if ray.is_initialized():
-        return False
     where = address or os.environ.get("RAY_ADDRESS", "") or "local"
     if "://" in where:  # Ray's client, for machines that are no node
         raise BadInput(f"--address {where}: give HOST:PORT or auto, on a machine of the cluster; any other is refused")
@@ -61,6 +58,19 @@ def _connected(address: str) -> bool:
             socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
     except (OSError, ValueError, OverflowError) as error:
         raise BadInput(f"--engine ray: no cluster at {where}: {_line(error)}") from error
+    return where
+
+
+def _connected(address: str) -> bool:
+    """Connect this process to a cluster. Returns whether it was not connected before.
+
+    Raises:
+        BadInput: where no cluster of this version of Ray and of Python answers.
+    """
+    ray = package()
+    if ray.is_initialized():
+        return False
+    where = reachable(address)
     alone = {"include_dashboard": False} if where == "local" else {}
     try:
         ray.init(where, log_to_driver=False, logging_level="ERROR", **alone)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from gfpbench.run import ray_actor
-from gfpbench.run.on_ray import RayWorkers
+from gfpbench.run.on_ray import RayWorkers, reachable
 from gfpbench.run.workers import Workers, pin_threads
 from gfpbench.types import BadInput, Json
 
@@ -53,6 +53,11 @@ class Spread:
             return nullcontext()
         return self.started(options)
 
+    def refuse_unreachable(self) -> None:
+        """Before anything is started. Raises BadInput where nothing listens at the address of the Ray cluster."""
+        if self.engine == "ray":
+            reachable(self.address)
+
     def started(self, options: Mapping[str, Json]) -> Workers:
         """The workers of ``pool`` where there are some. The caller closes them."""
         if self.engine == "ray":
@@ -66,7 +71,7 @@ def spread(workers: int | None, engine: str, address: str, gpus_per_worker: floa
 
     Args:
         workers, engine, address, gpus_per_worker: those of the options with these names.
-        device: as resolved.
+        device: as resolved; looked at with ``ray`` only.
 
     Raises:
         BadInput: for a value that cannot be, and where the options do not go together.

@@ -13,11 +13,11 @@ import pytest
 from gfpbench.collapse import measuring
 from gfpbench.plugin import processes
 from gfpbench.restorers.checked import Seen
-from gfpbench.run import recorder, worker
+from gfpbench.run import Spread, recorder, worker
 from gfpbench.run.workers import Workers
 from gfpbench.types import Case, GfpbenchError
 from tests.unit.collapse import test_spread
-from tests.unit.plugin.test_workers import check_started_anew
+from tests.unit.plugin.test_workers import check_on_ray, check_started_anew
 from tests.unit.run import test_workers as laws
 from tests.unit.run.worker_threads import check_same_files, inputs_in, threads_for_processes
 
@@ -172,6 +172,29 @@ def test_a_bug_in_the_processes_of_a_session_is_noticed(monkeypatch: pytest.Monk
     SESSIONS[name](monkeypatch)
     with pytest.raises(AssertionError):
         check_started_anew(monkeypatch)
+
+
+ON_RAY: dict[str, Bug] = {
+    "one worker is this process on Ray too": lambda patch: patch.setattr(
+        Spread, "is_here", property(lambda self: self.workers in (None, 1))
+    ),
+    "workers are always processes of this machine": lambda patch: patch.setattr(
+        Spread, "started", lambda self, options: Workers(2, options)
+    ),
+    "this process has other threads than those of a cluster": lambda patch: patch.setattr(
+        Spread, "pins_threads", property(lambda self: False)
+    ),
+    "an address without a cluster fails one test only": lambda patch: patch.setattr(
+        processes.Processes, "_started", lambda self, spread, options: spread.started(options)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ON_RAY)
+def test_a_bug_in_what_the_options_say_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    ON_RAY[name](monkeypatch)
+    with pytest.raises((AssertionError, GfpbenchError)):
+        check_on_ray(monkeypatch)
 
 
 def test_without_a_bug_nothing_is_noticed(tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import fnmatch
 import io
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,12 @@ WRONG = {
     "--workers 0": "--workers 0: leaves nobody to measure; give 1 or more",
     "-o gfpbench_workers=-1": "--workers -1: leaves nobody to measure*",
     "--workers 2 -n 1": "--workers 2: pytest-xdist (-n) has workers of its own*",
+    "--engine dask": "--engine dask: give processes or ray",
+    "-o gfpbench_engine=dask": "--engine dask: give processes or ray",
+    "--engine ray": "--engine ray needs the package 'ray', which is not here: run `pip install gfpbench[[]ray]`",
+    "--engine ray -n 1": "--engine ray: pytest-xdist (-n) has workers of its own*",
+    "--address auto": "--address is for --engine ray",
+    "-o gfpbench_gpus_per_worker=1": "--gpus-per-worker is for --engine ray",
     "--seconds-per-image 3": "--seconds-per-image 3: has an effect with --isolate only*",
     "--baselines other.py": "--baselines other.py: *other.py is a file; give a folder",
     "--baselines other.py/quality": "--baselines other.py/quality: *other.py is a file; give a folder",
@@ -87,6 +94,7 @@ REPORT = "ours.py --restorer nanoo --report out"
 def sessions(folder: Path) -> None:
     """For a process of its own: print exit code, stdout and stderr of each session that pytest is asked for."""
     os.chdir(folder)
+    sys.modules["ray"] = None  # type: ignore[assignment]  # not installed, wherever this runs
     told = {}
     for words in json.loads((folder / "sessions.json").read_text()):
         out, errors = io.StringIO(), io.StringIO()

@@ -13,15 +13,16 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import torch
 
 from gfpbench import disk
 from gfpbench.plugin import Bench, CollapseBench
 from gfpbench.plugin.processes import Processes, is_only_here
 from gfpbench.plugin.session_settings import SessionSettings
 from gfpbench.plugin.workers import Shared, device_of
-from gfpbench.run import Workers
+from gfpbench.run import Spread, Workers, spreading
 from gfpbench.run.course import Found
-from gfpbench.types import Json
+from gfpbench.types import BadInput, Json
 from tests import child
 from tests.unit.run.worker_threads import one_thread, threads_for_processes
 
@@ -271,9 +272,9 @@ def test_worker_processes_leave_the_bytes_of_one_process(pytester: pytest.Pytest
     alone.stdout.no_fnmatch_line("measured by the tests' own process*")
 
 
-def processes(count: int | None) -> Processes:
-    """Those of a session whose --workers is this."""
-    return Processes(cast(SessionSettings, SimpleNamespace(worker_processes=count)))
+def processes(count: int | None, engine: str = "processes") -> Processes:
+    """Those of a session whose --workers and --engine are these."""
+    return Processes(cast(SessionSettings, SimpleNamespace(spread=Spread(count, engine, "HEAD:6379", 0.5))))
 
 
 def check_started_anew(patch: pytest.MonkeyPatch) -> None:
@@ -312,6 +313,45 @@ def test_one_or_no_worker_is_this_process() -> None:
     for count in (None, 1):
         with processes(count).of("bicubic", {}) as pool:
             assert pool is None
+
+
+class OnRay:
+    """In place of ``RayWorkers``: keeps what it was made of."""
+
+    def __init__(self, count: int | None, options: dict[str, Json], **named: Any) -> None:
+        self.made_of = {"count": count, "options": options, **named}
+
+    def close(self) -> None: ...
+
+
+class Unreachable(OnRay):
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise BadInput("--engine ray: no cluster at HEAD:6379: refused")
+
+
+def check_on_ray(patch: pytest.MonkeyPatch) -> None:
+    """With --engine ray the cluster measures, also with one worker, and torch has its threads here too; where there is
+    none, the session ends."""
+    patch.delenv("OMP_NUM_THREADS", raising=False)
+    for count in (None, 1, 2):
+        patch.setattr(spreading, "RayWorkers", OnRay)
+        session = processes(count, "ray")
+        with one_thread():
+            torch.set_num_threads(2)
+            with session.threads(), session.of("bicubic", {"isolate": True}) as found:
+                threads = torch.get_num_threads()
+        made_of = {"count": count, "options": {"isolate": True}, "address": "HEAD:6379", "gpus": 0.5}
+        assert getattr(found, "made_of", None) == made_of
+        assert threads == 1
+    patch.setattr(spreading, "RayWorkers", Unreachable)
+    line = "gfpbench: --engine ray: no cluster at HEAD:6379"
+    with pytest.raises(pytest.exit.Exception, match=line) as ended, processes(2, "ray").of("bicubic", {}):
+        pass
+    assert ended.value.returncode == pytest.ExitCode.USAGE_ERROR
+
+
+def test_with_ray_the_cluster_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_on_ray(monkeypatch)
 
 
 @pytest.mark.parametrize("restorer", ["nano", "python:json:dumps", "python:tests.child:run", "python:nowhere:restorer"])

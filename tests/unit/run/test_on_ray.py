@@ -23,6 +23,7 @@ from gfpbench.cli import main
 from gfpbench.run import course, on_ray, ray_actor
 from gfpbench.types import BadInput, Case, GfpbenchError, PackageMissing
 from tests.unit.collapse import test_spread
+from tests.unit.plugin.test_workers import bytes_of
 from tests.unit.run.ray_cluster import actor_of, gone, kill, two_nodes, worker_processes
 from tests.unit.run.worker_threads import OPTIONS, files_of, inputs_in, measured
 
@@ -190,6 +191,62 @@ def test_a_killed_command_leaves_no_process(tmp_path: Path, inputs: Path, cluste
         command.wait(60)
     assert gone(there)
     assert said.read_text() == ""
+
+
+SESSION = """
+    def test_rows(restoration, degraded_input):
+        assert restoration.image_ids == degraded_input.image_ids
+
+    def test_baseline(comparison):
+        assert comparison.passed
+"""
+DYING_ONCE = """
+    import os
+    import signal
+    from contextlib import suppress
+    from pathlib import Path
+
+    import cv2
+
+    from gfpbench.restorers import from_array_function
+
+    def blur(rgb):
+        if "SESSION" not in os.environ:  # on a node
+            with suppress(FileNotFoundError):
+                Path("kill").unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return cv2.GaussianBlur(rgb, (5, 5), 1.5)
+
+    restorer = from_array_function(blur)
+"""
+
+
+@needs_ray
+def test_a_pytest_session_leaves_the_files_of_one_process(pytester: pytest.Pytester, cluster: Any) -> None:
+    """The first worker that measures is killed."""
+    pytester.makepyfile(SESSION)
+    pytester.makepyfile(mine=DYING_ONCE)
+    pytester.makeconftest("import os\nos.environ['SESSION'] = 'here'\n")
+    faces = ("--limit", "9", "--size", "64", "--restorer", "python:mine:restorer")
+    options = ("-p", "no:cacheprovider", "--device", "cpu", "--protocol", "report-2021", *faces)
+    alone = pytester.runpytest_subprocess(*options, "--workers", "1", "--report", "alone", "--baseline-update-new")
+    alone.assert_outcomes(passed=2)
+    (pytester.path / "kill").touch()
+    engine = ("--engine", "ray", "--address", cluster.address)
+    many = pytester.runpytest_subprocess(*options, *engine, "--workers", "2", "--report", "many")
+    many.assert_outcomes(passed=2)
+    assert not (pytester.path / "kill").exists()
+    many.stdout.fnmatch_lines(["same as the baseline: 1 case"])
+    assert bytes_of(pytester.path / "many") == bytes_of(pytester.path / "alone")
+    assert gone(worker_processes(pytester.path))
+
+
+@needs_ray
+def test_a_pytest_session_without_a_cluster_runs_no_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(SESSION)
+    ended = pytester.runpytest_subprocess("--device", "cpu", "--engine", "ray", "--address", "127.0.0.1:1")
+    assert ended.ret == pytest.ExitCode.USAGE_ERROR
+    ended.stderr.fnmatch_lines(["ERROR: --engine ray: no cluster at 127.0.0.1:1: *"])
 
 
 @needs_ray
