@@ -51,7 +51,11 @@ def reachable(address: str) -> str:
     """
     where = address or os.environ.get("RAY_ADDRESS", "") or "local"
     if "://" in where:  # Ray's client, for machines that are no node
-        raise BadInput(f"--address {where}: give HOST:PORT or auto, on a machine of the cluster; any other is refused")
+        head = where.partition("://")[2].rpartition(":")[0] or "HOST"
+        raise BadInput(
+            f"--address {where}: start the command on a machine of the cluster, with --address auto or {head}:6379; "
+            f"from any other send it there: ray job submit --address http://{head}:8265 -- gfpbench ... --address auto"
+        )
     host, colon, port = where.rpartition(":")
     try:
         if colon:  # Ray itself tries for minutes, and says so many times
