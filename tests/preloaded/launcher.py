@@ -18,8 +18,9 @@ ACTING = (
     "OPENBLAS_", "OPENCV_", "PYTHON", "PYTORCH_", "TORCH", "TZ",
 )  # fmt: skip
 """Beginnings of environment variables that act where an interpreter starts or a heavy package is imported."""
-REPLACED = ("PYTHONPATH", "PYTHONIOENCODING")
-"""Those of them that a fork can follow."""
+REPLACED = ("PYTHONPATH", "PYTHONIOENCODING", "TORCHINDUCTOR_CACHE_DIR")
+"""Those of them that a fork can follow: the last is read by torch's compiler, which is imported after the fork, and
+which sets it in the process of tests once one of them has imported it."""
 MODULE = (".py", ".pyc", ".so")
 """Endings of a file that is a module: a project has a pytest.ini."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)

@@ -201,6 +201,23 @@ def test_a_variable_that_acts_at_the_start_gets_its_own_process(light: Preloaded
     assert own_process(light.words((sys.executable, "-c", PID)), env={**os.environ, name: value})
 
 
+def test_a_variable_that_is_read_after_the_fork_is_followed(light: Preloaded) -> None:
+    program = f"{PID}; print(os.environ['TORCHINDUCTOR_CACHE_DIR'], 'torch._inductor' in sys.modules, file=sys.stderr)"
+    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": "/elsewhere"}
+    with subprocess.Popen(
+        light.words((sys.executable, "-c", program)), env=environment, stdout=-1, stderr=-1, text=True
+    ) as process:
+        out, errors = process.communicate(timeout=60)
+    assert int(out) != process.pid
+    assert errors == "/elsewhere False\n"
+
+
+def test_the_compiler_that_reads_it_is_not_imported_before_the_fork(preloaded: Preloaded) -> None:
+    program = "import sys; print('torch' in sys.modules, 'torch._inductor.config' in sys.modules)"
+    done = subprocess.run(preloaded.words((sys.executable, "-c", program)), capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
+
+
 @pytest.mark.parametrize("options", [("-P",), ("-O",), ("-X", "utf8"), ("-u",)])
 def test_an_option_of_the_interpreter_gets_its_own_process(light: Preloaded, options: tuple[str, ...]) -> None:
     assert own_process(light.words((sys.executable, *options, "-c", PID)))
