@@ -18,7 +18,6 @@ from gfpbench.types import BadInput, Case
 from tests.unit.run import degraded_laws as laws
 
 
-@pytest.mark.usefixtures("forked_processes")
 @pytest.mark.parametrize(
     "law",
     [

@@ -74,7 +74,6 @@ MODELS = """
     threads = at_dark(leave_a_thread)
     raises = at_dark(lambda: 1 / 0)
 """
-pytestmark = pytest.mark.usefixtures("forked_processes")
 
 
 @pytest.fixture(autouse=True)

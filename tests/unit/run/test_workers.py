@@ -29,7 +29,6 @@ from tests.unit.run.worker_threads import (
     threads_for_processes,
 )
 
-pytestmark = pytest.mark.usefixtures("forked_processes")
 ROOT = Path(__file__).parents[3]
 
 
