@@ -74,7 +74,8 @@ class Preloaded:
 
     def _started(self) -> subprocess.Popen[str]:
         """Its standard input ends with this process, however that ends, and it with its standard input."""
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        # Each request brings its own of these; a fork whose request has none must not keep the server's.
+        environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONIOENCODING")}
         command = [
             sys.executable,
             str(HERE / "server.py"),

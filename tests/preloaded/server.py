@@ -177,8 +177,10 @@ def _encode_streams(encoding: str, errors: str) -> None:
         old = getattr(sys, name)
         if old is None:
             continue
-        buffer: Any = open(number, mode + "b", closefd=False)  # noqa: SIM115
-        buffer.raw.name = old.name
+        # With PYTHONUNBUFFERED there is nothing between the text and the file.
+        buffering = 0 if mode == "w" and old.write_through else -1
+        buffer: Any = open(number, mode + "b", buffering, closefd=False)  # noqa: SIM115
+        getattr(buffer, "raw", buffer).name = old.name
         handled = "backslashreplace" if name == "stderr" else errors or ("strict" if encoding else old.errors)
         stream: Any = io.TextIOWrapper(
             buffer, codecs.lookup(encoding).name if encoding else old.encoding, handled, newline="\n",

@@ -11,7 +11,7 @@ import pytest
 
 from gfpbench.assets.datasets import FACES
 
-AT_MOST = {"none": 78, "paper": 84}
+AT_MOST = {"none": 79, "paper": 85}
 """By degradation. One more is a file more to read for everybody: raise it only where the list below shows why."""
 
 
