@@ -89,7 +89,8 @@ Address = Annotated[
     str,
     typer.Option(
         metavar="ADDRESS",
-        help="Ray cluster: HOST:PORT, or auto on one of its nodes. [default: RAY_ADDRESS, else this machine alone]",
+        help="Ray cluster: HOST:PORT, or auto on one of its nodes; ray://HOST:10001 from elsewhere."
+        " [default: RAY_ADDRESS, else this machine alone]",
     ),
 ]
 GpusPerWorker = Annotated[

@@ -117,7 +117,12 @@ SETTINGS: dict[str, Setting] = {
             metavar="processes|ray",
             default="processes",
         ),
-        Setting("address", "Ray cluster (default: RAY_ADDRESS, else this machine alone)", "text", "HOST:PORT|auto"),
+        Setting(
+            "address",
+            "Ray cluster (default: RAY_ADDRESS, else this machine alone)",
+            "text",
+            "HOST:PORT|auto|ray://HOST:PORT",
+        ),
         Setting(
             "gpus-per-worker",
             "GPUs that Ray reserves for each worker (default: 1 with --device cuda, else 0)",

@@ -7,21 +7,25 @@ has the resources, and ends it; with the actor, its node or the command ends its
 from __future__ import annotations
 
 import io
+import itertools
 import logging
+import math
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from gfpbench.disk import write_whole
 from gfpbench.lazy import LazyModule
+from gfpbench.run.child_process import Lost
 from gfpbench.run.journal import changed_fields
 from gfpbench.run.messages import BrokenMessage, MachineLost, receive
-from gfpbench.run.ray_actor import Actor, installation, module_paths, package
+from gfpbench.run.ray_actor import installation, module_paths, package
+from gfpbench.run.ray_connection import connected, line_of, still_connected
+from gfpbench.run.ray_relay import Direct, Held, Relayed, count_through_client, relay
 from gfpbench.run.recorder import Features
 from gfpbench.run.workers import Heard, Workers
 from gfpbench.types import BadInput, GfpbenchError, Json
@@ -33,54 +37,14 @@ else:
 
 VARIABLES = "GFPBENCH_"
 """Environment variables that begin so are the command's on every node."""
-ANSWER_SECONDS = 10.0
-"""How long the head of a cluster may take to be reached."""
+LISTEN_SECONDS = 60.0
+"""How long one call for an answer may wait."""
 PLACED_SECONDS = 30.0
 """How long a worker may wait for room in the cluster before that is told."""
 NOTICED_SECONDS = 2.0
 """How long after an actor Ray may tell that its node is gone."""
 
 _log = logging.getLogger("gfpbench")
-
-
-def reachable(address: str) -> str:
-    """Where a cluster is looked for: the address, else ``RAY_ADDRESS``, else ``local``, which is one of this process.
-
-    Raises:
-        BadInput: for an address that cannot be, and where nothing listens.
-    """
-    where = address or os.environ.get("RAY_ADDRESS", "") or "local"
-    if "://" in where:  # Ray's client, for machines that are no node
-        head = where.partition("://")[2].rpartition(":")[0] or "HOST"
-        raise BadInput(
-            f"--address {where}: start the command on a machine of the cluster, with --address auto or {head}:6379; "
-            f"from any other send it there: ray job submit --address http://{head}:8265 -- gfpbench ... --address auto"
-        )
-    host, colon, port = where.rpartition(":")
-    try:
-        if colon:  # Ray itself tries for minutes, and says so many times
-            socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
-    except (OSError, ValueError, OverflowError) as error:
-        raise BadInput(f"--engine ray: no cluster at {where}: {_line(error)}") from error
-    return where
-
-
-def _connected(address: str) -> bool:
-    """Connect this process to a cluster. Returns whether it was not connected before.
-
-    Raises:
-        BadInput: where no cluster of this version of Ray and of Python answers.
-    """
-    ray = package()
-    if ray.is_initialized():
-        return False
-    where = reachable(address)
-    alone = {"include_dashboard": False} if where == "local" else {}
-    try:
-        ray.init(where, log_to_driver=False, logging_level="ERROR", **alone)
-    except (OSError, RuntimeError, ValueError, AssertionError) as error:
-        raise BadInput(f"--engine ray: no cluster at {where}: {_line(error)}") from error
-    return True
 
 
 class RayWorkers(Workers):
@@ -92,20 +56,22 @@ class RayWorkers(Workers):
     Args:
         count: how many; None for as many as there is room for.
         options: as for ``Workers``.
-        address: ``HOST:PORT`` or ``auto``; where empty ``RAY_ADDRESS``, or a cluster of this machine alone, which
+        address: ``HOST:PORT`` or ``auto``; ``ray://HOST:10001`` on a machine outside the cluster, which has to be like
+            its nodes all the same; where empty ``RAY_ADDRESS``, or a cluster of this machine alone, which
             ends with ``close``. A connection that is there already is used and left as it is.
         gpus: of each worker; a fraction for several on one GPU.
 
     Raises:
         PackageMissing: where Ray is not installed.
-        BadInput: where no cluster answers, or no node has room for a worker.
+        BadInput: where no cluster answers, no node has room for a worker, or there are more than a client can have.
+        GfpbenchError: where the first machine of the cluster cannot run gfpbench, which a client needs.
     """
 
     without = "--engine ray"
 
     def __init__(self, count: int | None, options: Mapping[str, Json], *, address: str = "", gpus: float = 0.0) -> None:
         self._needs = {"CPU": float(torch.get_num_threads()), "GPU": gpus}
-        self._connected = _connected(address)
+        self._connected, self._relayed = connected(address), itertools.count()
         try:
             nodes = _alive()
             room = room_for(self._needs, nodes)
@@ -114,13 +80,19 @@ class RayWorkers(Workers):
                     f"--engine ray: a worker takes {_said(self._needs)}, and none of {len(nodes)} nodes of the cluster "
                     "has that"
                 )
+            if through_client := package().util.client.ray.is_connected():
+                count = count_through_client(count, room)
             super().__init__(room if count is None else count, options)
+            self._relay = relay(self.count) if through_client else None
         except BaseException:
             self._disconnect()
             raise
 
     def close(self) -> None:
         super().close()
+        if self._relay is not None:
+            with suppress(Exception):  # gone already, with the whole cluster
+                still_connected().kill(self._relay)
         self._disconnect()
 
     def _disconnect(self) -> None:
@@ -129,7 +101,15 @@ class RayWorkers(Workers):
             package().shutdown()
 
     def start(self, deliver: Callable[[Heard], None]) -> RayProcess:
-        return RayProcess(self._needs, deliver)
+        if self._relay is None:
+            return RayProcess(Direct(self._needs), self._needs, deliver)
+        try:
+            relayed = Relayed(self._relay, next(self._relayed), self._needs)
+        except Exception as error:  # of many kinds
+            raise GfpbenchError(
+                f"the Ray cluster is lost ({line_of(error)}); what was measured is kept, and the same command goes on"
+            ) from error
+        return RayProcess(relayed, self._needs, deliver)
 
     def opencv_threads(self) -> int:
         return int(self._needs["CPU"])
@@ -154,15 +134,13 @@ class RayProcess:
     """One worker on some node; see ``ChildProcess`` for what its methods do.
 
     Args:
-        needs: ``CPU`` and ``GPU`` that its actor holds.
+        actor: that holds the worker.
+        needs: ``CPU`` and ``GPU`` that it has.
         deliver: called in a thread with each message, and with the reason where there will be none any more.
     """
 
-    def __init__(self, needs: Mapping[str, float], deliver: Callable[[Heard], None]) -> None:
-        ray = package()
-        groups = {"asks": 1, "answers": 1}  # each in order, and a call that waits for an answer holds up no other
-        how = {"num_cpus": needs["CPU"], "num_gpus": needs["GPU"], "max_restarts": 0, "max_task_retries": 0}
-        self._actor = ray.remote(concurrency_groups=groups, **how)(Actor).remote()
+    def __init__(self, actor: Held, needs: Mapping[str, float], deliver: Callable[[Heard], None]) -> None:
+        self._actor = actor
         self._deliver, self._needs = deliver, dict(needs)
         self._code: int | None = None
         self._how = "its actor was ended"
@@ -179,7 +157,10 @@ class RayProcess:
         told, _ = receive(io.BytesIO(held.getvalue()))
         if "folder" in told:
             self._folder = Path(told["folder"])
-        self._actor.ask.options(concurrency_group="asks").remote(held.getvalue())
+        try:
+            self._actor.ask(held.getvalue())
+        except Exception as error:  # of whatever kind: what listens meets the same
+            raise Lost from error
 
     def ended_with(self) -> int | None:
         if self._begun.is_set():
@@ -193,21 +174,20 @@ class RayProcess:
     def hang_up(self) -> None:
         self._over = True
         with suppress(Exception):  # of whatever kind: it is killed next
-            self._actor.hang_up.remote()
+            self._actor.hang_up()
 
     def end(self) -> None:
         self._over = True
         with suppress(Exception):  # gone already, with its node or the whole cluster
-            package().kill(self._actor)
+            self._actor.kill()
         self._thread.join(10)
 
     def _listen(self) -> None:
         """Hand on what the worker says, until its actor ends."""
-        ray = package()
         try:
             self._begin()
             while True:
-                told, features = ray.get(self._actor.answer.options(concurrency_group="answers").remote())
+                told, features = self._next()
                 if isinstance(told, tuple):
                     self._code, self._how = told
                     self._deliver(BrokenMessage("the pipe ended"))
@@ -219,7 +199,7 @@ class RayProcess:
         except (GfpbenchError, BrokenMessage) as error:
             self._deliver(error)
         except Exception as error:  # noqa: BLE001 - Ray has many kinds, the client's own among them; all mean that it is lost
-            self._how = f"{self.where}: {_line(error)}"
+            self._how = f"{self.where}: {line_of(error)}"
             lost = BrokenMessage if self._over or not self._is_node_gone() else MachineLost
             self._deliver(lost("the pipe ended"))
 
@@ -227,14 +207,12 @@ class RayProcess:
         """Wait until it is placed, and see that it would measure the same. Raises GfpbenchError where it would not."""
         ray = package()
         variables = {name: value for name, value in os.environ.items() if name.startswith(VARIABLES)}
-        asked = self._actor.begin.remote(str(Path.cwd()), module_paths(), variables)
-        if not ray.wait([asked], timeout=PLACED_SECONDS)[0] and not self._over:
-            _log.warning("a worker waits for %s to be free in the Ray cluster", _said(self._needs))
+        self._actor.begin(str(Path.cwd()), module_paths(), variables)
         try:
-            node, name, there = ray.get(asked)
+            node, name, there = self._next(PLACED_SECONDS)
         except ray.exceptions.RayActorError as error:
             if getattr(error, "actor_init_failed", False) or "creation task" in str(error):
-                raise GfpbenchError(f"a node of the Ray cluster cannot run gfpbench: {_line(error)}") from error
+                raise GfpbenchError(f"a node of the Ray cluster cannot run gfpbench: {line_of(error)}") from error
             raise
         self._node, self.where = node, f"a worker on node {name}"
         if isinstance(there, str):
@@ -245,6 +223,15 @@ class RayProcess:
                 "leave it out of the cluster"
             )
         self._begun.set()
+
+    def _next(self, patience: float = math.inf) -> Any:
+        """The next answer of the actor, which is waited for; after so many seconds that is told."""
+        until = time.monotonic() + patience
+        while (found := self._actor.answer(min(patience, LISTEN_SECONDS))) is None:
+            if time.monotonic() > until and not self._over:
+                _log.warning("a worker waits for %s to be free in the Ray cluster", _said(self._needs))
+                until = math.inf
+        return found
 
     def _is_node_gone(self) -> bool:
         until = time.monotonic() + NOTICED_SECONDS
@@ -267,10 +254,4 @@ def differences(mine: Mapping[str, Json], there: Mapping[str, Json]) -> str:
 
 
 def _alive() -> list[dict[str, Json]]:
-    return [node for node in package().nodes() if node["Alive"]]
-
-
-def _line(error: BaseException) -> str:
-    """An error of Ray's in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    return [node for node in still_connected().nodes() if node["Alive"]]

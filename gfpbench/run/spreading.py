@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from gfpbench.run import ray_actor
-from gfpbench.run.on_ray import RayWorkers, reachable
+from gfpbench.run.on_ray import RayWorkers
+from gfpbench.run.ray_connection import reachable
 from gfpbench.run.workers import Workers, pin_threads
 from gfpbench.types import BadInput, Json
 

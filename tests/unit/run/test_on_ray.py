@@ -283,11 +283,9 @@ def test_no_node_with_room_is_bad_input(cluster: Any) -> None:
         ("127.0.0.1:1", "no cluster at 127.0.0.1:1"),
         ("127.0.0.1:70000", "no cluster at 127.0.0.1:70000"),
         ("127.0.0.1:head", "no cluster at 127.0.0.1:head"),
-        (
-            "ray://10.0.0.7:10001",
-            "on a machine of the cluster, with --address auto or 10.0.0.7:6379; from any other send",
-        ),
-        ("ray://", "ray job submit --address http://HOST:8265 -- gfpbench ... --address auto"),
+        ("ray://127.0.0.1:1", "no cluster at ray://127.0.0.1:1"),
+        ("ray://127.0.0.1", "give HOST:PORT or auto on a machine of the cluster, ray://HOST:10001"),
+        ("http://127.0.0.1:8265", "give HOST:PORT or auto on a machine of the cluster, ray://HOST:10001"),
     ],
 )
 def test_an_address_without_a_cluster_is_bad_input(address: str, said: str) -> None:
