@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gfpbench.baselines.envelope import measure_envelope
     from gfpbench.baselines.inputs import too_many_unreadable
     from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
-    from gfpbench.baselines.paths import measured_along
+    from gfpbench.baselines.paths import measured_along, moved_by_the_path
     from gfpbench.baselines.quality import QUALITY, create, find, leftovers, under_another_name
     from gfpbench.baselines.repeatability import restored_again
     from gfpbench.baselines.store import Store, Update, is_due
@@ -45,6 +45,7 @@ __all__ = [
     "leftovers",
     "measure_envelope",
     "measured_along",
+    "moved_by_the_path",
     "paired_cases",
     "restored_again",
     "too_many_unreadable",

@@ -88,6 +88,14 @@ def other_inputs(pairs: Sequence[tuple[Row, Row]]) -> tuple[str, ...]:
     )
 
 
+def moved_by_the_path(result: Result, baseline: Result) -> tuple[str, ...]:
+    """The names of the images whose degraded images have other bytes, where the two were degraded along two paths."""
+    if different_paths(result, baseline) is None:
+        return ()
+    rows = {row.id: row for row in result.rows}
+    return other_inputs([(row, rows[row.id]) for row in baseline.rows if row.id in rows])
+
+
 def measured_along(
     result: Result, baseline: Result, *, device: str = "cpu", parts: run.Parts | None = None
 ) -> Result | None:
@@ -102,8 +110,7 @@ def measured_along(
     Returns:
         Their rows; None where both were degraded along one path, or none was moved.
     """
-    paths, rows = different_paths(result, baseline), {row.id: row for row in result.rows}
-    moved = other_inputs([(row, rows[row.id]) for row in baseline.rows if row.id in rows])
+    paths, moved = different_paths(result, baseline), moved_by_the_path(result, baseline)
     if paths is None or not moved:
         return None
     parts = parts or run.load(result.case, device=device, metrics=tuple(result.metrics))

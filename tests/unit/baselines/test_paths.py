@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gfpbench import run
-from gfpbench.baselines import Comparison, compare, measured_along
+from gfpbench.baselines import Comparison, compare, measured_along, moved_by_the_path
 from gfpbench.baselines.paths import ENOUGH
 from gfpbench.degrade import fast
 from gfpbench.report import comparison_lines
@@ -160,3 +160,9 @@ def test_moved_images_are_measured_again_along_the_baselines_path(
     comparison = compare(after, before, along=along)
     assert (comparison.kind, comparison.images) == ("same", len(before.rows)), reasons(comparison)
     assert measured_along(before, before) is None
+
+
+def test_which_images_the_path_moved() -> None:
+    assert moved_by_the_path(moved(now(), {3, 7}), stored()) == ("face 03", "face 07")
+    assert moved_by_the_path(now(), stored()) == ()
+    assert moved_by_the_path(moved(now(degradation=EXACT), {3}), stored()) == ()
