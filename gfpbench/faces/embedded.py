@@ -6,9 +6,11 @@ import hashlib
 import importlib
 import importlib.resources
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gfpbench.decode import decode_rgb
-from gfpbench.faces.align import crop, ffhq_square, in_crop
+from gfpbench.faces.align import Square, crop, ffhq_square, in_crop
 from gfpbench.faces.manifest import Entry, read_manifest
 from gfpbench.images import Bytes, from_uint8, pixels_sha256
 from gfpbench.types import BadInput, Face, Json
@@ -133,8 +135,24 @@ def check_decoded(entry: Entry, image: Bytes) -> bool:
 def aligned_face(entry: Entry, image: Bytes, size_px: int) -> Face:
     """Crop one decoded image to an aligned face of ``size_px``."""
     square = ffhq_square(entry.landmarks)
-    rgb = crop(image, square, size_px)
+    rgb = _crop_of(_Decoded(pixels_sha256(image), image), square, size_px)
     points = in_crop(square, entry.landmarks, size_px)
     places = {"eye_left": points[36:42].mean(0), "eye_right": points[42:48].mean(0), "mouth": points[[48, 54]].mean(0)}
     landmarks = {name: [round(float(value), 3) for value in place] for name, place in places.items()}
     return Face(entry.name, from_uint8(rgb), {"subject": entry.subject, "landmarks_px": landmarks}, pixels_sha256(rgb))
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """An image that is told from others by the hash of its pixels."""
+
+    sha256: str
+    rgb: Bytes = field(compare=False, repr=False)
+
+
+@lru_cache(maxsize=16)
+def _crop_of(image: _Decoded, square: Square, size_px: int) -> Bytes:
+    """``crop``, once for each process: every case on these portraits loads them anew, and cropping is most of that."""
+    rgb = crop(image.rgb, square, size_px)
+    rgb.flags.writeable = False
+    return rgb

@@ -24,7 +24,7 @@ from gfpbench.faces.align import Square, crop, ffhq_square
 from gfpbench.faces.attributes import moved
 from gfpbench.faces.embedded import Embedded
 from gfpbench.faces.manifest import read_manifest
-from gfpbench.types import BadInput, FaceSet
+from gfpbench.types import BadInput, Face, FaceSet
 from tests.unit.faces import laws, laws_attributes
 from tests.unit.faces import test_archive as archives
 
@@ -136,6 +136,13 @@ def test_the_honest_faces_pass() -> None:
 @pytest.mark.parametrize("bug", LANDMARKS)
 def test_wrong_landmarks_are_seen(bug: str) -> None:
     assert caught(laws.check_embedded, with_landmarks(LANDMARKS[bug]))
+
+
+def test_faces_shared_by_two_sets_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, Face] = {}
+    load = Embedded.load
+    monkeypatch.setattr(Embedded, "load", lambda self, name: kept.setdefault(name, load(self, name)))
+    assert caught(laws.check_apart, lambda: Embedded(48))
 
 
 def test_swapped_eyes_are_refused_by_name() -> None:

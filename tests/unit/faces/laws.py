@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 CropOf = Callable[[NDArray[np.uint8], Sequence[Sequence[float]], int], NDArray[np.uint8]]
@@ -113,6 +114,15 @@ def check_embedded(faces: Any) -> None:
         if source[face_id]["decoded_as_recorded"]:  # a JPEG decoder that rounds otherwise cannot give the same bytes
             assert face.sha256 == GOLDEN_SHA256[face_id], f"{face_id}: other pixels than the recorded ones"
         assert source[face_id]["decoded_as_recorded"] or face_id != "astronaut", "a PNG has one decoding only"
+
+
+def check_apart(make: Callable[[], Any]) -> None:
+    """What is done to the face of one set is not seen in another set made later."""
+    first = make()
+    face = first.load(first.ids()[0])
+    before = face.pixels.clone()
+    face.pixels.zero_()
+    assert torch.equal(make().load(face.id).pixels, before)
 
 
 def check_order(ids: Sequence[str]) -> None:

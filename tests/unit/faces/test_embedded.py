@@ -20,6 +20,10 @@ def test_the_crops_are_the_recorded_ones() -> None:
     laws.check_embedded(Embedded())
 
 
+def test_two_sets_share_no_pixels() -> None:
+    laws.check_apart(lambda: Embedded(48))
+
+
 def test_it_is_a_face_set_of_128_px() -> None:
     faces_128 = Embedded()
     assert isinstance(faces_128, FaceSet)
