@@ -18,6 +18,7 @@ from gfpbench.types import BadInput, Case
 from tests.unit.run import degraded_laws as laws
 
 
+@pytest.mark.usefixtures("forked_processes")
 @pytest.mark.parametrize(
     "law",
     [

@@ -129,6 +129,7 @@ def _command(report: Path) -> list[str]:
     return [sys.executable, "-m", "gfpbench", "run", *asked, "--device", "cpu", "--report", str(report)]
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_a_killed_command_goes_on_with_the_case_it_was_in(tmp_path: Path) -> None:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(_command(tmp_path / "undisturbed"), check=True, **quiet)  # type: ignore[call-overload]

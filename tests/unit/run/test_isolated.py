@@ -74,6 +74,7 @@ MODELS = """
     threads = at_dark(leave_a_thread)
     raises = at_dark(lambda: 1 / 0)
 """
+FORKED = pytest.mark.usefixtures("forked_processes")
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +97,7 @@ def measured(case: Case, store: Path, *, isolate: bool) -> Result:
     return run.measure(case, store=store, metrics=["psnr_rgb"], isolate=isolate)
 
 
+@FORKED
 @pytest.mark.parametrize("name", ["nano", "bicubic", "python:models:nice", "photo:bicubic"])
 def test_the_bytes_are_those_of_one_process(tmp_path: Path, name: str) -> None:
     case = Case("embedded", "paper", name, limit=3, size_px=128 if name != "photo:bicubic" else None)
@@ -104,6 +106,7 @@ def test_the_bytes_are_those_of_one_process(tmp_path: Path, name: str) -> None:
     assert here.environment == there.environment
 
 
+@FORKED
 def test_noise_is_drawn_there_too(batch: ImageBatch, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads and arithmetic are those of whoever asks, batch by batch."""
     restorer, before = Isolated("python:models:says_how"), torch.get_num_threads()
@@ -120,6 +123,7 @@ def test_noise_is_drawn_there_too(batch: ImageBatch, monkeypatch: pytest.MonkeyP
         restorer.close()
 
 
+@FORKED
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
@@ -144,6 +148,7 @@ def test_one_that_ends_its_process_fails_and_the_others_are_restored(
     assert torch.equal(restored.pixels, expected.pixels[[0, 2]])
 
 
+@FORKED
 @pytest.mark.parametrize("model", ["endless", "closes_everything"])
 def test_one_that_hangs_is_ended(batch: ImageBatch, model: str) -> None:
     restored, failures = checked(Isolated(f"python:models:{model}", seconds_per_image=3), batch)
@@ -154,6 +159,7 @@ def test_one_that_hangs_is_ended(batch: ImageBatch, model: str) -> None:
         assert failures["dark"] == "it gave no answer within 3 s and was ended (--seconds-per-image)"
 
 
+@FORKED
 def test_one_that_is_too_slow_and_has_a_faster_option_is_told_with_it(batch: ImageBatch) -> None:
     slow = Isolated("python:models:endless", seconds_per_image=1)
     slow._process.told["faster_with"] = "reduce=4"  # type: ignore[union-attr]
@@ -162,6 +168,7 @@ def test_one_that_is_too_slow_and_has_a_faster_option_is_told_with_it(batch: Ima
     assert "; with ?reduce=4 behind its name it sees smaller images" in failures["dark"]
 
 
+@FORKED
 def test_what_it_prints_goes_to_standard_error(batch: ImageBatch, capfd: pytest.CaptureFixture[str]) -> None:
     restored, failures = checked(Isolated("python:models:talks"), batch)
     assert restored is not None
@@ -172,6 +179,7 @@ def test_what_it_prints_goes_to_standard_error(batch: ImageBatch, capfd: pytest.
     assert "from a process" in err
 
 
+@FORKED
 def test_errors_and_reasons_are_those_of_one_process(batch: ImageBatch) -> None:
     _, here = checked(restorers.load("python:models:raises"), batch)
     _, there = checked(Isolated("python:models:raises"), batch)
@@ -179,6 +187,7 @@ def test_errors_and_reasons_are_those_of_one_process(batch: ImageBatch) -> None:
     assert "ZeroDivisionError" in there["dark"]
 
 
+@FORKED
 def test_after_some_losses_in_a_row_nothing_more_is_tried() -> None:
     dark = ImageBatch(torch.zeros(6, 3, 32, 32) + torch.arange(6)[:, None, None, None] / 255, tuple("abcdef"))
     restorer = Isolated("python:models:libc_exit")
@@ -205,6 +214,7 @@ def test_no_process_is_left(batch: ImageBatch) -> None:
     pytest.fail(f"process {pid} is still there")
 
 
+@FORKED
 def test_what_cannot_be_loaded_says_so_as_in_one_process() -> None:
     for name, error in (("nanoo", BadInput), ("python:models:absent", BadInput), ("gfpgan-1.4", AssetMissing)):
         with pytest.raises(error) as here:
@@ -214,6 +224,7 @@ def test_what_cannot_be_loaded_says_so_as_in_one_process() -> None:
         assert str(here.value) == str(there.value)
 
 
+@FORKED
 def test_a_process_that_ends_while_it_loads_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "ends.py").write_text("import ctypes\nctypes.CDLL(None).exit(0)\n")
     with pytest.raises(BadInput, match="cannot be loaded: its process ended with status 0"):
@@ -222,6 +233,7 @@ def test_a_process_that_ends_while_it_loads_is_one_line(tmp_path: Path) -> None:
         Isolated("nano", seconds_per_image=0)
 
 
+@FORKED
 def test_one_whose_answer_nobody_awaits_ends_without_a_word() -> None:
     """A command that ends, or is stopped, while a model is being loaded for it."""
     reading, writing = os.pipe()

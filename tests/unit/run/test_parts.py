@@ -66,6 +66,7 @@ NEWER = "torch.backends.cuda.matmul.fp32_precision", "torch.backends.cuda.matmul
 OVERALL = "torch.get_float32_matmul_precision()", "torch.get_float32_matmul_precision() == 'highest'"
 
 
+@pytest.mark.usefixtures("forked_processes")
 @pytest.mark.parametrize(
     ("before", "read", "off"),
     [

@@ -29,6 +29,7 @@ from tests.unit.run.worker_threads import (
     threads_for_processes,
 )
 
+pytestmark = pytest.mark.usefixtures("forked_processes")
 ROOT = Path(__file__).parents[3]
 
 
