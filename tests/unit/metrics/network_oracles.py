@@ -6,7 +6,8 @@ import importlib.util
 import sys
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,15 @@ def _module(name: str, file: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def unfilled() -> Iterator[None]:
+    """Networks that are made meanwhile get no initial values, which take seconds for VGG's classifier: they are given
+    the values of a file, or never used."""
+    names = ("kaiming_normal_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_")
+    with patch.multiple(nn.init, **{name: lambda tensor, *_, **__: tensor for name in names}):
+        yield
 
 
 @cache
@@ -176,7 +186,8 @@ def gfpgan_arcface() -> Any:
 def arcface_weights(folder: Path) -> Path:
     """A file like arcface_resnet18.pth."""
     path = folder / "arcface.pth"
-    torch.save(seeded(gfpgan_arcface()("IRBlock", [2, 2, 2, 2], use_se=False)), path)
+    with unfilled():
+        torch.save(seeded(gfpgan_arcface()("IRBlock", [2, 2, 2, 2], use_se=False)), path)
     return path
 
 
@@ -204,7 +215,8 @@ def facexlibs_awing(folder: Path) -> Any:
         warnings.simplefilter("ignore")
         from facexlib.alignment import init_alignment_model
 
-    return init_alignment_model("awing_fan", device="cpu", model_rootpath=str(folder))
+    with unfilled():
+        return init_alignment_model("awing_fan", device="cpu", model_rootpath=str(folder))
 
 
 def facexlibs_landmarks(rgb: Any, folder: Path) -> Any:
@@ -215,7 +227,8 @@ def facexlibs_landmarks(rgb: Any, folder: Path) -> Any:
 
 def gfpgans_network(weights: Path) -> nn.Module:
     """gfpgan's identity network with the weights of a file."""
-    network: nn.Module = gfpgan_arcface()("IRBlock", [2, 2, 2, 2], use_se=False)
+    with unfilled():
+        network: nn.Module = gfpgan_arcface()("IRBlock", [2, 2, 2, 2], use_se=False)
     network.load_state_dict(torch.load(weights, weights_only=True), strict=False)
     return network.eval()
 
@@ -239,7 +252,8 @@ def lpips_network(backbone: str, folder: Path) -> nn.Module:
         warnings.simplefilter("ignore")
         import lpips
 
-        network: Any = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
+        with unfilled():
+            network: Any = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
     weights = torch.load(backbone_weights(backbone, folder), weights_only=True)
     layers = [layer for layer in network.net.modules() if isinstance(layer, nn.Conv2d)]
     assert len(weights) == 2 * len(layers)
@@ -330,7 +344,8 @@ def pyiqa_dists(
     import torchvision
     from pyiqa.archs import dists_arch
 
-    bare = torchvision.models.vgg16(weights=None)
+    with unfilled():
+        bare = torchvision.models.vgg16(weights=None)
     weights = torch.load(vgg16, weights_only=True)
     bare.features.load_state_dict({name.removeprefix("features."): value for name, value in weights.items()})
     with patch.object(dists_arch.models, "vgg16", lambda weights=None: bare):
