@@ -62,7 +62,11 @@ def preloaded() -> Iterator[Any]:
 @pytest.fixture
 def forked_sessions(pytester: pytest.Pytester, preloaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a test uses it, the processes that ``pytester`` starts are forks of the preloaded interpreter."""
+    from tests.preloaded import WITHOUT_THEIRS
+
     popen = pytester.popen
+    for name, value in WITHOUT_THEIRS.items():
+        monkeypatch.setenv(name, value)
 
     def through_it(words: Sequence[str], *streams: Any, **options: Any) -> Popen[Any]:
         return popen(preloaded.words([str(word) for word in words]), *streams, **options)

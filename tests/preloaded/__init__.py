@@ -25,6 +25,9 @@ from tests.preloaded import children
 MODULES = ("torch", "cv2", "scipy.ndimage", "scipy.signal", "pytest")
 """Imported before the fork. Not the plugins of pytest, whose assertions pytest rewrites while it imports them; nor
 spandrel, which brings a module that complains where it is not taken apart at the end."""
+WITHOUT_THEIRS = {"PYTEST_ADDOPTS": "-p no:hypothesispytest -p no:anyio"}
+"""Environment of a session of pytest without the plugins that hypothesis and anyio bring along: importing these takes
+as long as the rest of a short session. What other people's plugins do to ours is asked in tests/guest."""
 HERE = Path(__file__).parent
 
 

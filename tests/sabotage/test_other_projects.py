@@ -66,6 +66,7 @@ def run_beside(pytester: pytest.Pytester, patch: str, files: dict[str, str], opt
     return outcome.ret == 0 and "1 passed" in outcome.stdout.str()
 
 
+@pytest.mark.usefixtures("forked_sessions")
 @pytest.mark.parametrize("saboteur", SABOTEURS)
 def test_a_plugin_that_disturbs_other_projects_is_seen(pytester: pytest.Pytester, saboteur: str) -> None:
     patch, files, options = SABOTEURS[saboteur]

@@ -107,6 +107,7 @@ def files_of(page: Path) -> dict[str, str]:
     return {name: text for text, name in blocks}
 
 
+@pytest.mark.usefixtures("forked_sessions")
 def test_the_tutorial_stands_a_gate_up(pytester: pytest.Pytester) -> None:
     """Its files as they stand, with the recipe of the README among them; three images in place of sixteen."""
     page = ROOT / "docs" / "tutorial.md"

@@ -18,7 +18,7 @@ import yaml
 from typer.main import get_command
 
 from gfpbench.cli import app
-from tests.preloaded import Preloaded
+from tests.preloaded import WITHOUT_THEIRS, Preloaded
 from tests.unit.test_second_project import SHARPER
 
 ROOT = Path(__file__).parents[2]
@@ -301,7 +301,7 @@ def action_run(
     for step in action["runs"]["steps"][1:]:
         assert step["shell"] == "bash"
         own = {name: _filled(text, given) for name, text in step["env"].items()}
-        environment = {**inherited, **own, "GITHUB_ACTION_PATH": str(ROOT)}
+        environment = {**inherited, **own, **WITHOUT_THEIRS, "GITHUB_ACTION_PATH": str(ROOT)}
         environment |= {name: str(path) for name, path in files.items()}
         words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
         options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 300, "check": False}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.preloaded import Preloaded
+from tests.preloaded import WITHOUT_THEIRS, Preloaded
 
 LIMITED = "import resource, sys; sys.dont_write_bytecode = True; "
 LIMITED += "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), -1)); "
@@ -30,7 +32,8 @@ def with_little_space(limit: int, *options: str, cwd: Path, preloaded: Preloaded
     """pytest where no file can grow beyond ``limit`` bytes, as on a disk that is nearly full."""
     (cwd / "test_mine.py").write_text(MINE)
     words = [sys.executable, "-c", LIMITED, str(limit), *OPTIONS, *options]
-    return subprocess.run(preloaded.words(words), cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    how: Any = {"capture_output": True, "text": True, "timeout": 300, "check": False}
+    return subprocess.run(preloaded.words(words), cwd=cwd, env={**os.environ, **WITHOUT_THEIRS}, **how)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from gfpbench.completion import is_unfinished
 from tests import child
-from tests.preloaded import Preloaded
+from tests.preloaded import WITHOUT_THEIRS, Preloaded
 
 QUICK = ("-p", "no:cacheprovider", "--import-mode=importlib")
 FILES = {
@@ -118,7 +119,7 @@ def told(folder: Path, preloaded: Preloaded) -> dict[str, tuple[int, str, str]]:
     """What each session ended with: one process for all of them, which loads torch once."""
     asked = [*(f"ours.py {options}" for options in WRONG), *ALLOWED.values(), MODULE, REPORT]
     (folder / "sessions.json").write_text(json.dumps(asked))
-    with preloaded.starts_children():
+    with preloaded.starts_children(), mock.patch.dict(os.environ, WITHOUT_THEIRS):
         found: dict[str, tuple[int, str, str]] = json.loads(child.run(__name__, "sessions", folder, timeout=300))
     return found
 
