@@ -49,6 +49,14 @@ def _large_files_do_not_stay(tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="session")
+def seeded_folder() -> Iterator[Path]:
+    """Where tests of metrics keep files of random weights from fixed seeds, the same for all: each is made once, and
+    with it what other people's networks give. Nothing in it is changed."""
+    with tempfile.TemporaryDirectory(prefix="gfpbench-weights-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 def preloaded() -> Iterator[Any]:
     """The interpreter that has imported torch, for programs that do; it starts when the first of them does."""
     from tests.preloaded import Preloaded

@@ -34,10 +34,8 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("bug", [None, *BROKEN])
-def test_another_reading_is_seen(
-    bug: str | None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    weights: Path = oracles.adaface_weights(tmp_path_factory.getbasetemp())
+def test_another_reading_is_seen(bug: str | None, seeded_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights: Path = oracles.adaface_weights(seeded_folder)
     adaface.adaface.cache_clear()
     if bug is None:
         test_adaface.test_points_of_a_list_align_as_the_script_does(weights, monkeypatch)

@@ -25,10 +25,9 @@ SETS = {one.metric.name: one.metric for one in set_measures.load(list(set_measur
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    place = tmp_path_factory.mktemp("seeded")
-    with seeded_weights(place):
-        yield place
+def folder(seeded_folder: Path) -> Iterator[Path]:
+    with seeded_weights(seeded_folder):
+        yield seeded_folder
 
 
 def always_zero(restored: Any, truth: Any) -> torch.Tensor:

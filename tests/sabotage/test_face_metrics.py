@@ -178,11 +178,6 @@ def test_a_broken_metric_fails_its_law(name: str, law: str, score: Score) -> Non
         check(replace(REAL[name], score=score))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("weights")
-
-
 WRONG_FIGURES: list[tuple[str, str, str, str]] = [
     ("colour correction silently on", "gfpgan-paper", "PSNR", "psnr_rgb_fitted"),
     ("colour correction silently on", "gfpgan-paper", "SSIM", "ssim_rgb_fitted"),
@@ -208,10 +203,12 @@ WRONG_FIGURES: list[tuple[str, str, str, str]] = [
 @pytest.mark.parametrize(
     ("what", "protocol", "figure", "metric"), WRONG_FIGURES, ids=[f"{what} @ {p}" for what, p, _, _ in WRONG_FIGURES]
 )
-def test_the_wrong_convention_is_noticed(what: str, protocol: str, figure: str, metric: str, folder: Path) -> None:
+def test_the_wrong_convention_is_noticed(
+    what: str, protocol: str, figure: str, metric: str, seeded_folder: Path
+) -> None:
     assert protocols.find(protocol).figures[figure] != metric
     with pytest.raises(AssertionError, match="is not"):
-        protocol_laws.same_as_the_script(protocol, figure, folder, load([metric])[0])
+        protocol_laws.same_as_the_script(protocol, figure, seeded_folder, load([metric])[0])
 
 
 def test_yiq_under_the_name_of_psnr_y_is_noticed() -> None:
@@ -224,17 +221,17 @@ def test_yiq_under_the_name_of_psnr_y_is_noticed() -> None:
         protocol_laws.laws.agrees_with_oracle(metric)
 
 
-def test_radians_are_noticed_whatever_their_input(folder: Path) -> None:
+def test_radians_are_noticed_whatever_their_input(seeded_folder: Path) -> None:
     """The right angle in the wrong unit."""
     (real,) = load(["deg_arcface"])
     assert isinstance(real, PerImageMetric)
     score = real.score
     metric = replace(real, score=lambda restored, truth: torch.deg2rad(score(restored, truth)))
     with pytest.raises(AssertionError, match="is not"):
-        protocol_laws.same_as_the_script("gfpgan-paper", "Deg", folder, metric)
+        protocol_laws.same_as_the_script("gfpgan-paper", "Deg", seeded_folder, metric)
 
 
-def test_a_correction_applied_once_is_noticed(folder: Path) -> None:
+def test_a_correction_applied_once_is_noticed(seeded_folder: Path) -> None:
     """Shift before stretch, once: the mean ends up stretched."""
     from gfpbench.metrics import colour_fit
 
@@ -244,4 +241,4 @@ def test_a_correction_applied_once_is_noticed(folder: Path) -> None:
         return moved * spread[:, None, None]
 
     with patch.object(colour_fit, "fitted", once), pytest.raises(AssertionError, match="is not"):
-        protocol_laws.same_as_the_script("vqfr", "PSNR", folder)
+        protocol_laws.same_as_the_script("vqfr", "PSNR", seeded_folder)

@@ -292,11 +292,6 @@ def test_a_broken_manifold_is_seen(broken: Any, law: Any) -> None:
 # --- networks ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("weights")
-
-
 def _prepared(batch: ImageBatch, *, scale: float = 127.5, offset: float = 1.0, **how: Any) -> torch.Tensor:
     pixels = images.to_uint8(batch).to(torch.float32) / scale - offset
     return F.interpolate(pixels, size=(299, 299), **{"mode": "bilinear", "align_corners": False, **how})
@@ -313,8 +308,8 @@ def _prepared(batch: ImageBatch, *, scale: float = 127.5, offset: float = 1.0, *
     ],
     ids=["[0, 1]", "BGR", "align_corners", "bicubic", "clean for legacy"],
 )
-def test_other_images_for_the_inception_are_seen(broken: Any, folder: Path) -> None:
-    weights = networks.inception_weights(folder)
+def test_other_images_for_the_inception_are_seen(broken: Any, seeded_folder: Path) -> None:
+    weights = networks.inception_weights(seeded_folder)
     network = inception_network.fid_inception(weights)
 
     def extract(batch: ImageBatch) -> torch.Tensor:
@@ -326,8 +321,8 @@ def test_other_images_for_the_inception_are_seen(broken: Any, folder: Path) -> N
 
 
 @pytest.mark.parametrize("oddity", ["padding", "maximum"])
-def test_an_inception_without_an_oddity_is_seen(oddity: str, folder: Path) -> None:
-    weights = networks.inception_weights(folder)
+def test_an_inception_without_an_oddity_is_seen(oddity: str, seeded_folder: Path) -> None:
+    weights = networks.inception_weights(seeded_folder)
     network = inception_network.fid_inception(weights)
 
     def extract(batch: ImageBatch) -> torch.Tensor:
@@ -357,12 +352,12 @@ def test_an_inception_without_an_oddity_is_seen(oddity: str, folder: Path) -> No
     ],
     ids=["[0, 1]", "[0, 255]", "BGR", "[-2, 2]"],
 )
-def test_lpips_in_another_range_or_order_is_seen(broken: Any, folder: Path) -> None:
-    weights = networks.backbone_weights("alex", folder)
+def test_lpips_in_another_range_or_order_is_seen(broken: Any, seeded_folder: Path) -> None:
+    weights = networks.backbone_weights("alex", seeded_folder)
     with patch.object(assets, "path", lambda name, needed_by=None: weights):
-        networks.same_as_the_lpips_package(lpips.lpips_alex, "alex", folder)
+        networks.same_as_the_lpips_package(lpips.lpips_alex, "alex", seeded_folder)
         with patch.object(lpips, "to_signed", broken):
-            caught(networks.same_as_the_lpips_package, lpips.lpips_alex, "alex", folder)
+            caught(networks.same_as_the_lpips_package, lpips.lpips_alex, "alex", seeded_folder)
 
 
 # --- identity ----------------------------------------------------------------------------------------------------
@@ -429,8 +424,8 @@ def test_a_cache_by_name_instead_of_content_is_seen(tmp_path: Path) -> None:
     ],
     ids=["[0, 1]", "BGR weights"],
 )
-def test_other_images_for_arcface_are_seen(broken: Any, folder: Path, tmp_path: Path) -> None:
-    weights = networks.arcface_weights(folder)
+def test_other_images_for_arcface_are_seen(broken: Any, seeded_folder: Path, tmp_path: Path) -> None:
+    weights = networks.arcface_weights(seeded_folder)
     network = networks.gfpgans_network(weights)
     with patch.object(assets, "path", lambda name, needed_by=None: weights):
         identity_laws.same_as_vqfrs_script(identity.deg_arcface, network, tmp_path)

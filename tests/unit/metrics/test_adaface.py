@@ -26,8 +26,8 @@ LISTED = PointList("test_face.csv", "0" * 64, {"166752": {"CelebA": FIVE}, "0412
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return oracles.adaface_weights(tmp_path_factory.mktemp("weights"))
+def weights(seeded_folder: Path) -> Path:
+    return oracles.adaface_weights(seeded_folder)
 
 
 def face(name: str = "166752") -> tuple[ImageBatch, ImageBatch]:

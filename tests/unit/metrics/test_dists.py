@@ -14,23 +14,18 @@ from gfpbench.types import AssetMissing, BadInput, Metric
 from tests.unit.metrics import network_oracles as oracles
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("weights")
-
-
 @pytest.fixture
-def _here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {"vgg16": oracles.backbone_weights("vgg", folder), "dists": oracles.dists_weights(folder)}
+def _here(seeded_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"vgg16": oracles.backbone_weights("vgg", seeded_folder), "dists": oracles.dists_weights(seeded_folder)}
     monkeypatch.setattr(assets, "path", lambda name, needed_by=None: files[name])
 
 
 @pytest.mark.usefixtures("_here")
-def test_it_equals_pyiqa(folder: Path) -> None:
+def test_it_equals_pyiqa(seeded_folder: Path) -> None:
     restored, truth = oracles.noisy(), oracles.photographs()
-    expected = oracles.pyiqa_dists(oracles.backbone_weights("vgg", folder), oracles.dists_weights(folder))(
-        torch.round(restored.pixels * 255) / 255, torch.round(truth.pixels * 255) / 255
-    )
+    expected = oracles.pyiqa_dists(
+        oracles.backbone_weights("vgg", seeded_folder), oracles.dists_weights(seeded_folder)
+    )(torch.round(restored.pixels * 255) / 255, torch.round(truth.pixels * 255) / 255)
     assert dists(restored, truth).tolist() == pytest.approx(expected.flatten().tolist(), abs=2e-6)
 
 
@@ -60,11 +55,11 @@ def test_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         dists(oracles.photographs(64), oracles.photographs(64))
 
 
-def test_weights_of_another_network_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused(seeded_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="does not fit vgg16"):
-        network(oracles.backbone_weights("alex", folder), oracles.dists_weights(folder))
+        network(oracles.backbone_weights("alex", seeded_folder), oracles.dists_weights(seeded_folder))
     short = tmp_path / "short.pth"
     torch.save({"alpha": torch.ones(3), "beta": torch.ones(3)}, short)
     with pytest.raises(BadInput, match="1475 channels"):
-        network(oracles.backbone_weights("vgg", folder), short)
+        network(oracles.backbone_weights("vgg", seeded_folder), short)
     assert len([number for stage in STAGES for number in stage]) == 13

@@ -19,10 +19,9 @@ SETS = {one.metric.name: one.metric for one in set_measures.load(list(set_measur
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    place = tmp_path_factory.mktemp("seeded")
-    with seeded_weights(place), pyiqa_oracles.small():
-        yield place
+def folder(seeded_folder: Path) -> Iterator[Path]:
+    with seeded_weights(seeded_folder), pyiqa_oracles.small():
+        yield seeded_folder
 
 
 @pytest.mark.parametrize(("metric", "law"), CASES, ids=[f"{metric.name}-{law.__name__}" for metric, law in CASES])

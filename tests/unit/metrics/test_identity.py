@@ -175,8 +175,8 @@ def test_aligned_portraits_as_documented() -> None:
 
 
 @pytest.fixture(scope="module")
-def arcface_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path: Path = oracles.arcface_weights(tmp_path_factory.mktemp("weights"))
+def arcface_file(seeded_folder: Path) -> Path:
+    path: Path = oracles.arcface_weights(seeded_folder)
     return path
 
 

@@ -19,8 +19,8 @@ from tests.unit.metrics import network_oracles as oracles
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path: Path = oracles.inception_weights(tmp_path_factory.mktemp("weights"))
+def weights(seeded_folder: Path) -> Path:
+    path: Path = oracles.inception_weights(seeded_folder)
     return path
 
 

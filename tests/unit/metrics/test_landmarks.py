@@ -20,16 +20,11 @@ from tests.unit.metrics import network_oracles as networks
 pytest.importorskip("facexlib", reason="facexlib is not installed: the network is its")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("weights")
-
-
-def test_points_are_facexlibs(folder: Path) -> None:
+def test_points_are_facexlibs(seeded_folder: Path) -> None:
     """To the last bit. Their distance is compared with VQFR's script among the protocols."""
     rgb = to_rgb_arrays(networks.photographs(96))[0][:, :90]
-    theirs = networks.facexlibs_landmarks(rgb, folder)
-    network = subject.awing(networks.awing_weights(folder))
+    theirs = networks.facexlibs_landmarks(rgb, seeded_folder)
+    network = subject.awing(networks.awing_weights(seeded_folder))
     np.testing.assert_array_equal(subject.landmarks_of(network, rgb, torch.device("cpu")), theirs)
     assert len({tuple(point) for point in theirs.round(1).tolist()}) > 30  # the points differ from one another
 
@@ -81,18 +76,18 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         subject.lmd_awing(networks.photographs(64), networks.photographs(64))
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, seeded_folder: Path) -> None:
     subject.awing.cache_clear()
     monkeypatch.setitem(sys.modules, "facexlib.alignment.awing_arch", None)
     with pytest.raises(PackageMissing, match=r"lmd_awing needs the package 'facexlib'.*upstream"):
-        subject.awing(networks.awing_weights(folder))
+        subject.awing(networks.awing_weights(seeded_folder))
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path, folder: Path) -> None:
+def test_weights_of_another_network_are_refused(tmp_path: Path, seeded_folder: Path) -> None:
     torch.save({"conv1.weight": torch.ones(2)}, tmp_path / "other.pth")
     with pytest.raises(BadInput, match="AWing"):
         subject.awing(tmp_path / "other.pth")
-    held = torch.load(networks.awing_weights(folder), weights_only=True)["state_dict"]
+    held = torch.load(networks.awing_weights(seeded_folder), weights_only=True)["state_dict"]
     del held["bn1.weight"]
     torch.save(held, tmp_path / "lacking.pth")
     with pytest.raises(BadInput, match=r"bn1\.weight"):

@@ -15,16 +15,13 @@ from gfpbench.types import AssetMissing, BadInput, ImageBatch, Metric, PackageMi
 from tests.unit.metrics import network_oracles as oracles
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("weights")
-
-
 @pytest.fixture
-def _here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _here(seeded_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The assets are files of seeded random weights."""
     names = {"alexnet": "alex", "vgg16": "vgg"}
-    monkeypatch.setattr(assets, "path", lambda name, needed_by=None: oracles.backbone_weights(names[name], folder))
+    monkeypatch.setattr(
+        assets, "path", lambda name, needed_by=None: oracles.backbone_weights(names[name], seeded_folder)
+    )
 
 
 METRICS = {"alex": lpips.lpips_alex, "vgg": lpips.lpips_vgg}
@@ -32,8 +29,8 @@ METRICS = {"alex": lpips.lpips_alex, "vgg": lpips.lpips_vgg}
 
 @pytest.mark.usefixtures("_here")
 @pytest.mark.parametrize("backbone", ["alex", "vgg"])
-def test_it_equals_the_lpips_package(backbone: str, folder: Path) -> None:
-    oracles.same_as_the_lpips_package(METRICS[backbone], backbone, folder)
+def test_it_equals_the_lpips_package(backbone: str, seeded_folder: Path) -> None:
+    oracles.same_as_the_lpips_package(METRICS[backbone], backbone, seeded_folder)
 
 
 @pytest.mark.usefixtures("_here")
@@ -81,12 +78,12 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         lpips.lpips_vgg(oracles.photographs(64), oracles.photographs(64))
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, seeded_folder: Path) -> None:
     monkeypatch.setitem(sys.modules, "lpips", None)
     with pytest.raises(PackageMissing, match=r"lpips_alex needs the package 'lpips'.*pip install lpips"):
-        lpips.network("alex", folder / "never-read.pth")
+        lpips.network("alex", seeded_folder / "never-read.pth")
 
 
-def test_weights_of_another_network_are_refused(folder: Path) -> None:
+def test_weights_of_another_network_are_refused(seeded_folder: Path) -> None:
     with pytest.raises(BadInput, match="does not fit alexnet"):
-        lpips.network("alex", oracles.backbone_weights("vgg", folder))
+        lpips.network("alex", oracles.backbone_weights("vgg", seeded_folder))

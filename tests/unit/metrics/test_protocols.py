@@ -13,18 +13,12 @@ from gfpbench.metrics.fid import Fid
 from gfpbench.types import AssetMissing, BadInput, PackageMissing
 from tests.unit.metrics import protocol_laws as laws
 
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("weights")
-
-
 PROOFS = laws.different_proofs()
 
 
 @pytest.mark.parametrize(("protocol", "figure"), PROOFS, ids=[f"{figure} @ {name}" for name, figure in PROOFS])
-def test_figure_is_what_the_script_gives(protocol: str, figure: str, folder: Path) -> None:
-    laws.same_as_the_script(protocol, figure, folder)
+def test_figure_is_what_the_script_gives(protocol: str, figure: str, seeded_folder: Path) -> None:
+    laws.same_as_the_script(protocol, figure, seeded_folder)
 
 
 def test_every_per_image_figure_has_its_script() -> None:

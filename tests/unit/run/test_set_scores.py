@@ -134,10 +134,12 @@ def test_features_that_break_the_contract_end_the_run(tmp_path: Path, wrong: tor
         ToyWithSets(sets=(measure_of(Wrong()),)).measure(tmp_path)
 
 
-def test_fid_of_a_real_run_with_random_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fid_of_a_real_run_with_random_weights(
+    tmp_path: Path, seeded_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Real faces, the FID Inception with seeded weights: the number is that of the kept images."""
     monkeypatch.setenv("GFPBENCH_HOME", str(tmp_path / "home"))  # what is not measured depends on what was fetched
-    weights = network_oracles.inception_weights(tmp_path)
+    weights = network_oracles.inception_weights(seeded_folder)
     here = assets.path
 
     def path(name: str, needed_by: str = "") -> Path:
