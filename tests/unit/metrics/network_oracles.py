@@ -7,7 +7,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,9 @@ def unfilled() -> Iterator[None]:
     """Networks that are made meanwhile get no initial values, which take seconds for VGG's classifier: they are given
     the values of a file, or never used."""
     names = ("kaiming_normal_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_")
-    with patch.multiple(nn.init, **{name: lambda tensor, *_, **__: tensor for name in names}):
+    with ExitStack() as patches:
+        for name in names:
+            patches.enter_context(patch.object(nn.init, name, lambda tensor, *_, **__: tensor))
         yield
 
 
