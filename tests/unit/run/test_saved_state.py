@@ -90,6 +90,7 @@ def test_a_file_that_the_restorer_read_counts_by_its_content(tmp_path: Path, ans
     damage.answer_exchanged(tmp_path, answers, name)
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_so_does_one_that_an_isolated_restorer_read(tmp_path: Path, answers: Path) -> None:
     damage.answer_exchanged(tmp_path, answers, "face 0004", isolated=True)
 
