@@ -22,6 +22,9 @@ VARIABLE = "GFPBENCH_WITNESS"
 _SIGNALS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD") if hasattr(signal, name)}
 ENDING_SECONDS = 10.0
 """How long a process may take to end after its work is done."""
+PROGRAM = "import sys; sys.path[:] = filter(None, sys.path); from gfpbench.supervised import main; main()"
+"""What the second process runs: as `python -m gfpbench`, but with nothing out of the folder where the command is typed,
+which may hold a ``gfpbench.py`` or a ``types.py`` of the user's."""
 UNWITNESSED = 3
 """The exit code where the process ended before its work was done; as for an unexpected error, no gate has failed."""
 
@@ -69,8 +72,9 @@ def _supervise(words: Sequence[str]) -> int:
     """In the first process: the exit code of the second, where it said itself what that is."""
     mine, theirs = socket.socketpair()
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    typed_as_module = sys.path[:1] == [os.getcwd()]  # noqa: PTH109 - pathlib takes as long as the rest of this process
     child = subprocess.Popen(
-        (sys.executable, "-m", "gfpbench", *words),
+        (sys.executable, *(("-m", "gfpbench") if typed_as_module else ("-c", PROGRAM)), *words),
         pass_fds=(theirs.fileno(),),
         env={**os.environ, VARIABLE: str(theirs.fileno())},
     )

@@ -101,7 +101,7 @@ def main() -> None:
     with forgiving_streams():
         try:
             try:
-                app()
+                app(prog_name="gfpbench")
             finally:
                 sys.stdout.flush()  # a full disk may show only now
         except Stopped as stopped:

@@ -27,7 +27,11 @@ else:
 MIB = 2**20
 CALLS = 2
 PROCESSES = 2
-_PROCESS = "import sys; from gfpbench.speed.memory import in_this_process; in_this_process(*sys.argv[1:])"
+# Nothing is imported out of the folder where the command was typed, unless it is in PYTHONPATH.
+_PROCESS = (
+    "import sys; sys.path[:] = filter(None, sys.path); "
+    "from gfpbench.speed.memory import in_this_process; in_this_process(*sys.argv[1:])"
+)
 
 
 @dataclass(frozen=True, slots=True)

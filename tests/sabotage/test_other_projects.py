@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+from tests.unit.test_supervised import PROGRAMS, check_nothing_comes_from_where_it_is_started
 
 PATCH = "import gfpbench.plugin as plugin\nfrom gfpbench.plugin import options, ours, short_names\n"
 OWN_FIXTURE = (
@@ -72,3 +76,14 @@ def test_a_plugin_that_disturbs_other_projects_is_seen(pytester: pytest.Pytester
     patch, files, options = SABOTEURS[saboteur]
     assert run_beside(pytester, "", files, options)
     assert not run_beside(pytester, patch, files, options)
+
+
+@pytest.mark.parametrize("process", PROGRAMS)
+def test_a_process_that_imports_from_where_it_is_started_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: str
+) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    program, words = PROGRAMS[process]
+    broken = program.replace("sys.path[:] = filter(None, sys.path)", "pass")
+    with pytest.raises(AssertionError):
+        check_nothing_comes_from_where_it_is_started(tmp_path, broken, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+
+from gfpbench import supervised
+from gfpbench.run import child_process
+from gfpbench.speed import memory
 
 MODELS = """
     import ctypes, os, threading, time
@@ -122,6 +127,50 @@ def test_exit_codes_go_through() -> None:
     assert gfpbench("run", "--restorer", "nanoo").returncode == 2
     assert gfpbench("run", "--no-such-option").returncode == 2
     assert gfpbench("run", "--help").returncode == 0
+
+
+def leave_modules_in(folder: Path) -> None:
+    """As a project has them that calls its files as modules of Python, and as this package."""
+    for name in ("gfpbench", "json", "random", "types"):
+        (folder / f"{name}.py").write_text("raise SystemExit('the project is imported')")
+
+
+PROGRAMS = {
+    "the second process of a command": (supervised.PROGRAM, ("list", "faces")),
+    "a worker": (child_process._PROGRAM, ("gfpbench.run.messages", json.dumps(sys.path))),
+    "the process whose memory is measured": (memory._PROCESS, ()),
+}
+
+
+def check_nothing_comes_from_where_it_is_started(folder: Path, program: str, words: tuple[str, ...]) -> None:
+    """The last two end soon, because nothing is asked of them."""
+    leave_modules_in(folder)
+    command = (sys.executable, "-c", program, *words)
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert "the project is imported" not in ended.stderr
+
+
+@pytest.mark.parametrize("process", PROGRAMS)
+def test_a_process_imports_nothing_from_where_it_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: str
+) -> None:
+    monkeypatch.delenv("PYTHONPATH")
+    check_nothing_comes_from_where_it_is_started(tmp_path, *PROGRAMS[process])
+
+
+def test_a_command_imports_nothing_from_where_it_is_typed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPATH")
+    leave_modules_in(project)
+    command = (Path(sys.executable).parent / "gfpbench", "run", "--restorer", "bicubic", "--isolate", *SMALL)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+@FORKED
+def test_help_names_the_command_that_was_typed() -> None:
+    command = (Path(sys.executable).parent / "gfpbench", "run", "--help")
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "Usage: gfpbench run [OPTIONS]" in told.stdout
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
