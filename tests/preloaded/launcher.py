@@ -38,6 +38,12 @@ def state(environment: Mapping[str, str]) -> dict[str, Any]:
     return {"acting": acting, "ignored": ignored, "limits": limits, "umask": mask, "nice": os.nice(0)}
 
 
+def without_buffers(words: list[str]) -> tuple[bool, list[str]]:
+    """Whether ``-u`` comes first, as pytest-xdist starts its workers, and what follows it. A fork's streams are as it
+    says; only ``sys.flags`` cannot be."""
+    return (True, words[1:]) if words[:1] == ["-u"] else (False, words)
+
+
 def module_or_code(words: list[str]) -> tuple[str, str, list[str]] | None:
     """``-m`` or ``-c``, its argument, and what follows; None for anything else."""
     match words:
@@ -63,7 +69,8 @@ def hidden_by(folders: list[str], names: list[str]) -> bool:
 
 def handed_over(address: str, known: str, words: list[str]) -> int | None:
     """The wait status of the program, run by the preloaded interpreter; None where it has to be started itself."""
-    told = module_or_code(words)
+    unbuffered, plain = without_buffers(words)
+    told = module_or_code(plain)
     if not all(os.path.exists(f"/proc/self/fd/{number}") for number in range(3)):  # noqa: PTH110
         return None
     with open(known) as stored:  # noqa: PTH123
@@ -79,7 +86,7 @@ def handed_over(address: str, known: str, words: list[str]) -> int | None:
     how, what, rest = told
     request = {
         "how": how, "what": what, "rest": rest, "words": words, "environment": dict(os.environ), "files": kept,
-        "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+        "unbuffered": unbuffered, "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     }  # fmt: skip
     line = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as server:

@@ -146,8 +146,9 @@ def become(request: dict[str, Any], files: list[int], path: list[str]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     signal.pthread_sigmask(signal.SIG_SETMASK, request["blocked"])
-    if asked := os.environ.get("PYTHONIOENCODING"):
-        _encode_streams(*asked.partition(":")[::2])
+    asked = os.environ.get("PYTHONIOENCODING", "")
+    if asked or request["unbuffered"]:
+        _encode_streams(*asked.partition(":")[::2], unbuffered=request["unbuffered"])
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.write_through:
         sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     folders = os.environ.get("PYTHONPATH", "")
@@ -171,20 +172,21 @@ def become(request: dict[str, Any], files: list[int], path: list[str]) -> None:
         numpy.random.seed()
 
 
-def _encode_streams(encoding: str, errors: str) -> None:
-    """Standard streams as an interpreter creates them."""
+def _encode_streams(encoding: str, errors: str, *, unbuffered: bool) -> None:
+    """Standard streams as an interpreter creates them: of an encoding, with ``-u`` unbuffered."""
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         old = getattr(sys, name)
         if old is None:
             continue
         # With PYTHONUNBUFFERED there is nothing between the text and the file.
-        buffering = 0 if mode == "w" and old.write_through else -1
+        through = unbuffered or old.write_through
+        buffering = 0 if mode == "w" and through else -1
         buffer: Any = open(number, mode + "b", buffering, closefd=False)  # noqa: SIM115
         getattr(buffer, "raw", buffer).name = old.name
         handled = "backslashreplace" if name == "stderr" else errors or ("strict" if encoding else old.errors)
         stream: Any = io.TextIOWrapper(
             buffer, codecs.lookup(encoding).name if encoding else old.encoding, handled, newline="\n",
-            line_buffering=old.line_buffering, write_through=old.write_through,
+            line_buffering=old.line_buffering and not unbuffered, write_through=through,
         )  # fmt: skip
         stream.mode = mode
         setattr(sys, name, stream)

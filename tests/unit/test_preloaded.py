@@ -82,7 +82,7 @@ def both(light: Preloaded, words: Sequence[str], **how: Any) -> list[subprocess.
     return [subprocess.run(command, **given) for command in (words, light.words(words))]
 
 
-@pytest.mark.parametrize("way", ["-c", "-m", "-mjoined"])
+@pytest.mark.parametrize("way", ["-c", "-m", "-mjoined", "-u"])
 def test_a_program_finds_what_it_would_find(
     light: Preloaded, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,7 +91,7 @@ def test_a_program_finds_what_it_would_find(
     monkeypatch.setenv("PYTHONPATH", f"some:{tmp_path / 'other'}:some")
     monkeypatch.setenv("THEIRS", "é\n=")
     monkeypatch.delenv("HOME", raising=False)
-    start = {"-c": ("-c", TOLD), "-m": ("-m", "program"), "-mjoined": ("-mprogram",)}[way]
+    start = {"-c": ("-c", TOLD), "-m": ("-m", "program"), "-mjoined": ("-mprogram",), "-u": ("-u", "-c", TOLD)}[way]
     found = []
     for words in ((sys.executable, *start, "a", "-b", "--c"), light.words((sys.executable, *start, "a", "-b", "--c"))):
         reading, writing = os.pipe()
@@ -107,6 +107,8 @@ def test_a_program_finds_what_it_would_find(
         told = json.loads(done.stdout)
         del told["environment"]["EXTRA"]
         told["files"] = [number for number in told["files"] if number != reading]
+        if way == "-u":  # the one thing that a fork cannot follow
+            told["flags"] = told["flags"].replace("unbuffered=1", "unbuffered=0")
         found.append(told)
     assert found[0]["extra"] == "extra"
     assert found[1] == found[0]
@@ -136,6 +138,7 @@ print(child.args[0] == sys.executable and len(child.args), int(child.communicate
 
 def test_it_is_forked(light: Preloaded) -> None:
     assert not own_process(light.words((sys.executable, "-c", PID)))
+    assert not own_process(light.words((sys.executable, "-u", "-c", PID)))
     assert light.words(("/bin/true", "-c", PID)) == ["/bin/true", "-c", PID]
 
 
@@ -166,6 +169,15 @@ print(sys.stdin.read(1), "\xe9")
     alone, forked = both(light, (sys.executable, "-c", program), env=environment, text=False, input=b"ab")
     assert (forked.returncode, forked.stdout) == (alone.returncode, alone.stdout)
     assert forked.stderr.splitlines()[-1:] == alone.stderr.splitlines()[-1:]
+
+
+@pytest.mark.parametrize("options", [("-u",), ()])
+def test_what_is_written_without_buffers_is_there_at_once(light: Preloaded, options: tuple[str, ...]) -> None:
+    program = "import os, sys; print('now', end=' '); os.kill(os.getpid(), 9)"
+    alone, forked = both(light, (sys.executable, *options, "-c", program))
+    there = "now " if options or os.environ.get("PYTHONUNBUFFERED") else ""
+    assert (alone.returncode, alone.stdout) == (-9, there)
+    assert (forked.returncode, forked.stdout) == (-9, there)
 
 
 def test_what_is_blocked_stays_blocked_and_waits_for_it(light: Preloaded) -> None:
@@ -218,7 +230,7 @@ def test_the_compiler_that_reads_it_is_not_imported_before_the_fork(preloaded: P
     assert done.stdout == "True False\n"
 
 
-@pytest.mark.parametrize("options", [("-P",), ("-O",), ("-X", "utf8"), ("-u",)])
+@pytest.mark.parametrize("options", [("-P",), ("-O",), ("-X", "utf8"), ("-u", "-O")])
 def test_an_option_of_the_interpreter_gets_its_own_process(light: Preloaded, options: tuple[str, ...]) -> None:
     assert own_process(light.words((sys.executable, *options, "-c", PID)))
 
