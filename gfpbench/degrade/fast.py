@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 else:
     cv2 = LazyModule("cv2")
 
-_LEFT_OUT = 8e-7
-"""How much of a kernel, which sums to 1, a sum of separable ones may leave out: at most 0.0002 of a grey level."""
+_LEFT_OUT = 5e-7
+"""How much of a kernel, which sums to 1, a sum of separable ones may leave out: at most 0.00013 of a grey level."""
+
+_CUT_OFF = 3e-7
+"""How much of a kernel may lie outside of the window that is computed: with the above at most 0.0002 of a level."""
 
 # Of the small image: enough columns for a register of 16 numbers and, of few terms, enough rows to read a source pixel
 # seldom; more of them only multiply zeros.
@@ -56,12 +59,13 @@ def enlarged(bgr: Floats, size_px: tuple[int, int]) -> Floats:
 def _small_planes(planes: Floats, record: Parameters) -> Floats:
     if blur.is_off(record):
         return _filtered(planes, None, record)
-    filtered, fourier, start, term = _costs(planes.shape, record)
     kernel = _kernel_of(record)
-    factors = _factors(kernel, int((min(filtered, fourier) - start) / term))
+    window = _without_margins(kernel)
+    filtered, fourier, start, term = _costs(planes.shape, window.shape, record)
+    factors = _factors(window, int((min(filtered, fourier) - start) / term))
     if factors is not None:
         return _products(planes, record["downsample_ratio"], *factors)
-    return (_fourier if fourier < filtered else _filtered)(planes, kernel, record)
+    return _fourier(planes, kernel, record) if fourier < filtered else _filtered(planes, window, record)
 
 
 def _kernel_of(record: Parameters) -> blur.Kernel:
@@ -69,19 +73,33 @@ def _kernel_of(record: Parameters) -> blur.Kernel:
     return blur.column_kernel(record)[:, None] if blur.is_separable(record) else blur.kernel_of(record)
 
 
-def _costs(shape: tuple[int, ...], record: Parameters) -> tuple[float, float, float, float]:
+def _without_margins(kernel: blur.Kernel) -> blur.Kernel:
+    """The middle rows and columns of a kernel of odd sides, the same upside down, without what hardly weighs.
+
+    A Gaussian of a small sigma fills little of its window: at 41 taps and a sigma of 2 px, 21 of them.
+    """
+    # Twice for both margins, and each axis has half of what may be cut off; a column stands for its row as well.
+    down, across = (2 * kernel.sum(1 - axis)[: kernel.shape[axis] // 2 - 1].cumsum() for axis in (0, 1))
+    top, left = (int(np.searchsorted(outside, _CUT_OFF / 2, side="right")) for outside in (down, across))
+    # Never a single column, which would stand for a separable kernel.
+    return kernel[top : len(kernel) - top, left : kernel.shape[1] - left]
+
+
+def _costs(shape: tuple[int, ...], window: tuple[int, ...], record: Parameters) -> tuple[float, float, float, float]:
     """What OpenCV's filters, a Fourier transform, and the start and each separable term of products take of a plane.
 
     In multiplications of a product of matrices, fitted to the processor time that they take of a face of 512 px.
     """
     _, height, width = shape
-    ratio, size = record["downsample_ratio"], record["blur_kernel_size_px"]
+    down, across = window if window[1] > 1 else (window[0], window[0])
+    ratio = record["downsample_ratio"]
     small_height, small_width = resample.small_size((height, width), ratio)
-    filtered = height * width * (35 + 0.125 * size**2 if blur.is_separable(record) else 30 + 1.1 * size**2)
+    separable = blur.is_separable(record)
+    filtered = height * width * (35 + 0.125 * down * across if separable else 30 + 1.1 * down * across)
     # A number that is read or written costs as much as several multiplications.
-    term = small_height * (width * (size + 8) + small_width * (size + 8 + _TILE_X_PX * ratio))
-    padded = math.prod(_padded(shape, size))
-    return filtered, 9.0 * padded * math.log2(padded), 100.0 * small_height * width, term
+    term = small_height * (width * (down + 8) + small_width * (across + 8 + _TILE_X_PX * ratio))
+    padded = math.prod(_padded(shape, record["blur_kernel_size_px"]))
+    return filtered, 8.3 * padded * math.log2(padded), 100.0 * small_height * width, term
 
 
 def _filtered(planes: Floats, kernel: blur.Kernel | None, record: Parameters) -> Floats:
@@ -108,7 +126,7 @@ def reflected(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 
 def _factors(kernel: blur.Kernel, most: int) -> tuple[Floats, Floats] | None:
-    """Columns and rows (terms, size) whose products sum to the record's kernel; None where it takes more than that.
+    """Columns and rows (terms, size) whose products sum to the kernel; None where it takes more terms than that.
 
     Crosses of the kernel around its largest values: hardly more of them than singular vectors, in a fifth of the time.
     """
@@ -123,7 +141,7 @@ def _factors(kernel: blur.Kernel, most: int) -> tuple[Floats, Floats] | None:
     while sizes.sum() > _LEFT_OUT:
         if len(rows) == most:
             return None
-        y, x = divmod(int(sizes.argmax()), len(kernel))
+        y, x = divmod(int(sizes.argmax()), kernel.shape[1])
         columns.append(left[:, x].copy())
         rows.append(left[y] / left[y, x])
         left -= columns[-1][:, None] * rows[-1]
@@ -165,14 +183,18 @@ def _tiled(starts: NDArray[np.int64], weights: Floats, tile: int) -> list[tuple[
     The weights are (terms, source pixels, tile); those of target pixels beyond the last are 0.
     """
     count, terms, span = weights.shape
-    tiles = []
-    for at in range(0, count, tile):
-        near = starts[at : at + tile].tolist()
-        values = np.zeros((terms, near[-1] - near[0] + span, tile), np.float32)
-        for place, start in enumerate(near):
-            values[:, start - near[0] : start - near[0] + span, place] = weights[at + place]
-        tiles.append((at, near[0], near[-1] + span, values))
-    return tiles
+    first = starts[::tile]
+    last = starts[np.minimum(np.arange(tile - 1, tile * len(first), tile), count - 1)]
+    widest = int((last - first).max()) + span
+    at, place = np.divmod(np.arange(count), tile)
+    begin = (at * widest + starts - first[at]) * tile + place
+    values = np.zeros((terms, len(first) * widest * tile), np.float32)
+    values[:, begin[:, None] + tile * np.arange(span)] = weights.transpose(1, 0, 2)
+    matrices = values.reshape(terms, len(first), widest, tile)
+    return [
+        (number * tile, left, right, matrices[:, number, : right - left])
+        for number, (left, right) in enumerate(zip(first.tolist(), (last + span).tolist(), strict=True))
+    ]
 
 
 def _products(planes: Floats, ratio: float, columns: Floats, rows: Floats) -> Floats:
@@ -181,8 +203,10 @@ def _products(planes: Floats, ratio: float, columns: Floats, rows: Floats) -> Fl
     small_height, small_width = resample.small_size((height, width), ratio)
     terms = len(rows)
     tile_y = _TILE_Y_PX if terms < 4 else 1  # the rows of many terms fill a register between them
-    down = _tiled(*bands(height, small_height, columns), tile_y)
-    across = _tiled(*bands(width, small_width, rows), _TILE_X_PX)
+    upright = bands(height, small_height, columns)
+    same = columns is rows and height == width
+    down = _tiled(*upright, tile_y)
+    across = _tiled(*(upright if same else bands(width, small_width, rows)), _TILE_X_PX)
     small = np.empty((channels, len(down) * tile_y, len(across) * _TILE_X_PX), np.float32)
     widest = max(right - left for _, left, right, _ in across)
     at_once = min(_CACHED // (terms * width), _IN_ONE_THREAD // (widest * _TILE_X_PX)) // (channels * tile_y)
@@ -206,12 +230,14 @@ def _products(planes: Floats, ratio: float, columns: Floats, rows: Floats) -> Fl
 
 
 @lru_cache(maxsize=64)
-def _waves(length: int, size: int) -> tuple[Floats, Floats]:
-    """(length // 2 + 1, size // 2 + 1) cosines and sines of a transform of that length, at distances from a middle tap.
+def _waves(length: int, size: int, packed: bool) -> tuple[Floats, Floats]:
+    """(frequencies, size // 2 + 1) cosines and sines of a transform of that length, at distances from a middle tap.
 
-    Those of distances above 0 twice, for the tap on the other side.
+    Those of distances above 0 twice, for the tap on the other side. The frequencies are 0 to length // 2, and packed
+    all but the first and the last of them two times running, as OpenCV has a real and an imaginary part of each.
     """
-    phase = np.outer(np.arange(length // 2 + 1), np.arange(size // 2 + 1)) * (2 * np.pi / length)
+    frequencies = (np.arange(length) + 1) // 2 if packed else np.arange(length // 2 + 1)
+    phase = np.outer(frequencies, np.arange(size // 2 + 1)) * (2 * np.pi / length)
     twice = np.where(np.arange(size // 2 + 1) > 0, 2, 1)
     return (twice * np.cos(phase)).astype(np.float32), (twice * np.sin(phase)).astype(np.float32)
 
@@ -223,19 +249,17 @@ def _spectrum_of(kernel: Floats, shape: tuple[int, int]) -> Floats:
     parts in neighbouring columns; those of the first and the last frequency across in neighbouring rows.
     """
     height, width = shape
-    cos_y, sin_y = _waves(height, len(kernel))
-    cos_x, sin_x = _waves(width, len(kernel))
+    cos_y, sin_y = _waves(height, len(kernel), packed=False)
+    cos_x, sin_x = _waves(width, len(kernel), packed=True)
     middle = len(kernel) // 2
     half = kernel[middle:] * np.float32(0.5)
     right, left = half[:, middle:], half[:, middle::-1]
-    even, odd = _scratch("even", (len(cos_y), len(cos_x))), _scratch("odd", (len(cos_y), len(cos_x)))
+    even, odd = _scratch("even", (len(cos_y), width)), _scratch("odd", (len(cos_y), width))
     _multiply(cos_y, (right + left) @ cos_x.T, even)
     _multiply(sin_y, (right - left) @ sin_x.T, odd)
     packed = _scratch("kernel", shape)
-    inner = np.s_[:, 1:-1]
-    np.subtract(even[inner], odd[inner], out=packed[: len(even), 1:-1:2])
-    np.add(even[-2:0:-1, 1:-1], odd[-2:0:-1, 1:-1], out=packed[len(even) :, 1:-1:2])
-    packed[:, 2:-1:2] = packed[:, 1:-1:2]
+    np.subtract(even, odd, out=packed[: len(even)])
+    np.add(even[-2:0:-1], odd[-2:0:-1], out=packed[len(even) :])
     for column in (0, -1):
         packed[:-1:2, column] = even[:-1, column]
         packed[1::2, column] = even[1:, column]

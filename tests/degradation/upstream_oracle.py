@@ -86,8 +86,14 @@ def whole_quality() -> Iterator[list[int]]:
         yield used
 
 
-def by_functions(rgb: Bytes, record: Mapping[str, Any]) -> Bytes:
-    """(H, W, 3) uint8 RGB, degraded by the authors' functions with a record's parameters, in their dataset's order."""
+def by_functions(rgb: Bytes, record: Mapping[str, Any], own_noise: bool = False) -> Bytes:
+    """(H, W, 3) uint8 RGB, degraded by the authors' functions with a record's parameters, in their dataset's order.
+
+    Args:
+        rgb: the clean image.
+        record: its parameters.
+        own_noise: let them draw the noise field as they do, instead of giving them the record's.
+    """
     degradations, dataset = modules()
     height, width = rgb.shape[:2]
     img: Any = np.ascontiguousarray(rgb[..., ::-1]).astype(np.float32) / 255.0
@@ -101,7 +107,10 @@ def by_functions(rgb: Bytes, record: Mapping[str, Any]) -> Bytes:
     img = cv2.filter2D(img, -1, kernel)
     ratio = record["downsample_ratio"]
     img = cv2.resize(img, (int(width // ratio), int(height // ratio)), interpolation=cv2.INTER_LINEAR)
-    with mock.patch("numpy.random.randn", lambda *shape: field(record["noise_key"], shape[:2])):
+    theirs = np.random.randn
+    with mock.patch(
+        "numpy.random.randn", theirs if own_noise else lambda *shape: field(record["noise_key"], shape[:2])
+    ):
         img = degradations.add_gaussian_noise(img, record["noise_std_grey_levels"], clip=True, rounds=False)
     img = degradations.add_jpg_compression(img, record["jpeg_quality"])
     img = cv2.resize(img, (width, height), interpolation=cv2.INTER_LINEAR)

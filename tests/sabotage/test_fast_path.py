@@ -84,6 +84,8 @@ BROKEN: dict[str, tuple[str, Any, str, Any, Law]] = {
     ),
     "a term left out": ("products", fast, "_factors", _a_term_less, blur_is_the_formula),
     "too few terms": ("products", fast, "_LEFT_OUT", 0.05, blur_is_the_formula),
+    "too much of the window cut off": ("filters", fast, "_CUT_OFF", 0.05, blur_is_the_formula),
+    "too much of the window cut off, in products": ("products", fast, "_CUT_OFF", 0.05, blur_is_the_formula),
     "columns for rows": (
         "products",
         fast,
@@ -111,7 +113,7 @@ BROKEN: dict[str, tuple[str, Any, str, Any, Law]] = {
 
 
 def _taking(way: str, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(fast, "_costs", lambda shape, record: COSTS[way])
+    monkeypatch.setattr(fast, "_costs", lambda shape, window, record: COSTS[way])
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gfpbench.degrade import fast, resample
-from gfpbench.degrade.blur import blurred, gaussian_2d
+from gfpbench.degrade.blur import blurred, gaussian_1d, gaussian_2d
 from tests.degradation.image_cases import pattern
 
 LEVEL = 1 / 255
@@ -55,7 +55,7 @@ def test_one_step_is_two_steps_to_a_thousandth_of_a_level(
     }
     expected = resample.downsampled(blurred(bgr, record), record)
     planes = np.ascontiguousarray(bgr.transpose(2, 0, 1)[::-1])
-    costs = mock.patch.object(fast, "_costs", fast._costs if way is None else lambda shape, record: COSTS[way])
+    costs = mock.patch.object(fast, "_costs", fast._costs if way is None else lambda shape, window, record: COSTS[way])
     with costs:
         got = fast.blurred_and_downsampled(planes, record)
     assert got.dtype == np.float32
@@ -97,7 +97,7 @@ def test_reflection_is_numpys(size: int) -> None:
 @pytest.mark.parametrize("way", COSTS)
 def test_an_image_does_not_depend_on_the_one_before(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the last bit, though both are computed in the same memory."""
-    monkeypatch.setattr(fast, "_costs", lambda shape, record: COSTS[way])
+    monkeypatch.setattr(fast, "_costs", lambda shape, window, record: COSTS[way])
     record = {
         "blur_kernel_size_px": 9,
         "blur_sigma_x_px": 2.0,
@@ -119,3 +119,22 @@ def test_terms_sum_to_the_kernel() -> None:
     assert np.abs(columns.T.astype(np.float64) @ rows - kernel).sum() < 2 * fast._LEFT_OUT
     assert fast._factors(kernel, len(rows)) is not None
     assert fast._factors(kernel, len(rows) - 1) is None
+
+
+@pytest.mark.parametrize("sigmas", [(0.0, 0.0), (0.2, 9.0), (9.0, 0.2), (1.5, 3.0), (2.0, 2.0)])
+def test_little_of_a_kernel_lies_in_its_margins(sigmas: tuple[float, float]) -> None:
+    """And one that is not separable keeps three columns, as a single one is taken for the factor of a square."""
+    kernel = gaussian_2d(41, *sigmas, 0.3)
+    window = fast._without_margins(kernel)
+    assert window.size < kernel.size
+    assert min(window.shape) >= 3
+    assert np.isclose(window.max(), kernel.max(), rtol=0, atol=0)
+    assert kernel.sum() - window.sum() <= fast._CUT_OFF
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.7, 2.0, 3.5])
+def test_little_of_a_square_lies_in_the_margins_of_its_column(sigma: float) -> None:
+    column = gaussian_1d(41, sigma)[:, None]
+    window = fast._without_margins(column)
+    assert window.size < column.size
+    assert 1 - (window @ window.T).sum() <= fast._CUT_OFF
