@@ -56,11 +56,16 @@ def predictor() -> Any:
     return dlib.shape_predictor(str(models / "shape_predictor_68_face_landmarks.dat"))
 
 
-def by_dlib(image: Any, image_of_the_box: Any) -> Any:
+@cache
+def _box(shape: tuple[int, ...], pixels: bytes) -> Any:
+    """The first face that dlib finds; searched for once in each image, for a metric and all its saboteurs."""
     import dlib
 
-    box = dlib.get_frontal_face_detector()(image_of_the_box, 0)[0]
-    shape = predictor()(image, box)
+    return dlib.get_frontal_face_detector()(np.frombuffer(pixels, np.uint8).reshape(shape), 0)[0]
+
+
+def by_dlib(image: Any, image_of_the_box: Any) -> Any:
+    shape = predictor()(image, _box(image_of_the_box.shape, image_of_the_box.tobytes()))
     return np.array([(shape.part(i).x, shape.part(i).y) for i in range(68)], dtype=np.float64)
 
 
