@@ -37,7 +37,7 @@ class Archive:
 
     def load(self, face_id: str) -> Face:
         """Decode one image. Raises UnreadableFace with the reason, BadInput for an unknown id."""
-        return face_of(face_id, self._collection.decode(face_id), self.size_px)
+        return face_of(face_id, self._collection.decode(face_id), self.size_px, self._collection.place(face_id))
 
     def source(self) -> Mapping[str, Json]:
         """The archives, how many images, a hash over their names and lengths, and how many files were left out."""

@@ -12,7 +12,11 @@ from gfpbench.decode.files import list_images, named, printable
 from gfpbench.decode.point_lists import PointList, find_point_list
 from gfpbench.degraded import WRITTEN
 from gfpbench.images import Bytes
-from gfpbench.types import BadInput, Face, Json
+from gfpbench.types import BadInput, Face, Json, UnreadableFace
+
+BLANK_LEVELS = 3
+"""An image that holds no value farther from black (or none farther from white) is blank: JPEG moves a flat image by so
+much, and no face is so dark. Grey and other colours are let through: nobody gets them by mistake."""
 
 
 class Folder:
@@ -68,7 +72,7 @@ class Folder:
         """
         if face_id not in self._files:
             raise BadInput(f"{printable(str(self.path))}: has no image {face_id!r}")
-        return face_of(face_id, read(self._files[face_id]), self.size_px)
+        return face_of(face_id, read(self._files[face_id]), self.size_px, printable(str(self._files[face_id])))
 
     def source(self) -> Mapping[str, Json]:
         """The folder, how many files, a hash over their names and lengths, and how many were left out and why."""
@@ -85,10 +89,24 @@ class Folder:
         }
 
 
-def face_of(face_id: str, decoded: Decoded, size_px: int | None) -> Face:
-    """The face that a decoded image is, at its own size or as a square of ``size_px``."""
+def face_of(face_id: str, decoded: Decoded, size_px: int | None, file: str) -> Face:
+    """The face that a decoded image is, at its own size or as a square of ``size_px``.
+
+    Raises:
+        UnreadableFace: where ``file``, as messages call it, is blank. Restorations of that score far above those of any
+            face, or are taken for their own input.
+    """
+    if is_blank(decoded.rgb[::8, ::8]) and is_blank(decoded.rgb):
+        kind = "white" if decoded.rgb.min() > BLANK_LEVELS else "black"
+        hint = " (values of [0, 1] saved with 8 bits, or of 8 bits saved with 16?)" if decoded.rgb.max() <= 1 else ""
+        raise UnreadableFace(f"{file}: is {kind} all over{hint}")
     rgb = decoded.rgb if size_px is None else to_square(decoded.rgb, size_px)
     return Face(face_id, images.from_uint8(rgb), {}, images.pixels_sha256(rgb), decoded.record())
+
+
+def is_blank(rgb: Bytes) -> bool:
+    """Whether an (H, W, 3) uint8 image is black all over, or white."""
+    return bool(rgb.max() <= BLANK_LEVELS or rgb.min() >= 255 - BLANK_LEVELS)
 
 
 def _length(path: Path) -> int:

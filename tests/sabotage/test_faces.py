@@ -25,7 +25,7 @@ from gfpbench.faces.attributes import moved
 from gfpbench.faces.embedded import Embedded
 from gfpbench.faces.manifest import read_manifest
 from gfpbench.types import BadInput, Face, FaceSet
-from tests.unit.faces import laws, laws_attributes
+from tests.unit.faces import laws, laws_attributes, test_folder
 from tests.unit.faces import test_archive as archives
 
 ASTRONAUT = read_manifest()[0]
@@ -314,6 +314,27 @@ def test_a_reader_of_archives_with_a_bug_is_seen(bug: str, monkeypatch: pytest.M
     sabotage(monkeypatch)
     with pytest.raises((AssertionError, BadInput, pytest.fail.Exception)):
         law(tmp_path / "broken")
+
+
+IS_BLANK = folder.is_blank
+BLANK: dict[str, tuple[str, object]] = {
+    "black for a face": ("BLANK_LEVELS", -1),
+    "JPEG's traces for a face": ("BLANK_LEVELS", 1),
+    "a dark face for black": ("BLANK_LEVELS", 8),
+    "every eighth row alone": ("is_blank", lambda rgb: IS_BLANK(rgb[::8])),
+    "white for a face": ("is_blank", lambda rgb: rgb.max() <= folder.BLANK_LEVELS),
+    "grey for a blank": ("is_blank", lambda rgb: np.ptp(rgb, axis=(0, 1)).max() <= folder.BLANK_LEVELS),
+}
+
+
+@pytest.mark.parametrize("bug", BLANK)
+def test_taking_a_blank_for_a_face_or_a_face_for_a_blank_is_seen(
+    bug: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    test_folder.test_a_blank_image_is_no_face(tmp_path / "honest")
+    monkeypatch.setattr(folder, *BLANK[bug])
+    with pytest.raises((AssertionError, BadInput, pytest.fail.Exception)):
+        test_folder.test_a_blank_image_is_no_face(tmp_path / "broken")
 
 
 def along_one_alone(w: Any, mean: Any, vectors: Any, wanted: Any) -> Any:

@@ -81,11 +81,11 @@ class Collection:
             UnreadableFace: with the reason, where that is impossible.
             BadInput: for an unknown id.
         """
-        return decode(self.data(image_id, limits), self._place(image_id), limits)
+        return decode(self.data(image_id, limits), self.place(image_id), limits)
 
     def data(self, image_id: str, limits: Limits = FACE_LIMITS) -> bytes:
         """The bytes of one image file. Raises as ``decode`` does."""
-        place = self._place(image_id)
+        place = self.place(image_id)
         shard, entry = self._entries[image_id]
         if entry.wrong:
             raise UnreadableFace(f"{place}: {entry.wrong}")
@@ -138,7 +138,7 @@ class Collection:
             lines += [f"{shard.name}\t{(shard.stamp or (-1,))[0]}" for shard in self._shards]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def _place(self, image_id: str) -> str:
+    def place(self, image_id: str) -> str:
         if image_id not in self._entries:
             raise BadInput(f"{self.where}: has no image {image_id!r}")
         shard, entry = self._entries[image_id]

@@ -6,8 +6,10 @@ import gc
 import itertools
 import json
 import os
+import re
 import tracemalloc
 import weakref
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from PIL import Image
 from gfpbench import faces, images
 from gfpbench.decode.files import list_images, named
 from gfpbench.faces.folder import Folder, to_square
-from gfpbench.types import BadInput, FaceSet
+from gfpbench.types import BadInput, FaceSet, UnreadableFace
 from tests.unit.decode import test_point_lists
 
 RGB = np.random.default_rng(5).integers(0, 256, (40, 36, 3), dtype=np.uint8)
@@ -218,3 +220,33 @@ def test_nothing_is_kept_and_listing_decodes_nothing(tmp_path: Path, monkeypatch
     again = faces.load(str(tmp_path), draws=3)
     assert len(again.ids()) == 72
     again.source()
+
+
+BLANK = {
+    "black": (RGB * 0, "is black all over"),
+    "unit": (RGB // 255, "is black all over (values of [0, 1] saved with 8 bits"),
+    "jpeg": (RGB // 64, "is black all over"),
+    "white": (255 - RGB // 64, "is white all over"),
+}
+SEEN = {
+    "dark": RGB // 50,
+    "light": 255 - RGB // 50,
+    "line": np.where(np.arange(40)[:, None, None] == 3, 90, 0 * RGB).astype(np.uint8),
+    "grey": np.full_like(RGB, 128),
+}
+
+
+def test_a_blank_image_is_no_face(tmp_path: Path) -> None:
+    """Its restorations score far above those of any face, or pass for their own input, and raise every mean."""
+    for name, values in {**SEEN, **{name: values for name, (values, _) in BLANK.items()}}.items():
+        write(tmp_path / "faces" / f"{name}.png", values)
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as packed:
+        for file in (tmp_path / "faces").iterdir():
+            packed.write(file, file.name)
+    for form in ("faces", "faces.zip"):
+        found = faces.load(str(tmp_path / form))
+        assert all(found.load(name).pixels.any() for name in SEEN)
+        for name, (_, said) in BLANK.items():
+            with pytest.raises(UnreadableFace, match=re.escape(said)) as caught:
+                found.load(name)
+            assert f"{name}.png: is" in str(caught.value)

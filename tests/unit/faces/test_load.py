@@ -61,7 +61,7 @@ def test_draws_out_of_range(draws: int) -> None:
 
 
 def test_a_folder_is_drawn_once_unless_told(tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(tmp_path / "a.png")
     assert faces.load(str(tmp_path)).ids() == ("a",)
     twice = faces.load(str(tmp_path), draws=2)
     assert twice.ids() == ("a~0", "a~1")
