@@ -17,7 +17,7 @@ import pytest
 from gfpbench.plugin.bench import KEY, Bench
 from gfpbench.plugin.collapse_bench import CollapseBench
 from gfpbench.plugin.command_line import correct_root_folder
-from gfpbench.plugin.ending import end_despite_threads
+from gfpbench.plugin.ending import end_despite_threads, keep_the_status
 from gfpbench.plugin.fixtures import (
     gfpbench_baseline,
     gfpbench_bench,
@@ -246,6 +246,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     if bench is not None and not bench.worker:
         refused = next(iter(_refused_by_the_disk(session.config)), refused)
     end_despite_threads(session)
+    keep_the_status(session)
     if refused:
         pytest.exit(f"gfpbench: {refused}", returncode=DISK_REFUSED)
 

@@ -1,7 +1,9 @@
-"""The end of a pytest process that a thread of a restorer would keep: it comes, with the exit status it would have had.
+"""The end of a pytest process, which a thread or an exit function of a restorer would change: it comes as without it.
 
 Python waits for every thread that is no daemon. A job in CI would wait for such a thread until its own limit, after its
-tests have passed. The commands end such a process too (``gfpbench.supervised``); within pytest nobody stands outside.
+tests have passed. A function that a model registered for the end of the process may end it with a status of its own:
+``os._exit(0)`` there spares some a crash of a GPU's driver, and would make a failed gate a success. The commands guard
+against both too (``gfpbench.supervised``); within pytest nobody stands outside.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -36,6 +39,23 @@ def end_despite_threads(session: pytest.Session) -> None:
         # Called as the first thing when the main thread is done: concurrent.futures waits there, before Python does.
         # It has no public name; where a later Python has none at all, the process waits as it would without us.
         getattr(threading, "_register_atexit", atexit.register)(leaving.set)
+
+
+def keep_the_status(session: pytest.Session) -> None:
+    """From here on ``os._exit(0)`` ends this process with the exit status of its tests.
+
+    Args:
+        session: at its end. Nothing is done where no restorer was run, or where pytest runs within another program.
+    """
+    if _GUARD not in sys.modules or not _is_pytests_own(session.config):
+        return
+    process, really = os.getpid(), os._exit
+
+    def end(status: int) -> NoReturn:
+        really(status or (int(session.exitstatus) if os.getpid() == process else 0))
+
+    for module in (os, sys.modules[os.name]):
+        vars(module)["_exit"] = end
 
 
 def _is_pytests_own(config: pytest.Config) -> bool:

@@ -152,7 +152,7 @@ def _refuse_endings() -> None:
         for module in _MODULES:
             for name in _ENDINGS:
                 _before[module, name] = getattr(module, name)
-                setattr(module, name, _refusing(name, _before[module, name]))
+                setattr(module, name, _refusing(module, name, _before[module, name]))
 
 
 def _allow_endings() -> None:
@@ -164,11 +164,15 @@ def _allow_endings() -> None:
                 setattr(module, name, before)
 
 
-def _refusing(name: str, before: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
+def _refusing(module: ModuleType, name: str, before: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
     def refuse(*given: Any, **named: Any) -> NoReturn:
-        # A model may keep this function, having imported it by name: outside of `contained` it does what it says.
-        if os.getpid() != _process or not _entered:
+        # A model may keep this function, having imported it by name: outside of `contained` it does what it says, as
+        # whoever calls it by its module's name would see it done.
+        if os.getpid() != _process:
             before(*given, **named)
+        if not _entered:
+            now = getattr(module, name)
+            (before if now is refuse else now)(*given, **named)
         said = next(iter((*given, *named.values())), "")
         raise SystemExit(f"os.{name}({said!r})")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.plugin import test_other_projects as laws
 from tests.unit.test_supervised import PROGRAMS, check_nothing_comes_from_where_it_is_started
 
 PATCH = "import gfpbench.plugin as plugin\nfrom gfpbench.plugin import options, ours, short_names\n"
@@ -87,3 +88,11 @@ def test_a_process_that_imports_from_where_it_is_started_is_seen(
     broken = program.replace("sys.path[:] = filter(None, sys.path)", "pass")
     with pytest.raises(AssertionError):
         check_nothing_comes_from_where_it_is_started(tmp_path, broken, words)
+
+
+def test_a_status_that_a_model_may_choose_is_seen(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytester.makepyfile(saboteur=f"{PATCH}plugin.keep_the_status = lambda session: None\n")
+    monkeypatch.setenv("PYTEST_PLUGINS", "saboteur")
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    with pytest.raises(AssertionError):
+        laws.test_what_a_model_registers_cannot_make_a_failed_gate_a_success(pytester, "atexit.register(os._exit, 0)")

@@ -424,6 +424,27 @@ def test_a_thread_of_a_restorer_does_not_keep_the_session(
     refuse_unfinished(pytester.path / "out")
 
 
+ENDS_AT_EXIT = """
+    import atexit, os, sys
+    from gfpbench.restorers.process_guard import contained
+
+    with contained():
+        {registers}
+"""
+
+
+@pytest.mark.parametrize(
+    "registers",
+    ["atexit.register(lambda: sys.modules[os.name]._exit(0))", "atexit.register(os._exit, 0)"],
+    ids=["called there", "kept"],
+)
+def test_what_a_model_registers_cannot_make_a_failed_gate_a_success(pytester: pytest.Pytester, registers: str) -> None:
+    """Some end the process themselves, so that nothing is torn down: the status is that of the tests all the same."""
+    pytester.makepyfile(conftest=ENDS_AT_EXIT.format(registers=registers))
+    pytester.makepyfile("def test_gate():\n    assert 'red' == 'blue'\n")
+    assert pytester.runpytest_subprocess(*QUICK).ret == pytest.ExitCode.TESTS_FAILED
+
+
 def test_threads_of_others_are_waited_for(pytester: pytest.Pytester) -> None:
     """A thread of a project's own ends in its own time, and the session with it."""
     theirs = """
