@@ -15,7 +15,9 @@ from gfpbench.types import Face, FaceSet, Json, Result, Verdict
 
 REPEAT = "repeat"
 """The subject of the verdict."""
-INPUTS = 5
+INPUTS = 8
+"""All in one batch where there are more images than these: a run of 16 images has batches of 7 (``batch_size_for``), so
+what is wrong with full batches would be seen by whoever uses the model, and not here."""
 NOISE_AT_MOST = 3.0
 """The measured noise counts up to so many times what is the same in any case: what was measured of a restorer that
 draws lots is not noise."""
@@ -38,7 +40,9 @@ class Chosen:
 
 
 def restored_again(result: Result, *, device: str = "cpu", parts: run.Parts | None = None) -> Result | None:
-    """Restore up to five of a Result's inputs again: spread over the set, last first, in batches of two.
+    """Restore up to eight of a Result's inputs again: spread over the set, last first, as one batch.
+
+    Of eight images or fewer it is two batches, so that each image has other company than in the run.
 
     Args:
         result: as measured.
@@ -61,7 +65,7 @@ def restored_again(result: Result, *, device: str = "cpu", parts: run.Parts | No
             replace(parts, faces=faces, metrics=(), sets=()),
             store=Path(folder),
             device=device,
-            batch_size=2,
+            batch_size=INPUTS if len(ids) > INPUTS else max(1, len(ids) // 2),
             keep_images=0,
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gfpbench import baselines, run
+from gfpbench.baselines import repeatability
 from gfpbench.types import Result
 from tests.sabotage import innocent, saboteurs
 from tests.sabotage.argued import ARGUED
@@ -15,6 +16,7 @@ from tests.sabotage.harder_images import IMAGES
 from tests.sabotage.harder_measurement import MEASUREMENT
 from tests.sabotage.harder_models import MODELS
 from tests.sabotage.saboteurs import CASE, INNOCENT, SABOTEURS, Saboteur
+from tests.unit.baselines import test_repeatability
 
 HARDER = tuple(row for row in (*IMAGES, *MODELS, *MEASUREMENT) if row.name not in ARGUED)
 SHOWN = tuple(
@@ -69,6 +71,14 @@ def test_another_path_alone_passes(sound: Result, along_exact: Result) -> None:
 @pytest.mark.parametrize("saboteur", SHOWN, ids=lambda row: row.name)
 def test_a_harder_saboteur_is_caught(sound: Result, tmp_path: Path, saboteur: Saboteur) -> None:
     assert saboteurs.caught(saboteurs.measured_with(saboteur, tmp_path), sound)
+
+
+def test_batches_that_are_never_full_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restored again in no more images at once than a run of 16 has, a restorer that is wrong with 8 passes."""
+    law = test_repeatability.test_answers_that_depend_on_more_than_the_input_are_seen
+    monkeypatch.setattr(repeatability, "INPUTS", 7)
+    with pytest.raises(ValueError, match="not enough values"):  # no verdict
+        law(test_repeatability.over_its_buffer, tmp_path)
 
 
 def test_a_restorer_that_mixes_in_the_truth_is_told_by_its_names(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from gfpbench import baselines, restorers, run
-from gfpbench.baselines.repeatability import restored_again
+from gfpbench.baselines.repeatability import INPUTS, restored_again
 from gfpbench.types import BadInput, Case, ImageBatch, Result
 
-CASE = Case("embedded", "paper", "bicubic", draws=4)
+CASE = Case("embedded", "paper", "bicubic", draws=5)
 
 
 class Mine:
@@ -51,13 +51,22 @@ class Counting:
         return x * (1 - 0.02 * self.calls)
 
 
+def over_its_buffer(x: torch.Tensor) -> torch.Tensor:
+    """Right for as many images as somebody once tried at a time."""
+    return x if len(x) < INPUTS else x.flip(3)
+
+
 def measured(change: Any, folder: Path) -> tuple[Result, run.Parts]:
     bare = run.load(CASE, device="cpu", metrics=["psnr_rgb"])
     parts = dataclasses.replace(bare, restorer=Mine(change))
     return run.run_case(CASE, parts, store=folder, keep_images=0, batch_size=3), parts
 
 
-@pytest.mark.parametrize("change", [flipped_at_will, mixed, Counting()], ids=["chance", "other images", "state"])
+@pytest.mark.parametrize(
+    "change",
+    [flipped_at_will, mixed, Counting(), over_its_buffer],
+    ids=["chance", "other images", "state", "full batches"],
+)
 def test_answers_that_depend_on_more_than_the_input_are_seen(change: Any, tmp_path: Path) -> None:
     torch.manual_seed(3)
     result, parts = measured(change, tmp_path)
@@ -77,9 +86,19 @@ def test_answers_that_depend_on_the_input_alone_pass(tmp_path: Path) -> None:
     result, parts = measured(lambda x: x * 0.9, tmp_path)
     again = restored_again(result, parts=parts)
     assert again is not None
-    assert len(again.rows) == 5
+    assert len(again.rows) == min(INPUTS, len(result.rows))
     assert list(again.image_ids) == sorted(again.image_ids, key=result.image_ids.index, reverse=True)
     assert baselines.compare(result, result, again=again).passed
+
+
+def test_of_few_images_each_has_other_company(tmp_path: Path) -> None:
+    """One batch of all of them, as in the run, would say nothing of a restorer that mixes the images of a batch."""
+    few = dataclasses.replace(CASE, draws=1)
+    parts = dataclasses.replace(run.load(few, device="cpu", metrics=["psnr_rgb"]), restorer=Mine(mixed))
+    result = run.run_case(few, parts, store=tmp_path, keep_images=0)
+    again = restored_again(result, parts=parts)
+    assert again is not None
+    assert [verdict.metric for verdict in baselines.compare(result, result, again=again).failures] == ["repeat"]
 
 
 def test_a_failure_the_second_time_is_seen(tmp_path: Path) -> None:
