@@ -94,5 +94,5 @@ def test_a_status_that_a_model_may_choose_is_seen(pytester: pytest.Pytester, mon
     pytester.makepyfile(saboteur=f"{PATCH}plugin.keep_the_status = lambda session: None\n")
     monkeypatch.setenv("PYTEST_PLUGINS", "saboteur")
     monkeypatch.setenv("PYTHONPATH", str(pytester.path))
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=r"ExitCode\.OK: 0"):
         laws.test_what_a_model_registers_cannot_make_a_failed_gate_a_success(pytester, "atexit.register(os._exit, 0)")
