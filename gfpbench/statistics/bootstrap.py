@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gfpbench.lazy import LazyModule
+from gfpbench.statistics.student import normal_below, student_quantile
 from gfpbench.types import BadInput
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def expanded_percentiles(draws: Floats, n: int, level: float = LEVEL) -> tuple[f
     Order statistics are taken as they are, not interpolated, so infinite draws have a meaning.
     """
     tail = (1 - level) / 2
-    expanded = float(special.ndtr(math.sqrt(n / (n - 1)) * special.stdtrit(n - 1, tail)))
+    expanded = normal_below(math.sqrt(n / (n - 1)) * student_quantile(tail, n - 1))
     ordered = np.sort(draws)
     position = max(0, min(math.floor(expanded * len(ordered)), (len(ordered) - 1) // 2))
     return float(ordered[position]), float(ordered[len(ordered) - 1 - position])

@@ -26,12 +26,15 @@ from gfpbench.metrics import (
     lpips,
     precision_recall,
 )
+from gfpbench.statistics import student
 from gfpbench.types import ImageBatch
 from tests.unit.metrics import identity_laws
 from tests.unit.metrics import network_oracles as networks
 from tests.unit.metrics import set_laws as sets
 from tests.unit.statistics import interval_laws
+from tests.unit.statistics.test_student import check_the_same_draws_bound_every_interval
 
+student_quantile = student.student_quantile
 SEEN = (AssertionError, pytest.fail.Exception)
 
 
@@ -42,6 +45,14 @@ def caught(law: Callable[..., None], *arguments: Any) -> None:
 
 
 # --- intervals ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "broken", [lambda below, degrees: -1.959964, lambda below, degrees: 1.0001 * student_quantile(below, degrees)]
+)
+def test_quantiles_of_another_distribution_read_off_other_draws(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(student, "student_quantile", broken)
+    caught(check_the_same_draws_bound_every_interval, range(2, 400))
 
 
 def test_an_interval_of_one_standard_error_is_too_short() -> None:
