@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,22 +55,27 @@ BY_OTHERS = {
 """Imported and not declared: what cannot be missing where it is imported."""
 
 
+@cache
+def imported_by(path: Path) -> frozenset[str]:
+    """Top-level modules that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            first = node.args[0] if node.args else None
+            if called in ("import_module", "importorskip") and isinstance(first, ast.Constant):
+                found.add(str(first.value))
+    return frozenset(name.split(".")[0] for name in found)
+
+
 def imported(*folders: str) -> dict[str, str]:
     """Top-level modules that files below these folders import, each with one place where."""
-    found: dict[str, str] = {}
-    for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names = [node.module]
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-                called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-                first = node.args[0] if node.args else None
-                if called in ("import_module", "importorskip") and isinstance(first, ast.Constant):
-                    names = [str(first.value)]
-            for name in names:
-                found[name.split(".")[0]] = str(path.relative_to(ROOT))
-    return found
+    paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return {name: str(path.relative_to(ROOT)) for path in paths for name in imported_by(path)}
 
 
 def declared(*extras: str) -> dict[str, str]:
