@@ -131,11 +131,28 @@ LANDMARKS = {
 
 def test_the_honest_faces_pass() -> None:
     laws.check_embedded(Embedded())
+    laws.check_crops_are_of_what_is_given(embedded.aligned_face, ASTRONAUT, IMAGE)
+    laws.check_apart(lambda: Embedded(48))
 
 
 @pytest.mark.parametrize("bug", LANDMARKS)
 def test_wrong_landmarks_are_seen(bug: str) -> None:
     assert caught(laws.check_embedded, with_landmarks(LANDMARKS[bug]))
+
+
+KEYS: dict[str, Callable[[Any, Square, int], object]] = {
+    "the pixels": lambda image, square, size_px: (square, size_px),
+    "the landmarks": lambda image, square, size_px: (image, size_px),
+    "the size": lambda image, square, size_px: (image, square),
+}
+
+
+@pytest.mark.parametrize("forgotten", KEYS)
+def test_a_crop_that_is_kept_for_another_is_seen(monkeypatch: pytest.MonkeyPatch, forgotten: str) -> None:
+    kept: dict[object, np.ndarray] = {}
+    made = embedded._crop_of
+    monkeypatch.setattr(embedded, "_crop_of", lambda *asked: kept.setdefault(KEYS[forgotten](*asked), made(*asked)))
+    assert caught(laws.check_crops_are_of_what_is_given, embedded.aligned_face, ASTRONAUT, IMAGE)
 
 
 def test_faces_shared_by_two_sets_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from gfpbench.faces.align import crop, ffhq_square
+from gfpbench.images import pixels_sha256
 
 CropOf = Callable[[NDArray[np.uint8], Sequence[Sequence[float]], int], NDArray[np.uint8]]
 
@@ -114,6 +118,19 @@ def check_embedded(faces: Any) -> None:
         if source[face_id]["decoded_as_recorded"]:  # a JPEG decoder that rounds otherwise cannot give the same bytes
             assert face.sha256 == GOLDEN_SHA256[face_id], f"{face_id}: other pixels than the recorded ones"
         assert source[face_id]["decoded_as_recorded"] or face_id != "astronaut", "a PNG has one decoding only"
+
+
+def check_crops_are_of_what_is_given(aligned: Callable[[Any, Any, int], Any], entry: Any, image: Any) -> None:
+    """Other pixels, another size or other landmarks are another crop, in whatever order they are asked for."""
+    shifted = replace(entry, landmarks=tuple((x + 9, y) for x, y in entry.landmarks))
+    for one, rgb, size_px in [
+        (entry, image, 40),
+        (entry, 255 - image, 40),
+        (entry, image, 48),
+        (shifted, image, 40),
+    ] * 2:
+        expected = crop(rgb, ffhq_square(one.landmarks), size_px)
+        assert aligned(one, rgb, size_px).sha256 == pixels_sha256(expected)
 
 
 def check_apart(make: Callable[[], Any]) -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from gfpbench import faces, images
-from gfpbench.faces.embedded import Embedded, check_decoded, file_bytes
+from gfpbench.decode import decode_rgb
+from gfpbench.faces.embedded import Embedded, aligned_face, check_decoded, file_bytes
 from gfpbench.faces.manifest import read_manifest
 from gfpbench.types import BadInput, FaceSet, ImageBatch
 from tests.unit.faces import laws
@@ -18,6 +19,11 @@ from tests.unit.faces import laws
 
 def test_the_crops_are_the_recorded_ones() -> None:
     laws.check_embedded(Embedded())
+
+
+def test_crops_are_of_what_is_given() -> None:
+    entry = read_manifest()[0]
+    laws.check_crops_are_of_what_is_given(aligned_face, entry, decode_rgb(file_bytes(entry), entry.file))
 
 
 def test_two_sets_share_no_pixels() -> None:
