@@ -412,6 +412,7 @@ def test_a_thread_of_a_restorer_does_not_keep_the_session(
     pytester: pytest.Pytester, model: str, name: str, status: int
 ) -> None:
     written = "import atexit, pathlib\natexit.register(pathlib.Path('written').touch)\n"
+    written += "from gfpbench.plugin import ending\nending.ENDING_SECONDS = 2.0\n"
     pytester.makepyfile(
         conftest=written, mine=ENDS, test_gate=f"{ROWS}\ndef test_other():\n    assert 'red' == 'blue'\n"
     )
