@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import logging
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from gfpbench.types import (
     FaceSet,
     ImageBatch,
     Json,
+    Metric,
     OpensFiles,
     Problem,
     Restorer,
@@ -72,6 +74,7 @@ def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_image
         "batch_size": batch_size,
         "keep_images": keep_images,
         **({"restorer's answers": dict(answers)} if answers is not None else {}),
+        **({"metrics' code": code} if (code := code_of(parts.metrics)) else {}),
         **({"clean_faces_sha256": parts.clean_faces_sha256} if parts.clean_faces_sha256 is not None else {}),
         "restorer's files": dict(files_of(parts)),
         "seconds_per_image": limit,  # who is too slow has failed
@@ -81,6 +84,24 @@ def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_image
         "restorer": identity(records["restorer"]),
         "metrics": {name: results.metric_to_json(name, record) for name, record in records["metrics"].items()},
     }
+
+
+def code_of(metrics: Iterable[Metric]) -> dict[str, Json]:
+    """Module -> sha256 of the files of metrics that are not gfpbench's: no version says when these have changed."""
+    places = {
+        place.__module__ for metric in metrics for place in (type(metric), getattr(metric, "score", None)) if place
+    }
+    return {name: sha256 for place in sorted(places) for name, sha256 in _files_of_module(place).items()}
+
+
+@functools.cache
+def _files_of_module(name: str) -> Mapping[str, str]:
+    """As they are when first asked for: a process goes on with the code that it has imported."""
+    if name.partition(".")[0] == "gfpbench" or name not in sys.modules:
+        return {}
+    from gfpbench.restorers.own_modules import own_modules
+
+    return own_modules(sys.modules[name])
 
 
 def surroundings(restorer: Restorer, device: str) -> dict[str, Json] | None:

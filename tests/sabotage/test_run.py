@@ -14,9 +14,9 @@ import torch
 
 from gfpbench import images
 from gfpbench.restorers import outputs
-from gfpbench.run import batches, case, engine, journal, recorder, resume, shared
+from gfpbench.run import batches, case, engine, journal, key, recorder, resume, shared
 from gfpbench.types import GfpbenchError, ImageBatch, Row
-from tests.unit.run import damage, laws, test_shared
+from tests.unit.run import damage, laws, test_finished, test_shared
 from tests.unit.run.laws import Smooth, Toy, ToyFaces
 
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -242,6 +242,12 @@ def test_believing_what_lies_on_the_disk_is_noticed(tmp_path: Path, monkeypatch:
     bug(monkeypatch)
     with pytest.raises((AssertionError, GfpbenchError)):
         damage.damage_changes_nothing(tmp_path / "believing", what)
+
+
+def test_forgetting_the_code_of_metrics_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key, "code_of", lambda metrics: {})
+    with pytest.raises(AssertionError):
+        test_finished.test_a_metric_of_ones_own_that_was_edited_is_measured_again(tmp_path, monkeypatch)
 
 
 def test_files_that_were_read_and_are_not_looked_at_again_are_noticed(

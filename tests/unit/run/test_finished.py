@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from gfpbench import completion, results
+from gfpbench.run import key
 from gfpbench.types import ImageBatch
 from tests.unit.run import laws
 from tests.unit.run.laws import CASE, Smooth, Toy, ToyFaces, ToyMetric, mae
@@ -76,6 +78,40 @@ def test_what_came_from_something_else_is_measured_again(tmp_path: Path, name: s
     assert both(tmp_path / "stopped", changed) == both(tmp_path / "undisturbed", changed)
     for case in (FIRST, SECOND):
         laws.check_same(tmp_path / "undisturbed" / case.id, tmp_path / "stopped" / case.id)
+
+
+OWN_METRIC = """
+from gfpbench.metrics.per_image import PerImageMetric
+
+def score(restored, truth):
+    return {factor} * (restored.pixels - truth.pixels).abs().mean((1, 2, 3)).double()
+
+mine = PerImageMetric(
+    name="mine", unit="", better="lower", best=0.0, tolerance=1e-6, tolerance_reason="none", minimum_side_px=1,
+    needs_truth=True, source="mine", score=score,
+)
+"""
+
+
+def test_a_metric_of_ones_own_that_was_edited_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the record that it had, and gives other numbers."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    found = []
+    for factor in (1, 2, 2):
+        (tmp_path / "own_metric.py").write_text(OWN_METRIC.format(factor=factor))
+        monkeypatch.delitem(sys.modules, "own_metric", raising=False)
+        key._files_of_module.cache_clear()  # as in another process
+        module = importlib.import_module("own_metric")
+        restorer = Counting()
+        toy = Toy(ToyFaces(4)).but(restorer=restorer, metrics=(module.mine,))
+        score = toy.measure(tmp_path / "store", reuse=True).rows[0].scores["mine"]
+        found.append((score, restorer.images > key.PROBED_FACES))
+    assert found[0][0]
+    assert found == [(found[0][0], True), (2 * found[0][0], True), (2 * found[0][0], False)]
+    monkeypatch.delitem(sys.modules, "own_metric")
 
 
 DAMAGED = {
