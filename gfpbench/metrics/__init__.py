@@ -107,6 +107,9 @@ def load(names: Sequence[str] | None = None) -> tuple[Metric, ...]:
             companion(METRICS, name, f"DEFAULT in {_FILE}", TABLE)
     found = tuple(map(_loaded, wanted))
     for name, metric in zip(wanted, found, strict=True):
+        if not hasattr(metric, "name"):
+            kind = type(metric).__name__
+            raise BadInput(f"the row {name!r} of {TABLE} names a {kind}, not a metric: wrap it in PerImageMetric")
         named_alike("metric", name, metric.name, TABLE)
     return found
 

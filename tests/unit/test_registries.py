@@ -192,6 +192,13 @@ def test_a_row_of_another_name_is_refused(
         use()
 
 
+def test_a_function_for_a_metric_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As somebody writes who has a score and has not read how a metric says its convention."""
+    monkeypatch.setitem(metrics.METRICS, "mine", "gfpbench.metrics.psnr:_psnr_y")
+    with pytest.raises(BadInput, match="the row 'mine' of METRICS .* names a function, not a metric: wrap it"):
+        metrics.load(["mine"])
+
+
 def test_a_restorer_without_a_docstring_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     (tmp_path / "without_words.py").write_text("def bare(*, device: str) -> None:\n    ...\n")
     monkeypatch.syspath_prepend(str(tmp_path))
