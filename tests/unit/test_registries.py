@@ -195,7 +195,7 @@ def test_a_row_of_another_name_is_refused(
 def test_a_function_for_a_metric_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """As somebody writes who has a score and has not read how a metric says its convention."""
     monkeypatch.setitem(metrics.METRICS, "mine", "gfpbench.metrics.psnr:_psnr_y")
-    with pytest.raises(BadInput, match="the row 'mine' of METRICS .* names a function, not a metric: wrap it"):
+    with pytest.raises(BadInput, match=r"the row 'mine' of METRICS .* names a function, not a metric: wrap it"):
         metrics.load(["mine"])
 
 
