@@ -58,6 +58,8 @@ def _refused_by_the_disk(config: pytest.Config) -> Iterator[str]:
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     session = config.stash.get(KEY, None)
+    if session is not None and session.worker:  # asked too; what all of them measured is written and said once
+        return
     _summarize(terminalreporter, session)
     if session is not None and exitstatus in FINISHED and not session.refused:
         session.complete_report()

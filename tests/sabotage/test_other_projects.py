@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.plugin import test_other_projects as laws
+from tests.unit.plugin.test_workers import OPTIONS, check_nothing_was_there_before
 from tests.unit.test_supervised import PROGRAMS, check_nothing_comes_from_where_it_is_started
 
 PATCH = "import gfpbench.plugin as plugin\nfrom gfpbench.plugin import options, ours, short_names\n"
@@ -96,3 +97,23 @@ def test_a_status_that_a_model_may_choose_is_seen(pytester: pytest.Pytester, mon
     monkeypatch.setenv("PYTHONPATH", str(pytester.path))
     with pytest.raises(AssertionError, match=r"ExitCode\.OK: 0"):
         laws.test_what_a_model_registers_cannot_make_a_failed_gate_a_success(pytester, "atexit.register(os._exit, 0)")
+
+
+@pytest.mark.usefixtures("forked_sessions")
+def test_a_report_that_every_worker_writes_is_seen(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_one(restoration):\n    assert restoration.rows\n")
+    pytester.makepyfile(
+        saboteur="""
+        from gfpbench.plugin import closing
+
+        def pytest_terminal_summary(terminalreporter, config):
+            if hasattr(config, "workerinput"):
+                closing._summarize(terminalreporter, config.stash[closing.KEY])
+        """
+    )
+    outcome = pytester.runpytest_subprocess(
+        *OPTIONS, "--restorer", "bicubic", "--report", "report", "-n", "2", "-p", "saboteur"
+    )
+    outcome.assert_outcomes(passed=1)
+    with pytest.raises(pytest.fail.Exception):
+        check_nothing_was_there_before(outcome)

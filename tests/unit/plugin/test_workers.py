@@ -78,6 +78,11 @@ def figures(junit: Path) -> dict[str, dict[str, str]]:
     }
 
 
+def check_nothing_was_there_before(outcome: pytest.RunResult) -> None:
+    """In the folder of the report: it is written once, and no worker has left there what it measured itself."""
+    outcome.stdout.no_fnmatch_line("*measured before*")
+
+
 @pytest.mark.usefixtures("forked_sessions")
 def test_two_workers_leave_the_bytes_of_one_process(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
@@ -91,6 +96,7 @@ def test_two_workers_leave_the_bytes_of_one_process(pytester: pytest.Pytester) -
     assert len(baselines) == 3
 
     many = pytester.runpytest_subprocess(*options, "--report", "many", "-n", "2")
+    check_nothing_was_there_before(many)
     many.assert_outcomes(passed=7)
     assert bytes_of(pytester.path / "many") == bytes_of(pytester.path / "alone")
     assert bytes_of(pytester.path / "baselines") == baselines
