@@ -70,9 +70,15 @@ def _end_with_parent(witness: int) -> None:
 
 def _supervise(words: Sequence[str]) -> int:
     """In the first process: the exit code of the second, where it said itself what that is."""
+    try:
+        here = os.getcwd()  # noqa: PTH109 - pathlib takes as long to import as the rest of this process
+    except FileNotFoundError:  # in which torch ends the process
+        _say("the folder where this was typed has been removed: change to another one")
+        return 2
+    # Python looks first in the folder where `python -m gfpbench` was typed, here and in the second process.
+    typed_as_module = sys.path[:1] == [here]
     mine, theirs = socket.socketpair()
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    typed_as_module = sys.path[:1] == [os.getcwd()]  # noqa: PTH109 - pathlib takes as long as the rest of this process
     child = subprocess.Popen(
         (sys.executable, *(("-m", "gfpbench") if typed_as_module else ("-c", PROGRAM)), *words),
         pass_fds=(theirs.fileno(),),

@@ -88,10 +88,11 @@ def key_of(case: Case, parts: Parts, *, device: str, batch_size: int, keep_image
 
 def code_of(metrics: Iterable[Metric]) -> dict[str, Json]:
     """Module -> sha256 of the files of metrics that are not gfpbench's: no version says when these have changed."""
-    places = {
-        place.__module__ for metric in metrics for place in (type(metric), getattr(metric, "score", None)) if place
-    }
-    return {name: sha256 for place in sorted(places) for name, sha256 in _files_of_module(place).items()}
+    makers = (maker for metric in metrics for maker in (type(metric), getattr(metric, "score", None)))
+    modules = (getattr(maker, "__module__", None) for maker in makers)
+    # Some compiled functions have None in place of a module's name.
+    places = sorted({name for name in modules if isinstance(name, str)})
+    return {name: sha256 for place in places for name, sha256 in _files_of_module(place).items()}
 
 
 @functools.cache

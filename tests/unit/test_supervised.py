@@ -170,6 +170,17 @@ def test_a_command_imports_nothing_from_where_it_is_typed(project: Path, monkeyp
     assert ended.returncode == 0, ended.stderr
 
 
+def test_a_folder_that_was_removed_is_told_in_a_line(tmp_path: Path) -> None:
+    """In it torch ends the process, which would be said of a restorer."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    script = 'rmdir "$1" && exec "$2" run --restorer bicubic'
+    command = ("sh", "-c", script, "sh", folder, Path(sys.executable).parent / "gfpbench")
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert "the folder where this was typed has been removed" in ended.stderr
+
+
 @FORKED
 def test_help_names_the_command_that_was_typed() -> None:
     command = (Path(sys.executable).parent / "gfpbench", "run", "--help")

@@ -13,6 +13,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -112,6 +114,13 @@ def test_a_metric_of_ones_own_that_was_edited_is_measured_again(
     assert found[0][0]
     assert found == [(found[0][0], True), (2 * found[0][0], True), (2 * found[0][0], False)]
     monkeypatch.delitem(sys.modules, "own_metric")
+
+
+def test_a_compiled_function_names_no_file_of_a_metric() -> None:
+    """Some of them have None in place of a module's name."""
+    assert [].append.__module__ is None
+    mine, compiled = ToyMetric("mae_255", mae), cast(Any, SimpleNamespace(score=[].append))
+    assert key.code_of([compiled, mine, compiled]) == key.code_of([mine])
 
 
 DAMAGED = {
