@@ -48,7 +48,7 @@ class Chain:
     - ``fast``: on the CPU, with the blur computed only where it is read, or by a transform. Before JPEG within 0.0005
       of a grey level of ``exact``. A value that this rounds the other way may move coefficients of its JPEG block by a
       step; outside of such blocks all is equal. Worst of 1,600 images searched for it (``tests/bounds``: 32 to 512 px a
-      side, all that the presets draw): 0.00022 levels before JPEG, 10 after it, 0.193 in the mean of an image.
+      side, all that the presets draw): 0.00022 levels before JPEG, 10 after it, 0.2 in the mean of an image.
     - ``tensor``: the whole batch in torch on the device it is on, JPEG included. Before JPEG within 0.0005 of a grey
       level as well, outside of such blocks within 1. Worst of 800: 0.00034 levels before JPEG, 19 after it, 0.026 in
       the mean of an image. Both are worse without noise, which no preset draws: where the small side divides the

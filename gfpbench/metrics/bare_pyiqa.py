@@ -14,10 +14,15 @@ import warnings
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
+
+from gfpbench.lazy import LazyModule
 
 if TYPE_CHECKING:
+    from unittest import mock
+
     import torch
+else:
+    mock = LazyModule("unittest.mock")  # it brings asyncio along
 
 
 @contextlib.contextmanager
@@ -31,13 +36,19 @@ def without_downloads(clip: Mapping[str, torch.Tensor] | None) -> Iterator[None]
         def bare(*arguments: Any, **options: Any) -> Any:
             return honest(*arguments, **{**options, "pretrained": False})
 
-        stack.enter_context(patch.object(timm, "create_model", bare))
+        def no_detector(*_: object, **__: object) -> None: ...
+
+        stack.enter_context(mock.patch.object(timm, "create_model", bare))
         topiq = importlib.import_module("pyiqa.archs.topiq_arch")
-        stack.enter_context(patch.object(topiq, "FaceRestoreHelper", lambda *_, **__: None))
+        stack.enter_context(mock.patch.object(topiq, "FaceRestoreHelper", no_detector))
         if clip is not None:
             built = importlib.import_module("pyiqa.archs.clip_model").build_model
             clipiqa = importlib.import_module("pyiqa.archs.clipiqa_arch")
-            stack.enter_context(patch.object(clipiqa, "load", lambda *_, **__: built(dict(clip)).float()))
+
+            def given(*_: object, **__: object) -> Any:
+                return built(dict(clip)).float()
+
+            stack.enter_context(mock.patch.object(clipiqa, "load", given))
         yield
 
 
@@ -51,12 +62,12 @@ def vision_towers() -> Iterator[None]:
         return clip.CLIPVisionModel(clip.CLIPVisionConfig(patch_size=16))
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(patch.object(clip.CLIPVisionModel, "from_pretrained", bare))
+        stack.enter_context(mock.patch.object(clip.CLIPVisionModel, "from_pretrained", bare))
         if not hasattr(
             clip.CLIPVisionModel(clip.CLIPVisionConfig(hidden_size=12, num_hidden_layers=1)), "vision_model"
         ):
             level = property(lambda tower: tower)
-            stack.enter_context(patch.object(clip.CLIPVisionModel, "vision_model", level, create=True))
+            stack.enter_context(mock.patch.object(clip.CLIPVisionModel, "vision_model", level, create=True))
         yield
 
 
@@ -69,7 +80,7 @@ def _setuptools_of_old() -> Iterator[None]:
     importlib.import_module("packaging.version")
     stand_in = ModuleType("pkg_resources")
     stand_in.packaging = sys.modules["packaging"]  # type: ignore[attr-defined]
-    with patch.dict(sys.modules, {"pkg_resources": stand_in}):
+    with mock.patch.dict(sys.modules, {"pkg_resources": stand_in}):
         yield
         loaded = {name: module for name, module in sys.modules.items() if name != "pkg_resources"}
     sys.modules.update(loaded)  # what was imported meanwhile stays

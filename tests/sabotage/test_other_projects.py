@@ -10,7 +10,7 @@ from tests.unit.plugin import test_other_projects as laws
 from tests.unit.plugin.test_workers import OPTIONS, check_nothing_was_there_before
 from tests.unit.test_supervised import PROGRAMS, check_nothing_comes_from_where_it_is_started
 
-PATCH = "import gfpbench.plugin as plugin\nfrom gfpbench.plugin import options, ours, short_names\n"
+PATCH = "import gfpbench.plugin as plugin\nfrom gfpbench.plugin import closing, options, ours, short_names\n"
 OWN_FIXTURE = (
     "import pytest\n\n@pytest.fixture\ndef restoration():\n    return 'theirs'\n\n"
     "@pytest.mark.gpu\n@pytest.mark.network\ndef test_it(restoration):\n    assert restoration == 'theirs'\n"
@@ -92,7 +92,7 @@ def test_a_process_that_imports_from_where_it_is_started_is_seen(
 
 
 def test_a_status_that_a_model_may_choose_is_seen(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytester.makepyfile(saboteur=f"{PATCH}plugin.keep_the_status = lambda session: None\n")
+    pytester.makepyfile(saboteur=f"{PATCH}closing.keep_the_status = lambda session: None\n")
     monkeypatch.setenv("PYTEST_PLUGINS", "saboteur")
     monkeypatch.setenv("PYTHONPATH", str(pytester.path))
     with pytest.raises(AssertionError, match=r"ExitCode\.OK: 0"):
