@@ -235,11 +235,11 @@ def rounded_scores(rows: Sequence[Any]) -> Sequence[Any]:
 
 def truth_from_the_restored(original: Any) -> Any:
     """The truth smoothed like the restored image before it is measured."""
-    return lambda metrics, restored, truth, notes: original(
+    return lambda metrics, restored, truth, *others: original(
         metrics,
         restored,
         images.quantized(ImageBatch((0.98 * truth.pixels + 0.02 * restored.pixels).clamp(0, 1), truth.ids)),
-        notes,
+        *others,
     )
 
 

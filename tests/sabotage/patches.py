@@ -201,8 +201,8 @@ PATCHES: tuple[Patch, ...] = (
         "pairs by place, not by name",
         "pairing",
         "run/engine.py",
-        "only(truth, restored.ids), notes)",
-        "ImageBatch(truth.pixels[: len(restored)], restored.ids), notes)",
+        "clean, given = (only(batch, restored.ids) for",
+        "clean, given = (ImageBatch(batch.pixels[: len(restored)], restored.ids) for",
         ("tests/unit/run/test_case.py",),
     ),
     Patch(
@@ -249,8 +249,8 @@ PATCHES: tuple[Patch, ...] = (
         "torch loaded for words",
         "front door",
         "types.py",
-        "if TYPE_CHECKING:\n    import torch\n",
-        "import torch\n",
+        "    from pathlib import Path\n\n    import torch\n",
+        "    from pathlib import Path\nimport torch\n",
         ("tests/unit/test_lazy.py",),
     ),
     Patch(
@@ -290,12 +290,16 @@ def patched(patch: Patch, folder: Path) -> Path:
             shutil.copytree(source, folder / name, ignore=IGNORED)
         elif source.exists():
             shutil.copy2(source, folder / name)
-    path = folder / "gfpbench" / patch.file
-    text = path.read_text(encoding="utf-8")
+    (folder / "gfpbench" / patch.file).write_text(with_the_bug(patch), encoding="utf-8")
+    return folder
+
+
+def with_the_bug(patch: Patch) -> str:
+    """The file with the bug in it. Fails where the source no longer holds what is to be replaced."""
+    text = (ROOT / "gfpbench" / patch.file).read_text(encoding="utf-8")
     if text.count(patch.old) != 1:
         raise AssertionError(f"{patch.name}: {patch.file} holds {patch.old!r} {text.count(patch.old)} times, not once")
-    path.write_text(text.replace(patch.old, patch.new), encoding="utf-8")
-    return folder
+    return text.replace(patch.old, patch.new)
 
 
 def noticed_by(folder: Path, tests: Sequence[str]) -> str:
