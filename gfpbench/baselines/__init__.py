@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     )
     from gfpbench.baselines.decide import AnotherFile, compare
     from gfpbench.baselines.envelope import measure_envelope
-    from gfpbench.baselines.inputs import too_many_unreadable
+    from gfpbench.baselines.inputs import holds_scores, nothing_measured, too_many_unreadable
     from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
     from gfpbench.baselines.paths import measured_along, moved_by_the_path
     from gfpbench.baselines.quality import QUALITY, create, find, leftovers, under_another_name
@@ -41,11 +41,13 @@ __all__ = [
     "comparison_from_json",
     "create",
     "find",
+    "holds_scores",
     "is_due",
     "leftovers",
     "measure_envelope",
     "measured_along",
     "moved_by_the_path",
+    "nothing_measured",
     "paired_cases",
     "restored_again",
     "too_many_unreadable",

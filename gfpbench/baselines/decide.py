@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Literal, TypeAlias, cast
 
 from gfpbench.baselines import inputs
-from gfpbench.baselines.comparison import NOT_COMPARED, Comparison, Context, MetricComparison, options
+from gfpbench.baselines.comparison import FAILING, NOT_COMPARED, Comparison, Context, MetricComparison, options
 from gfpbench.baselines.image_statistics import image_statistics, same_bytes
 from gfpbench.baselines.moved_images import beyond, image_verdicts
 from gfpbench.baselines.paths import MOST, Paths, different_paths, moved_by_more, other_inputs
@@ -53,7 +53,8 @@ def compare(
             moved no farther than paths differ.
 
     Raises:
-        BadInput: where the two have no image in common, and for what is no Result.
+        BadInput: where the two have no image in common, where the baseline holds no measured value, where two models
+            have no score in common, and for what is no Result.
     """
     for name, given in (("result", cast(object, result)), ("baseline", cast(object, baseline))):
         if not isinstance(given, Result):
@@ -61,6 +62,8 @@ def compare(
                 f"compare: {name} is a {type(given).__name__}; give a Result, as gfpbench.measure returns it or "
                 "gfpbench.results.read(PATH) reads it"
             )
+    if empty := inputs.nothing_measured(baseline):
+        raise BadInput(empty)
     paths = different_paths(result, baseline)
     rows = {row.id: row for row in result.rows}
     if along is not None and paths is not None:
@@ -118,6 +121,13 @@ def compare(
             if name not in baseline.set_scores and name not in baseline.not_measured
         ]
         verdicts += judged
+        if not judged and not any(verdict.kind in FAILING for verdict in verdicts):
+            if not context.same_model:
+                raise BadInput(
+                    f"{result.case.id} is another model than the baseline {baseline.case.id}, and no score is in both: "
+                    "measure a metric that both have"
+                )
+            notes.append(f"{NOT_COMPARED}quality: no score is in both; the restored images alone were compared")
         looked, guess = image_verdicts(context, judged, metrics)
         verdicts += looked
         failing = any(verdict.metric == "restoration" and verdict.kind == "worse" for verdict in verdicts)
@@ -206,6 +216,10 @@ def _failures(context: Context) -> list[Verdict]:
     return found
 
 
+def _any_score(context: Context, side: int, name: str) -> bool:
+    return any(row.scores.get(name) is not None for row in context.rows(side))
+
+
 def _names(context: Context, result: Result, baseline: Result) -> tuple[list[str], list[Verdict], list[str]]:
     """Metrics that both hold under one convention; what is missing, and what could not be measured."""
     names, verdicts, notes = [], [], []
@@ -221,8 +235,14 @@ def _names(context: Context, result: Result, baseline: Result) -> tuple[list[str
             if differs := unlike(now, before):
                 verdicts.append(context.verdict(name, "changed", f"{OTHER_METRIC}: {differs}"))
                 continue
-            if blank[0] and not blank[1] and any(row.scores.get(name) is not None for row in context.rows(0)):
+            before_any, now_any = (_any_score(context, side, name) for side in (0, 1))
+            if before_any and blank[0] and not blank[1]:
                 notes.append(f"{NOT_COMPARED}{name}: {blank[0]}")
+            elif now_any and not before_any:
+                why = blank[1] or "it has no score of any of these images"
+                notes.append(f"{NOT_COMPARED}{name}: the baseline lacks it: {why}; --baseline-update takes it in")
+            elif not before_any and not any(blank):
+                notes.append(f"{NOT_COMPARED}{name}: no image has a score, in the baseline and now")
             names.append(name)
         elif name in baseline.metrics and not blank[1]:
             if planned:

@@ -86,6 +86,27 @@ def too_many_unreadable(result: Result, at_most: float) -> str:
     )
 
 
+def holds_scores(result: Result) -> bool:
+    """Whether a Result holds a score of any image or of the whole set."""
+    return bool(result.set_scores) or any(score is not None for row in result.rows for score in row.scores.values())
+
+
+def nothing_measured(baseline: Result) -> str:
+    """One line where a Result holds neither a score nor a restored image, so that nothing can be compared with it.
+
+    Beside it any Result would be better, as images that failed and do no longer are, or the same.
+    """
+    restored = [row for row in baseline.rows if row.failure is None]
+    if holds_scores(baseline) or any(row.fingerprint.get("restored") for row in restored):
+        return ""
+    failed = next((row for row in baseline.rows if row.failure is not None), None)
+    why = "no image has a score"
+    if failed is not None:
+        count = len(baseline.rows) - len(restored)
+        why = f"{count:,} of {len(baseline.rows):,} restorations failed: {failed.id}: {failed.failure}"
+    return f"the baseline of {baseline.case.id} holds no measured value ({why}): record it again"
+
+
 def faces_changed(pairs: Sequence[tuple[Row, Row]]) -> Changed | None:
     """Images whose clean image is another one. ``pairs`` are (baseline, now)."""
     other = [now.id for before, now in pairs if before.face_sha256 != now.face_sha256 or before.size_px != now.size_px]

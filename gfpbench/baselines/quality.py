@@ -9,7 +9,7 @@ from pathlib import Path
 import gfpbench.degrade as degrade
 from gfpbench import faces, restorers, results, run
 from gfpbench.baselines.envelope import measure_envelope
-from gfpbench.baselines.inputs import too_many_unreadable
+from gfpbench.baselines.inputs import nothing_measured, too_many_unreadable
 from gfpbench.baselines.store import Store
 from gfpbench.types import BadInput, Case, GfpbenchError, Result
 
@@ -79,6 +79,8 @@ def create(
     unread = too_many_unreadable(result, max_unreadable)
     if unread:
         raise BadInput(f"{result.case.id}: no baseline is made: {unread}")
+    if empty := nothing_measured(result):
+        raise BadInput(f"{result.case.id}: no baseline is made: {empty}")
     path = QUALITY.path_of(root, result)
     envelope = measure_envelope(result, device=device, parts=parts)
     if envelope["repeat"]["once_more"] > REPEATS:

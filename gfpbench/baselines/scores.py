@@ -240,14 +240,18 @@ def _fallen(gain: Floats, before: Floats, slack: float, same_model: bool) -> int
 
 
 def _blanks(context: Context, names: list[str], before: Floats, now: Floats, result: Result) -> list[Verdict]:
-    """Scores that were there and are not, of images that were restored."""
+    """Scores that were there and are not, of images that were restored: without a reason that concerns the metric as a
+    whole (an asset that is not here), or because the metric could not score the image."""
     found = []
     restored = np.array([row.failure is None for row in context.rows(1)])
+    said = {(p.subject, p.reason.partition(": ")[0]): p.reason for p in result.problems if p.stage == "metric"}
     for column, name in enumerate(names):
         lost = np.flatnonzero(restored & np.isnan(now[:, column]) & ~np.isnan(before[:, column]))
-        if len(lost) and name not in result.not_measured:
-            image = context.ids[int(lost[0])]
-            found.append(context.verdict(name, "missing", f"{len(lost)} images have no score any more", image))
+        undefined = [place for place in lost if (context.ids[place], name) in said]
+        if len(undefined) or (len(lost) and name not in result.not_measured):
+            image = context.ids[int(undefined[0] if undefined else lost[0])]
+            why = f": {said[image, name]}" if undefined else ""
+            found.append(context.verdict(name, "missing", f"{len(lost)} images have no score any more{why}", image))
     return found
 
 

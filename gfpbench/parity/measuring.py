@@ -23,7 +23,7 @@ from gfpbench.parity.outputs import Answers, Side, scored
 from gfpbench.parity.record import Bound, Compared, Finding, Parity, Quality
 from gfpbench.parity.verdict import quality_of, with_scores
 from gfpbench.run.parts import load_measures, load_restorer, metric_record
-from gfpbench.types import AssetMissing, BadInput, Case, ImageBatch, Metric, Problem, Restorer, Result
+from gfpbench.types import AssetMissing, BadInput, Case, ImageBatch, Metric, Problem, Restorer, Result, Row
 
 if TYPE_CHECKING:
     import torch
@@ -223,8 +223,10 @@ def _quality(
     case: Case, own: Side, side: Side, metrics: Sequence[Metric], here: Mapping[str, object]
 ) -> tuple[tuple[Quality, ...], list[Finding]]:
     """The gate's paired evidence; nothing where no face was scored on both sides."""
-    scored_rows = {row.id for row in own.rows if row.failure is None}
-    if not metrics or not any(row.id in scored_rows and row.failure is None for row in side.rows):
+    scored_rows = {row.id: row for row in own.rows if row.failure is None}
+    if not any(
+        row.failure is None and row.id in scored_rows and _scored_alike(scored_rows[row.id], row) for row in side.rows
+    ):
         return (), []
     before, now = (
         Result(
@@ -245,6 +247,11 @@ def _quality(
         for metric in metrics
     }
     return quality_of(baselines.compare(now, before, another_file="judge"), spread)
+
+
+def _scored_alike(one: Row, other: Row) -> bool:
+    """Whether both hold a score of some metric."""
+    return any(score is not None and other.scores.get(name) is not None for name, score in one.scores.items())
 
 
 def _scored_between(judged: Compared, one: Candidate, metrics: Sequence[Metric]) -> Compared:

@@ -1,8 +1,8 @@
 """Refuses names and numbers that no test could use before the first test runs, with pytest's exit code for bad usage.
 
 Only what tests of gfpbench are going to use is looked at, and only what nothing that a test does can make right: the
-names in our tables, numbers out of range, a file where a folder is wanted. A file that is not there may yet be written
-by a fixture, and a module that cannot be imported is an error of its test.
+names in our tables, numbers out of range, a file where a folder is wanted, a baseline that is no standard. A file that
+is not there may yet be written by a fixture, and a module that cannot be imported is an error of its test.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,9 +18,13 @@ from gfpbench.plugin.bench import KEY, Bench
 from gfpbench.plugin.options import is_address, is_configured, is_given, value_of
 from gfpbench.plugin.ours import RESULT, SPEED, fixtures_of
 
+if TYPE_CHECKING:
+    from gfpbench.types import Case
+
 _CASE = {RESULT, SPEED, "gfpbench_input", "gfpbench_truth", "gfpbench_parity"}
 _PROTOCOLS = {RESULT, "gfpbench_input", "gfpbench_truth"}
-_BASELINES = {"gfpbench_baseline", "gfpbench_comparison", "gfpbench_collapse", SPEED}
+_QUALITY = {"gfpbench_baseline", "gfpbench_comparison"}
+_BASELINES = {*_QUALITY, "gfpbench_collapse", SPEED}
 _MAY_NOT_RUN = {"skip", "skipif", "xfail", "gpu", "needs_asset", "network"}
 """Marks of tests that may leave out what they name, or expect it to fail."""
 _COMPLAINT = "refused.txt"
@@ -72,7 +76,7 @@ def complaint(session: pytest.Session) -> str:
 
     try:
         with bench.in_project():
-            _refuse(bench, frozenset[str]().union(*(fixtures for fixtures, _ in used)), _restorers(used))
+            _refuse(bench, frozenset[str]().union(*(fixtures for fixtures, _ in used)), tuple(_restorers(used)))
     except (BadInput, pytest.UsageError) as error:
         return str(error)
     return ""
@@ -123,6 +127,21 @@ def _refuse(bench: Bench, fixtures: frozenset[str], restorers: Iterable[str]) ->
         place = next(one for one in (bench.baselines, *bench.baselines.parents) if one.exists())
         if not place.is_dir():
             raise pytest.UsageError(f"--baselines {bench.setting('baselines')}: {place} is a file; give a folder")
+    if fixtures & _QUALITY and bench.update != "always" and device in ("auto", "cpu"):
+        for restorer in dict.fromkeys(restorers):
+            _refuse_baseline(bench, bench.case(restorer))
+
+
+def _refuse_baseline(bench: Bench, case: Case) -> None:
+    """Raises BadInput for a stored baseline that is broken, or holds nothing that a Result could be compared with."""
+    from gfpbench import baselines, devices
+    from gfpbench.types import BadInput
+
+    if devices.resolve("auto") != "cpu" and bench.setting("device") == "auto":
+        return  # it may have one of its own, whose place its environment tells
+    found = baselines.QUALITY.find(bench.baselines, case, {})
+    if found is not None and (empty := baselines.nothing_measured(found[0])):
+        raise BadInput(f"{found[1]}: {empty} with --baseline-update")
 
 
 def has_useless_limit(config: pytest.Config, *, configured: bool) -> bool:

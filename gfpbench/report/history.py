@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from gfpbench.baselines import FAILING, Comparison, compare
+from gfpbench.baselines import FAILING, Comparison, compare, holds_scores
 from gfpbench.report.charts import ticks
 from gfpbench.report.formatting import BLANK, decimals_for, pages, printable, shown, write_page
 from gfpbench.report.summary import measured
@@ -39,8 +39,8 @@ class Point:
         mean: over images, as every table shows it.
         interval: 95 %, over people; None where it cannot be told.
         n: images in the mean.
-        kind: the verdict of `gfpbench compare` against the last run before that measured the case; ``first`` where
-            there is none.
+        kind: the verdict of `gfpbench compare` against the last run before that measured the case and holds a score of
+            it; ``first`` where there is none.
         note: what the verdict says.
     """
 
@@ -70,16 +70,23 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All series, and the labels of all runs in their order."""
+    """All series, and the labels of all runs in their order.
+
+    ``lost`` says what no point can, a line each: restorations that fail in the last run and did not before, and metrics
+    that it could not score as before.
+    """
 
     labels: tuple[str, ...]
     series: tuple[Series, ...]
+    lost: tuple[str, ...] = ()
 
     @property
     def newest_is_worse(self) -> bool:
-        """Whether the last run fails against the one before it, in any metric that it measured."""
+        """Whether the last run fails against the one before it, in any metric that it measured, or has lost some."""
         last = self.labels[-1]
-        return any(one.points[-1].label == last and one.points[-1].kind in FAILING for one in self.series)
+        return bool(self.lost) or any(
+            one.points[-1].label == last and one.points[-1].kind in FAILING for one in self.series
+        )
 
 
 def history(runs: Sequence[Run]) -> History:
@@ -99,10 +106,13 @@ def history(runs: Sequence[Run]) -> History:
             if cases.count(case) > 1:
                 raise BadInput(f"{run.label}: holds {case.id} twice")
     cases = list(dict.fromkeys(result.case for run in runs for result in run.results))
-    return History(labels, tuple(one for case in cases for one in _series_of(case, runs, len(cases))))
+    found = [_series_of(case, runs, len(cases)) for case in cases]
+    return History(labels, *(tuple(one for side in sides for one in side) for sides in zip(*found, strict=True)))
 
 
-def _series_of(case: Case, runs: Sequence[Run], cases: int) -> list[Series]:
+def _series_of(case: Case, runs: Sequence[Run], cases: int) -> tuple[list[Series], list[str]]:
+    """The series of one case, and what its last run has lost (``History``)."""
+    lost: list[str] = []
     points: dict[str, list[Point]] = {}
     records: dict[str, Mapping[str, Json]] = {}
     before: Result | None = None
@@ -127,13 +137,19 @@ def _series_of(case: Case, runs: Sequence[Run], cases: int) -> list[Series]:
                 kind, note = _verdict(compared, name)
                 points.setdefault(name, []).append(Point(run.label, float(value), None, len(result.rows), kind, note))
                 records[name] = score
-        before = result
+        if run is runs[-1] and isinstance(compared, Comparison):
+            lost = [
+                f"{case.id}: {verdict.metric} {verdict.kind}: {verdict.reason}"
+                for verdict in compared.failures
+                if verdict.metric == "restoration" or (verdict.kind == "missing" and verdict.metric in result.metrics)
+            ]
+        before = result if holds_scores(result) else before
     found = []
     for name, own in points.items():
         better = records[name].get("better")
         direction: Better | None = "higher" if better == "higher" else "lower" if better == "lower" else None
         found.append(Series(case.id, name, str(records[name].get("unit", "")), direction, tuple(own)))
-    return found
+    return found, lost
 
 
 def _compared(result: Result, before: Result, cases: int) -> Comparison | str:
@@ -162,6 +178,7 @@ def history_lines(found: History) -> list[str]:
         for one in found.series
         for point in one.changes
     ]
+    lines += [f"{printable(found.labels[-1], 60)}: {printable(line)}" for line in found.lost]
     return lines or [f"nothing changed over {len(found.labels)} runs"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gfpbench import baselines, run
-from gfpbench.baselines import repeatability
+from gfpbench.baselines import decide, inputs, repeatability
 from gfpbench.types import Result
 from tests.sabotage import innocent, saboteurs
 from tests.sabotage.argued import ARGUED
@@ -16,7 +16,7 @@ from tests.sabotage.harder_images import IMAGES
 from tests.sabotage.harder_measurement import MEASUREMENT
 from tests.sabotage.harder_models import MODELS
 from tests.sabotage.saboteurs import CASE, INNOCENT, SABOTEURS, Saboteur
-from tests.unit.baselines import test_repeatability
+from tests.unit.baselines import test_decide, test_repeatability
 
 HARDER = tuple(row for row in (*IMAGES, *MODELS, *MEASUREMENT) if row.name not in ARGUED)
 SHOWN = tuple(
@@ -71,6 +71,22 @@ def test_another_path_alone_passes(sound: Result, along_exact: Result) -> None:
 @pytest.mark.parametrize("saboteur", SHOWN, ids=lambda row: row.name)
 def test_a_harder_saboteur_is_caught(sound: Result, tmp_path: Path, saboteur: Saboteur) -> None:
     assert saboteurs.caught(saboteurs.measured_with(saboteur, tmp_path), sound)
+
+
+def test_a_gate_that_takes_failures_for_a_standard_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a baseline whose restorations all failed, any model is better."""
+    monkeypatch.setattr(inputs, "nothing_measured", lambda baseline: "")
+    with pytest.raises(BaseException, match="DID NOT RAISE"):
+        test_decide.test_a_baseline_without_a_measured_value_is_refused()
+
+
+def test_a_gate_that_takes_a_broken_metric_for_one_that_lacks_something_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A metric that gives NaN for every image was not measured, and that passed."""
+    monkeypatch.setattr(decide, "scores", lambda *given: ((), []))
+    with pytest.raises(ValueError, match="not enough values"):
+        test_decide.test_a_metric_that_can_score_no_image_any_more_is_missing()
 
 
 def test_batches_that_are_never_full_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

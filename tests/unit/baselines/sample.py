@@ -81,3 +81,13 @@ def with_scores(result: Result, metric: str, moves: Sequence[float]) -> Result:
         return dataclasses.replace(row, scores={**row.scores, metric: score + moves[i]}, fingerprint=prints)
 
     return each(result, moved)
+
+
+def failed(result: Result) -> Result:
+    """Every restoration failed."""
+
+    def dead(i: int, row: Row) -> Row:
+        prints = {"degraded": row.fingerprint["degraded"]}
+        return dataclasses.replace(row, scores=dict.fromkeys(row.scores), failure="boom", fingerprint=prints)
+
+    return each(result, dead)

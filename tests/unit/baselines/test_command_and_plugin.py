@@ -58,6 +58,14 @@ def test_compare_for_a_machine(tmp_path: Path) -> None:
     assert [metric["kind"] for metric in case["metrics"] if metric["metric"] == "psnr_rgb"] == ["worse"]
 
 
+def test_a_baseline_whose_rows_all_failed_is_bad_input(tmp_path: Path) -> None:
+    results.write([sample.result()], tmp_path / "now.json")
+    results.write([sample.failed(sample.baseline())], tmp_path / "before.json")
+    done = CliRunner().invoke(app, ["compare", str(tmp_path / "now.json"), str(tmp_path / "before.json")])
+    assert isinstance(done.exception, BadInput)
+    assert "the baseline of model-some-noise-s0 holds no measured value (16 of 16 rest" in str(done.exception)
+
+
 def cases(folder: Path, *restorers: str) -> Path:
     """A results.json of several cases."""
     found = [sample.baseline(case=dataclasses.replace(sample.CASE, restorer=name)) for name in restorers]

@@ -513,3 +513,53 @@ def test_a_machine_that_rounds_otherwise_is_another_one_where_both_say_how() -> 
     comparison = compare(result(environment=here), baseline(environment=there))
     assert not comparison.same_machine
     assert comparison.notes == ("rounding: 'a', baseline 'b'",)
+
+
+def _blank(result: Result, *metrics: str) -> Result:
+    """Without scores of these metrics; of all, where none is named."""
+
+    def emptied(i: int, row: Row) -> Row:
+        scores = {name: None if name in (metrics or row.scores) else score for name, score in row.scores.items()}
+        return changed(row, scores=scores)
+
+    return each(result, emptied)
+
+
+def test_a_baseline_without_a_measured_value_is_refused() -> None:
+    for now in (result(), sample.failed(result())):
+        with pytest.raises(BadInput, match=r"of model-some-noise-s0 holds no measured value \(16 of 16 .*boom.* again"):
+            compare(now, sample.failed(baseline()))
+    one = each(sample.failed(baseline()), lambda i, row: baseline().rows[3] if i == 3 else row)
+    assert kinds(compare(result(), one)) == {"restoration": "better"}
+
+
+def test_images_alone_are_compared_of_one_model_and_never_of_two() -> None:
+    before = _blank(baseline())
+    same = compare(result(), before)
+    assert same.passed
+    assert "not compared: quality: no score is in both; the restored images alone were compared" in same.notes
+    mirrored = each(result(), lambda i, row: changed(row, fingerprint=_mirrored(i)))
+    assert not compare(mirrored, before).passed
+    with pytest.raises(BadInput, match=r"b-some-noise-s0 is another model than .* and no score is in both"):
+        compare(result(case=dataclasses.replace(sample.CASE, restorer="b")), before)
+
+
+def _mirrored(i: int) -> dict[str, object]:
+    return sample.fingerprint(sample.image(1000 + i)[:, ::-1].copy(), sample.image(2000 + i))
+
+
+def test_a_metric_that_only_one_side_holds_a_score_of_is_said() -> None:
+    lacks = "not compared: error: the baseline lacks it: it has no score of any of these images; --baseline-update"
+    assert any(note.startswith(lacks) for note in compare(result(), _blank(baseline(), "error")).notes)
+    both = compare(_blank(result(), "error"), _blank(baseline(), "error"))
+    assert "not compared: error: no image has a score, in the baseline and now" in both.notes
+
+
+def test_a_metric_that_can_score_no_image_any_more_is_missing() -> None:
+    """Though the run says that it was not measured: nothing is lacking but a number."""
+    could = tuple(Problem("metric", f"face {i:02d}", "error: is undefined (not a number)") for i in range(16))
+    said = {"error": "could not score a single image; each is listed among the problems with the reason"}
+    now = dataclasses.replace(_blank(result(), "error"), problems=could, not_measured=said)
+    (lost,) = compare(now, baseline()).failures
+    assert (lost.metric, lost.kind) == ("error", "missing")
+    assert lost.reason == "16 images have no score any more: error: is undefined (not a number)"

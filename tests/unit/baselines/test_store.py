@@ -66,6 +66,13 @@ def test_a_failure_never_becomes_the_standard(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_result_without_a_measured_value_never_becomes_the_standard(tmp_path: Path) -> None:
+    rows = tuple(dataclasses.replace(row, scores={}, fingerprint={}) for row in sample.result().rows)
+    with pytest.raises(BadInput, match=r"no baseline is made: .* holds no measured value \(no image has a score\)"):
+        baselines.create(tmp_path, sample.result(rows=rows))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_of_another_case_is_refused(tmp_path: Path) -> None:
     other = dataclasses.replace(sample.CASE, seed=1)
     results.write([sample.baseline(case=other)], tmp_path / "model-some-noise-s0.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fnmatch
 import io
 import json
@@ -13,9 +14,11 @@ from unittest import mock
 
 import pytest
 
+from gfpbench import results
 from gfpbench.completion import is_unfinished
 from tests import child
 from tests.preloaded import WITHOUT_THEIRS, Preloaded
+from tests.unit.baselines import sample
 
 QUICK = ("-p", "no:cacheprovider", "--import-mode=importlib")
 FILES = {
@@ -25,6 +28,7 @@ FILES = {
     "parameter.py": "import pytest\n@pytest.mark.parametrize('restoration', [1])\n"
     "def test_it(restoration):\n    pass\n",
     "fixture.py": "import pytest\n@pytest.fixture\ndef restoration():\n    pass\ndef test_it(restoration):\n    pass\n",
+    "broken/input-embedded-paper-s0.json": "{",
     "other.py": "def test_it():\n    pass\n",
     "made/pytest.ini": "[pytest]\ngfpbench_faces = later\ngfpbench_device = cuda\n"
     "gfpbench_restorer = checkpoint:later.pth\ngfpbench_seconds_per_image = 3\n",
@@ -75,6 +79,10 @@ WRONG = {
     "-o gfpbench_restorer=nanoo": "no restorer named 'nanoo': did you mean 'nano'*",
     "-o gfpbench_faces=embeded": "no face set named 'embeded': did you mean 'embedded'*",
     "-o gfpbench_device=tpu": "no device 'tpu': here are auto, cpu*",
+    "--restorer classical --restorer bicubic --baselines no-standard": "*/bicubic-embedded-paper-s0.json: the "
+    "baseline of bicubic-embedded-paper-s0 holds no measured value (16 of 16 restorations failed: face 00: boom): "
+    "record it again with --baseline-update",
+    "--restorer input --baselines broken": "*/broken/input-embedded-paper-s0.json: *",
     "-o gfpbench_size=8": "faces come in sizes from 32 to 2048 px, not 8",
 }
 ALL_WRONG = "--restorer nanoo --faces embeded --size 8 --limit 0 --protocol our --degradation papr --baselines other.py"
@@ -84,6 +92,7 @@ ALLOWED = {
     "a parameter of the name": f"parameter.py {ALL_WRONG} --device tpu",
     "a fixture of the name": f"fixture.py {ALL_WRONG} --device tpu",
     "the bench alone": f"bench.py {ALL_WRONG}",
+    "no baseline is asked for": "bench.py --restorer input --baselines broken",
     "another test is chosen": f"ours.py other.py -k test_it {ALL_WRONG}",
     "nothing is to be run": f"ours.py --collect-only {ALL_WRONG}",
     "a fixture makes what is named": "made -c made/pytest.ini",
@@ -111,6 +120,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in FILES.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
+    case = dataclasses.replace(sample.CASE, faces="embedded", degradation="paper", restorer="bicubic")
+    results.write([sample.failed(sample.baseline(case=case))], folder / "no-standard" / f"{case.id}.json")
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -52,6 +53,34 @@ def test_a_run_without_the_case_is_skipped() -> None:
     (psnr,) = [one for one in found.series if one.metric == "psnr_rgb" and one.case == first.results[0].case.id]
     assert [(point.label, point.kind) for point in psnr.points] == [("run-1", "first"), ("run-3", "worse")]
     assert second.label == "run-2"
+
+
+def failing(run: Run, *places: int) -> Run:
+    """Some of the restorations fail."""
+    (result,) = run.results
+    rows = [
+        dataclasses.replace(row, scores=dict.fromkeys(row.scores), failure="boom") if place in places else row
+        for place, row in enumerate(result.rows)
+    ]
+    return dataclasses.replace(run, results=(dataclasses.replace(result, rows=tuple(rows)),))
+
+
+@pytest.mark.parametrize("places", [(5,), range(12)], ids=["one", "all"])
+def test_restorations_that_fail_in_the_newest_run_are_worse(tmp_path: Path, places: Sequence[int]) -> None:
+    """Also all of them, which leaves no point to mark."""
+    first, second = runs(0, 0)
+    found = history([first, failing(second, *places)])
+    assert found.newest_is_worse
+    assert any("restoration worse: face-" in line and line.startswith("run-2: ") for line in history_lines(found))
+    assert "fails now: boom" in write_history(found, tmp_path).read_text(encoding="utf-8")
+    assert not history([failing(first, *places), second]).newest_is_worse
+
+
+def test_after_a_run_that_failed_the_one_before_it_is_compared_with() -> None:
+    first, second, third = runs(0, 0, 3)
+    found = history([first, failing(second, *range(12)), third])
+    (psnr,) = [one for one in found.series if one.metric == "psnr_rgb"]
+    assert [(point.label, point.kind) for point in psnr.points] == [("run-1", "first"), ("run-3", "worse")]
 
 
 def test_numbers_are_those_of_the_results(tmp_path: Path) -> None:
