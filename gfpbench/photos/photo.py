@@ -17,7 +17,7 @@ from gfpbench.photos.masks import MaskMaker, Square
 from gfpbench.photos.paste import MAXIMUM_SIDE_PX, paste_back
 from gfpbench.photos.result import TINY_BELOW_PX, FaceRecord, PhotoResult
 from gfpbench.restorers.checked import checked
-from gfpbench.types import BadInput, GfpbenchError, Json, Restorer, batched
+from gfpbench.types import BadInput, GfpbenchError, Json, Restorer
 
 _SAID = {"left out": "was left out", "failed": "was not restored"}
 
@@ -156,7 +156,8 @@ def _restored(crops: dict[int, Bytes], pipeline: Pipeline, name: str) -> tuple[d
     numbers = {f"{name}#{index}": index for index in crops}
     restored: dict[int, Bytes] = {}
     reasons: dict[int, str] = {}
-    for ids in batched(numbers, pipeline.batch_size):
+    for begin in range(0, len(numbers), pipeline.batch_size):
+        ids = tuple(numbers)[begin : begin + pipeline.batch_size]
         batch = moved(batch_from_uint8([crops[numbers[face_id]] for face_id in ids], ids), pipeline.device)
         answer, failures = checked(pipeline.restorer, batch)
         if answer is not None:

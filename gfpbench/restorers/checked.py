@@ -25,6 +25,9 @@ UNCHANGED_WITHIN_LEVELS = 1
 HASH_DIGITS = 32
 """Of a sha256, by which images of a run are told apart."""
 
+_NOTICES = (__file__, str(Path(__file__).parents[1] / "types" / "images.py"))
+"""Files in which a wrong answer is noticed: the line of the model that gave it says more."""
+
 
 @dataclass
 class Seen:
@@ -254,8 +257,7 @@ def _line(error: BaseException) -> str:
     if isinstance(error, RestorationFailed):  # a line made for a person
         return message
     frames = traceback.extract_tb(error.__traceback__)
-    # The model's own line says more than the line inside torch, or inside ImageBatch, that noticed.
     inner = [f for f in frames if "site-packages" not in f.filename and "<" not in f.filename]
-    inner = [f for f in inner if Path(f.filename).name not in {"types.py", "checked.py"}] or list(frames)
+    inner = [f for f in inner if f.filename not in _NOTICES] or list(frames)
     path = Path(inner[-1].filename)
     return f"{type(error).__name__}: {message} ({path.parent.name}/{path.name}:{inner[-1].lineno})"

@@ -248,9 +248,9 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         "torch loaded for words",
         "front door",
-        "types.py",
-        "    from pathlib import Path\n\n    import torch\n",
-        "    from pathlib import Path\nimport torch\n",
+        "types/images.py",
+        "if TYPE_CHECKING:\n    import torch\n",
+        "import torch\n",
         ("tests/unit/test_lazy.py",),
     ),
     Patch(
