@@ -91,6 +91,7 @@ def load_restorer(
             raise BadInput(f"restorer {restorer!r} has a name: name= is for a function")
         return run.guarded(restorer, device)
     if isinstance(restorer, Restorer):
+        restorers.refuse_unnamed(restorer)
         return restorer
     return restorers.from_function(restorer, name=name)
 

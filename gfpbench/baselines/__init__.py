@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     )
     from gfpbench.baselines.decide import AnotherFile, compare
     from gfpbench.baselines.envelope import measure_envelope
-    from gfpbench.baselines.inputs import holds_scores, nothing_measured, too_many_unreadable
+    from gfpbench.baselines.inputs import (
+        holds_scores,
+        metrics_without_a_score,
+        nothing_measured,
+        too_many_unreadable,
+    )
     from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
     from gfpbench.baselines.paths import measured_along, moved_by_the_path
     from gfpbench.baselines.quality import QUALITY, create, find, leftovers, under_another_name
@@ -46,6 +51,7 @@ __all__ = [
     "leftovers",
     "measure_envelope",
     "measured_along",
+    "metrics_without_a_score",
     "moved_by_the_path",
     "nothing_measured",
     "paired_cases",

@@ -86,6 +86,23 @@ def too_many_unreadable(result: Result, at_most: float) -> str:
     )
 
 
+def metrics_without_a_score(results: Sequence[Result]) -> tuple[str, ...]:
+    """A line for each metric that could score no image in any of these Results, though it was given some: it is broken,
+    or nothing here is what it measures. What lacks an asset or a truth, or larger images, is none of these."""
+    lines = []
+    for name in dict.fromkeys(name for result in results for name in result.metrics):
+        said = [
+            problem.reason.removeprefix(f"{name}: ")
+            for result in results
+            for problem in result.problems
+            if problem.stage == "metric" and problem.reason.startswith(f"{name}: ")
+        ]
+        if said and not any(score is not None for result in results for score in result.scores(name)):
+            more = f" (and {len(said) - 1:,} more)" if len(said) > 1 else ""
+            lines.append(f"metric {name} could not score a single image: {said[0]}{more}")
+    return tuple(lines)
+
+
 def holds_scores(result: Result) -> bool:
     """Whether a Result holds a score of any image or of the whole set."""
     return bool(result.set_scores) or any(score is not None for row in result.rows for score in row.scores.values())

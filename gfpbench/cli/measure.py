@@ -106,8 +106,8 @@ def run(
     report: Report = Path("report"),
     as_json: AsJson = False,
 ) -> None:
-    """Degrade, restore and measure, then write the report. Exit code 1 if a restoration failed or a face cannot be
-    read.
+    """Degrade, restore and measure, then write the report. Exit code 1 if a restoration failed, a face cannot be read,
+    or a metric can score no image.
 
     Cases that an earlier run left in the report folder stay in it, and those measured again are replaced.
     A run that was stopped goes on where it was; what it had measured is kept while all that it came from is unchanged.
@@ -217,7 +217,7 @@ def merge(
     """Join the parts of one run that was measured in shards. The results are those of one run, byte for byte.
 
     Refused where a part is missing, unfinished, there twice, or measured otherwise (faces, options, environment, code).
-    Exit code 1 if a restoration failed or a face cannot be read, as of `run`.
+    Exit code 1 if a restoration failed, a face cannot be read, or a metric can score no image, as of `run`.
     """
     from gfpbench import report as reports
     from gfpbench import run as engine
@@ -249,10 +249,13 @@ def _reported(results: Sequence[Result], report: Path, *, as_json: bool, max_unr
     else:
         *lines, last = reports.terminal_lines(results, written.page)
         say(*lines, *written.lines(), last)
-    unread = results[0].unreadable_share > max_unreadable
-    if unread:
+    wrong: list[str] = []
+    if results[0].unreadable or any(problem.stage == "metric" for result in results for problem in result.problems):
         from gfpbench import baselines
 
-        complain(baselines.too_many_unreadable(results[0], max_unreadable))
-    if unread or any(row.failure for result in results for row in result.rows):
+        unread = baselines.too_many_unreadable(results[0], max_unreadable)
+        wrong = [*filter(None, (unread,)), *baselines.metrics_without_a_score(results)]
+    for line in wrong:
+        complain(line)
+    if wrong or any(row.failure for result in results for row in result.rows):
         raise typer.Exit(1)

@@ -6,9 +6,11 @@ implementation or a closed form) to ``ORACLES`` in ``tests/unit/metrics/every_me
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
+from gfpbench.codec.text import cut
 from gfpbench.metrics.per_image import VS_INPUT, PerImageMetric, against_input
 from gfpbench.registry import companion, listed, named_alike, resolve, unknown
 from gfpbench.types import BadInput, ComparesWithInput, Metric
@@ -125,6 +127,59 @@ def _loaded(name: str) -> Metric:
     if name not in METRICS:
         raise unknown("metric", name, every_name())
     return cast(Metric, resolve("metric", METRICS, name))
+
+
+_TEXTS = ("unit", "tolerance_reason", "source")
+
+
+def refuse_undeclared(metrics: Sequence[Metric]) -> None:
+    """Raise BadInput where one does not say about itself what ``Metric`` asks for: before anything is measured by it.
+
+    One line names the metric, what it lacks or what is of another type, and what is wanted.
+    """
+    names = [
+        _declared(metric, "name", "a text that is not empty", lambda name: isinstance(name, str) and bool(name))
+        for metric in metrics
+    ]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadInput(f"two metrics are called {twice!r}: their scores could not be told apart")
+    for metric in metrics:
+        for text in _TEXTS:
+            _declared(metric, text, "a text", lambda said: isinstance(said, str))
+        _declared(metric, "better", "'higher' or 'lower'", lambda said: said in ("higher", "lower"))
+        _declared(
+            metric, "best", "a number, or None where there is none", lambda said: said is None or _is_number(said)
+        )
+        _declared(metric, "tolerance", "a number, 0 or more", lambda said: _is_number(said) and 0 <= said < math.inf)
+        _declared(
+            metric, "minimum_side_px", "a number of pixels, 0 or more", lambda said: _is_number(said) and said >= 0
+        )
+        _declared(metric, "needs_truth", "True or False", lambda said: isinstance(said, bool))
+        if isinstance(metric, ComparesWithInput):
+            _declared(metric, "needs_input", "True or False", lambda said: isinstance(said, bool))
+        if not callable(metric):
+            raise BadInput(f"metric {metric.name!r} cannot be called with two batches of images")
+
+
+def _declared(metric: Metric, attribute: str, wanted: str, fits: Callable[[Any], bool]) -> Any:
+    """An attribute of a metric. Raises BadInput where it is not there, or does not fit."""
+    who = f"metric {metric.name!r}" if isinstance(getattr(metric, "name", None), str) else f"a metric ({_kind(metric)})"
+    if not hasattr(metric, attribute):
+        raise BadInput(f"{who} lacks {attribute!r}, which has to be {wanted}")
+    said = getattr(metric, attribute)
+    if not fits(said):
+        raise BadInput(f"{who}: {attribute} has to be {wanted}, not {cut(ascii(said))}")
+    return said
+
+
+def _kind(metric: object) -> str:
+    return metric.__name__ if isinstance(metric, type) else type(metric).__name__
+
+
+def _is_number(said: object) -> bool:
+    """A number that JSON holds, and not NaN."""
+    return isinstance(said, int | float) and not isinstance(said, bool) and said == said
 
 
 def needs_input(metric: Metric) -> bool:

@@ -12,6 +12,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gfpbench import devices
+from gfpbench.codec.text import cut
 from gfpbench.lazy import lazy_package
 from gfpbench.options import split_options
 from gfpbench.registry import attribute_of, first_line, unknown
@@ -60,7 +61,12 @@ __all__ = [
     "ignores_input",
     "is_opaque",
     "load",
+    "refuse_unnamed",
 ]
+
+
+ROLES = ("input", "truth")
+"""Restorers that a report shows as rows of their own: the degraded input, and the ground truth."""
 
 
 def load(spec: str, *, device: str = "cpu") -> Restorer:
@@ -103,6 +109,20 @@ def refuse_unknown(spec: str) -> None:
             raise BadInput(f"restorer {spec!r} lacks its argument: write {forms[scheme]}")
     elif (name := split_options(spec)[0]) not in RESTORERS:
         raise unknown("restorer", name, RESTORERS, also=f"or one of the forms {', '.join(SCHEMES)}")
+
+
+def refuse_unnamed(restorer: Restorer | None) -> None:
+    """Raise BadInput for a class in place of a restorer, and for one whose name is no text, or that of another row of
+    every report: it names rows and files."""
+    if isinstance(restorer, type):
+        raise BadInput(f"{restorer.__name__} is a class, not a restorer: give an object of it, {restorer.__name__}()")
+    if restorer is not None and not (isinstance(restorer.name, str) and restorer.name):
+        kind = type(restorer).__name__
+        raise BadInput(f"a restorer ({kind}): name has to be a text that is not empty, not {cut(ascii(restorer.name))}")
+    if restorer is not None and restorer.name in ROLES and not type(restorer).__module__.startswith("gfpbench."):
+        raise BadInput(
+            f"a restorer of your own cannot be called {restorer.name!r}, which is another row of every report"
+        )
 
 
 def describe() -> dict[str, str]:

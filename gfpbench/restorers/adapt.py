@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gfpbench.images import batch_from_uint8, from_signed, moved, to_rgb_arrays, to_signed
 from gfpbench.lazy import LazyModule
+from gfpbench.restorers import ROLES
 from gfpbench.restorers.ranges import refuse_other_range
 from gfpbench.types import BadInput, ImageBatch, Json, Restorer
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     import torch
 else:
     torch = LazyModule("torch")
-
-ROLES = ("input", "truth")
-"""Restorers that a report shows as rows of their own: the degraded input, and the ground truth."""
 
 ArrayFunction = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 

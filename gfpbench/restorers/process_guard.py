@@ -102,7 +102,7 @@ def _asked_to_stop(error: BaseException) -> BaseException | None:
         return next(filter(None, map(_asked_to_stop, error.exceptions)), None)
     # By name, because pytest is not imported here.
     of_pytest = not isinstance(error, Exception) and type(error).__name__ == "Failed"
-    return error if of_pytest or isinstance(error, KeyboardInterrupt | GeneratorExit) else None
+    return error if of_pytest or isinstance(error, KeyboardInterrupt) else None
 
 
 def _settings() -> Callable[[], None]:

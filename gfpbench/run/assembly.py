@@ -15,7 +15,7 @@ from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.results import dumps
 from gfpbench.run.journal import Journal, committed_batches
 from gfpbench.run.key import RESULT, measured_faces_sha256, sign
-from gfpbench.run.parts import Parts
+from gfpbench.run.parts import Parts, called
 from gfpbench.run.recorder import Features
 from gfpbench.run.sets import score_sets
 from gfpbench.types import BadInput, Case, GfpbenchError, HoldsImages, Json, Problem, Result, Row
@@ -48,7 +48,7 @@ def recorded(case: Case, parts: Parts) -> Recorded:
     """The same of loaded parts."""
     restorer, unused = parts.restorer, tuple[str, ...]()
     if restorer is not None and isinstance(restorer, HoldsImages):
-        unused = tuple(restorer.unused(parts.faces.ids()))
+        unused = called(f"restorer {restorer.name!r}", lambda: tuple(restorer.unused(parts.faces.ids())))
     about = parts.kind_of_faces, parts.clean_faces_sha256
     return Recorded(parts.ids(case), parts.records(), parts.unavailable, unused, *about)
 

@@ -24,7 +24,7 @@ from gfpbench.results import dumps
 from gfpbench.run.batches import ids_sha256, load_face
 from gfpbench.run.environment import environment
 from gfpbench.run.journal import changed_fields
-from gfpbench.run.parts import Parts, identity, plain
+from gfpbench.run.parts import Parts, called, identity, plain
 from gfpbench.types import (
     BadInput,
     Case,
@@ -127,7 +127,9 @@ def surroundings(restorer: Restorer, device: str) -> dict[str, Json] | None:
 
 def read_by(restorer: Restorer | None) -> Mapping[str, str]:
     """Path -> sha256 of the files that a restorer was seen to read so far; none where it is not watched."""
-    return restorer.files_read() if restorer is not None and isinstance(restorer, OpensFiles) else {}
+    if restorer is None or not isinstance(restorer, OpensFiles):
+        return {}
+    return called(f"the files of restorer {restorer.name!r}", lambda: dict(restorer.files_read()))
 
 
 def files_of(parts: Parts) -> Mapping[str, str]:

@@ -13,13 +13,13 @@ from typing import TypeVar
 from gfpbench import assets, devices
 from gfpbench.assets.datasets import FACES, has_truth, placed
 from gfpbench.decode.point_lists import HoldsPoints
-from gfpbench.metrics import needs_input, set_measures, without_itself, without_truth
+from gfpbench.metrics import needs_input, refuse_undeclared, set_measures, without_itself, without_truth
 from gfpbench.metrics.figure_identity import identity_record
 from gfpbench.metrics.per_image import aligned_by
 from gfpbench.metrics.set_measures import SetMeasure
 from gfpbench.options import split_folder
 from gfpbench.registry import listed, unknown, whole
-from gfpbench.restorers import is_opaque
+from gfpbench.restorers import is_opaque, refuse_unnamed
 from gfpbench.restorers.process_guard import contained, raised, text_of
 from gfpbench.results import dumps
 from gfpbench.run.shared import SharedInputs
@@ -95,8 +95,11 @@ class Parts:
         """Leave out what cannot be measured: without a truth, and against the input where that is what is measured.
 
         Raises:
-            BadInput: where faces without a truth are to be degraded, drawn more than once or compared with themselves.
+            BadInput: where faces without a truth are to be degraded, drawn more than once or compared with themselves,
+                and for a metric or restorer that does not say about itself what it has to.
         """
+        refuse_undeclared(self.metrics)
+        refuse_unnamed(self.restorer)
         metrics, sets, reasons = self.metrics, self.sets, dict[str, str]()
         if not self.has_truth:
             if self.restorer is None:
@@ -112,7 +115,7 @@ class Parts:
         for name, value in (("metrics", metrics), ("sets", sets), ("unavailable", {**self.unavailable, **reasons})):
             object.__setattr__(self, name, value)
         if self.restorer is not None and isinstance(self.restorer, FindsImages):
-            self.restorer.expect(self.faces.ids())
+            called(f"restorer {self.restorer.name!r}", self.restorer.expect, self.faces.ids())
 
     @property
     def has_truth(self) -> bool:
@@ -136,7 +139,9 @@ class Parts:
 
     def records(self) -> dict[str, Json]:
         """What is kept in a Result about each part, keyed by the Result's fields."""
-        provenance = self.restorer.provenance() if self.restorer is not None else {"kind": TRUTH}
+        provenance: Mapping[str, Json] = {"kind": TRUTH}
+        if self.restorer is not None:
+            provenance = called(f"the provenance of restorer {self.restorer.name!r}", self.restorer.provenance)
         sets = {measure.name: measure.record() for measure in self.sets}
         return {
             **({"set_metrics": sets} if sets else {}),
@@ -329,7 +334,7 @@ def metric_record(metric: Metric) -> dict[str, Json]:
         "needs_truth": metric.needs_truth,
         **({"needs_input": True} if needs_input(metric) else {}),
         "source": metric.source,
-        **identity_record(metric),
+        **called(f"the identity of metric {metric.name!r}", identity_record, metric),
     }
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import torch
 
-from gfpbench import images
+from gfpbench import baselines, images
 from gfpbench.restorers import outputs
-from gfpbench.run import batches, case, engine, journal, key, recorder, resume, shared
+from gfpbench.run import batches, case, engine, journal, key, parts, recorder, resume, shared
 from gfpbench.types import GfpbenchError, ImageBatch, Row
-from tests.unit.run import damage, laws, test_finished, test_shared
+from tests.unit.cli import test_app
+from tests.unit.run import damage, laws, test_finished, test_parts, test_shared
 from tests.unit.run.laws import Smooth, Toy, ToyFaces
 
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -297,3 +298,15 @@ def test_inputs_of_another_case_are_noticed(
     bug(monkeypatch)
     with pytest.raises((AssertionError, GfpbenchError)):
         test_shared.nothing_false_is_shared(faces, tmp_path, change)
+
+
+def test_a_metric_that_nobody_looks_at_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "refuse_undeclared", lambda metrics: None)
+    with pytest.raises(BaseException, match="DID NOT RAISE"):
+        test_parts.test_a_metric_says_about_itself_what_it_has_to("side text")
+
+
+def test_a_run_that_is_content_with_a_broken_metric_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "metrics_without_a_score", lambda results: ())
+    with pytest.raises(AssertionError):
+        test_app.test_a_metric_that_can_score_no_image_fails_the_run(tmp_path)

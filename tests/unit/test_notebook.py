@@ -18,6 +18,7 @@ from gfpbench.images import as_batch, to_rgb_arrays
 from gfpbench.metrics import load as load_metrics
 from gfpbench.report.summary import summary
 from gfpbench.types import BadInput, Case, ImageBatch, Result
+from tests.unit.run.laws import Smooth
 
 pytestmark = pytest.mark.usefixtures("forked_processes")
 README = Path(__file__).parents[2] / "README.md"
@@ -179,11 +180,20 @@ def test_functions_restore(two: tuple[Result, Result]) -> None:
     assert all("not (128, 128, 3) uint8" in str(row.failure) for row in broken.rows)
 
 
+def called(name: object) -> Smooth:
+    restorer = Smooth()
+    restorer.name = name  # type: ignore[assignment]
+    return restorer
+
+
 def test_what_is_no_restorer_is_refused() -> None:
     for given, says in [
         (torch.nn.Identity(), "from_module"),
         (3, "not int"),
         ("bicubc", "did you mean 'bicubic'"),
+        (Smooth, r"Smooth is a class, not a restorer: give an object of it, Smooth\(\)"),
+        (called(5), r"a restorer \(Smooth\): name has to be a text that is not empty, not 5"),
+        (called("truth"), "a restorer of your own cannot be called 'truth'"),
     ]:
         with pytest.raises(BadInput, match=says):
             gfpbench.load_restorer(given)  # type: ignore[arg-type]

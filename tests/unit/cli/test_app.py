@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from typer.main import get_command
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from gfpbench import cli
 from gfpbench.cli.fetching import chosen
 from gfpbench.images import write_png
-from gfpbench.types import BadInput, GfpbenchError
+from gfpbench.metrics import METRICS
+from gfpbench.metrics.per_image import PerImageMetric
+from gfpbench.types import BadInput, GfpbenchError, ImageBatch
 from tests.preloaded import Preloaded
 
 COMMON = ("--limit", "2", "--metric", "psnr_rgb", "--device", "cpu")
@@ -53,6 +57,49 @@ def folder(tmp_path_factory: pytest.TempPathFactory, preloaded: Preloaded) -> Pa
 
 def test_a_run_leaves_the_three_files(folder: Path) -> None:
     assert {"index.html", "junit.xml", "results.json"} <= {file.name for file in (folder / "report").iterdir()}
+
+
+odd = PerImageMetric(
+    name="odd",
+    unit="",
+    better="lower",
+    best=None,
+    tolerance=0.0,
+    tolerance_reason="",
+    minimum_side_px=1,
+    needs_truth=False,
+    source="",
+    score=lambda restored, truth: restored.pixels.double().mean((1, 2, 3)) * float("nan"),
+)
+"""A metric that is broken: it gives NaN for every image."""
+
+
+def some(restored: ImageBatch, truth: ImageBatch) -> torch.Tensor:
+    """NaN for one of the two faces."""
+    return torch.tensor([float("nan") if name.startswith("astro") else 1.0 for name in restored.ids])
+
+
+def ran_with_odd(folder: Path, metric: PerImageMetric) -> Result:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{__name__}.odd", metric)
+        patch.setitem(METRICS, "odd", f"{__name__}:odd")
+        words = ["run", *COMMON, "--metric", "odd", "--restorer", "bicubic", "--report", str(folder / "r")]
+        return CliRunner().invoke(cli.app, words)
+
+
+def test_a_metric_that_can_score_no_image_fails_the_run(tmp_path: Path) -> None:
+    outcome = ran_with_odd(tmp_path, odd)
+    assert outcome.exit_code == 1
+    assert "not measured: odd: could not score a single image" in outcome.stdout
+    (line,) = outcome.stderr.splitlines()[-1:]
+    assert line.startswith("gfpbench: metric odd could not score a single image: odd is undefined (not a number) for ")
+    assert line.endswith(" (and 5 more)")
+    assert restorers_in(tmp_path / "r") == ["input", "bicubic", "truth"]  # the other figures are kept
+
+
+def test_a_metric_that_can_score_some_images_does_not(tmp_path: Path) -> None:
+    outcome = ran_with_odd(tmp_path, replace(odd, score=some))
+    assert (outcome.exit_code, "could not score" in outcome.output) == (0, False)
 
 
 def restorers_in(report: Path) -> list[str]:

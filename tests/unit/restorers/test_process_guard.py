@@ -191,7 +191,7 @@ def test_what_no_except_clause_expects_is_an_exception(error: BaseException, sai
     assert raised(caught.value) is error
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit, pytest.fail.Exception])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, pytest.fail.Exception])
 def test_whoever_stops_the_run_is_heard(kind: type[BaseException]) -> None:
     asked = kind()
     for error in (asked, BaseExceptionGroup("all", [Odd(), BaseExceptionGroup("inner", [asked])])):

@@ -280,6 +280,10 @@ def _write(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return mae(restored, truth)
 
 
+def _generator_exit(images: torch.Tensor) -> torch.Tensor:
+    raise GeneratorExit
+
+
 def _two_lines(images: torch.Tensor) -> torch.Tensor:
     raise ValueError("one\ntwo")
 
@@ -323,6 +327,7 @@ BREACHES = {
     "metric ends the process": Breach(
         _metric(lambda x: os._exit(0)), r"metric 'odd' failed: SystemExit: os._exit\(0\)"
     ),
+    "metric closes its generator": Breach(_metric(_generator_exit), "metric 'odd' failed: GeneratorExit: no message"),
     "metric exits": Breach(_metric(lambda x: sys.exit(0)), "metric 'odd' failed: SystemExit: 0"),
     "metric skips the test": Breach(_metric(lambda x: pytest.skip("no")), "metric 'odd' failed: Skipped: no"),
     "metric in two lines": Breach(_metric(_two_lines), "metric 'odd' failed: ValueError: one two"),

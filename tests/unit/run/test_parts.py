@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from gfpbench import metrics as metric_table
 from gfpbench import run
-from gfpbench.types import AssetMissing, BadInput, Case, Metric
+from gfpbench.types import AssetMissing, BadInput, Case, GfpbenchError, Json, Metric
 from tests.unit.run import laws
 
 CASE = Case("embedded", "paper", "bicubic")
@@ -91,3 +94,60 @@ def test_a_model_s_own_precision_is_set_aside_and_given_back(before: str, read: 
     script = SCRIPT.format(before=before, read=read, off=off)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+UNDECLARED: dict[str, tuple[dict[str, Any], str]] = {
+    "name 5": ({"name": 5}, r"a metric \(Odd\): name has to be a text that is not empty, not 5"),
+    "no unit": ({"unit": None}, "metric 'odd': unit has to be a text, not None"),
+    "a source of two": ({"source": ["a", "b"]}, "metric 'odd': source has to be a text, not \\['a', 'b'\\]"),
+    "better up": ({"better": "up"}, "metric 'odd': better has to be 'higher' or 'lower', not 'up'"),
+    "best NaN": ({"best": math.nan}, "metric 'odd': best has to be a number, or None where there is none, not nan"),
+    "tolerance text": ({"tolerance": "1e-3"}, "metric 'odd': tolerance has to be a number, 0 or more, not '1e-3'"),
+    "tolerance below 0": ({"tolerance": -1}, "metric 'odd': tolerance has to be a number, 0 or more, not -1"),
+    "side text": ({"minimum_side_px": "48"}, "metric 'odd': minimum_side_px has to be a number of pixels, .* not '48'"),
+    "needs_truth text": ({"needs_truth": "no"}, "metric 'odd': needs_truth has to be True or False, not 'no'"),
+    "needs_input text": ({"needs_input": "no"}, "metric 'odd': needs_input has to be True or False, not 'no'"),
+}
+
+
+class Odd(laws.ToyMetric):
+    """A metric that says of itself whatever it is told to."""
+
+    def __init__(self, **said: Any) -> None:
+        super().__init__("odd", laws.mae)
+        for name, value in said.items():
+            object.__setattr__(self, name, value)
+
+
+@pytest.mark.parametrize("which", UNDECLARED)
+def test_a_metric_says_about_itself_what_it_has_to(which: str) -> None:
+    """In one line, before anything is measured."""
+    said, line = UNDECLARED[which]
+    with pytest.raises(BadInput, match=line):
+        laws.Toy().but(metrics=(Odd(**said),)).parts()
+
+
+def test_what_a_metric_lacks_is_named_and_two_of_one_name_are_refused() -> None:
+    with pytest.raises(BadInput, match=r"a metric \(ToyMetric\) lacks 'name', which has to be a text"):
+        laws.Toy().but(metrics=(laws.ToyMetric,)).parts()
+    with pytest.raises(BadInput, match="two metrics are called 'odd'"):
+        laws.Toy().but(metrics=(Odd(), Odd())).parts()
+    assert laws.Toy().but(metrics=(Odd(minimum_side_px=48.0, best=None, tolerance=0),)).parts().metrics
+
+
+class OddIdentity(Odd):
+    def identity(self) -> dict[str, Json]:
+        return {"of": 1 // self.tolerance}
+
+
+def test_what_a_part_fails_to_say_is_one_line(tmp_path: Path) -> None:
+    class Silent(laws.Smooth):
+        def provenance(self) -> dict[str, Json]:
+            raise KeyError("weights")
+
+    for parts, line in (
+        ({"metrics": (OddIdentity(tolerance=0),)}, "the identity of metric 'odd' failed: ZeroDivisionError"),
+        ({"restorer": Silent()}, "the provenance of restorer 'smooth' failed: KeyError: 'weights'"),
+    ):
+        with pytest.raises(GfpbenchError, match=line):
+            laws.Toy().but(**parts).measure(tmp_path)
