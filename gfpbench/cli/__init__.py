@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gfpbench.cli import degrade, judge, look, measure, searching, whole_photos
+from gfpbench.cli import degrade, judge, look, measure, published, searching, several_runs, whole_photos
 from gfpbench.cli import parity as alike
 from gfpbench.cli import speed as timed
 from gfpbench.cli.app import Command, app, complain
@@ -30,10 +30,10 @@ VERBS: dict[str, Callable[..., None]] = {
     "export": alike.export_,
     "report": judge.report_,
     "compare": judge.compare,
-    "matrix": judge.matrix_,
-    "history": judge.history_,
-    "claims": judge.claims_,
-    "explain": judge.explain,
+    "matrix": several_runs.matrix_,
+    "history": several_runs.history_,
+    "claims": published.claims_,
+    "explain": published.explain,
     "gallery": look.gallery_,
     "fetch": look.fetch,
     "doctor": look.doctor,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from gfpbench.cli.app import say
+
+if TYPE_CHECKING:
+    from gfpbench.types import Result
 
 
 def report_place(text: str | Path) -> Path:
@@ -95,3 +99,11 @@ def leaves_report(option: str) -> Callable[[Callable[..., None]], Callable[..., 
         return run
 
     return wrapped
+
+
+def refuse_inputs_of(results: Iterable[Result], folder: Path) -> None:
+    """Raises BadInput where a report would lie among the faces, or the outputs, that these Results were measured on."""
+    from gfpbench import run
+
+    for one in results:
+        run.refuse_inside_inputs(one.case, folder)
