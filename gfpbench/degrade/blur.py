@@ -54,9 +54,9 @@ def gaussian_2d(size_px: int, sigma_x_px: float, sigma_y_px: float, angle_rad: f
         turn = np.array([[np.cos(angle_rad), -np.sin(angle_rad)], [np.sin(angle_rad), np.cos(angle_rad)]])
         variance = np.dot(turn, np.dot(variance, turn.T))
     axis = np.arange(size_px, dtype=np.float64) - size_px // 2
-    points = np.stack(np.meshgrid(axis, axis), axis=-1)
+    points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)  # one matrix, so that BLAS multiplies it
     exponent = np.dot(points, np.linalg.inv(variance)) * points
-    weight = np.exp(-0.5 * (exponent[..., 0] + exponent[..., 1]))
+    weight = np.exp(-0.5 * (exponent[:, 0] + exponent[:, 1])).reshape(size_px, size_px)
     return np.asarray(weight / np.sum(weight))
 
 

@@ -91,10 +91,10 @@ def _costs(shape: tuple[int, ...], window: tuple[int, ...], record: Parameters) 
     In multiplications of a product of matrices, fitted to the processor time that they take of a face of 512 px.
     """
     _, height, width = shape
-    down, across = window if window[1] > 1 else (window[0], window[0])
+    separable = window[1] == 1
+    down, across = (window[0], window[0]) if separable else window
     ratio = record["downsample_ratio"]
     small_height, small_width = resample.small_size((height, width), ratio)
-    separable = blur.is_separable(record)
     filtered = height * width * (35 + 0.125 * down * across if separable else 30 + 1.1 * down * across)
     # A number that is read or written costs as much as several multiplications.
     term = small_height * (width * (down + 8) + small_width * (across + 8 + _TILE_X_PX * ratio))

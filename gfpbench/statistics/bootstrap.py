@@ -10,19 +10,13 @@ import hashlib
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gfpbench.lazy import LazyModule
 from gfpbench.statistics.student import normal_below, student_quantile
 from gfpbench.types import BadInput
-
-if TYPE_CHECKING:
-    from scipy import special
-else:
-    special = LazyModule("scipy.special")
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -244,7 +238,7 @@ def predicted_mean(values: Sequence[float], images: int, *, level: float = LEVEL
     n, mean = len(sample), float(sample.mean())
     if not math.isfinite(mean):
         return Interval(mean, mean, mean, n, level)
-    half = float(special.stdtrit(n - 1, (1 + level) / 2) * sample.std(ddof=1)) * math.sqrt(1 / n + 1 / images)
+    half = float(student_quantile((1 + level) / 2, n - 1) * sample.std(ddof=1)) * math.sqrt(1 / n + 1 / images)
     return Interval(mean - half, mean + half, mean, n, level)
 
 
