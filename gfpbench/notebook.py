@@ -30,7 +30,7 @@ from gfpbench.images import as_batch
 from gfpbench.metrics import load as load_metrics
 from gfpbench.metrics.set_measures import SET_METRICS
 from gfpbench.report.summary import measured
-from gfpbench.run.parts import load_measures
+from gfpbench.run.measures import load_measures
 from gfpbench.statistics import Interval, best_of, interval_of, mean_of, people_of
 from gfpbench.types import NO_TRUTH, BadInput, Case, Degradation, FaceSet, ImageBatch, Progress, Restorer, Result
 

@@ -25,7 +25,7 @@ from gfpbench.parity.inputs import face_inputs
 from gfpbench.parity.measuring import Measured, measure_parity
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.onnx_file import load_onnx
-from gfpbench.run.parts import load_restorer
+from gfpbench.run.guarded import load_restorer
 from gfpbench.types import BadInput, Case, GfpbenchError, ImageBatch, PackageMissing, Restorer
 
 NUMBERS = ("fp32", "fp16", "int8")

@@ -22,7 +22,8 @@ from gfpbench.parity.inputs import Inputs, face_inputs, other_inputs
 from gfpbench.parity.outputs import Answers, Side, scored
 from gfpbench.parity.record import Bound, Compared, Finding, Parity, Quality
 from gfpbench.parity.verdict import quality_of, with_scores
-from gfpbench.run.parts import load_measures, load_restorer, metric_record
+from gfpbench.run.guarded import load_restorer
+from gfpbench.run.measures import load_measures, metric_record
 from gfpbench.types import AssetMissing, BadInput, Case, ImageBatch, Metric, Problem, Restorer, Result, Row
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from gfpbench.lazy import LazyModule
+from gfpbench.types import GfpbenchError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,7 @@ else:
     np = LazyModule("numpy")
     torch = LazyModule("torch")
 
+_T = TypeVar("_T")
 
 _MODULES = (os, sys.modules[os.name])
 """``os`` and what it is made of: ``posix`` or ``nt``. Both hold each of the functions below."""
@@ -58,7 +60,7 @@ def contained() -> Iterator[None]:
     same folder, so it ends.
 
     The C library's own ``exit``, as compiled code calls it, cannot be refused within a process. Where that matters, see
-    ``gfpbench.report.completion`` (what an ended process leaves is known to be unfinished), ``gfpbench.supervised``
+    ``gfpbench.completion`` (what an ended process leaves is known to be unfinished), ``gfpbench.supervised``
     (the commands do not believe its exit code) and ``gfpbench.run.isolated`` (it costs one image, not the run).
     """
     process, put_back = os.getpid(), _settings()
@@ -94,6 +96,19 @@ def text_of(error: BaseException) -> str:
         return " ".join(str(error).split())[:300] or "no message"
     except Exception:  # noqa: BLE001 - an exception whose own text raises is still one
         return "no message that could be read"
+
+
+def called(what: str, function: Callable[..., _T], *arguments: object) -> _T:
+    """Call foreign code: whatever it raises becomes one line that says whose error it is, and it can neither end the
+    process nor pass for a skipped test (``contained``)."""
+    try:
+        with contained():
+            return function(*arguments)
+    except GfpbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        own = raised(error)
+        raise GfpbenchError(f"{what} failed: {type(own).__name__}: {text_of(own)}") from error
 
 
 def _asked_to_stop(error: BaseException) -> BaseException | None:

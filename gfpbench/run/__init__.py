@@ -12,19 +12,12 @@ if TYPE_CHECKING:
     from gfpbench.run.course import task_ahead
     from gfpbench.run.degraded_images import degraded_folder, write_degraded
     from gfpbench.run.environment import environment
+    from gfpbench.run.guarded import guarded
+    from gfpbench.run.input_folders import input_folders, refuse_inside_inputs
     from gfpbench.run.key import answers_of, faces_sha256, read_by, surroundings
     from gfpbench.run.merging import merge
     from gfpbench.run.on_ray import RayWorkers
-    from gfpbench.run.parts import (
-        TRUTH,
-        LoadedBy,
-        Parts,
-        guarded,
-        input_folders,
-        load,
-        refuse_inside_inputs,
-        refuse_limit,
-    )
+    from gfpbench.run.parts import TRUTH, LoadedBy, Parts, load, refuse_limit
     from gfpbench.run.recorder import image_path
     from gfpbench.run.shards import number_of, read_part, run_shard, share_of, write_part
     from gfpbench.run.shared import SharedInputs

@@ -12,10 +12,11 @@ from gfpbench import results
 from gfpbench.compact import PLAIN_AT_MOST, compact
 from gfpbench.disk import write_whole
 from gfpbench.metrics.set_measures import SetMeasure
+from gfpbench.restorers.process_guard import called
 from gfpbench.results import dumps
 from gfpbench.run.journal import Journal, committed_batches
 from gfpbench.run.key import RESULT, measured_faces_sha256, sign
-from gfpbench.run.parts import Parts, called
+from gfpbench.run.parts import Parts
 from gfpbench.run.recorder import Features
 from gfpbench.run.sets import score_sets
 from gfpbench.types import BadInput, Case, GfpbenchError, HoldsImages, Json, Problem, Result, Row

@@ -17,9 +17,10 @@ from gfpbench.restorers.checked import Seen
 from gfpbench.run.assembly import finish, recorded
 from gfpbench.run.batches import Batch, batch_size_for, batches
 from gfpbench.run.engine import Pass
+from gfpbench.run.input_folders import refuse_inside_inputs
 from gfpbench.run.journal import CannotGoOn, Journal, locked
 from gfpbench.run.key import KEY, RESULT, files_of, finished, key_of, read_by
-from gfpbench.run.parts import Parts, load, refuse_inside_inputs
+from gfpbench.run.parts import Parts, load
 from gfpbench.run.recorder import Features, Kept
 from gfpbench.run.shared import SharedFaces, SharedInputs
 from gfpbench.types import BadInput, Case, Json, Progress, Result

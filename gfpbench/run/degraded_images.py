@@ -27,8 +27,9 @@ from gfpbench.results import dumps
 from gfpbench.run import engine
 from gfpbench.run.batches import batches
 from gfpbench.run.environment import environment
+from gfpbench.run.input_folders import refuse_inside_inputs
 from gfpbench.run.journal import locked
-from gfpbench.run.parts import Parts, plain, refuse_inside_inputs
+from gfpbench.run.parts import Parts, plain
 from gfpbench.types import BadInput, Case, Face, ImageBatch, Json, Problem, Progress
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from gfpbench.images import only
 from gfpbench.lazy import LazyModule
 from gfpbench.metrics import needs_input
 from gfpbench.restorers.checked import Seen, checked
+from gfpbench.restorers.process_guard import called
 from gfpbench.run.batches import Batch, joined
 from gfpbench.run.fingerprints import described
 from gfpbench.run.journal import Committed
-from gfpbench.run.parts import Parts, called, plain
+from gfpbench.run.parts import Parts, plain
 from gfpbench.run.recorder import Features, Kept
 from gfpbench.run.sets import features_of
 from gfpbench.run.shared import Degraded

@@ -182,8 +182,9 @@ class _Process:
 
 def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
     """Load the restorer that the first message names, then answer one batch after the other until the pipe ends."""
+    from gfpbench.run.guarded import load_restorer
     from gfpbench.run.key import read_by
-    from gfpbench.run.parts import load_restorer, plain
+    from gfpbench.run.parts import plain
 
     told, _ = receive(incoming)
     torch.set_num_threads(told["threads"])

@@ -20,11 +20,12 @@ from gfpbench.devices import repeatable
 from gfpbench.disk import write_whole
 from gfpbench.restorers.checked import Seen, checked, is_opaque
 from gfpbench.restorers.opened_files import changed_since
+from gfpbench.restorers.process_guard import called
 from gfpbench.results import dumps
 from gfpbench.run.batches import ids_sha256, load_face
 from gfpbench.run.environment import environment
 from gfpbench.run.journal import changed_fields
-from gfpbench.run.parts import Parts, called, identity, plain
+from gfpbench.run.parts import Parts, identity, plain
 from gfpbench.types import (
     BadInput,
     Case,

@@ -19,9 +19,9 @@ from gfpbench.run.assembly import finish
 from gfpbench.run.case import KEPT_WORST, SHARE
 from gfpbench.run.course import Found, Task
 from gfpbench.run.environment import code_sha256
+from gfpbench.run.input_folders import refuse_inside_inputs
 from gfpbench.run.journal import CannotGoOn, Committed, Journal, changed_fields, committed_batches, locked
 from gfpbench.run.key import packages
-from gfpbench.run.parts import refuse_inside_inputs
 from gfpbench.run.recorder import KINDS, Features, Kept, image_path
 from gfpbench.run.shards import CasePart, Part, read_case, read_part
 from gfpbench.run.workers import Workers

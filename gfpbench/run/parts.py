@@ -1,45 +1,25 @@
-"""What a Case names, loaded: faces, degradation, restorer and metrics of one run, and the folders it only reads."""
+"""What a Case names, loaded: faces, degradation, restorer and metrics of one run."""
 
 from __future__ import annotations
 
-import faulthandler
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
-from gfpbench import assets, devices
-from gfpbench.assets.datasets import FACES, has_truth, placed
+from gfpbench.assets.datasets import has_truth
 from gfpbench.decode.point_lists import HoldsPoints
-from gfpbench.metrics import needs_input, refuse_undeclared, set_measures, without_itself, without_truth
-from gfpbench.metrics.figure_identity import identity_record
+from gfpbench.metrics import refuse_undeclared, without_itself, without_truth
 from gfpbench.metrics.per_image import aligned_by
 from gfpbench.metrics.set_measures import SetMeasure
-from gfpbench.options import split_folder
-from gfpbench.registry import listed, unknown, whole
-from gfpbench.restorers import is_opaque, refuse_unnamed
-from gfpbench.restorers.process_guard import contained, raised, text_of
+from gfpbench.registry import whole
+from gfpbench.restorers import refuse_unnamed
+from gfpbench.restorers.process_guard import called
 from gfpbench.results import dumps
+from gfpbench.run.guarded import guarded
+from gfpbench.run.measures import load_measures, metric_record
 from gfpbench.run.shared import SharedInputs
-from gfpbench.types import (
-    NO_TRUTH,
-    AssetMissing,
-    BadInput,
-    Case,
-    Degradation,
-    FaceSet,
-    FindsImages,
-    GfpbenchError,
-    ImageBatch,
-    Json,
-    Metric,
-    OpensFiles,
-    Restorer,
-)
-
-_T = TypeVar("_T")
+from gfpbench.types import NO_TRUTH, BadInput, Case, Degradation, FaceSet, FindsImages, Json, Metric, Restorer
 
 TRUTH = "truth"
 """The restorer name of the reference row: the clean image is scored against itself."""
@@ -209,151 +189,9 @@ def load(
     )
 
 
-@dataclass(frozen=True)
-class Measures:
-    """What is measured, as ``Parts`` holds it."""
-
-    metrics: tuple[Metric, ...]
-    unavailable: Mapping[str, str]
-    sets: tuple[SetMeasure, ...]
-    protocols: Mapping[str, Mapping[str, str]]
-
-
-def load_measures(metrics: Sequence[str] | None, protocols: Sequence[str]) -> Measures:
-    """The metrics of these names and of these protocols, as ``load`` says."""
-    from gfpbench import metrics as metric_table
-    from gfpbench.metrics import protocols as protocol_table
-
-    loaded: list[Metric] = []
-    sets: list[SetMeasure] = []
-    unavailable: dict[str, str] = {}
-    metrics, protocols = None if metrics is None else listed("metric", metrics), listed("protocol", protocols)
-    if metrics is None and not protocols:
-        loaded = list(metric_table.load(None))
-    wanted = [*(metrics or ()), *(protocol_table.metrics_of(protocols) if protocols else ())]
-    for name in dict.fromkeys(wanted):
-        try:
-            if name not in {*metric_table.every_name(), *set_measures.SET_METRICS}:
-                raise unknown("metric", name, {*metric_table.every_name(), *set_measures.SET_METRICS})
-            if name in set_measures.SET_METRICS:
-                sets += _set_measure(name)
-            else:
-                loaded += metric_table.load([name])
-        except AssetMissing as error:
-            unavailable[name] = str(error)
-    for name in protocols:
-        unavailable |= protocol_table.find(name).not_measured
-    return Measures(
-        metrics=tuple(loaded),
-        unavailable=unavailable,
-        sets=tuple(sets),
-        protocols={name: dict(protocol_table.find(name).figures) for name in protocols},
-    )
-
-
-def _set_measure(name: str) -> tuple[SetMeasure, ...]:
-    """The measure, once it is sure that its reference is here: features are not computed to be thrown away."""
-    measures = set_measures.load([name])
-    for measure in measures:
-        if measure.reference.asset is not None:
-            assets.path(measure.reference.asset, name)
-    return measures
-
-
-def guarded(spec: str, device: str, *, isolate: bool = False, seconds_per_image: float | None = None) -> Restorer:
-    """A restorer by name, in a process of its own or with a limit on its time, as ``load`` says.
-
-    Raises:
-        BadInput, AssetMissing: as ``restorers.load`` does.
-    """
-    device = devices.resolve(device)
-    if spec == "input" or spec.startswith("outputs:"):  # these run nobody's code
-        return load_restorer(spec, device)
-    if isolate:
-        from gfpbench.run.isolated import SECONDS_PER_IMAGE, Isolated
-
-        return Isolated(spec, device=device, seconds_per_image=seconds_per_image or SECONDS_PER_IMAGE)
-    restorer = load_restorer(spec, device)
-    return restorer if seconds_per_image is None else Watched(restorer, seconds_per_image)
-
-
-class Watched:
-    """A restorer with a limit on its time, for commands: at the limit the process writes where it is, and ends.
-
-    The limit is kept by a thread outside of Python, so that it holds for native code too. What was measured before is
-    on the disk. In a process of its own (``Isolated``) a restorer that is too slow costs its images only.
-
-    Args:
-        restorer: called as before.
-        seconds_per_image: a batch may take as many times longer as it has images.
-    """
-
-    def __init__(self, restorer: Restorer, seconds_per_image: float) -> None:
-        self.restorer, self.seconds_per_image = restorer, seconds_per_image
-        self.name = restorer.name
-        self.opaque = is_opaque(restorer)
-
-    def __call__(self, degraded: ImageBatch) -> ImageBatch:
-        """Restore a batch; raises what the restorer raises."""
-        faulthandler.dump_traceback_later(self.seconds_per_image * len(degraded), exit=True, file=2)
-        try:
-            return self.restorer(degraded)
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-
-    def provenance(self) -> Mapping[str, Json]:
-        """The restorer's own."""
-        return self.restorer.provenance()
-
-    def files_read(self) -> Mapping[str, str]:
-        """The restorer's own; none where it is not watched."""
-        return self.restorer.files_read() if isinstance(self.restorer, OpensFiles) else {}
-
-
-def load_restorer(spec: str, device: str) -> Restorer:
-    """Load a restorer, of faces or of whole photos, into this process. Raises as ``restorers.load`` does."""
-    from gfpbench import restorers
-
-    if spec.startswith("photo"):
-        from gfpbench import photos
-
-        if photos.is_whole_photo(spec):
-            return photos.load_whole_photo(spec, device=device)
-    return restorers.load(spec, device=device)
-
-
-def metric_record(metric: Metric) -> dict[str, Json]:
-    """What a Result keeps about a metric, so that it can be read without the code that measured it."""
-    return {
-        "unit": metric.unit,
-        "better": metric.better,
-        "best": metric.best,
-        "tolerance": metric.tolerance,
-        "tolerance_reason": metric.tolerance_reason,
-        "minimum_side_px": metric.minimum_side_px,
-        "needs_truth": metric.needs_truth,
-        **({"needs_input": True} if needs_input(metric) else {}),
-        "source": metric.source,
-        **called(f"the identity of metric {metric.name!r}", identity_record, metric),
-    }
-
-
 def identity(record: Mapping[str, Json]) -> dict[str, Json]:
     """What a record says of the thing itself: files that were left out of a folder are no part of what was measured."""
     return {name: value for name, value in record.items() if name != "left_out"}
-
-
-def called(what: str, function: Callable[..., _T], *arguments: object) -> _T:
-    """Call foreign code: whatever it raises becomes one line that says whose error it is, and it can neither end the
-    process nor pass for a skipped test (``contained``)."""
-    try:
-        with contained():
-            return function(*arguments)
-    except GfpbenchError:
-        raise
-    except (Exception, SystemExit) as error:
-        own = raised(error)
-        raise GfpbenchError(f"{what} failed: {type(own).__name__}: {text_of(own)}") from error
 
 
 def plain(value: Mapping[str, Json], what: str) -> dict[str, Json]:
@@ -363,40 +201,3 @@ def plain(value: Mapping[str, Json], what: str) -> dict[str, Json]:
     except (TypeError, ValueError) as error:
         raise BadInput(f"{what} must hold JSON values only: {error}") from error
     return copy
-
-
-def input_folders(case: Case) -> Iterator[tuple[str, Path]]:
-    """What a case reads whole folders for (``faces``, ``restored images``, ``degraded images``), and those folders."""
-    name, colon, path = case.faces.partition(":")
-    if colon and name in placed():
-        yield "faces", Path(path)
-    elif name in placed():
-        yield "faces", assets.home() / "faces" / name
-    elif case.faces not in FACES:
-        yield "faces", Path(case.faces)
-    for what, text, prefix in (
-        ("restored images", case.restorer, "outputs:"),
-        ("degraded images", case.degradation, "stored:"),
-    ):
-        if text.startswith(prefix):
-            argument = text.removeprefix(prefix)
-            yield what, Path(split_folder(argument)[0] if prefix == "outputs:" else argument)
-
-
-def refuse_inside_inputs(case: Case, folder: Path) -> None:
-    """Refuse to write into a folder that a case reads. Links are followed.
-
-    Raises:
-        BadInput: where ``folder`` is one of them or lies below one.
-    """
-    place = folder.expanduser().absolute().resolve()
-    for what, given in input_folders(case):
-        try:
-            source = given.expanduser().absolute().resolve()
-        except (OSError, ValueError, RuntimeError):  # no folder's name; whoever reads it says so
-            continue
-        if source.is_dir() and (place == source or source in place.parents):
-            raise BadInput(
-                f"{folder}: lies in the folder of the {what} ({given}), where nothing is written: "
-                "choose a folder outside of it"
-            )

@@ -12,7 +12,7 @@ from gfpbench import assets, baselines, metrics, results, run
 from gfpbench.assets import store
 from gfpbench.metrics import set_measures
 from gfpbench.metrics.figure_identity import own_identity, unlike
-from gfpbench.run.parts import metric_record
+from gfpbench.run.measures import metric_record
 from gfpbench.types import BadInput, Case
 from tests.unit.baselines import sample
 from tests.unit.metrics import figure_identity_laws as laws

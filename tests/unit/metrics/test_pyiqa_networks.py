@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_it_is_not_imported_unless_it_is_asked_for() -> None:
     code = (
-        "import sys; from gfpbench import metrics; from gfpbench.run.parts import metric_record\n"
+        "import sys; from gfpbench import metrics; from gfpbench.run.measures import metric_record\n"
         "records = [metric_record(one) for one in metrics.load(list(metrics.METRICS))]\n"
         "print([name for name in ('pyiqa', 'timm', 'clip', 'transformers') if name in sys.modules])"
     )
