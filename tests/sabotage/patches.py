@@ -112,7 +112,7 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         "luma of BT.709",
         "metric",
-        "images.py",
+        "images/colour.py",
         "BT601_LUMA = (65.481, 128.553, 24.966)",
         "BT601_LUMA = (46.559, 156.629, 15.812)",
         ("tests/unit/metrics/test_psnr.py",),
@@ -176,15 +176,15 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         "BGR read as RGB",
         "colour",
-        "images.py",
-        "for channel, plane in zip(planes[::-1], cv2.split(bgr), strict=True):",
-        "for channel, plane in zip(planes, cv2.split(bgr), strict=True):",
+        "images/opencv.py",
+        "for channel, plane in zip(planes[::-1], cv2.split(bgr, list(levels)), strict=True):",
+        "for channel, plane in zip(planes, cv2.split(bgr, list(levels)), strict=True):",
         ("tests/degradation/test_upstream.py", "tests/unit/degrade"),
     ),
     Patch(
         "resized with corners aligned",
         "geometry",
-        "images.py",
+        "images/batches.py",
         'mode="bicubic", align_corners=False, antialias=True',
         'mode="bicubic", align_corners=True, antialias=True',
         ("tests/unit/test_images.py",),
@@ -264,7 +264,7 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         "floats taken for 8-bit images",
         "front door",
-        "images.py",
+        "images/levels.py",
         "    if not isinstance(given, np.ndarray) or dtype != np.uint8 or",
         "    if isinstance(given, np.ndarray) and given.dtype.kind == 'f':\n"
         "        given, dtype = given.astype(np.uint8), np.uint8\n"

@@ -44,7 +44,6 @@ def _pairs_by_order(patch: pytest.MonkeyPatch) -> None:
 
 def _not_rounded(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(images, "quantized", lambda batch: batch)
-    patch.setattr(images, "to_255", lambda batch: (batch.pixels * 255).double())
     patch.setattr(psnr, "to_uint8", lambda batch: (batch.pixels * 255).to(torch.uint8))  # the fraction is cut off
 
 

@@ -63,7 +63,7 @@ def test_lists_need_numpy_at_most(what: str) -> None:
 
 
 def test_the_check_sees_torch() -> None:
-    assert {"torch", "numpy"} <= loaded(code="import gfpbench.images as i; i.torch.float32")
+    assert {"torch", "numpy"} <= loaded(code="import gfpbench.images as i; i.levels.torch.float32")
 
 
 @pytest.fixture
