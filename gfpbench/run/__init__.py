@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from gfpbench.run.on_ray import RayWorkers
     from gfpbench.run.parts import TRUTH, LoadedBy, Parts, load, refuse_limit
     from gfpbench.run.recorder import image_path
+    from gfpbench.run.remaking import Remade, remake
     from gfpbench.run.shards import number_of, read_part, run_shard, share_of, write_part
     from gfpbench.run.shared import SharedInputs
     from gfpbench.run.spreading import Spread, spread
-    from gfpbench.run.verify import Remade, remake, verify
+    from gfpbench.run.verify import verify
     from gfpbench.run.workers import Workers, pin_threads
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Verifies a Result: regenerates any image from its record and checks the stored scores.
+"""Verifies a Result: makes some of its images again and checks the records, the scores and the kept images.
 
 Nothing here uses the engine: a mistake in the engine would otherwise be repeated and found equal to itself.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gfpbench import devices, images
@@ -18,12 +17,12 @@ from gfpbench.metrics.figure_identity import unlike
 from gfpbench.restorers.checked import ignores_input
 from gfpbench.restorers.process_guard import contained, text_of
 from gfpbench.run.fingerprints import fingerprints
-from gfpbench.run.parts import Parts, identity, load, plain
+from gfpbench.run.parts import Parts, identity, load
 from gfpbench.run.recorder import image_path
+from gfpbench.run.remaking import degraded_alone, remake
 from gfpbench.types import (
     AssetMissing,
     BadInput,
-    Case,
     GfpbenchError,
     ImageBatch,
     Json,
@@ -41,68 +40,6 @@ SAME_RECORD = 1e-3
 size, which moves few pixels by one grey level."""
 GREY_LEVELS = 0.25
 """How far, on average, an image restored again alone may lie from the one restored in a batch."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Remade:
-    """One image made again: three batches of one image with 8-bit values, and what was drawn to degrade it."""
-
-    degraded: ImageBatch
-    restored: ImageBatch
-    truth: ImageBatch
-    parameters: Mapping[str, Json]
-
-
-def remake(result_or_case: Result | Case, image_id: str, *, parts: Parts | None = None, device: str = "cpu") -> Remade:
-    """Make one image again, alone, from its record.
-
-    Args:
-        result_or_case: with a Result, the face's hash and the drawn parameters must be those stored.
-        image_id: its name in the Result.
-        parts: already loaded; loaded by the names in the case where None.
-        device: where the restorer works.
-
-    Raises:
-        BadInput: for a name that the Result does not hold.
-        GfpbenchError: where the face or the draw is no longer what the record says.
-    """
-    result = result_or_case if isinstance(result_or_case, Result) else None
-    case = result_or_case.case if isinstance(result_or_case, Result) else result_or_case
-    row = None
-    if result is not None:
-        row = next((row for row in result.rows if row.id == image_id), None)
-        if row is None:
-            raise BadInput(f"{case.id}: has no image {image_id!r}")
-    device = devices.resolve(device)
-    parts = parts or load(case, device=device, metrics=())
-    with devices.repeatable():
-        truth, parameters, degraded = _degraded(case, parts, image_id)
-        if row is not None:
-            _check_record(case, row, truth, parameters)
-        restored = truth
-        if parts.restorer is not None:
-            given = ImageBatch(degraded.pixels.clone().to(device), degraded.ids)
-            with contained():
-                answer = parts.restorer(given)
-            restored = images.quantized(images.moved(answer, "cpu"))
-    return Remade(degraded, restored, truth, parameters)
-
-
-def _degraded(case: Case, parts: Parts, image_id: str) -> tuple[ImageBatch, dict[str, Json], ImageBatch]:
-    """The truth, the drawn parameters and the degraded image of one face."""
-    truth = ImageBatch(parts.faces.load(image_id).pixels[None].clone(), (image_id,))
-    parameters = plain(parts.degradation.draw(image_id, case.seed, truth.size), "the drawn parameters")
-    degraded = parts.degradation.apply(ImageBatch(truth.pixels.clone(), truth.ids), [parameters])
-    return truth, parameters, degraded
-
-
-def _check_record(case: Case, row: Row, truth: ImageBatch, parameters: Mapping[str, Json]) -> None:
-    sha256 = images.pixels_sha256(images.to_rgb_arrays(truth)[0])
-    if sha256 != row.face_sha256 or truth.size != row.size_px:
-        raise GfpbenchError(f"{case.id}: {row.id!r} is another image than the one that was measured")
-    changed = [key for key in {*parameters, *row.parameters} if parameters.get(key) != row.parameters.get(key)]
-    if changed:
-        raise GfpbenchError(f"{case.id}: {row.id!r} would be degraded differently now: {', '.join(sorted(changed))}")
 
 
 def verify(
@@ -202,7 +139,7 @@ def _constant(result: Result, rows: Sequence[Row], parts: Parts, device: str) ->
     if parts.restorer is None or row is None or parts.restorer.provenance().get("restorer") == "outputs":
         return []
     with devices.repeatable():
-        _, _, degraded = _degraded(result.case, parts, row.id)
+        _, _, degraded = degraded_alone(result.case, parts, row.id)
         if ignores_input(parts.restorer, images.moved(degraded, device)):
             return [Problem("restore", row.id, "its mirror image gives the same image: the input is ignored")]
     return []
@@ -217,7 +154,7 @@ def _by_name(result: Result, rows: Sequence[Row], parts: Parts, device: str) -> 
     others = [row.id for row in result.rows if row.face_sha256 != whole[0].face_sha256]
     other = next(iter(others), f"not {whole[0].id}")
     with devices.repeatable(), contained():
-        _, _, degraded = _degraded(result.case, parts, whole[0].id)
+        _, _, degraded = degraded_alone(result.case, parts, whole[0].id)
         answers = []
         for name in (whole[0].id, other):
             given = images.moved(ImageBatch(degraded.pixels.clone(), (name,)), device)
