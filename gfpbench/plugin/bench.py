@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gfpbench.plugin.options import SETTINGS, folder_of_settings
+from gfpbench.plugin.options import folder_of_settings
 from gfpbench.plugin.processes import Processes
 from gfpbench.plugin.session_settings import SessionSettings
+from gfpbench.plugin.settings import SETTINGS
 from gfpbench.plugin.workers import Shared
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from gfpbench.plugin.options import SETTINGS, taken_names
+from gfpbench.plugin.options import taken_names
+from gfpbench.plugin.settings import SETTINGS
 
 _CONFIGURATIONS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "conftest.py", "tox.ini", "setup.cfg")
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "pytest.ini", "pytest.toml", ".git")

@@ -11,7 +11,7 @@ from typing import Any
 from typer.main import get_command
 
 from gfpbench.cli import app
-from gfpbench.plugin import fixtures, options, pytest_configure, short_names
+from gfpbench.plugin import fixtures, pytest_configure, settings, short_names
 from tests.site.markdown import cell, code, table, text
 
 
@@ -63,7 +63,7 @@ def _default(one: Any) -> str:
 def pytest_options() -> str:
     """Every setting: its short and long option, and its key in the configuration file."""
     rows = []
-    for setting in options.SETTINGS.values():
+    for setting in settings.SETTINGS.values():
         value = f" {setting.metavar}" if setting.metavar else ""
         key = code(setting.key) if setting.configurable else "command line only"
         rows.append([code(setting.short + value), code(setting.long), key, cell(setting.help)])

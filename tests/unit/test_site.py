@@ -16,7 +16,7 @@ from gfpbench.degrade.axes import AXES
 from gfpbench.gallery import CASES
 from gfpbench.metrics.protocols import PROTOCOLS
 from gfpbench.metrics.set_measures import SET_METRICS
-from gfpbench.plugin import fixtures, options
+from gfpbench.plugin import fixtures, settings
 from tests.site import axes as axis_pages
 from tests.site import metrics as metric_pages
 from tests.site.api import origins
@@ -30,7 +30,7 @@ MARKDOWN = (ROOT / "README.md", *PAGES)
 
 HELD: dict[str, Iterable[str]] = {
     "commands": [f"## gfpbench {name}" for name in every_command()],
-    "pytest options": [f"`{setting.key}`" for setting in options.SETTINGS.values() if setting.configurable],
+    "pytest options": [f"`{setting.key}`" for setting in settings.SETTINGS.values() if setting.configurable],
     "pytest fixtures": [f"`{name}`" for name in fixtures_by_name(fixtures)],
     "pytest markers": ["`gpu`", "`needs_asset(name)`"],
     "restorers": [f"`{name}`" for name in restorers.RESTORERS],

@@ -12,7 +12,7 @@ import pytest
 
 from gfpbench import run
 from gfpbench.completion import MARK, refuse_unfinished
-from gfpbench.plugin.options import SETTINGS
+from gfpbench.plugin.settings import SETTINGS
 from gfpbench.plugin.short_names import SHORT_NAMES
 from gfpbench.types import BadInput, Case
 
