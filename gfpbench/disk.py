@@ -22,10 +22,10 @@ NAME_BYTES_AT_MOST = 200
 
 REFUSALS = {
     getattr(errno, name)
-    for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO", "EACCES", "EPERM", "ENAMETOOLONG", "ENOTDIR")
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO", "EACCES", "EPERM", "ENAMETOOLONG", "ENOTDIR", "EBADF")
     if hasattr(errno, name)
 }
-"""What a system answers where the disk is full or read-only, a folder not ours, or a path none."""
+"""What a system answers where the disk is full or read-only, a folder not ours, a path none, or a file closed."""
 
 
 class DiskRefused(GfpbenchError):
@@ -55,6 +55,8 @@ def refusal(error: BaseException) -> str | None:
 
 def _line(error: OSError, place: Path | str) -> str:
     name = os.fsdecode(error.filename if error.filename is not None else place)
+    if error.errno == errno.EBADF:
+        return f"{name}: cannot be written: it was closed by a model or metric, which closes files not its own"
     return f"{name}: cannot be written: {error.strerror or error}; free some space or choose another folder"
 
 

@@ -96,8 +96,8 @@ def _supervise(words: Sequence[str]) -> int:
     if said.strip() != str(code).encode():
         _say(
             f"the process ended with status {code} before the work was done, so nothing was decided: a restorer ended "
-            "it, or took longer than --seconds-per-image (then where it was stands above); with --isolate such a "
-            "restorer is reported as failed and the others are measured"
+            "it, closed files not its own, or took longer than --seconds-per-image (then where it was stands above); "
+            "with --isolate such a restorer is reported as failed and the others are measured"
         )
         return UNWITNESSED
     return code

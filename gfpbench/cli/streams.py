@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import sys
@@ -45,6 +46,13 @@ def spelt(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(ERRORS, spelt)
 
 
+class _Text(io.TextIOWrapper):
+    """A stream that a model may close, as it may its own: what comes after it is still written."""
+
+    def close(self) -> None:
+        self.flush()
+
+
 class _Output(io.FileIO):
     """Standard output. Where its reader has left (``| head``) the rest is dropped and the work goes on: the exit code
     then still says what was found, while dying of a closed pipe would say nothing, or that a gate failed."""
@@ -60,7 +68,7 @@ class _Output(io.FileIO):
             except OSError as error:
                 from gfpbench.types import GfpbenchError  # imports torch, and `gfpbench --version` needs none
 
-                self.dropping = True
+                self.dropping = error.errno != errno.EBADF  # closed by a model: it is opened again behind its call
                 raise GfpbenchError(f"standard output: cannot be written: {error.strerror or error}") from error
         return memoryview(data).nbytes
 
@@ -102,7 +110,7 @@ def _taking_all(stream: TextIO | None, kind: type[io.FileIO]) -> TextIO:
     if not isinstance(stream, io.TextIOWrapper) or type(raw) is not io.FileIO:
         return stream
     stream.flush()
-    return io.TextIOWrapper(
+    return _Text(
         io.BufferedWriter(kind(raw.fileno(), "wb", closefd=False)),
         encoding=stream.encoding,
         errors=ERRORS,

@@ -50,9 +50,10 @@ class NotAnException(Exception):
 @contextmanager
 def contained() -> Iterator[None]:
     """While active, ``os._exit`` and ``os.exec...`` raise SystemExit; afterwards the working folder, torch's default
-    type and device, ``sys.stdout`` and ``sys.stderr``, the functions of ``_RELIED_ON`` and what numpy does about a
-    floating-point error are as before, nothing is gone from ``sys.path``, the recursion limit is no lower, and threads
-    that were started and keep the process from ending are known to ``threads_left``.
+    type and device, ``sys.stdout`` and ``sys.stderr``, the files behind descriptors 1 and 2, the functions of
+    ``_RELIED_ON`` and what numpy does about a floating-point error are as before, nothing is gone from ``sys.path``,
+    the recursion limit is no lower, and threads that were started and keep the process from ending are known to
+    ``threads_left``.
 
     A run that a model ended with ``os._exit(0)`` would pass for one that succeeded, without a report. Scripts of
     published models change the working folder, and whatever has a relative path would then be looked for elsewhere.
@@ -64,6 +65,7 @@ def contained() -> Iterator[None]:
     (the commands do not believe its exit code) and ``gfpbench.run.isolated`` (it costs one image, not the run).
     """
     process, put_back = os.getpid(), _settings()
+    outputs = [(number, copy) for number in (1, 2) if (copy := _copy_of(number)) is not None]
     folder, threads = _working_folder(), set(threading.enumerate())
     _refuse_endings()
     try:
@@ -77,12 +79,37 @@ def contained() -> Iterator[None]:
         raise asked or NotAnException(f"{type(error).__name__}: {text_of(error)}") from error
     finally:
         put_back()
+        for number, copy in outputs:
+            _reopen(number, copy)
         if os.getpid() != process:
             _before[os, "_exit"](1)
         _allow_endings()
         if folder is not None and _working_folder() != folder:
             os.chdir(folder)
         _left.update(thread for thread in set(threading.enumerate()) - threads if not thread.daemon)
+
+
+def _copy_of(descriptor: int) -> int | None:
+    """Another descriptor of the same open file; None where it is closed, as by ``>&-``."""
+    try:
+        return os.dup(descriptor)
+    except OSError:
+        return None
+
+
+def _reopen(descriptor: int, copy: int) -> None:
+    """Give a descriptor the open file that it had, where user code closed it or put another there; close the copy."""
+    try:
+        before = os.fstat(copy)
+    except OSError:  # user code closed everything
+        return
+    try:
+        same = os.path.samestat(os.fstat(descriptor), before)
+    except OSError:
+        same = False
+    if not same:
+        os.dup2(copy, descriptor)
+    os.close(copy)
 
 
 def raised(error: BaseException) -> BaseException:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ from skimage import data
 from gfpbench.images import batch_from_uint8, from_signed, select, to_signed
 from gfpbench.restorers import Seen, checked, ignores_input, load
 from gfpbench.types import ImageBatch, Json
+from tests.unit.restorers import test_process_guard
 from tests.unit.restorers.gfpgan_laws import module_of
 from tests.unit.restorers.repeatable import is_repeatable
 
@@ -387,3 +389,9 @@ def test_drawn_noise_is_not_repeatable() -> None:
     restored = noisy(DEGRADED)
     assert not is_repeatable(noisy, DEGRADED, restored)
     assert is_repeatable(load("nano"), DEGRADED, load("nano")(DEGRADED))
+
+
+def test_output_that_stays_closed_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "dup2", lambda copy, number: None)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        test_process_guard.test_a_descriptor_has_its_file_again(tmp_path)

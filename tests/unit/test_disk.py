@@ -195,3 +195,8 @@ def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
         "below",
     }
     assert list((tmp_path / "below").iterdir()) == []
+
+
+def test_a_file_that_somebody_closed_is_no_full_disk() -> None:
+    line = disk.refusal(OSError(errno.EBADF, "Bad file descriptor", "a.json"))
+    assert line == "a.json: cannot be written: it was closed by a model or metric, which closes files not its own"

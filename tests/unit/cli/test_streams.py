@@ -228,3 +228,25 @@ def test_a_disk_that_refuses_where_nobody_asked_is_one_line(tmp_path: Path) -> N
     assert done.returncode == 2
     assert done.stderr.startswith(b"gfpbench: /a: cannot be written: No space left on device;")
     assert done.stderr.count(b"\n") == 1
+
+
+CLOSING = """
+import os, sys
+import numpy as np
+from gfpbench.restorers import from_array_function
+
+def restore(rgb: np.ndarray) -> np.ndarray:
+    sys.stdout.close()
+    os.close(1)
+    os.close(2)
+    return rgb // 2 + 1
+
+restorer = from_array_function(restore)
+"""
+
+
+def test_a_model_that_closes_standard_output_takes_nothing_away(tmp_path: Path) -> None:
+    (tmp_path / "closing.py").write_text(CLOSING)
+    done = gfpbench("run", *COMMON, "--restorer", "python:closing:restorer", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, b"report: report/index.html")
+    assert b"truth-embedded-paper-s0-n2: 2/2" in done.stderr

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import torch
 
+from gfpbench.restorers import process_guard
 from gfpbench.restorers.process_guard import NotAnException, contained, raised, threads_left
 from tests import child
 
@@ -232,3 +233,39 @@ def lets_children_end(folder: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_children_may_end_and_may_not_come_back(tmp_path: Path) -> None:
     assert child.run(__name__, "lets_children_end", tmp_path, timeout=60) == "fine\n"
+
+
+def closes_its_outputs(folder: Path) -> None:
+    """For a process of its own: what user code does to the files behind descriptors 1 and 2 is undone."""
+    with contained():
+        os.close(1)
+        (folder / "other").open("w")  # takes the lowest number that is free
+    print("closed")
+    with (folder / "mine").open("w") as file, contained():
+        os.dup2(file.fileno(), 1)
+        os.write(1, b"of the model")
+    print("put elsewhere", flush=True)
+    assert (folder / "mine").read_text() == "of the model"
+    with contained():
+        os.closerange(1, 100)  # the copies too
+    with contained():  # and once more, without any output
+        pass
+    os._exit(0)  # without output, which Python would call an error
+
+
+@pytest.mark.usefixtures("forked_processes")
+def test_output_goes_where_it_went(tmp_path: Path) -> None:
+    assert child.run(__name__, "closes_its_outputs", tmp_path, timeout=60) == "closed\nput elsewhere\n"
+
+
+def test_a_descriptor_has_its_file_again(tmp_path: Path) -> None:
+    number = os.open(tmp_path / "own", os.O_WRONLY | os.O_CREAT)
+    copy = process_guard._copy_of(number)
+    assert copy is not None
+    os.close(number)
+    process_guard._reopen(number, copy)
+    os.write(number, b"written")
+    os.close(number)
+    assert (tmp_path / "own").read_bytes() == b"written"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(copy)
