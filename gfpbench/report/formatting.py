@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from gfpbench.disk import sweep, write_whole
 from gfpbench.types import BadInput, Json
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
 
 BLANK = "–"
 
@@ -115,10 +116,32 @@ def pages(**filters: Callable[..., Any]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_one_line,
+        bytecode_cache=_compiled(),
     )
     environment.filters.update(shown=shown, plural=plural, **filters)
     environment.globals["style"] = own("style.css")
     return environment
+
+
+@cache
+def _compiled() -> BytecodeCache:
+    """The code of the templates that this process has compiled, which takes longer than to fill one in."""
+    from jinja2 import BytecodeCache
+
+    held: dict[tuple[str, str, object], Any] = {}
+
+    class InMemory(BytecodeCache):
+        def load_bytecode(self, bucket: Any) -> None:
+            bucket.code = held.get(_key(bucket))
+
+        def dump_bytecode(self, bucket: Any) -> None:
+            held[_key(bucket)] = bucket.code
+
+    def _key(bucket: Any) -> tuple[str, str, object]:
+        """A template's name and text, and what may differ between two environments and goes into the code."""
+        return bucket.key, bucket.checksum, bucket.environment.autoescape
+
+    return InMemory()
 
 
 def own(name: str) -> Markup:

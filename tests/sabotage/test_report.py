@@ -170,6 +170,12 @@ def test_gains_with_one_direction(monkeypatch: pytest.MonkeyPatch) -> None:
         laws.gains_are_paired(summarise)
 
 
+def test_templates_compiled_for_each_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formatting, "_compiled", lambda: None)
+    with pytest.raises(AssertionError, match="compiled again"):
+        laws.templates_are_compiled_once(lambda: page.render([sample.scored("a", {"psnr_rgb": [1.0]})], [], "t"))
+
+
 def test_names_not_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     one = sample.scored("a", {"psnr_rgb": [1.0, 2.0]})
     hostile = dataclasses.replace(one, rows=(dataclasses.replace(one.rows[0], id=sample.HOSTILE), one.rows[1]))

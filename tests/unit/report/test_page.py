@@ -103,6 +103,10 @@ def test_same_results_same_bytes(bench: tuple[Path, tuple[Result, ...]], tmp_pat
     assert (tmp_path / "b" / "results.json").read_bytes() == (tmp_path / "a" / "results.json").read_bytes()
 
 
+def test_templates_are_compiled_once(bench: tuple[Path, tuple[Result, ...]]) -> None:
+    laws.templates_are_compiled_once(lambda: render(bench[1], [bench[0]], "t"))
+
+
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     faces = {sample.HOSTILE: next(iter(sample.crops(1).values()))}
     case = Case(faces=f"./{sample.HOSTILE}", degradation=sample.HOSTILE, restorer="", seed=0)
