@@ -1,4 +1,7 @@
-"""LPIPS and DISTS of three 256-px images, beside the lpips package and pyiqa; seeded weights, which take as long."""
+"""LPIPS and DISTS of three 256-px images, beside the lpips package and pyiqa; seeded weights, which take as long.
+
+Where nothing is timed, images of 64 px stand in.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("weights")
 
 
-def pairs() -> tuple[ImageBatch, ImageBatch]:
-    return oracles.noisy(side=256), oracles.photographs(256)
+def pairs(benchmark: Any) -> tuple[ImageBatch, ImageBatch]:
+    side = 64 if benchmark.disabled else 256
+    return oracles.noisy(side=side), oracles.photographs(side)
 
 
 @pytest.mark.parametrize("name", [*BACKBONES, "dists"])
@@ -35,7 +39,7 @@ def test_gfpbench(benchmark: Any, name: str, folder: Path, monkeypatch: pytest.M
     }
     monkeypatch.setattr(assets, "path", lambda asset, needed_by=None: files[asset])
     (metric,) = load([name])
-    values = benchmark.pedantic(metric, pairs(), rounds=3, warmup_rounds=1)
+    values = benchmark.pedantic(metric, pairs(benchmark), rounds=3, warmup_rounds=1)
     assert torch.isfinite(values).all()
 
 
@@ -43,7 +47,7 @@ def test_gfpbench(benchmark: Any, name: str, folder: Path, monkeypatch: pytest.M
 def test_lpips_package(benchmark: Any, name: str, folder: Path) -> None:
     benchmark.group = name
     network = oracles.lpips_network(BACKBONES[name], folder)
-    restored, truth = (images.to_signed(one) for one in pairs())
+    restored, truth = (images.to_signed(one) for one in pairs(benchmark))
 
     def distances() -> torch.Tensor:
         with torch.no_grad():
@@ -56,5 +60,5 @@ def test_lpips_package(benchmark: Any, name: str, folder: Path) -> None:
 def test_pyiqa_dists(benchmark: Any, folder: Path) -> None:
     benchmark.group = "dists"
     network = oracles.pyiqa_dists(oracles.backbone_weights("vgg", folder), oracles.dists_weights(folder), double=False)
-    restored, truth = (one.pixels for one in pairs())
+    restored, truth = (one.pixels for one in pairs(benchmark))
     assert torch.isfinite(benchmark.pedantic(network, (restored, truth), rounds=3, warmup_rounds=1)).all()
