@@ -27,9 +27,7 @@ def claims_(
     as_json: AsJson = False,
 ) -> None:
     """Check published tables and claims against stored results: held, failed or open. Exit code 1 if one failed."""
-    from dataclasses import asdict
-
-    from gfpbench import claims
+    from gfpbench import claims, codec
     from gfpbench import results as stored
     from gfpbench.report.claims import claim_lines, write_claims
 
@@ -39,9 +37,7 @@ def claims_(
     judged = claims.judged(read)
     page = write_claims(judged, to)
     if as_json:
-        # Infinity is written as text, as in results.json.
-        told = [{k: str(v) if v == float("inf") else v for k, v in asdict(one).items()} for one in judged.outcomes]
-        print(json.dumps(told, indent=2, allow_nan=False))
+        print(json.dumps(codec.encode(judged.outcomes, infinite=True), indent=2, allow_nan=False))
     else:
         say(*claim_lines(judged), f"page: {page}")
     if any(one.status == "failed" for one in judged.outcomes):
