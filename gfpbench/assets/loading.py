@@ -20,6 +20,7 @@ from gfpbench.assets.nested_weights import NESTS, FoundWeights, find_table, show
 from gfpbench.assets.resource_limits import MALFORMED, Steps, refuse_bombs, refuse_short_records
 from gfpbench.assets.scalars import NAMES as NUMBERS
 from gfpbench.assets.scalars import numbers_of_numpy
+from gfpbench.codec import refuse_irregular
 from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
 
@@ -193,6 +194,7 @@ def existing_file(path: Path) -> Path:
     if folder:
         raise BadInput(f"{spelled}: is a folder, and a file is needed: give the path of one in it")
     if not there:
+        refuse_irregular(path)
         raise BadInput(f"{spelled}: there is no such file")
     return path
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from gfpbench.codec.decode import decode, plain
 from gfpbench.codec.encode import encode
-from gfpbench.codec.text import MAX_BYTES, MAX_DEPTH, check_schema, name_in_path, parse, read, shown
+from gfpbench.codec.text import MAX_BYTES, MAX_DEPTH, check_schema, name_in_path, parse, read, refuse_irregular, shown
 
 __all__ = [
     "MAX_BYTES",
@@ -21,5 +21,6 @@ __all__ = [
     "parse",
     "plain",
     "read",
+    "refuse_irregular",
     "shown",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,25 @@ def parse(text: str | bytes) -> Json:
         raise BadInput(f"is not the JSON that gfpbench writes: {cut(str(error))}") from error
 
 
+def refuse_irregular(path: Path) -> None:
+    """Raise BadInput for a pipe, a socket or a device, which whoever opens it may wait for without an end.
+
+    A folder, and what is not there, is told by whoever opens it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # not there, or a name that nothing can have
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        named = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        kind = named.get(stat.S_IFMT(mode), "a device")
+        raise BadInput(f"{path}: is {kind}, not a regular file: write what it gives into a file, and name that")
+
+
 def read(path: Path) -> Json:
-    """The JSON of a file, not yet checked. Raises BadInput naming the file: missing, too large, or no JSON."""
+    """The JSON of a file, not yet checked. Raises BadInput naming the file: missing, no regular one, too large, or no
+    JSON."""
+    refuse_irregular(path)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

@@ -98,7 +98,7 @@ def _import(name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         absent = error.name if isinstance(error, ModuleNotFoundError) else None
         if absent is not None and (name == absent or name.startswith(f"{absent}.")):
-            here = [path.stem for path in Path(folder).glob("*.py")]
+            here = [path.stem for path in Path(folder).glob("*.py") if path.is_file()]
             near = difflib.get_close_matches(name, here, n=3, cutoff=0.5)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise BadInput(f"no module named {absent!r}, looked in {folder} and in the environment{hint}") from error

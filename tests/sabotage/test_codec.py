@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 
 from gfpbench import codec, compact
 from gfpbench.types import BadInput, Row
-from tests.unit import test_compact
+from tests.unit import test_codec, test_compact
 
 # The package has functions of these names.
 decode, text = (importlib.import_module(f"gfpbench.codec.{name}") for name in ("decode", "text"))
@@ -160,3 +162,9 @@ def _single_precision(rows: Sequence[Row]) -> list[Row]:
 def test_compact_rows_that_are_other_rows(careless: Callable[[Sequence[Row]], list[Row]]) -> None:
     with pytest.raises(AssertionError):
         test_compact.is_the_same(careless)
+
+
+def test_a_reader_that_opens_pipes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stat, "S_ISREG", lambda mode: True)
+    with pytest.raises(AssertionError, match="Regex pattern did not match"):
+        test_codec.test_a_pipe_is_refused_and_not_waited_for(tmp_path, "JSON")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gfpbench import codec
+from gfpbench import codec, results
+from gfpbench.assets.loading import existing_file
+from gfpbench.decode.containers import open_container
 from gfpbench.types import BadInput
 
 FIXED = settings(derandomize=True, deadline=None, max_examples=150, database=None)
@@ -185,10 +190,12 @@ def test_what_is_no_json(tmp_path: Path, data: bytes, line: str) -> None:
     assert str(caught.value).startswith(f"{path}: ")
 
 
-def test_a_file_without_end_is_read_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_read_to_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gfpbench.codec.text.MAX_BYTES", 1 << 20)
+    with (tmp_path / "zeros").open("wb") as file:
+        file.truncate(1 << 40)
     with pytest.raises(BadInput, match="is longer than 1 MiB"):
-        codec.read(Path("/dev/zero"))
+        codec.read(tmp_path / "zeros")
 
 
 @pytest.mark.parametrize(
@@ -212,3 +219,38 @@ def test_a_type_that_nobody_taught_is_a_mistake_of_the_code() -> None:
 
     with pytest.raises((TypeError, NameError)):
         codec.decode(Strange, {"x": 1})
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "JSON": codec.read,
+    "results": results.read,
+    "a checkpoint": existing_file,
+    "an archive": lambda path: open_container(path, "zip", {}),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+@pytest.mark.parametrize("which", READERS)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, which: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.open("wb").close())  # whoever opens it all the same goes on
+    writer.start()
+    try:
+        with pytest.raises(BadInput, match="/pipe: is a pipe, not a regular file: write what it gives into a file"):
+            READERS[which](pipe)
+    finally:
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        writer.join()
+        os.close(reader)
+
+
+def test_a_socket_and_a_device_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket has at most 108 bytes
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("bound")
+        for path, kind in (("bound", "a socket"), (os.devnull, "a device")):
+            with pytest.raises(BadInput, match=f"{path}: is {kind}, not a regular file"):
+                codec.refuse_irregular(Path(path))
+    for path in ("nothing", ".", "a\0b"):
+        codec.refuse_irregular(Path(path))

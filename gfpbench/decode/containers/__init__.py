@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol
 
+from gfpbench.codec import refuse_irregular
 from gfpbench.registry import attribute_of
 from gfpbench.types import BadInput
 
@@ -125,7 +126,7 @@ def open_container(path: Path, kind: str, options: Mapping[str, str]) -> Contain
     """One container of a kind in ``KINDS``; nothing is read yet.
 
     Raises:
-        BadInput: for an option that the kind does not take.
+        BadInput: for an option that the kind does not take, and for a pipe or device.
         PackageMissing: where the package that reads it is not installed.
     """
     row = KINDS[kind]
@@ -133,6 +134,7 @@ def open_container(path: Path, kind: str, options: Mapping[str, str]) -> Contain
     if strange:
         taken = f"takes {', '.join(row.options)}" if row.options else "takes none"
         raise BadInput(f"{path}: there is no option {strange[0]!r} here: {kind} {taken}")
+    refuse_irregular(path)
     opened: Container = attribute_of("kind of archive", kind, row.loader)(path, options)
     return opened
 
