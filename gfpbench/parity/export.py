@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import io
-import logging
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from gfpbench.disk import disk, replacing
-from gfpbench.images import in_range, resized
 from gfpbench.options import split_options
-from gfpbench.parity.inputs import face_inputs
 from gfpbench.parity.measuring import Measured, measure_parity
+from gfpbench.parity.narrower import to_fp16, to_int8
+from gfpbench.parity.tracing import OPSET, write_onnx
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.onnx_file import load_onnx
 from gfpbench.run.guarded import load_restorer
-from gfpbench.types import BadInput, Case, GfpbenchError, ImageBatch, PackageMissing, Restorer
+from gfpbench.types import BadInput, Case, GfpbenchError, PackageMissing, Restorer
 
 NUMBERS = ("fp32", "fp16", "int8")
-OPSET = 18
-"""The version of ONNX's operators that is written: the first with every operator that torch's exporter uses."""
-ANY_SIZE_PX = 64
-"""The side with which a network is traced that takes any size; its file takes any size too, where it can be traced."""
-
-FP32_OPERATORS = ("ReduceSum", "ReduceMean", "ReduceL2", "Pow", "Sqrt", "Reciprocal", "Div", "Softmax")
-"""Kept in float32 in an fp16 file: sums of squares overflow at 65504, and what is divided by their root vanishes below
-6e-8. So are additions of a constant below float16's smallest normal number (GFP-GAN's 1e-8), and what onnxruntime's
-converter keeps of itself (``DEFAULT_OP_BLOCK_LIST``)."""
-SMALLEST_NORMAL = 2.0**-14
 INSTALL = "pip install 'gfpbench[export]'"
-CALIBRATED_ON = 8
-"""Degraded faces from which the ranges of int8 activations are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +65,7 @@ def export(
         spec: a restorer whose network is a torch module: nano, GFP-GAN, anything spandrel loads.
         path: of the file, which is written whole or not at all.
         case: faces and degradation to compare on, and to calibrate int8 with; its restorer is ignored.
-        number: fp32; fp16, with ``FP32_OPERATORS`` kept in float32; int8, quantised statically by onnxruntime.
+        number: fp32; fp16, with ``narrower.FP32_OPERATORS`` kept in float32; int8, quantised statically by onnxruntime.
         even_unsafe: put the file into place whatever the comparison says.
 
     Raises:
@@ -93,7 +75,7 @@ def export(
     """
     if number not in NUMBERS:
         raise BadInput(f"--dtype {number}: use {', '.join(NUMBERS)}")
-    onnx = _onnx()
+    _refuse_without_onnx()
     reference = load_restorer(spec, "cpu")
     network, side, unit = _network(_in_code_for_batches(spec, reference))
     with disk(path.parent):
@@ -101,12 +83,12 @@ def export(
     with tempfile.TemporaryDirectory(prefix="gfpbench-") as folder:
         # In a folder of its own, under its own name: what ONNX keeps beside a file it names after it.
         made = Path(folder) / path.name
-        exporter = _written(network, side, made, opset)
+        exporter = write_onnx(network, side, made, opset)
         kept = ""
         if number == "fp16":
-            kept = _in_fp16(onnx, made)
+            kept = to_fp16(made)
         elif number == "int8":
-            _in_int8(made, reference, case)
+            to_int8(made, reference, case)
         options = {"range": "unit"} if unit else {}
         candidate = load_onnx(str(made), device="cpu", **options)
         named = f"onnx:{path}" + ("?range=unit" if unit else "")
@@ -171,148 +153,11 @@ def _module_of(forward: Any) -> torch.nn.Module | None:
     return None
 
 
-def _onnx() -> Any:
+def _refuse_without_onnx() -> None:
     try:
-        import onnx
+        import onnx  # noqa: F401 - the exporter writes with it
         import onnxruntime  # noqa: F401 - the comparison runs the file
     except ImportError as error:
         raise PackageMissing(str(error.name), "gfpbench export", INSTALL) from error
     if find_spec("onnxscript") is None:  # dynamo's; the older exporter alone writes files that fail their comparison
         raise PackageMissing("onnxscript", "gfpbench export", INSTALL)
-    return onnx
-
-
-def _written(network: torch.nn.Module, side: int | None, path: Path, opset: int) -> str:
-    """Write the file by torch's exporter of traced programs, for any batch, else for one image, else by the older one.
-
-    Returns:
-        Which one, and why not the one before.
-    """
-    seeded = torch.Generator().manual_seed(0)
-    traced = side or ANY_SIZE_PX
-    images = torch.rand(2, 3, traced, traced, generator=seeded) * 2 - 1  # a batch of one would be taken for a constant
-    version, names = f"torch.onnx {torch.__version__}", {"input_names": ["image"], "output_names": ["restored"]}
-    why = []
-    sides = {} if side else {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
-    batch = {"image": {0: torch.export.Dim.AUTO, **sides}}
-    for given, shapes, said in ((images, batch, "any batch"), (images[:1], {"image": sides}, "one image")):
-        try:
-            _exported(
-                network,
-                given,
-                path,
-                dynamo=True,
-                external_data=False,
-                opset_version=opset,
-                dynamic_shapes=shapes,
-                verbose=False,
-                **names,
-            )
-        except Exception as error:  # noqa: BLE001 - of any type: whatever the exporter cannot trace
-            why.append(f"dynamo for {said}: {' '.join(str(error).split())[:120]}")
-            continue
-        if given is not images or not _fixed_batch(path):
-            return "; ".join([f"{version}, dynamo, {said}", *why])
-        why.append("dynamo took the batch for a constant")
-    try:
-        _exported(network, images[:1], path, dynamo=False, opset_version=min(opset, 17), **names)
-    except Exception as error:
-        line = " ".join(str(error).split())[:200]
-        raise BadInput(f"torch {torch.__version__} cannot export this network: {'; '.join([*why, line])}") from error
-    return "; ".join([f"{version}, TorchScript, one image", *why])
-
-
-def _exported(network: torch.nn.Module, given: torch.Tensor, path: Path, **options: Any) -> None:
-    with _quiet(), torch.no_grad():
-        torch.onnx.export(network, (given,), str(path), **options)
-
-
-def _fixed_batch(path: Path) -> bool:
-    import onnx
-
-    (first, *_) = onnx.load(str(path), load_external_data=False).graph.input
-    return bool(first.type.tensor_type.shape.dim[0].dim_value)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporters' remarks on standard output and their warnings, which are about their own insides."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
-
-
-def _in_fp16(onnx: Any, path: Path) -> str:
-    """Convert the file in place; its input and output stay float32. Returns what was kept in float32."""
-    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
-
-    model = onnx.load(str(path))
-    nodes = _adds_of_tiny_constants(onnx, model)
-    operators = sorted({*DEFAULT_OP_BLOCK_LIST, *FP32_OPERATORS})
-    with _quiet():
-        model = convert_float_to_float16(
-            model, keep_io_types=True, op_block_list=operators, node_block_list=nodes, disable_shape_infer=False
-        )
-    onnx.save(model, str(path))
-    used = sorted({node.op_type for node in model.graph.node} & set(operators))
-    return f"{', '.join(used)} and {len(nodes)} additions of constants below {SMALLEST_NORMAL:.2g}"
-
-
-def _adds_of_tiny_constants(onnx: Any, model: Any) -> list[str]:
-    """Names of the nodes that add a constant which float16 cannot hold as a normal number; nodes get names for it."""
-    constants = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
-    for place, node in enumerate(model.graph.node):
-        node.name = node.name or f"node_{place}"
-        if node.op_type == "Constant":
-            values = [onnx.numpy_helper.to_array(one.t) for one in node.attribute if one.name == "value"]
-            values += [np.array(one.f, np.float32) for one in node.attribute if one.name == "value_float"]
-            constants |= dict(zip(node.output, values, strict=False))
-    tiny = {
-        name
-        for name, value in constants.items()
-        if value.dtype.kind == "f" and value.size == 1 and 0 < abs(float(value.reshape(-1)[0])) < SMALLEST_NORMAL
-    }
-    return [node.name for node in model.graph.node if node.op_type in ("Add", "Max") and tiny & set(node.input)]
-
-
-def _in_int8(path: Path, restorer: Restorer, case: Case) -> None:
-    """Quantise the file in place: convolutions and products, weights by channel, activations by calibration."""
-    from onnxruntime import quantization
-
-    given = next(face_inputs(case, CALIBRATED_ON)).given
-    feeds = iter([{"image": one.numpy()} for one in _as_fed(restorer, given.pixels)])
-
-    class Faces(quantization.CalibrationDataReader):  # type: ignore[misc]
-        def get_next(self) -> Any:
-            return next(feeds, None)
-
-    prepared, quantised = path.with_suffix(".prepared.onnx"), path.with_suffix(".int8.onnx")
-    with _quiet():
-        quantization.quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
-        quantization.quantize_static(
-            str(prepared),
-            str(quantised),
-            Faces(),
-            quant_format=quantization.QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-            op_types_to_quantize=["Conv", "MatMul", "Gemm"],
-        )
-    quantised.replace(path)
-
-
-def _as_fed(restorer: Restorer, pixels: torch.Tensor) -> Sequence[torch.Tensor]:
-    """(1, 3, S, S) float32 as the network gets each image: resized, in its range."""
-    size = getattr(restorer, "size_px", None)
-    batch = ImageBatch(pixels, tuple(map(str, range(len(pixels)))))
-    if size is not None:
-        batch = resized(batch, (size, size) if isinstance(size, int) else size)
-    taken = restorer.takes if isinstance(restorer, FaceNetwork) else "signed"
-    return [one[None] for one in in_range(batch, taken)]

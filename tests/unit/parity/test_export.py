@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gfpbench.parity import export as exporting
-from gfpbench.parity import from_json
+from gfpbench.parity import from_json, narrower
 from gfpbench.parity.export import Exported, Unlike, export
 from gfpbench.restorers.onnx_data import weight_types
 from gfpbench.types import BadInput, Case, PackageMissing
@@ -58,7 +58,7 @@ def test_a_file_that_is_not_the_restorer_is_not_put_into_place(
         onnx.save(model, str(path))
         return "damaged"
 
-    monkeypatch.setattr(exporting, "_written", damaged)
+    monkeypatch.setattr(exporting, "write_onnx", damaged)
     (tmp_path / "nano.onnx").write_bytes(b"earlier")
     with pytest.raises(Unlike, match="was not written: it is not nano any more"):
         export("nano", tmp_path / "nano.onnx", case=CASE)
@@ -70,7 +70,7 @@ def test_int8_is_measured_and_its_loss_is_told(
     written: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _not_traced_again(monkeypatch, written)
-    monkeypatch.setattr(exporting, "CALIBRATED_ON", 2)
+    monkeypatch.setattr(narrower, "CALIBRATED_ON", 2)
     done = export("nano", tmp_path / "int8.onnx", case=CASE, number="int8", even_unsafe=True)
     (told,) = done.measured.parity.candidates
     assert told.precision == "int8"
@@ -124,4 +124,4 @@ def _not_traced_again(monkeypatch: pytest.MonkeyPatch, written: Exported) -> Non
         path.write_bytes(written.path.read_bytes())
         return written.exporter
 
-    monkeypatch.setattr(exporting, "_written", again)
+    monkeypatch.setattr(exporting, "write_onnx", again)
