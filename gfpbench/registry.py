@@ -6,7 +6,9 @@ import ast
 import difflib
 import importlib
 import importlib.util
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from gfpbench.types import BadInput
@@ -95,13 +97,23 @@ def first_line(kind: str, name: str, target: str) -> str:
     read = getattr(spec.loader, "get_data", None) if spec is not None else None
     if spec is None or spec.origin is None or read is None:
         raise BadInput(f"the row of {kind} {name!r} names {target}, and there is no {file}")
-    for node in ast.parse(read(spec.origin)).body:
+    for node in _definitions(read(spec.origin), attribute):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
             line = (ast.get_docstring(node) or "").partition("\n")[0]
             if not line:
                 raise BadInput(f"{kind} {name!r}: {target} lacks a docstring, whose first line `gfpbench list` shows")
             return line
     raise BadInput(f"the row of {kind} {name!r} names {target}, and {file} lacks {attribute!r}")
+
+
+def _definitions(source: bytes, name: str) -> list[ast.stmt]:
+    """The definition of that name up to its docstring's end, which is soon parsed; else all that the source holds."""
+    text = source.decode("utf-8")
+    beginning = re.search(rf'^(?:class|def) {re.escape(name)}\b.*?\n    """.*?"""', text, re.DOTALL | re.MULTILINE)
+    if beginning:
+        with suppress(SyntaxError):
+            return ast.parse(beginning[0]).body
+    return ast.parse(source).body
 
 
 def companion(rows: Mapping[str, Value], key: str, needed_by: str, table: str) -> Value:

@@ -7,6 +7,7 @@ waits for the second to say that it came to its end: an exit code of 0 alone is 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -22,7 +23,7 @@ VARIABLE = "GFPBENCH_WITNESS"
 _SIGNALS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD") if hasattr(signal, name)}
 ENDING_SECONDS = 10.0
 """How long a process may take to end after its work is done."""
-PROGRAM = "import sys; sys.path[:] = filter(None, sys.path); from gfpbench.supervised import main; main()"
+SECOND = ("-P", "-c", "from gfpbench.supervised import main; main()")
 """What the second process runs: as `python -m gfpbench`, but with nothing out of the folder where the command is typed,
 which may hold a ``gfpbench.py`` or a ``types.py`` of the user's."""
 UNWITNESSED = 3
@@ -37,9 +38,14 @@ def main() -> None:
     elif os.name == "posix" and any(word in VERBS for word in sys.argv[1:2]):
         sys.exit(_supervise(sys.argv[1:]))
     else:
+        gc.disable()  # until the verb's own work: what an import makes, stays
         from gfpbench.cli import main as command
 
-        command()
+        try:
+            command(collect=True)
+        finally:
+            if "torch" not in sys.modules:  # nothing but words and numbers: the process ends, and with it all of them
+                gc.freeze()
 
 
 def _work(witness: int) -> None:
@@ -47,11 +53,12 @@ def _work(witness: int) -> None:
     os.set_inheritable(witness, False)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     threading.Thread(target=_end_with_parent, args=(witness,), daemon=True).start()
+    gc.disable()
     from gfpbench.cli import main as command
 
     status: object = 0
     try:
-        command()
+        command(collect=True)
     except SystemExit as ending:
         status = ending.code
         raise
@@ -80,7 +87,7 @@ def _supervise(words: Sequence[str]) -> int:
     mine, theirs = socket.socketpair()
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     child = subprocess.Popen(
-        (sys.executable, *(("-m", "gfpbench") if typed_as_module else ("-c", PROGRAM)), *words),
+        (sys.executable, *(("-m", "gfpbench") if typed_as_module else SECOND), *words),
         pass_fds=(theirs.fileno(),),
         env={**os.environ, VARIABLE: str(theirs.fileno())},
     )

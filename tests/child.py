@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _CALL = """
-import sys
-sys.path[:] = [folder for folder in sys.path if folder]  # not the working folder, as with -P, which cannot be forked
-import importlib, pathlib
+import importlib, pathlib, sys
 import gfpbench  # before the checkout is on the path: the installed one is tested
 sys.path.insert(0, sys.argv[1])
 getattr(importlib.import_module(sys.argv[2]), sys.argv[3])(*map(pathlib.Path, sys.argv[4:]))
@@ -28,7 +26,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 def run(module: str, function: str, *paths: Path, timeout: float) -> str:
     """What a function prints that is called with paths in a fresh interpreter (a fork of the preloaded one, where the
     test uses ``forked_processes``); where that fails, so does the test."""
-    command = [sys.executable, "-c", _CALL, str(Path(__file__).parents[1]), module, function, *map(str, paths)]
+    command = [sys.executable, "-P", "-c", _CALL, str(Path(__file__).parents[1]), module, function, *map(str, paths)]
     done = run_group(command, timeout=timeout)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

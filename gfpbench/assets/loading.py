@@ -13,9 +13,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gfpbench.assets.nested_weights import NESTS, FoundWeights, find_table, shown
 from gfpbench.assets.resource_limits import MALFORMED, Steps, refuse_bombs, refuse_short_records
 from gfpbench.assets.scalars import NAMES as NUMBERS
@@ -25,9 +22,11 @@ from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 else:
-    torch = LazyModule("torch")
+    np, torch = LazyModule("numpy"), LazyModule("torch")
 
 # What torch itself writes into a table of tensors.
 _HARMLESS = re.compile(
@@ -177,10 +176,8 @@ class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ARRAY_PARTS and module != "numpy.dtypes":
             raise pickle.UnpicklingError(f"it asks to run {module}.{name}: refused")
-        return super().find_class(module.replace("numpy.core.", "numpy._core.") if _NEW_NUMPY else module, name)
-
-
-_NEW_NUMPY = int(np.__version__.split(".")[0]) >= 2
+        new = int(np.__version__.split(".")[0]) >= 2
+        return super().find_class(module.replace("numpy.core.", "numpy._core.") if new else module, name)
 
 
 def existing_file(path: Path) -> Path:

@@ -15,9 +15,10 @@ from gfpbench.lazy import LazyModule
 from gfpbench.types import AssetMissing, BadInput, Json
 
 if TYPE_CHECKING:
+    import platformdirs
     import pooch
 else:
-    pooch = LazyModule("pooch")
+    platformdirs, pooch = LazyModule("platformdirs"), LazyModule("pooch")
 
 State: TypeAlias = Literal["present", "unverified", "damaged", "partial", "missing"]
 """``unverified`` is a file of the right size that was put there by hand and not hashed yet."""
@@ -38,7 +39,7 @@ class Status:
 def home() -> Path:
     """The folder for everything from outside: ``GFPBENCH_HOME``, or the user's cache folder. It may not exist yet."""
     chosen = os.environ.get("GFPBENCH_HOME", "").strip()
-    return Path(chosen).expanduser().absolute() if chosen else Path(pooch.os_cache("gfpbench"))
+    return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_cache_dir("gfpbench"))
 
 
 def pins() -> Record:

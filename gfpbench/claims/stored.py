@@ -77,12 +77,16 @@ def judge_numbers(results: Sequence[Result], *, elsewhere: bool = True) -> tuple
             weights); a run has no business with them.
     """
     told = []
+    lacking: dict[tuple[object, ...], str] = {}
     shown = {result.case.faces.partition(":")[0] for result in results}
     for table in tables():
         for row in table.rows:
             measured = next((result for result in results if _is(result, table, row)), None)
             looked_up = measured is None and (row.restorer is None or elsewhere or table.faces in shown)
-            waiting = waits_for(table, row, "cpu") if looked_up else ""
+            asked = (table.faces, table.images, row.restorer, "" if row.restorer else row.method)
+            if looked_up and asked not in lacking:  # tables share data sets and weights
+                lacking[asked] = waits_for(table, row, "cpu")
+            waiting = lacking[asked] if looked_up else ""
             waiting = waiting or (
                 f"waits for a run: gfpbench run --restorer {row.restorer} --faces {table.faces} "
                 f"--degradation {table.degradation}"

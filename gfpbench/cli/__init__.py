@@ -3,45 +3,56 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gfpbench.cli import degrade, judge, look, measure, published, searching, several_runs, whole_photos
-from gfpbench.cli import parity as alike
-from gfpbench.cli import speed as timed
-from gfpbench.cli.app import Command, app, complain
+from gfpbench.cli.app import complain, without_verbs
 from gfpbench.cli.streams import forgiving_streams
+from gfpbench.cli.subcommand import Command
+
+if TYPE_CHECKING:
+    import typer
+
+    app: typer.Typer
 
 __all__ = ["VERBS", "app", "main"]
 
-VERBS: dict[str, Callable[..., None]] = {
-    "list": look.list_,
-    "run": measure.run,
-    "merge": measure.merge,
-    "degrade": degrade.degrade_,
-    "photos": whole_photos.photos,
-    "collapse": searching.collapse,
-    "speed": timed.speed_,
-    "parity": alike.parity_,
-    "export": alike.export_,
-    "report": judge.report_,
-    "compare": judge.compare,
-    "matrix": several_runs.matrix_,
-    "history": several_runs.history_,
-    "claims": published.claims_,
-    "explain": published.explain,
-    "gallery": look.gallery_,
-    "fetch": look.fetch,
-    "doctor": look.doctor,
+VERBS: dict[str, str] = {
+    "list": "gfpbench.cli.look:list_",
+    "run": "gfpbench.cli.measure:run",
+    "merge": "gfpbench.cli.measure:merge",
+    "degrade": "gfpbench.cli.degrade:degrade_",
+    "photos": "gfpbench.cli.whole_photos:photos",
+    "collapse": "gfpbench.cli.searching:collapse",
+    "speed": "gfpbench.cli.speed:speed_",
+    "parity": "gfpbench.cli.parity:parity_",
+    "export": "gfpbench.cli.parity:export_",
+    "report": "gfpbench.cli.judge:report_",
+    "compare": "gfpbench.cli.judge:compare",
+    "matrix": "gfpbench.cli.several_runs:matrix_",
+    "history": "gfpbench.cli.several_runs:history_",
+    "claims": "gfpbench.cli.published:claims_",
+    "explain": "gfpbench.cli.published:explain",
+    "gallery": "gfpbench.cli.look:gallery_",
+    "fetch": "gfpbench.cli.look:fetch",
+    "doctor": "gfpbench.cli.look:doctor",
 }
-"""The verbs, in the order in which help shows them."""
+"""The verbs, in the order in which help shows them, and the function of each."""
 
 GOES_ON = ("run", "degrade", "photos", "collapse", "fetch")
 """The verbs that, after they were stopped, go on where they were."""
+
+READ_ONLY = ("list", "report", "compare", "matrix", "history", "claims")
+"""The verbs that run no model."""
+OBJECTS_PER_COLLECTION = 100_000
+"""In Python 700, which looks at everything twenty times while a page is written."""
 
 BROKEN = 3
 """The exit code of an unexpected error. Python's default is 1, which means that a gate has failed."""
@@ -51,12 +62,14 @@ class Stopped(Exception):
     """The user pressed Ctrl-C."""
 
 
-def _stoppable(name: str, verb: Callable[..., None]) -> Callable[..., None]:
+def _stoppable(name: str, verb: Callable[..., None], *, collect: bool = False) -> Callable[..., None]:
     """A verb whose Ctrl-C reaches ``main`` as Stopped: of KeyboardInterrupt typer ends the process without a word."""
 
     @functools.wraps(verb)
     def run(*arguments: object, **options: object) -> None:
         _refuse_addresses(name, options)
+        if collect:
+            _collect_again(name)
         try:
             verb(*arguments, **options)
         except BaseException as error:
@@ -68,6 +81,14 @@ def _stoppable(name: str, verb: Callable[..., None]) -> Callable[..., None]:
             raise Stopped(f"stopped{kept}") from error
 
     return run
+
+
+def _collect_again(name: str) -> None:
+    """From here on garbage is collected, but not looked for among what was imported."""
+    gc.freeze()
+    if name in READ_ONLY:
+        gc.set_threshold(OBJECTS_PER_COLLECTION)
+    gc.enable()
 
 
 def _refuse_addresses(name: str, options: Mapping[str, object]) -> None:
@@ -87,21 +108,42 @@ def _follows_ctrl_c(error: BaseException) -> bool:
     return seen is not None
 
 
-for _name, _verb in VERBS.items():
-    app.command(_name, cls=Command)(_stoppable(_name, _verb))
+@functools.cache
+def application(verb: str | None = None, *, collect: bool = False) -> typer.Typer:
+    """The command with all of its verbs, or with one alone: typer makes the options of each verb that it is given,
+    which for all of them takes longer than most commands need."""
+    made = without_verbs()
+    for name in VERBS if verb is None else (verb,):
+        module, _, function = VERBS[name].partition(":")
+        made.command(name, cls=Command)(_stoppable(name, getattr(import_module(module), function), collect=collect))
+    return made
 
 
-def main() -> None:
+globals().pop("app")  # the module of that name, which its import has put here
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """``app`` is the command with all of its verbs."""
+    if name == "app":
+        return application()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def main(*, collect: bool = False) -> None:
     """Run the command. Our own errors are one line on standard error and exit code 2; Ctrl-C is exit code 130.
 
     An error that nobody foresaw leaves its traceback and exit code 3.
+
+    Args:
+        collect: garbage collection is off, and a verb switches it on before its own work.
     """
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
     # Spinning waits cost more than the work itself on small shared machines; read once, when torch loads OpenMP.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with forgiving_streams():
         try:
             try:
-                app(prog_name="gfpbench")
+                application(first if first in VERBS else None, collect=collect)(prog_name="gfpbench")
             finally:
                 sys.stdout.flush()  # a full disk may show only now
         except Stopped as stopped:

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from typer.core import TyperCommand
 
 from gfpbench import __version__
-
-
-class Command(TyperCommand):
-    """A subcommand whose help is shown as it is written: typer takes ``[default: nano]`` for markup and drops it."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # click's, of which newer releases of typer have their own
-        shown = copy.copy(self)
-        if self.rich_markup_mode is not None:
-            shown.help = self.help and escape(self.help)
-            shown.params = [copy.copy(one) for one in self.params]
-            for one in shown.params:
-                vars(one)["help"] = escape(getattr(one, "help", None) or "")
-        TyperCommand.format_help(shown, ctx, formatter)
-
-
-app = typer.Typer(
-    name="gfpbench",
-    help="Benchmark and regression tests for blind face restoration.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-out = Console(soft_wrap=True, highlight=False)
+from gfpbench.cli.subcommand import Verbs
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 MaxUnreadable = Annotated[
@@ -139,6 +111,10 @@ def complain(line: str) -> None:
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], width_of_a_file: int) -> None:
     """Print a table as wide as the terminal; into a file or a pipe, ``width_of_a_file`` characters wide."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     from gfpbench.report.formatting import printable
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -169,10 +145,24 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def root(
+def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Benchmark and regression tests for blind face restoration."""
+
+
+def without_verbs() -> typer.Typer:
+    """The command, to which the verbs are still to be added."""
+    made = typer.Typer(
+        name="gfpbench",
+        cls=Verbs,
+        help="Benchmark and regression tests for blind face restoration.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_root)
+    return made

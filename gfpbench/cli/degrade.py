@@ -38,7 +38,7 @@ def degrade_(
     from gfpbench import run as engine
     from gfpbench.assets.datasets import has_truth
     from gfpbench.report.formatting import plural
-    from gfpbench.report.text import progress_bar
+    from gfpbench.report.progress import progress_bar
     from gfpbench.types import NO_TRUTH, BadInput, Case
 
     if degradation == NO_TRUTH or not has_truth(faces):

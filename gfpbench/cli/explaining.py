@@ -11,7 +11,7 @@ from gfpbench.assets.datasets import refuse_without_truth
 from gfpbench.explain import OverSets, chosen, explain_over
 from gfpbench.metrics import protocols
 from gfpbench.report.explanation_sets import write_explanation
-from gfpbench.report.text import progress_bar
+from gfpbench.report.progress import progress_bar
 from gfpbench.types import BadInput
 
 _FIGURES = re.compile(r"[^=,\s]+=[^=,\s]+(,[^=,\s]+=[^=,\s]+)*")

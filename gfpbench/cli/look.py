@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from gfpbench.cli.app import AsJson, complain, out, say
+from gfpbench.cli.app import AsJson, complain, say
 
 if TYPE_CHECKING:
     from gfpbench.gallery import Score
@@ -50,6 +47,10 @@ def list_(
         print(json.dumps(rows if name is None else rows[0], indent=2, allow_nan=False))
         return
     if name is not None:
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+
         table = Table(box=None, pad_edge=False, show_header=False)
         table.add_column(style="bold", no_wrap=True)
         for column, value in rows[0].items():
@@ -126,11 +127,14 @@ def fetch(
 
 def doctor(as_json: AsJson = False) -> None:
     """Show packages, devices and assets, and what cannot be measured here. Exit code 1 if something is broken."""
+    from rich.console import Console
+    from rich.markup import escape
+
     from gfpbench.cli.doctor import examine
     from gfpbench.report.formatting import printable
 
     mark: dict[Any, str] = {"fine": "[green]ok[/]", "absent": "[yellow]--[/]", "broken": "[red]!![/]"}
-    findings = []
+    out, findings = Console(soft_wrap=True, highlight=False), []
     for finding in examine():  # each is shown as soon as it is known: to load torch alone takes seconds
         findings.append(finding)
         if not as_json:

@@ -117,7 +117,7 @@ def run(
     from gfpbench import run as engine
     from gfpbench.degrade import named_for
     from gfpbench.metrics.protocols import DEFAULT
-    from gfpbench.report.text import progress_bar
+    from gfpbench.report.progress import progress_bar
     from gfpbench.types import NO_TRUTH, BadInput, Case
 
     if report.exists() and not report.is_dir():
@@ -221,7 +221,7 @@ def merge(
     """
     from gfpbench import report as reports
     from gfpbench import run as engine
-    from gfpbench.report.text import progress_bar
+    from gfpbench.report.progress import progress_bar
     from gfpbench.types import BadInput
 
     if report.exists() and not report.is_dir():

@@ -51,7 +51,7 @@ def collapse(
     from gfpbench import devices
     from gfpbench import report as reports
     from gfpbench import run as engine
-    from gfpbench.report.text import progress_bar
+    from gfpbench.report.progress import progress_bar
     from gfpbench.types import BadInput
 
     if report.exists() and not report.is_dir():

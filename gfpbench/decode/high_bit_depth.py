@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from gfpbench.decode.decoded import Samples, UndecodableError
@@ -19,8 +18,9 @@ from gfpbench.lazy import LazyModule
 
 if TYPE_CHECKING:
     import cv2
+    import tifffile
 else:
-    cv2 = LazyModule("cv2")
+    cv2, tifffile = LazyModule("cv2"), LazyModule("tifffile")
 
 
 @contextmanager

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from gfpbench.decode.decoded import Profile
 from gfpbench.types import Json
+
+if TYPE_CHECKING:
+    from gfpbench.decode.decoded import Profile
 
 COMPOSITED = "alpha composited on white"
 TURNED = "turned upright"

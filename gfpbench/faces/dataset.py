@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from gfpbench import images
-from gfpbench.decode import read
+from gfpbench import decode, images
 from gfpbench.decode.point_lists import PointList, find_point_list
 from gfpbench.faces.align import Square, crop
 from gfpbench.faces.folder import to_square
@@ -103,7 +102,7 @@ class Dataset:
         if face_id not in self._members:
             raise BadInput(f"{self.name}: has no face {face_id!r}")
         member = self._members[face_id]
-        decoded = read(member.file)
+        decoded = decode.read(member.file)
         rgb = self._cut(decoded.rgb, member.square)
         sha256 = images.pixels_sha256(rgb)
         return Face(face_id, images.from_uint8(rgb), dict(member.attributes()), sha256, decoded.record())

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gfpbench import images
-from gfpbench.decode import Decoded, read
+from gfpbench import decode, images
 from gfpbench.decode.files import list_images, named, printable
 from gfpbench.decode.point_lists import PointList, find_point_list
 from gfpbench.degraded import WRITTEN
 from gfpbench.images import Bytes
 from gfpbench.types import BadInput, Face, Json, UnreadableFace
+
+if TYPE_CHECKING:
+    from gfpbench.decode import Decoded
 
 BLANK_LEVELS = 3
 """An image that holds no value farther from black (or none farther from white) is blank: JPEG moves a flat image by so
@@ -72,7 +75,7 @@ class Folder:
         """
         if face_id not in self._files:
             raise BadInput(f"{printable(str(self.path))}: has no image {face_id!r}")
-        return face_of(face_id, read(self._files[face_id]), self.size_px, printable(str(self._files[face_id])))
+        return face_of(face_id, decode.read(self._files[face_id]), self.size_px, printable(str(self._files[face_id])))
 
     def source(self) -> Mapping[str, Json]:
         """The folder, how many files, a hash over their names and lengths, and how many were left out and why."""

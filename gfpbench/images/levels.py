@@ -7,18 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, ImageBatch
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 else:
-    torch = LazyModule("torch")
+    np, torch = LazyModule("numpy"), LazyModule("torch")
 
-Bytes: TypeAlias = NDArray[np.uint8]
+Bytes: TypeAlias = "NDArray[np.uint8]"
 
 # Metrics share one conversion of a batch: each view is made once and dropped together with the batch.
 _views: WeakKeyDictionary[ImageBatch, dict[str, torch.Tensor]] = WeakKeyDictionary()

@@ -6,20 +6,19 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gfpbench.disk import write_whole
 from gfpbench.images.levels import Bytes, to_rgb_arrays
 from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, ImageBatch
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 else:
-    torch = LazyModule("torch")
+    np, torch = LazyModule("numpy"), LazyModule("torch")
 
-Floats: TypeAlias = NDArray[np.float32]
+Floats: TypeAlias = "NDArray[np.float32]"
 
 
 def to_bgr_arrays(batch: ImageBatch) -> list[Bytes]:

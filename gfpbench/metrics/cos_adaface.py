@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gfpbench import assets, images
 from gfpbench.decode.point_lists import SIDE_PX, Five, PointList
 from gfpbench.lazy import LazyModule
@@ -16,9 +13,11 @@ from gfpbench.types import BadInput, ImageBatch
 
 if TYPE_CHECKING:
     import cv2
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 else:
-    torch, cv2 = LazyModule("torch"), LazyModule("cv2")
+    np, torch, cv2 = LazyModule("numpy"), LazyModule("torch"), LazyModule("cv2")
 
 ASSET = "adaface-ir50"
 NAME = "cos_adaface"

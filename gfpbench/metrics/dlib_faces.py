@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib.util
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gfpbench.images import Bytes
+from gfpbench.lazy import LazyModule
 from gfpbench.metrics.identity import dlib_embedder
 from gfpbench.types import BadInput, PackageMissing
 
-Points: TypeAlias = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = LazyModule("numpy")
+
+Points: TypeAlias = "NDArray[np.float64]"
 
 LANDMARKS = 68
 _INSTALL = "pip install gfpbench[identity]"

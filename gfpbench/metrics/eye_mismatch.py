@@ -5,9 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gfpbench.images import Bytes, to_lab, to_rgb_arrays
 from gfpbench.lazy import LazyModule
 from gfpbench.metrics.dlib_faces import Points, face_box, landmarks
@@ -16,9 +13,11 @@ from gfpbench.types import ImageBatch
 
 if TYPE_CHECKING:
     import cv2
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 else:
-    torch, cv2 = LazyModule("torch"), LazyModule("cv2")
+    np, torch, cv2 = LazyModule("numpy"), LazyModule("torch"), LazyModule("cv2")
 
 _NAME = "eye_mismatch"
 LEFT, RIGHT = slice(36, 42), slice(42, 48)

@@ -7,8 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gfpbench import assets
 from gfpbench.images import to_bgr_arrays
 from gfpbench.lazy import LazyModule
@@ -18,10 +16,11 @@ from gfpbench.types import BadInput, ImageBatch
 
 if TYPE_CHECKING:
     import cv2
+    import numpy as np
     import torch
     import torch.nn.functional as F
 else:
-    torch, F, cv2 = LazyModule("torch"), LazyModule("torch.nn.functional"), LazyModule("cv2")
+    np, torch, F, cv2 = LazyModule("numpy"), LazyModule("torch"), LazyModule("torch.nn.functional"), LazyModule("cv2")
 
 ASSET = "faceres"
 SIDE_PX = 224

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gfpbench.assets import load_arrays
 from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from scipy.linalg import blas
 else:
-    torch, blas = LazyModule("torch"), LazyModule("scipy.linalg.blas")
+    np, torch, blas = LazyModule("numpy"), LazyModule("torch"), LazyModule("scipy.linalg.blas")
 
 BLOCK = 512
 """Rows that join the moments at once: the product of a few costs no less than reading and writing the (D, D) sums."""

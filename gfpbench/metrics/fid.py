@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from gfpbench.lazy import LazyModule
 from gfpbench.metrics import inception
 from gfpbench.metrics.feature_sets import FeatureSet, Moments, checked_features, gather
@@ -15,10 +13,11 @@ from gfpbench.statistics import bootstrap_mean
 from gfpbench.types import BadInput, Better, ImageBatch, SetScore
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from scipy.linalg import lapack
 else:
-    torch, lapack = LazyModule("torch"), LazyModule("scipy.linalg.lapack")
+    np, torch, lapack = LazyModule("numpy"), LazyModule("torch"), LazyModule("scipy.linalg.lapack")
 
 Resize = Literal["legacy", "clean"]
 

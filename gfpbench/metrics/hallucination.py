@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gfpbench.images import to_full_range_luma_255
 from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import PerImageMetric
@@ -15,9 +12,11 @@ from gfpbench.types import ImageBatch
 
 if TYPE_CHECKING:
     import cv2
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 else:
-    torch, cv2 = LazyModule("torch"), LazyModule("cv2")
+    np, torch, cv2 = LazyModule("numpy"), LazyModule("torch"), LazyModule("cv2")
 
 TOLERANCE_LEVELS = 1.0
 """Grey levels of local detail that may be there in excess without counting: what 8-bit rounding and noise come to."""

@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from gfpbench import assets
 from gfpbench.images import Bytes, pixels_sha256, to_gray_255, to_rgb_arrays
 from gfpbench.lazy import LazyModule
@@ -20,9 +18,10 @@ from gfpbench.types import BadInput, ImageBatch, PackageMissing
 
 if TYPE_CHECKING:
     import cv2
+    import numpy as np
     import torch
 else:
-    torch, cv2 = LazyModule("torch"), LazyModule("cv2")
+    np, torch, cv2 = LazyModule("numpy"), LazyModule("torch"), LazyModule("cv2")
 
 T = TypeVar("T")
 ARCFACE_ASSET = "arcface-resnet18"

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
-
 from gfpbench import assets
 from gfpbench.images import to_rgb_arrays, to_uint8
 from gfpbench.lazy import LazyModule
 from gfpbench.types import BadInput, ImageBatch
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     import torch.nn.functional as F
     from PIL import Image
     from torch import nn
 else:
-    torch, F, nn, Image = (
+    np, torch, F, nn, Image = (
+        LazyModule("numpy"),
         LazyModule("torch"),
         LazyModule("torch.nn.functional"),
         LazyModule("torch.nn"),

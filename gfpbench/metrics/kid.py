@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gfpbench.lazy import LazyModule
 from gfpbench.metrics import inception
 from gfpbench.metrics.feature_sets import FeatureSet, checked_features, gather
@@ -15,9 +13,10 @@ from gfpbench.statistics import bootstrap_mean
 from gfpbench.types import BadInput, Better, ImageBatch, SetScore
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 else:
-    torch = LazyModule("torch")
+    np, torch = LazyModule("numpy"), LazyModule("torch")
 
 _ROWS_AT_ONCE = 2048  # kernel rows held together
 

@@ -10,9 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gfpbench import assets
 from gfpbench.images import to_rgb_arrays
 from gfpbench.lazy import LazyModule
@@ -22,10 +19,12 @@ from gfpbench.types import BadInput, ImageBatch, PackageMissing
 
 if TYPE_CHECKING:
     import cv2
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 else:
-    torch, cv2, nn = LazyModule("torch"), LazyModule("cv2"), LazyModule("torch.nn")
+    np, torch, cv2, nn = LazyModule("numpy"), LazyModule("torch"), LazyModule("cv2"), LazyModule("torch.nn")
 
 ASSET = "awing-wflw98"
 LANDMARKS = 98

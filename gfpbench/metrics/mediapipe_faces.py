@@ -8,9 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gfpbench import assets
 from gfpbench.images import Bytes, to_rgb_arrays
 from gfpbench.lazy import LazyModule
@@ -19,13 +16,15 @@ from gfpbench.types import ImageBatch
 
 if TYPE_CHECKING:
     import cv2
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from gfpbench.metrics.tfjs_graph import Graph
 else:
-    torch, cv2 = LazyModule("torch"), LazyModule("cv2")
+    np, torch, cv2 = LazyModule("numpy"), LazyModule("torch"), LazyModule("cv2")
 
-Points: TypeAlias = NDArray[np.float64]
+Points: TypeAlias = "NDArray[np.float64]"
 
 MESH_ASSET, IRIS_ASSET = "mediapipe-mesh", "mediapipe-iris"
 MESH_PX, IRIS_PX = 192, 64

@@ -9,9 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gfpbench.images import to_full_range_luma_255, to_rounded_luma_255
 from gfpbench.lazy import LazyModule
 from gfpbench.metrics.per_image import PerImageMetric
@@ -19,12 +16,14 @@ from gfpbench.types import BadInput, ImageBatch
 
 if TYPE_CHECKING:
     import cv2
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from scipy import special
 else:
-    torch, cv2, special = LazyModule("torch"), LazyModule("cv2"), LazyModule("scipy.special")
+    np, torch, cv2, special = LazyModule("numpy"), LazyModule("torch"), LazyModule("cv2"), LazyModule("scipy.special")
 
-Floats: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = "NDArray[np.float64]"
 
 BLOCK_PX = 96
 SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))

@@ -58,7 +58,7 @@ class Bench(SessionSettings):
 
     def _measured_now(self, case: Case) -> Result:
         from gfpbench import run
-        from gfpbench.report.text import progress_bar
+        from gfpbench.report.progress import progress_bar
 
         if self.store is None:
             raise pytest.UsageError("the bench has no folder to work in")

@@ -117,6 +117,7 @@ def pages(**filters: Callable[..., Any]) -> Environment:
         lstrip_blocks=True,
         finalize=_one_line,
         bytecode_cache=_compiled(),
+        optimized=False,  # what it looks for ahead of time takes longer than one page takes without
     )
     environment.filters.update(shown=shown, plural=plural, **filters)
     environment.globals["style"] = own("style.css")

@@ -14,8 +14,6 @@ from markupsafe import Markup, escape
 
 from gfpbench import results as stored
 from gfpbench.claims import Judged, Standing
-from gfpbench.collapse.measuring import axis_name
-from gfpbench.degrade.axes import AXES, load_axis
 from gfpbench.metrics.protocols import DEFAULT
 from gfpbench.report.charts import Chart, chart_of
 from gfpbench.report.claims import write_claims
@@ -186,7 +184,12 @@ def _along_axis(degradation: str) -> list[str]:
     ``gfpbench run`` knows no axes: it could not change a scene along with its truth.
     """
     name, _, severity = degradation.rpartition("@")
-    if name.partition("+")[0] not in AXES or re.fullmatch(r"[0-9.e+-]+", severity) is None:
+    if re.fullmatch(r"[0-9.e+-]+", severity) is None:
+        return []
+    from gfpbench.collapse.measuring import axis_name  # which loads everything that measures
+    from gfpbench.degrade.axes import AXES, load_axis
+
+    if name.partition("+")[0] not in AXES:
         return []
     axis = load_axis(name)
     return ["--axis", axis_name(axis), "--at", f"{axis.value_at(float(severity)):.12g}"]

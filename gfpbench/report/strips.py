@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from gfpbench.decode import KEPT_LIMITS, decode
 from gfpbench.images import to_bgr
 from gfpbench.lazy import LazyModule
 from gfpbench.report.formatting import brief, plural, printable, shown
@@ -104,6 +103,8 @@ def kept_files(folder: Path, names: Sequence[str]) -> dict[str, dict[Kind, Path]
 def data_uri(path: Path, drawn: Drawn = FULL) -> str | None:
     """An image as text: the file itself up to ``drawn.exact_side_px``, else WebP of at most ``side_px``. None if
     unreadable."""
+    from gfpbench.decode import KEPT_LIMITS, decode  # loads Pillow, and most reports show no images
+
     try:
         encoded = path.read_bytes()
         decoded = decode(encoded, str(path), KEPT_LIMITS)

@@ -1,17 +1,10 @@
-"""The summary as text: progress and the last lines of a run on a terminal, and a table for a pull request."""
+"""The summary as text: the last lines of a run on a terminal, and a table for a pull request."""
 
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-from rich.text import Text
 
 from gfpbench.report.formatting import BLANK, markdown_text, plural, printable, shown
 from gfpbench.report.model import Cell, Column, Group, Line, Summary
@@ -19,10 +12,9 @@ from gfpbench.report.reading import readings
 from gfpbench.report.side_tables import missing_lines, set_lines, standings
 from gfpbench.report.summary import summary
 from gfpbench.run.left_out import left_out
-from gfpbench.types import Progress, Result
+from gfpbench.types import Result
 
 LISTED_AT_MOST = 8
-LOG_SECONDS = 60.0
 WIDTH = 120
 """Where nothing tells how wide the terminal is, as in the log of a CI job."""
 
@@ -192,54 +184,3 @@ def _markdown_cell(cell: Cell, column: Column) -> str:
     if cell.interval is None or cell.interval[0] == cell.interval[1]:
         return text
     return f"{text} <sub>[{shown(cell.interval[0], column.decimals)}, {shown(cell.interval[1], column.decimals)}]</sub>"
-
-
-class _Rate(ProgressColumn):
-    """How many images a second, where some time has been measured."""
-
-    def render(self, task: Task) -> Text:
-        rate = task.finished_speed or task.speed
-        return Text(f"{rate:.3g}/s" if rate else "", style="progress.data.speed")
-
-
-@contextmanager
-def progress_bar(console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
-    """Gives a callable (done, total, what) that draws one bar for each distinct ``what``, with its rate and time left.
-
-    A log, which is no terminal, gets a line when a piece of work is done, and one a minute before that, so that a job
-    that hangs is told from one that is slow.
-
-    Args:
-        console: where to draw; standard error unless told.
-        clock: seconds, from any beginning.
-    """
-    console = console or Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    tasks: dict[str, TaskID] = {}
-    if not console.is_terminal:
-        said = clock()
-
-        def log(done: int, total: int, what: str) -> None:
-            nonlocal said
-            if done == total or clock() - said >= LOG_SECONDS:
-                said = clock()
-                line = f"{printable(what, 80)}: {done}/{total}"
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-        yield log
-        return
-    with Bars(*columns, console=console) as bars:
-
-        def draw(done: int, total: int, what: str) -> None:
-            what = printable(what, 80)
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield draw

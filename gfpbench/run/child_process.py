@@ -23,9 +23,7 @@ Message: TypeAlias = "tuple[dict[str, Json], torch.Tensor | None]"
 """As ``messages.receive`` gives it."""
 
 _PROGRAM = """
-import sys
-sys.path[:] = filter(None, sys.path)
-import importlib, json, os
+import importlib, json, os, sys
 incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
 nowhere = os.open(os.devnull, os.O_RDONLY)
 os.dup2(nowhere, 0)
@@ -39,7 +37,8 @@ try:
 except Unheard:
     os._exit(1)
 """
-# Python looks first in the folder where the command was typed, which may hold a json.py of the user's: not here.
+START = ("-P", "-c", _PROGRAM)
+# Python looks first in the folder where the command was typed, which may hold a json.py of the user's: not with -P.
 # Before anything else is imported, standard input and output are moved out of reach: whatever a restorer prints, itself
 # or through a process of its own, goes to standard error, and input() finds nothing. Where nobody awaits an answer any
 # more (the command has ended, or was stopped), the process ends without a word and flushes nothing.
@@ -85,7 +84,7 @@ class ChildProcess:
         self, module: str, deliver: Callable[[Message | BrokenMessage], None], paths: Sequence[str] = ()
     ) -> None:
         self._child = subprocess.Popen(
-            (sys.executable, "-c", _PROGRAM, module, json.dumps(list(paths or sys.path))),
+            (sys.executable, *START, module, json.dumps(list(paths or sys.path))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

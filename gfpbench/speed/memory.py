@@ -28,9 +28,10 @@ MIB = 2**20
 CALLS = 2
 PROCESSES = 2
 # Nothing is imported out of the folder where the command was typed, unless it is in PYTHONPATH.
-_PROCESS = (
-    "import sys; sys.path[:] = filter(None, sys.path); "
-    "from gfpbench.speed.memory import in_this_process; in_this_process(*sys.argv[1:])"
+START = (
+    "-P",
+    "-c",
+    "import sys; from gfpbench.speed.memory import in_this_process; in_this_process(*sys.argv[1:])",
 )
 
 
@@ -77,7 +78,7 @@ def _in_a_process(case: Case, batch_size: int) -> float:
             "MALLOC_ARENA_MAX": "1",
         }
         ended = subprocess.run(
-            [sys.executable, "-c", _PROCESS, asked, str(answer)],
+            [sys.executable, *START, asked, str(answer)],
             env=environment,
             capture_output=True,
             text=True,

@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
+from gfpbench.lazy import LazyModule
 from gfpbench.statistics.bootstrap import (
     LEVEL,
     RESAMPLES,
@@ -24,6 +22,12 @@ from gfpbench.statistics.bootstrap import (
     vector,
 )
 from gfpbench.types import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+else:
+    np = LazyModule("numpy")
 
 Alternative: TypeAlias = Literal["two-sided", "less", "greater"]
 

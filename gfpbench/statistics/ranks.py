@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gfpbench.lazy import LazyModule
 from gfpbench.statistics.bootstrap import Floats, Interval, draws, expanded_percentiles
 
 if TYPE_CHECKING:
+    import numpy as np
     from scipy import stats
 else:
-    stats = LazyModule("scipy.stats")
+    np, stats = LazyModule("numpy"), LazyModule("scipy.stats")
 
 RESAMPLES = 1000
 """Every resample is ranked anew, which takes longer than a mean."""

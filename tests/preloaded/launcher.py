@@ -38,10 +38,15 @@ def state(environment: Mapping[str, str]) -> dict[str, Any]:
     return {"acting": acting, "ignored": ignored, "limits": limits, "umask": mask, "nice": os.nice(0)}
 
 
-def without_buffers(words: list[str]) -> tuple[bool, list[str]]:
-    """Whether ``-u`` comes first, as pytest-xdist starts its workers, and what follows it. A fork's streams are as it
-    says; only ``sys.flags`` cannot be."""
-    return (True, words[1:]) if words[:1] == ["-u"] else (False, words)
+def options(words: list[str]) -> tuple[set[str], list[str]]:
+    """Those options that come first and that a fork can follow, and what comes after them: ``-u``, as pytest-xdist
+    starts its workers, and ``-P``, as gfpbench starts processes of its own. A fork's streams and path are as they say;
+    only ``sys.flags`` cannot be."""
+    given = set()
+    while words[:1] in (["-u"], ["-P"]):
+        given.add(words[0])
+        words = words[1:]
+    return given, words
 
 
 def module_or_code(words: list[str]) -> tuple[str, str, list[str]] | None:
@@ -69,7 +74,7 @@ def hidden_by(folders: list[str], names: list[str]) -> bool:
 
 def handed_over(address: str, known: str, words: list[str]) -> int | None:
     """The wait status of the program, run by the preloaded interpreter; None where it has to be started itself."""
-    unbuffered, plain = without_buffers(words)
+    given_options, plain = options(words)
     told = module_or_code(plain)
     if not all(os.path.exists(f"/proc/self/fd/{number}") for number in range(3)):  # noqa: PTH110
         return None
@@ -78,7 +83,8 @@ def handed_over(address: str, known: str, words: list[str]) -> int | None:
     if told is None or state(os.environ) not in alike["states"]:
         return None
     given = os.environ.get("PYTHONPATH", "")
-    if hidden_by([*given.split(os.pathsep), "."], alike["modules"]):
+    folders = [*(given.split(os.pathsep) if given else []), *([] if "-P" in given_options else ["."])]
+    if hidden_by(folders, alike["modules"]):
         return None
     here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     open_files = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208
@@ -86,7 +92,7 @@ def handed_over(address: str, known: str, words: list[str]) -> int | None:
     how, what, rest = told
     request = {
         "how": how, "what": what, "rest": rest, "words": words, "environment": dict(os.environ), "files": kept,
-        "unbuffered": unbuffered, "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+        "options": sorted(given_options), "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     }  # fmt: skip
     line = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as server:

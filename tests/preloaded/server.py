@@ -147,14 +147,16 @@ def become(request: dict[str, Any], files: list[int], path: list[str]) -> None:
     os.environ.update(request["environment"])
     signal.pthread_sigmask(signal.SIG_SETMASK, request["blocked"])
     asked = os.environ.get("PYTHONIOENCODING", "")
-    if asked or request["unbuffered"]:
-        _encode_streams(*asked.partition(":")[::2], unbuffered=request["unbuffered"])
+    unbuffered = "-u" in request["options"]
+    if asked or unbuffered:
+        _encode_streams(*asked.partition(":")[::2], unbuffered=unbuffered)
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.write_through:
         sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     folders = os.environ.get("PYTHONPATH", "")
     added = [os.path.abspath(folder) for folder in folders.split(os.pathsep)] if folders else []  # noqa: PTH100
     sys.path[:] = dict.fromkeys([*added, *path])
-    sys.path.insert(0, os.getcwd() if request["how"] == "-m" else "")  # noqa: PTH109
+    if "-P" not in request["options"]:
+        sys.path.insert(0, os.getcwd() if request["how"] == "-m" else "")  # noqa: PTH109
     importlib.invalidate_caches()
     sys.orig_argv[:] = [sys.orig_argv[0], *request["words"]]
     sys.argv[:] = [request["how"], *request["rest"]]

@@ -16,6 +16,7 @@ from gfpbench.types import Case, Result, Row
 COMMAND = ("-m", "gfpbench")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "--help": (*COMMAND, "--help"),
+    "list restorers": (*COMMAND, "list", "restorers"),
     "list metrics": (*COMMAND, "list", "metrics"),
     "compare": (*COMMAND, "compare", "new", "old"),
     "report": (*COMMAND, "report", "new", "--to", "page"),

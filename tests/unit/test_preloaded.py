@@ -82,16 +82,24 @@ def both(light: Preloaded, words: Sequence[str], **how: Any) -> list[subprocess.
     return [subprocess.run(command, **given) for command in (words, light.words(words))]
 
 
-@pytest.mark.parametrize("way", ["-c", "-m", "-mjoined", "-u"])
+@pytest.mark.parametrize("way", ["-c", "-m", "-mjoined", "-u", "-P", "-P -m"])
 def test_a_program_finds_what_it_would_find(
     light: Preloaded, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "program.py").write_text(TOLD)
-    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / "some").mkdir(parents=True)
+    (tmp_path / "some" / "some" / "program.py").write_text(TOLD)
     monkeypatch.setenv("PYTHONPATH", f"some:{tmp_path / 'other'}:some")
     monkeypatch.setenv("THEIRS", "é\n=")
     monkeypatch.delenv("HOME", raising=False)
-    start = {"-c": ("-c", TOLD), "-m": ("-m", "program"), "-mjoined": ("-mprogram",), "-u": ("-u", "-c", TOLD)}[way]
+    start = {
+        "-c": ("-c", TOLD),
+        "-m": ("-m", "program"),
+        "-mjoined": ("-mprogram",),
+        "-u": ("-u", "-c", TOLD),
+        "-P": ("-P", "-u", "-c", TOLD),
+        "-P -m": ("-P", "-m", "some.program"),
+    }[way]
     found = []
     for words in ((sys.executable, *start, "a", "-b", "--c"), light.words((sys.executable, *start, "a", "-b", "--c"))):
         reading, writing = os.pipe()
@@ -107,8 +115,10 @@ def test_a_program_finds_what_it_would_find(
         told = json.loads(done.stdout)
         del told["environment"]["EXTRA"]
         told["files"] = [number for number in told["files"] if number != reading]
-        if way == "-u":  # the one thing that a fork cannot follow
-            told["flags"] = told["flags"].replace("unbuffered=1", "unbuffered=0")
+        # the one thing that a fork cannot follow
+        told["flags"] = (
+            told["flags"].replace("unbuffered=1", "unbuffered=0").replace("safe_path=True", "safe_path=False")
+        )
         found.append(told)
     assert found[0]["extra"] == "extra"
     assert found[1] == found[0]
@@ -139,6 +149,7 @@ print(child.args[0] == sys.executable and len(child.args), int(child.communicate
 def test_it_is_forked(light: Preloaded) -> None:
     assert not own_process(light.words((sys.executable, "-c", PID)))
     assert not own_process(light.words((sys.executable, "-u", "-c", PID)))
+    assert not own_process(light.words((sys.executable, "-P", "-c", PID)))
     assert light.words(("/bin/true", "-c", PID)) == ["/bin/true", "-c", PID]
 
 
@@ -152,7 +163,7 @@ def test_what_a_test_itself_starts_is_forked_where_it_asks_for_that(light: Prelo
     with light.starts_children():
         assert not own_process((sys.executable, "-c", PID))
         assert not own_process([sys.executable, "-c", PID])
-        assert own_process([sys.executable, "-P", "-c", PID])
+        assert own_process([sys.executable, "-O", "-c", PID])
         assert own_process(("python", "-c", PID), executable=sys.executable)
         assert subprocess.run("echo $0", shell=True, capture_output=True, check=True).stdout
     assert own_process((sys.executable, "-c", PID))
@@ -230,7 +241,7 @@ def test_the_compiler_that_reads_it_is_not_imported_before_the_fork(preloaded: P
     assert done.stdout == "True False\n"
 
 
-@pytest.mark.parametrize("options", [("-P",), ("-O",), ("-X", "utf8"), ("-u", "-O")])
+@pytest.mark.parametrize("options", [("-O",), ("-X", "utf8"), ("-u", "-O"), ("-P", "-O")])
 def test_an_option_of_the_interpreter_gets_its_own_process(light: Preloaded, options: tuple[str, ...]) -> None:
     assert own_process(light.words((sys.executable, *options, "-c", PID)))
 
@@ -242,6 +253,7 @@ def test_a_module_that_hides_another_gets_its_own_process(light: Preloaded, name
     words = light.words((sys.executable, "-c", PID))
     assert own_process(words, cwd=tmp_path)
     assert own_process(words, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert not own_process(light.words((sys.executable, "-P", "-c", PID)), cwd=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["cv2.ini", "json/module.py", "cv2.txt"])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -140,16 +141,16 @@ def leave_modules_in(folder: Path) -> None:
 
 
 PROGRAMS = {
-    "the second process of a command": (supervised.PROGRAM, ("list", "faces")),
-    "a worker": (child_process._PROGRAM, ("gfpbench.run.messages", json.dumps(sys.path))),
-    "the process whose memory is measured": (memory._PROCESS, ()),
+    "the second process of a command": (supervised.SECOND, ("list", "faces")),
+    "a worker": (child_process.START, ("gfpbench.run.messages", json.dumps(sys.path))),
+    "the process whose memory is measured": (memory.START, ()),
 }
 
 
-def check_nothing_comes_from_where_it_is_started(folder: Path, program: str, words: tuple[str, ...]) -> None:
+def check_nothing_comes_from_where_it_is_started(folder: Path, start: Sequence[str], words: Sequence[str]) -> None:
     """The last two end soon, because nothing is asked of them."""
     leave_modules_in(folder)
-    command = (sys.executable, "-c", program, *words)
+    command = (sys.executable, *start, *words)
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert "the project is imported" not in ended.stderr
 

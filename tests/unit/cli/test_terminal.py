@@ -111,7 +111,7 @@ def test_what_a_model_is_called_drives_no_progress_bar() -> None:
 
     from rich.console import Console
 
-    from gfpbench.report.text import progress_bar
+    from gfpbench.report.progress import progress_bar
 
     for terminal in (False, True):
         console = Console(file=StringIO(), force_terminal=terminal, color_system=None, width=100)

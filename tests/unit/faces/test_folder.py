@@ -216,7 +216,7 @@ def test_nothing_is_kept_and_listing_decodes_nothing(tmp_path: Path, monkeypatch
         tracemalloc.stop()
     assert kept < 512 * 512 * 3
     assert peak < 8 * 512 * 512 * 3
-    monkeypatch.setattr("gfpbench.faces.folder.read", lambda path: pytest.fail("decoded"))
+    monkeypatch.setattr("gfpbench.faces.folder.decode.read", lambda path: pytest.fail("decoded"))
     again = faces.load(str(tmp_path), draws=3)
     assert len(again.ids()) == 72
     again.source()

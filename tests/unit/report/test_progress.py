@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from gfpbench.report.text import progress_bar
+from gfpbench.report.progress import progress_bar
 
 
 @pytest.mark.parametrize(

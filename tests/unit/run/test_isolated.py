@@ -243,7 +243,7 @@ def test_one_whose_answer_nobody_awaits_ends_without_a_word() -> None:
     with tempfile.TemporaryFile() as asked:
         asked.write(question.getvalue())
         asked.seek(0)
-        words = [sys.executable, "-c", child_process._PROGRAM, "gfpbench.run.isolated", json.dumps(sys.path)]
+        words = [sys.executable, *child_process.START, "gfpbench.run.isolated", json.dumps(sys.path)]
         done = child.run_group(words, timeout=60, stdin=asked, stdout=writing)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
