@@ -8,6 +8,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,19 +16,20 @@ from typing import Any, cast
 import pytest
 import torch
 
-from gfpbench import disk
+from gfpbench import disk, results, run
 from gfpbench.plugin import Bench, CollapseBench
 from gfpbench.plugin.processes import Processes, is_only_here
 from gfpbench.plugin.session_settings import SessionSettings
 from gfpbench.plugin.workers import Shared, device_of
 from gfpbench.run import Spread, Workers, spreading
 from gfpbench.run.course import Found
-from gfpbench.types import BadInput, Json
+from gfpbench.types import BadInput, Case, Json
 from tests import child
 from tests.unit.run.worker_threads import one_thread, threads_for_processes
 
 # PSNR and SSIM only: what is tested here does not depend on how many figures there are.
-OPTIONS = ("--limit", "2", "--device", "cpu", "--protocol", "report-2021", "-p", "no:cacheprovider")
+REPORT = "report-2021"
+OPTIONS = ("--limit", "2", "--device", "cpu", "--protocol", REPORT, "-p", "no:cacheprovider")
 
 TESTS = """
     from gfpbench import run
@@ -105,6 +107,42 @@ def test_two_workers_leave_the_bytes_of_one_process(pytester: pytest.Pytester) -
     assert len(set(workers)) == 1  # by one worker
     assert len(workers) < len(once)  # which made no baseline, and measured no more than the one process did
     many.stdout.fnmatch_lines(["*= gfpbench =*", "same as the baseline: 3 cases"])
+
+
+MOVED = """
+import numpy as np
+import pytest
+
+from gfpbench.degrade import fast
+
+_SHRUNK = fast.blurred_and_downsampled
+
+
+@pytest.fixture(scope="session", autouse=True)
+def moved_by_hand():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast, "blurred_and_downsampled", lambda *given: _SHRUNK(*given) + np.float32(0.5 / 255))
+        yield
+"""
+
+
+@pytest.mark.usefixtures("forked_sessions")
+def test_images_that_the_path_moved_are_compared_along_the_baselines_by_workers_too(pytester: pytest.Pytester) -> None:
+    """Of a baseline of an older gfpbench; the fast path is moved by hand, by half of the values' rounding."""
+    case = Case("embedded", "paper", "bicubic", limit=2)
+    along_exact = run.measure(replace(case, degradation="paper?path=exact"), store=pytester.path, protocols=[REPORT])
+    older = {name: value for name, value in along_exact.degradation.items() if name != "path"}
+    stored = replace(along_exact, case=case, degradation=older)
+    results.write([stored], pytester.path / "baselines" / "quality" / f"{case.id}.json")
+    pytester.makeconftest(MOVED)
+    pytester.makepyfile("def test_one(comparison):\n    assert comparison.passed, comparison.failures\n")
+    options = (*OPTIONS, "--restorer", "bicubic")
+    alone = pytester.runpytest_subprocess(*options, "--report", "alone")
+    many = pytester.runpytest_subprocess(*options, "--report", "many", "-n", "2")
+    for outcome in (alone, many):
+        outcome.assert_outcomes(passed=1)
+        outcome.stdout.fnmatch_lines(["*2 of 2 degraded images, compared as measured along the baseline's path*"])
+    assert bytes_of(pytester.path / "many") == bytes_of(pytester.path / "alone")
 
 
 @pytest.mark.usefixtures("forked_sessions")
