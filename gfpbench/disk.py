@@ -28,6 +28,14 @@ REFUSALS = {
 """What a system answers where the disk is full or read-only, a folder not ours, a path none, or a file closed."""
 
 
+_ADVICE = {
+    errno.ENOENT: "its folder was removed, or renamed, while it was in use",
+    errno.EMFILE: "close some, or raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close some, or raise the limit of open files",
+}
+"""What to do where space is not what is missing."""
+
+
 class DiskRefused(GfpbenchError):
     """The disk is full or read-only, or a path cannot be one. Exit code 2: no test and no gate has failed."""
 
@@ -57,7 +65,8 @@ def _line(error: OSError, place: Path | str) -> str:
     name = os.fsdecode(error.filename if error.filename is not None else place)
     if error.errno == errno.EBADF:
         return f"{name}: cannot be written: it was closed by a model or metric, which closes files not its own"
-    return f"{name}: cannot be written: {error.strerror or error}; free some space or choose another folder"
+    advice = _ADVICE.get(error.errno or 0, "free some space or choose another folder")
+    return f"{name}: cannot be written: {error.strerror or error}; {advice}"
 
 
 def partial_path(path: Path) -> Path:

@@ -200,3 +200,12 @@ def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
 def test_a_file_that_somebody_closed_is_no_full_disk() -> None:
     line = disk.refusal(OSError(errno.EBADF, "Bad file descriptor", "a.json"))
     assert line == "a.json: cannot be written: it was closed by a model or metric, which closes files not its own"
+
+
+@pytest.mark.parametrize(("number", "advice"), [(errno.ENOENT, "its folder was removed"), (errno.EMFILE, "close some")])
+def test_what_is_missing_is_not_always_space(tmp_path: Path, number: int, advice: str) -> None:
+    with (
+        pytest.raises(DiskRefused, match=f"/a: cannot be written: {os.strerror(number)}; {advice}"),
+        replacing(tmp_path / "a"),
+    ):
+        raise OSError(number, os.strerror(number))
