@@ -156,6 +156,8 @@ def _settings() -> Callable[[], None]:
     output, diagnostics = sys.stdout, sys.stderr
     paths, depth = list(sys.path), sys.getrecursionlimit()
     floating_point = np.geterr()
+    mask = os.umask(0o077)  # there is no other way to read it
+    os.umask(mask)
     replaceable = [(vars(module), vars(module).copy()) for module in _RELIED_ON]
     for _, held in replaceable:
         for name in _ENDINGS:  # what ends the process is put back once the last of several blocks is left
@@ -166,6 +168,7 @@ def _settings() -> Callable[[], None]:
             names.update(before)
         sys.stdout, sys.stderr = output, diagnostics
         np.seterr(**floating_point)
+        os.umask(mask)
         if sys.getrecursionlimit() < depth:
             sys.setrecursionlimit(depth)
         if not set(paths) <= set(sys.path):

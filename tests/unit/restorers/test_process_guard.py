@@ -269,3 +269,15 @@ def test_a_descriptor_has_its_file_again(tmp_path: Path) -> None:
     assert (tmp_path / "own").read_bytes() == b"written"
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(copy)
+
+
+def test_files_that_are_written_afterwards_can_be_read(tmp_path: Path) -> None:
+    """A model that changes which rights new files have would leave a report that nobody may read."""
+    before = os.umask(0o022)
+    try:
+        with contained():
+            os.umask(0o777)
+        (tmp_path / "a").touch()
+        assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)
