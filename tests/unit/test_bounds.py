@@ -74,7 +74,8 @@ def test_a_search_finds_what_exceeds_a_bound(
     monkeypatch.setattr(search, "FOUND", tmp_path / "found.json")
     monkeypatch.setattr(search, "stored", lambda: {})
     assert search.main(["--examples", "60", "--write"]) == 1
-    assert "height: 300, bound 250 EXCEEDED" in capsys.readouterr().out
+    # Which inputs hypothesis tries depends on the modules that were imported before, whatever the seed.
+    assert re.search(r"height: \d+, bound 250 EXCEEDED", capsys.readouterr().out)
     assert (tmp_path / "found.json").exists()
     monkeypatch.setattr(
         search, "SEARCHES", {"tall": Search(tall.samples, tall.measured, {"height": 300}, tall.read, {})}
