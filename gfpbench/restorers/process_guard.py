@@ -156,7 +156,8 @@ def _settings() -> Callable[[], None]:
     output, diagnostics = sys.stdout, sys.stderr
     paths, depth = list(sys.path), sys.getrecursionlimit()
     floating_point = np.geterr()
-    mask = os.umask(0o077)  # there is no other way to read it
+    # It can be read only by changing it, while another thread may make a file: so to what it is as a rule.
+    mask = os.umask(0o022)
     os.umask(mask)
     replaceable = [(vars(module), vars(module).copy()) for module in _RELIED_ON]
     for _, held in replaceable:

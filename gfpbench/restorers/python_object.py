@@ -28,6 +28,11 @@ ACCEPTED = (
     "what from_array_function or from_module gives, or a class or function that builds one of these (device=...)"
 )
 
+NO_ARRAY = (
+    "it was given an ImageBatch; annotate a function of one (H, W, 3) uint8 array (rgb: np.ndarray), or wrap it in "
+    "from_array_function"
+)
+
 _OPENED: dict[str, Opened] = {}
 """Module -> the files that it read while it was imported, which happens once in a process."""
 
@@ -51,7 +56,12 @@ class PythonRestorer:
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
         with self._opened.watching():
-            return self._restore(degraded)
+            try:
+                return self._restore(degraded)
+            except Exception as error:
+                if _wants_an_array(self._restore, error):
+                    error.args = (f"{NO_ARRAY}: {error}",)  # the same error, which came from where it came from
+                raise
 
     def files_read(self) -> Mapping[str, str]:
         """Path -> sha256 of the files that it was seen to read so far, from its import on (see ``Opened``)."""
@@ -184,6 +194,15 @@ def _as_restorer(spec: str, found: Any, device: str) -> Callable[[ImageBatch], I
 def _annotation(parameter: inspect.Parameter) -> str:
     kind = parameter.annotation
     return kind.__name__ if isinstance(kind, type) else str(kind)  # str: NDArray[...] and postponed annotations
+
+
+def _wants_an_array(restore: object, error: Exception) -> bool:
+    """Whether a function that says nothing of its argument failed as one that takes a numpy array does."""
+    parameters = _parameters(restore) if inspect.isfunction(restore) else None
+    if not parameters or parameters[0].annotation is not inspect.Parameter.empty:
+        return False
+    # Python's own words about our class, and OpenCV's about what is no array.
+    return "ImageBatch" in str(error) or "is not a numpy array" in str(error)
 
 
 def _provenance(spec: str, module: ModuleType, restore: Any) -> dict[str, Json]:

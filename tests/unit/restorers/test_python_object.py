@@ -30,6 +30,16 @@ SOURCE = textwrap.dedent(
     def typed(batch: ImageBatch) -> ImageBatch:
         return mirror(batch)
 
+    def negative(rgb):
+        return 255 - rgb
+
+    def flipped(rgb):
+        import cv2
+        return cv2.flip(rgb, 1)
+
+    def typed_negative(batch: ImageBatch) -> ImageBatch:
+        return 255 - batch
+
     def on_device(batch, device):
         assert device == "cpu"
         return mirror(batch)
@@ -145,6 +155,23 @@ def test_what_may_not(module: str, attribute: str, message: str) -> None:
     with pytest.raises(BadInput, match=message) as caught:
         load(f"python:{module}:{attribute}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("attribute", ["negative", "flipped"])
+def test_a_function_of_arrays_that_does_not_say_so_is_told_how(
+    module: str, attribute: str, degraded: ImageBatch
+) -> None:
+    restored, failures = checked(load(f"python:{module}:{attribute}"), degraded)
+    assert restored is None
+    for reason in failures.values():
+        assert "rgb: np.ndarray" in reason
+        assert "from_array_function" in reason
+        assert "\n" not in reason
+
+
+def test_one_that_says_what_it_takes_is_not(module: str, degraded: ImageBatch) -> None:
+    _, failures = checked(load(f"python:{module}:typed_negative"), degraded)
+    assert all("ImageBatch" in reason and "from_array_function" not in reason for reason in failures.values())
 
 
 def test_modules_that_are_not_there(module: str, tmp_path: Path) -> None:
