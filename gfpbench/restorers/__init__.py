@@ -61,6 +61,7 @@ __all__ = [
     "ignores_input",
     "is_opaque",
     "load",
+    "refuse_role",
     "refuse_unnamed",
 ]
 
@@ -112,17 +113,18 @@ def refuse_unknown(spec: str) -> None:
 
 
 def refuse_unnamed(restorer: Restorer | None) -> None:
-    """Raise BadInput for a class in place of a restorer, and for one whose name is no text, or that of another row of
-    every report: it names rows and files."""
+    """Raise BadInput for a class in place of a restorer, and for one whose name is no text: it names rows and files."""
     if isinstance(restorer, type):
         raise BadInput(f"{restorer.__name__} is a class, not a restorer: give an object of it, {restorer.__name__}()")
     if restorer is not None and not (isinstance(restorer.name, str) and restorer.name):
         kind = type(restorer).__name__
         raise BadInput(f"a restorer ({kind}): name has to be a text that is not empty, not {cut(ascii(restorer.name))}")
-    if restorer is not None and restorer.name in ROLES and not type(restorer).__module__.startswith("gfpbench."):
-        raise BadInput(
-            f"a restorer of your own cannot be called {restorer.name!r}, which is another row of every report"
-        )
+
+
+def refuse_role(name: str) -> None:
+    """Raise BadInput for the name of another row of every report, which somebody's own restorer would pass for."""
+    if name in ROLES:
+        raise BadInput(f"a restorer of your own cannot be called {name!r}, which is another row of every report")
 
 
 def describe() -> dict[str, str]:

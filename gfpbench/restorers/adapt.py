@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gfpbench.images import batch_from_uint8, from_signed, moved, to_rgb_arrays, to_signed
 from gfpbench.lazy import LazyModule
-from gfpbench.restorers import ROLES
+from gfpbench.restorers import refuse_role
 from gfpbench.restorers.ranges import refuse_other_range
 from gfpbench.types import BadInput, ImageBatch, Json, Restorer
 
@@ -140,8 +140,7 @@ def from_function(function: Callable[..., Any], *, name: str | None = None) -> R
     if not callable(function):
         raise BadInput(f"a restorer is a name, a function or a Restorer, not {type(function).__name__}")
     name = _name_of(function) if name is None else name
-    if name in ROLES:
-        raise BadInput(f"a restorer of your own cannot be called {name!r}, which is another row of every report")
+    refuse_role(name)
     try:
         first = next(iter(inspect.signature(function).parameters.values()), None)
     except (TypeError, ValueError):  # some compiled functions have no signature
