@@ -107,7 +107,9 @@ def history(runs: Sequence[Run]) -> History:
                 raise BadInput(f"{run.label}: holds {case.id} twice")
     cases = list(dict.fromkeys(result.case for run in runs for result in run.results))
     found = [_series_of(case, runs, len(cases)) for case in cases]
-    return History(labels, *(tuple(one for side in sides for one in side) for sides in zip(*found, strict=True)))
+    series = tuple(one for own, _ in found for one in own)
+    lost = tuple(line for _, lines in found for line in lines)
+    return History(labels, series, lost)
 
 
 def _series_of(case: Case, runs: Sequence[Run], cases: int) -> tuple[list[Series], list[str]]:

@@ -55,6 +55,14 @@ def test_a_run_without_the_case_is_skipped() -> None:
     assert second.label == "run-2"
 
 
+def test_runs_without_a_case_are_an_empty_history(tmp_path: Path) -> None:
+    found = history([Run("run-1", ()), Run("run-2", ())])
+    assert (found.labels, found.series, found.lost) == (("run-1", "run-2"), (), ())
+    assert not found.newest_is_worse
+    assert history_lines(found) == ["nothing changed over 2 runs"]
+    assert "Nothing changed" in write_history(found, tmp_path).read_text(encoding="utf-8")
+
+
 def failing(run: Run, *places: int) -> Run:
     """Some of the restorations fail."""
     (result,) = run.results
