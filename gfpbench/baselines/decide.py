@@ -20,7 +20,7 @@ from gfpbench.baselines.repeatability import answers_differ
 from gfpbench.baselines.scores import OTHER_METRIC, scores, set_scores
 from gfpbench.baselines.subgroup import directions
 from gfpbench.metrics.figure_identity import has_identity, unlike
-from gfpbench.types import BadInput, Result, Verdict
+from gfpbench.types import BadInput, Result, Verdict, any_scored
 
 AnotherFile: TypeAlias = Literal["fail", "judge"]
 """What becomes of the same restorer with another file of weights (or precision): ``fail`` where its images moved, until
@@ -216,10 +216,6 @@ def _failures(context: Context) -> list[Verdict]:
     return found
 
 
-def _any_score(context: Context, side: int, name: str) -> bool:
-    return any(row.scores.get(name) is not None for row in context.rows(side))
-
-
 def _names(context: Context, result: Result, baseline: Result) -> tuple[list[str], list[Verdict], list[str]]:
     """Metrics that both hold under one convention; what is missing, and what could not be measured."""
     names, verdicts, notes = [], [], []
@@ -235,7 +231,7 @@ def _names(context: Context, result: Result, baseline: Result) -> tuple[list[str
             if differs := unlike(now, before):
                 verdicts.append(context.verdict(name, "changed", f"{OTHER_METRIC}: {differs}"))
                 continue
-            before_any, now_any = (_any_score(context, side, name) for side in (0, 1))
+            before_any, now_any = (any_scored(context.rows(side), name) for side in (0, 1))
             if before_any and blank[0] and not blank[1]:
                 notes.append(f"{NOT_COMPARED}{name}: {blank[0]}")
             elif now_any and not before_any:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gfpbench.types import Json, Result, Row
+from gfpbench.types import Json, Result, Row, any_scored
 
 _NOT_OF_THE_MACHINE = frozenset({"gfpbench", "code_sha256", "python", "torch_threads"})
 _NOT_RECORDED_BEFORE = frozenset({"rounding"})
@@ -97,7 +97,7 @@ def metrics_without_a_score(results: Sequence[Result]) -> tuple[str, ...]:
             for problem in result.problems
             if problem.stage == "metric" and problem.reason.startswith(f"{name}: ")
         ]
-        if said and not any(score is not None for result in results for score in result.scores(name)):
+        if said and not any(any_scored(result.rows, name) for result in results):
             more = f" (and {len(said) - 1:,} more)" if len(said) > 1 else ""
             lines.append(f"metric {name} could not score a single image: {said[0]}{more}")
     return tuple(lines)
@@ -105,7 +105,7 @@ def metrics_without_a_score(results: Sequence[Result]) -> tuple[str, ...]:
 
 def holds_scores(result: Result) -> bool:
     """Whether a Result holds a score of any image or of the whole set."""
-    return bool(result.set_scores) or any(score is not None for row in result.rows for score in row.scores.values())
+    return bool(result.set_scores) or any_scored(result.rows)
 
 
 def nothing_measured(baseline: Result) -> str:

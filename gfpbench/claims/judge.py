@@ -12,7 +12,7 @@ from gfpbench.claims.published import Claim, Row, Table
 from gfpbench.metrics.figure_identity import unlike
 from gfpbench.metrics.protocols import Protocol
 from gfpbench.statistics import best_of, interval_of, is_identical, mean_of, paired_difference, people_of
-from gfpbench.types import BadInput, Json, Result
+from gfpbench.types import BadInput, Json, Result, any_scored
 
 Status: TypeAlias = Literal["held", "failed", "open"]
 
@@ -229,7 +229,7 @@ def not_measured(
     if metric is None:
         absent = dict(undefined, **protocol.absent)
         return f"waits for {figure} @ {protocol.name}: {absent.get(figure, 'it is made of the other figures')}"
-    if metric in result.set_scores or any(score is not None for score in result.scores(metric)):
+    if metric in result.set_scores or any_scored(result.rows, metric):
         return ""
     if metric in result.not_measured:
         return f"waits for {metric}: {result.not_measured[metric]}"

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from gfpbench import codec
-from gfpbench.types import BadInput, Better, Json, Result, Row
+from gfpbench.types import BadInput, Better, Json, Result, Row, any_scored
 
 LATER: Mapping[type, Collection[str]] = {
     Result: ("envelope", "label", "protocols", "set_scores"),
@@ -197,7 +197,7 @@ def _known(kind: type[Any]) -> tuple[frozenset[str], tuple[str, ...]]:
 
 def check_row(row: Row, where: str) -> None:
     """What its annotations do not say of a row. Raises BadInput naming the field."""
-    if row.failure is not None and any(score is not None for score in row.scores.values()):
+    if row.failure is not None and any_scored([row]):
         raise BadInput(f"{where}.scores: a failed image carries a number")
     for kind in ("degraded", "restored"):
         look = row.fingerprint.get(kind)

@@ -31,6 +31,7 @@ from gfpbench.types import (
     Result,
     Row,
     UnreadableFace,
+    any_scored,
 )
 
 SAME_IMAGES = 1e-5
@@ -118,7 +119,7 @@ def _names(result: Result, parts: Parts) -> list[Problem]:
             continue
         problems.append(Problem("faces", name, "is listed as unreadable, but can be read"))
     for row in result.rows:
-        if row.failure is not None and any(score is not None for score in row.scores.values()):
+        if row.failure is not None and any_scored([row]):
             problems.append(Problem("restore", row.id, "failed, and carries a number all the same"))
         if set(row.scores) != set(result.metrics):
             problems.append(Problem("metric", row.id, "its scores are not those of the Result's metrics"))

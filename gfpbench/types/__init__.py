@@ -29,7 +29,7 @@ from gfpbench.types.optional_contracts import (
     SaysWhetherOpaque,
     TimeLimited,
 )
-from gfpbench.types.results import NO_TRUTH, Case, Displayed, Problem, Result, Row, Verdict, VerdictKind
+from gfpbench.types.results import NO_TRUTH, Case, Displayed, Problem, Result, Row, Verdict, VerdictKind, any_scored
 
 __all__ = [
     # what went wrong
@@ -75,4 +75,5 @@ __all__ = [
     "Row",
     "Verdict",
     "VerdictKind",
+    "any_scored",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -101,6 +101,13 @@ class Row:
     failure: str | None = None
     fingerprint: Mapping[str, Json] = field(default_factory=dict)
     read: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
+
+def any_scored(rows: Iterable[Row], metric: str | None = None) -> bool:
+    """Whether any of these rows has a score: of that metric, or of any where None."""
+    if metric is None:
+        return any(score is not None for row in rows for score in row.scores.values())
+    return any(row.scores.get(metric) is not None for row in rows)
 
 
 class Displayed(Protocol):
