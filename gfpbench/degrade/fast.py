@@ -98,7 +98,7 @@ def _costs(shape: tuple[int, ...], window: tuple[int, ...], record: Parameters) 
     filtered = height * width * (35 + 0.125 * down * across if separable else 30 + 1.1 * down * across)
     # A number that is read or written costs as much as several multiplications.
     term = small_height * (width * (down + 8) + small_width * (across + 8 + _TILE_X_PX * ratio))
-    padded = math.prod(_padded(shape, record["blur_kernel_size_px"]))
+    padded = math.prod(padded_sides(shape, record["blur_kernel_size_px"]))
     return filtered, 8.3 * padded * math.log2(padded), 100.0 * small_height * width, term
 
 
@@ -288,7 +288,7 @@ def _fourier(planes: Floats, kernel: blur.Kernel, record: Parameters) -> Floats:
     _, height, width = planes.shape
     size = len(kernel)
     small, reach = resample.small_size((height, width), record["downsample_ratio"]), size // 2
-    shape = _padded(planes.shape, size)
+    shape = padded_sides(planes.shape, size)
     factors = _spectrum_of((kernel * kernel.T if kernel.shape[1] == 1 else kernel).astype(np.float32), shape)
     canvas, spectrum = _scratch("canvas", shape), _scratch("spectrum", shape)
     # The margin lies further from the image than the kernel reaches; what an image before this one left there would
@@ -306,7 +306,7 @@ def _fourier(planes: Floats, kernel: blur.Kernel, record: Parameters) -> Floats:
     return result
 
 
-def _padded(shape: tuple[int, ...], size: int) -> tuple[int, int]:
+def padded_sides(shape: tuple[int, ...], size: int) -> tuple[int, int]:
     """Sides with room for a kernel's reach around an image that OpenCV transforms fast."""
     height, width = (_fast_side(side + size - 1) for side in shape[1:])
     return height, width

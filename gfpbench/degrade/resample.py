@@ -6,6 +6,7 @@ The down_r of GFP-GAN's Eq. 6; GFPGAN @7552a77 resizes to (int(w // r), int(h //
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -53,6 +54,7 @@ def downsampled(bgr: Floats, record: Parameters) -> Floats:
     return resized(bgr, small_size((bgr.shape[0], bgr.shape[1]), record["downsample_ratio"]))
 
 
+@lru_cache(maxsize=1024)
 def taps(source_px: int, target_px: int) -> tuple[Indices, Indices, Floats]:
     """Where INTER_LINEAR looks along one side: for each target pixel two source pixels and the weight of the second.
 
@@ -66,4 +68,7 @@ def taps(source_px: int, target_px: int) -> tuple[Indices, Indices, Floats]:
     outside = (first < 0) | (first >= source_px - 1)
     first = np.clip(first, 0, source_px - 1)
     weight[outside] = 0
-    return first, np.minimum(first + 1, source_px - 1), weight.astype(np.float32)
+    found = first, np.minimum(first + 1, source_px - 1), weight.astype(np.float32)
+    for part in found:
+        part.flags.writeable = False  # whoever asks again is given the same arrays
+    return found

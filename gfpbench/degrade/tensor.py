@@ -8,19 +8,23 @@ rounding edge: before JPEG that may move a block's coefficient by a step. ``degr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gfpbench.degrade import blur, colour, jpeg_tensor, noise, resample
-from gfpbench.degrade.fast import reflected
+from gfpbench.degrade.fast import padded_sides, reflected
 from gfpbench.lazy import LazyModule
 from gfpbench.types import Parameters
 
 if TYPE_CHECKING:
     import torch
+    from torch.nn import functional
 else:
     torch = LazyModule("torch")
+    functional = LazyModule("torch.nn.functional")
 
 Tensor: TypeAlias = "torch.Tensor"
 Sizes: TypeAlias = list[tuple[int, int]]
@@ -36,23 +40,32 @@ def degraded(pixels: Tensor, parameters: Sequence[Parameters]) -> Tensor:
     return _coloured(large, parameters)
 
 
+def _sent(values: NDArray[Any], device: torch.device) -> Tensor:
+    """An array to the device, without waiting for what the device still computes where it can copy by itself."""
+    here = torch.from_numpy(values)
+    return here.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else here.to(device)
+
+
 def _blurred(pixels: Tensor, parameters: Sequence[Parameters]) -> Tensor:
     height, width = pixels.shape[2:]
-    reach = max(record["blur_kernel_size_px"] // 2 for record in parameters)
     if all(blur.is_off(record) for record in parameters):
         return pixels
-    rows, columns = (
-        torch.from_numpy(reflected(np.arange(-reach, side + reach), side)).to(pixels.device) for side in (height, width)
-    )
-    shape = height + 2 * reach, width + 2 * reach
-    kernels = np.zeros((len(parameters), *shape), np.float32)
+    size = max(record["blur_kernel_size_px"] for record in parameters)
+    shape, reach = padded_sides((3, height, width), size), size // 2
+    kernels = np.zeros((len(parameters), size, size), np.float32)
     for canvas, record in zip(kernels, parameters, strict=True):
-        size = 1 if blur.is_off(record) else record["blur_kernel_size_px"]
-        canvas[:size, :size] = 1.0 if size == 1 else blur.kernel_of(record)
-        canvas[:] = np.roll(canvas, (-(size // 2), -(size // 2)), (0, 1))
-    spectra = torch.fft.rfft2(torch.from_numpy(kernels).to(pixels.device)).real
-    mirrored = pixels.index_select(2, rows).index_select(3, columns)
-    smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(mirrored) * spectra[:, None], s=shape)
+        own = 1 if blur.is_off(record) else record["blur_kernel_size_px"]
+        canvas[reach - own // 2 :, reach - own // 2 :][:own, :own] = 1.0 if own == 1 else blur.kernel_of(record)
+    # The middle of each kernel goes to the corner, so that the transform of one symmetric about its middle is real.
+    room = (0, shape[1] - size, 0, shape[0] - size)
+    centred = functional.pad(_sent(kernels, pixels.device), room).roll((-reach, -reach), (1, 2))
+    spectra = torch.fft.rfft2(centred).real
+    rows, columns = (
+        _sent(reflected(np.arange(-reach, whole - reach), side), pixels.device)
+        for whole, side in zip(shape, (height, width), strict=True)
+    )
+    waves = torch.fft.rfft2(pixels.index_select(2, rows).index_select(3, columns))
+    smooth: Tensor = torch.fft.irfft2(waves.mul_(spectra[:, None]), s=shape)
     return smooth[:, :, reach : reach + height, reach : reach + width]
 
 
@@ -63,7 +76,7 @@ def _taps(sources: list[int], targets: list[int], device: torch.device) -> tuple
     weight = np.zeros((len(targets), longest), np.float32)
     for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
         first[row, :target], second[row, :target], weight[row, :target] = resample.taps(source, target)
-    return tuple(torch.from_numpy(part).to(device) for part in (first, second, weight))  # type: ignore[return-value]
+    return _sent(first, device), _sent(second, device), _sent(weight, device)
 
 
 def _resampled(pixels: Tensor, sources: Sizes, targets: Sizes) -> Tensor:
@@ -76,24 +89,41 @@ def _resampled(pixels: Tensor, sources: Sizes, targets: Sizes) -> Tensor:
     def columns(index: Tensor) -> Tensor:
         return pixels.gather(3, index[:, None, None, :].expand(-1, 3, pixels.shape[2], -1))
 
-    share = across[:, None, None, :]
-    wide = columns(left) * (1 - share) + columns(right) * share
+    wide = torch.lerp(columns(left), columns(right), across[:, None, None, :])
 
     def rows(index: Tensor) -> Tensor:
         return wide.gather(2, index[:, None, :, None].expand(-1, 3, -1, wide.shape[3]))
 
-    share = down[:, None, :, None]
-    return rows(above) * (1 - share) + rows(below) * share
+    return torch.lerp(rows(above), rows(below), down[:, None, :, None])
 
 
 def _noisy(pixels: Tensor, sizes: Sizes, parameters: Sequence[Parameters]) -> Tensor:
     """Noise is made on the CPU from its key, so that an image does not depend on the device that degraded it."""
-    added = np.zeros((len(sizes), *pixels.shape[1:]), np.float32)
-    for canvas, (height, width), record in zip(added, sizes, parameters, strict=True):
-        if record["noise_std_grey_levels"] > 0:
-            field = noise.field(record["noise_key"], (height, width)) * record["noise_std_grey_levels"] / 255.0
-            canvas[:, :height, :width] = field[..., ::-1].transpose(2, 0, 1)
-    return (pixels + torch.from_numpy(added).to(pixels.device)).clamp(0, 1)
+    counts = [
+        3 * h * w if record["noise_std_grey_levels"] > 0 else 0
+        for (h, w), record in zip(sizes, parameters, strict=True)
+    ]
+    if not any(counts):
+        return pixels.clamp(0, 1)
+    # One copy to the device of what is needed, and not of a canvas of the largest for each.
+    sent = torch.empty(sum(counts), pin_memory=pixels.device.type == "cuda")
+    parts = torch.split(sent, counts)
+
+    def draw(part: Tensor, size: tuple[int, int], record: Parameters) -> None:
+        if len(part):
+            values = part.numpy().reshape(*size, 3)
+            np.multiply(noise.field(record["noise_key"], size), record["noise_std_grey_levels"], out=values)
+            values /= 255.0
+
+    # A generator releases the interpreter, and none knows of another: threads change only the time.
+    with ThreadPoolExecutor(min(len(sizes), torch.get_num_threads())) as pool:
+        list(pool.map(draw, parts, sizes, parameters))
+    added = pixels.new_zeros(len(sizes), *pixels.shape[2:], 3)
+    there = torch.split(sent.to(pixels.device, non_blocking=True), counts)
+    for canvas, part, (height, width) in zip(added, there, sizes, strict=True):
+        if len(part):
+            canvas[:height, :width] = part.view(height, width, 3)
+    return added.permute(0, 3, 1, 2).flip(1).add_(pixels).clamp_(0, 1)
 
 
 def _compressed(pixels: Tensor, sizes: Sizes, parameters: Sequence[Parameters]) -> Tensor:
@@ -101,9 +131,9 @@ def _compressed(pixels: Tensor, sizes: Sizes, parameters: Sequence[Parameters]) 
     if all(quality is None for quality in qualities):
         return pixels
     levels = (pixels * 255).round().to(torch.int32)
-    through = (
-        jpeg_tensor.round_trip(levels, sizes, [100 if q is None else q for q in qualities]).to(torch.float32) / 255
-    )
+    through = jpeg_tensor.round_trip(levels, sizes, [100 if q is None else q for q in qualities]) / 255
+    if None not in qualities:
+        return through
     off = torch.tensor([quality is None for quality in qualities], device=pixels.device).view(-1, 1, 1, 1)
     return torch.where(off, pixels, through)
 

@@ -595,7 +595,7 @@ BROKEN_PATHS: dict[str, tuple[Any, Any, str, Any, Law]] = {
         "tensor",
         jpeg_tensor,
         "_upsampled",
-        lambda plane, *_: plane.repeat_interleave(2, 1).repeat_interleave(2, 2),
+        lambda planes, *_: planes.repeat_interleave(2, 2).repeat_interleave(2, 3),
         A.jpeg_is_the_quality_said,
     ),
     "tensor: quality 1 lower": (

@@ -18,7 +18,7 @@ Patch = pytest.MonkeyPatch
 Law = Callable[[Degradation], None]
 
 bands, tiled, factors, products = fast.bands, fast._tiled, fast._factors, fast._products
-filtered, spectrum_of, padded, taps = fast._filtered, fast._spectrum_of, fast._padded, resample.taps
+filtered, spectrum_of, padded, taps = fast._filtered, fast._spectrum_of, fast.padded_sides, resample.taps
 
 
 def _late(source_px: int, target_px: int, kernels: Any) -> Any:
@@ -78,7 +78,7 @@ BROKEN: dict[str, tuple[str, Any, str, Any, Law]] = {
     "no room for the kernel's reach": (
         "a transform",
         fast,
-        "_padded",
+        "padded_sides",
         lambda shape, size: padded(shape, 1),
         blur_is_the_formula,
     ),
