@@ -92,7 +92,7 @@ def load_restorer(
         return run.guarded(restorer, device)
     if isinstance(restorer, Restorer):
         restorers.refuse_unnamed(restorer)
-        if not type(restorer).__module__.startswith("gfpbench."):
+        if not restorers.is_ours(restorer):
             restorers.refuse_role(restorer.name)
         return restorer
     return restorers.from_function(restorer, name=name)

@@ -60,6 +60,7 @@ __all__ = [
     "from_module",
     "ignores_input",
     "is_opaque",
+    "is_ours",
     "load",
     "refuse_role",
     "refuse_unnamed",
@@ -119,6 +120,11 @@ def refuse_unnamed(restorer: Restorer | None) -> None:
     if restorer is not None and not (isinstance(restorer.name, str) and restorer.name):
         kind = type(restorer).__name__
         raise BadInput(f"a restorer ({kind}): name has to be a text that is not empty, not {cut(ascii(restorer.name))}")
+
+
+def is_ours(restorer: object) -> bool:
+    """Whether an object is of a class of this package. One of a subclass that somebody made of such a class is not."""
+    return str(type(restorer).__module__).partition(".")[0] == "gfpbench"
 
 
 def refuse_role(name: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gfpbench.images import are_equal, images_sha256, only, select, to_uint8
 from gfpbench.lazy import LazyModule
+from gfpbench.restorers import is_ours
 from gfpbench.restorers.degenerate import why_degenerate
 from gfpbench.restorers.process_guard import contained, raised, text_of
 from gfpbench.types import ImageBatch, RestorationFailed, Restorer, SaysWhetherOpaque
@@ -91,7 +92,7 @@ def is_opaque(restorer: Restorer) -> bool:
     """
     if isinstance(restorer, SaysWhetherOpaque):
         return bool(restorer.opaque)
-    return not type(restorer).__module__.startswith("gfpbench.")
+    return not is_ours(restorer)
 
 
 def ignores_input(restorer: Restorer, degraded: ImageBatch) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gfpbench import assets
-from gfpbench.restorers import RESTORERS, SCHEMES, describe, load
+from gfpbench.restorers import RESTORERS, SCHEMES, describe, is_ours, load
+from gfpbench.restorers.plain import Bicubic
 from gfpbench.types import AssetMissing, BadInput, Restorer
 
 OFFLINE = tuple(name for name in RESTORERS if not assets.for_restorer(name))
@@ -43,6 +44,12 @@ def test_every_row_is_described_in_one_line() -> None:
 def test_other_names_are_answered_with_near_ones(spec: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         load(spec)
+
+
+@pytest.mark.parametrize("module", ["my_models", "gfpbenchmark.models", "gfpbench_extras", "models.gfpbench", None])
+def test_a_class_is_ours_by_its_package(module: str | None) -> None:
+    assert is_ours(load("bicubic"))
+    assert not is_ours(type("Mine", (Bicubic,), {"__module__": module})())
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x"])
