@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -41,8 +41,8 @@ def _planes(image: Bytes) -> Bytes:
     return planes
 
 
-def batch_from_uint8(rgb: list[Bytes], ids: tuple[str, ...]) -> ImageBatch:
-    """Several (H, W, 3) uint8 RGB images of one size to a batch."""
+def batch_from_uint8(rgb: Iterable[Bytes], ids: tuple[str, ...]) -> ImageBatch:
+    """Several (H, W, 3) uint8 RGB images of one size to a batch. Each is copied before the next is asked for."""
     return ImageBatch(torch.stack([from_uint8(image) for image in rgb]), ids)
 
 

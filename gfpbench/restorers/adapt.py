@@ -33,10 +33,10 @@ class ArrayRestorer:
         self.name = name
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
-        restored = [
+        restored = (  # one by one: a function may return the same buffer each time
             self._checked(self.function(image), image.shape, face_id)
             for image, face_id in zip(to_rgb_arrays(degraded), degraded.ids, strict=True)
-        ]
+        )
         return moved(batch_from_uint8(restored, degraded.ids), degraded.pixels.device)
 
     def _checked(self, image: object, shape: tuple[int, ...], face_id: str) -> NDArray[np.uint8]:

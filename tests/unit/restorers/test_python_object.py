@@ -205,6 +205,18 @@ def test_array_functions_that_return_something_else(function: Any, message: str,
         from_array_function(function)(degraded)
 
 
+def test_an_array_function_may_return_one_buffer_each_time(degraded: ImageBatch) -> None:
+    buffer = np.empty((*degraded.size, 3), np.uint8)
+
+    def into_the_buffer(rgb: Any) -> Any:
+        np.subtract(255, rgb, out=buffer)
+        return buffer
+
+    restored, failures = checked(from_array_function(into_the_buffer), degraded)
+    assert failures == {} and restored is not None and len(restored) > 1
+    assert torch.equal(restored.pixels, from_array_function(lambda rgb: 255 - rgb)(degraded).pixels)
+
+
 @pytest.mark.parametrize("signed", [True, False])
 def test_modules_see_the_range_they_were_made_for(signed: bool, degraded: ImageBatch) -> None:
     seen = []
