@@ -57,6 +57,7 @@ def scores(
     # Holm's correction over the metrics of this case, Bonferroni's over the cases.
     p_values = [min(1.0, p * context.questions) for p in holm([float(p) for p in evidence.p_value])]
     same = same_images(context)
+    both = np.array([before.failure is None and now.failure is None for before, now in context.pairs])
     metrics = []
     for column, name in enumerate(names):
         record = result.metrics[name]
@@ -79,10 +80,13 @@ def scores(
         rescored = there & same & ~_close(before[:, column], now[:, column], slack, context.same_machine)
         worst = np.argsort(gain, kind="stable")[:3]
         verdict_image = images[int(worst[0])] if kind != "same" and len(images) else None
-        if rescored.any():
-            kind = "changed"
-            verdict_image = context.ids[int(np.flatnonzero(rescored)[0])]
-            said = f"the metric changed: {int(rescored.sum())} images are the same bytes and score differently"
+        # A metric that gives a number in place of a blank. On another machine a face may be found that was not.
+        appeared = both & same & np.isnan(before[:, column]) & ~np.isnan(now[:, column]) & context.same_machine
+        for images_of, how in ((appeared, "have a score where there was none"), (rescored, "score differently")):
+            if images_of.any():
+                kind = "changed"
+                verdict_image = context.ids[int(np.flatnonzero(images_of)[0])]
+                said = f"the metric changed: {int(images_of.sum())} images are the same bytes and {how}"
         metrics.append(
             MetricComparison(
                 metric=name,

@@ -56,7 +56,19 @@ def parse(text: str | bytes) -> Json:
     except RecursionError:
         raise BadInput(f"is nested more than {MAX_DEPTH} deep") from None
     except ValueError as error:  # broken UTF-8 is one too
-        raise BadInput(f"is not the JSON that gfpbench writes: {cut(str(error))}") from error
+        raise BadInput(f"is not the JSON that gfpbench writes: {_why_no_json(text, error)}") from error
+
+
+def _why_no_json(text: str | bytes, error: ValueError) -> str:
+    """What is wrong with a text that cannot be parsed, the number of its line first."""
+    words = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    marks = re.search("^<{7} ", words, re.MULTILINE)
+    if marks is not None:
+        line = words.count("\n", 0, marks.start()) + 1
+        return f"line {line} is the mark of a merge conflict: take one of the two sides, or make the file again"
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}, column {error.colno}: {cut(error.msg)}"
+    return cut(str(error))
 
 
 def refuse_irregular(path: Path) -> None:

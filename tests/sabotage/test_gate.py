@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gfpbench import baselines, run
-from gfpbench.baselines import decide, inputs, repeatability
+from gfpbench.baselines import decide, inputs, repeatability, scores
 from gfpbench.types import Result
 from tests.sabotage import innocent, saboteurs
 from tests.sabotage.argued import ARGUED
@@ -87,6 +88,13 @@ def test_a_gate_that_takes_a_broken_metric_for_one_that_lacks_something_is_seen(
     monkeypatch.setattr(decide, "scores", lambda *given: ((), []))
     with pytest.raises(ValueError, match="not enough values"):
         test_decide.test_a_metric_that_can_score_no_image_any_more_is_missing()
+
+
+def test_a_gate_that_takes_a_number_for_a_blank_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metric that scores what it could not, on the same bytes, was compared by its other images alone."""
+    monkeypatch.setattr(scores, "same_images", lambda context: np.zeros(len(context.pairs), dtype=np.bool_))
+    with pytest.raises(AssertionError):
+        test_decide.test_a_score_of_the_same_bytes_where_there_was_none_is_a_change_of_the_metric()
 
 
 def test_batches_that_are_never_full_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

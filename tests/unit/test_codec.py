@@ -179,6 +179,8 @@ def test_what_may_be_missing_is_said_by_who_reads() -> None:
         (b"\xff\xfe{\x00}\x00", "is not the JSON"),
         (b"[" * 100_000, "is nested more than 64 deep"),
         (b'{"a": 1} x', "is not the JSON"),
+        (b'{"a":\n"' + b"b" * 70, "is not the JSON that gfpbench writes: line 2, column 1: Unterminated string"),
+        (b'{"a": [\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> mine\n]}', "line 2 is the mark of a merge conflict"),
         (b"\xef\xbb\xbf{}", "is not the JSON"),
     ],
 )

@@ -563,3 +563,16 @@ def test_a_metric_that_can_score_no_image_any_more_is_missing() -> None:
     (lost,) = compare(now, baseline()).failures
     assert (lost.metric, lost.kind) == ("error", "missing")
     assert lost.reason == "16 images have no score any more: error: is undefined (not a number)"
+
+
+def test_a_score_of_the_same_bytes_where_there_was_none_is_a_change_of_the_metric() -> None:
+    """A metric that stops saying what it cannot score gives a number, such as the identity of a face never found."""
+    before = each(baseline(), lambda i, row: changed(row, scores={**row.scores, "error": None}) if i in (3, 5) else row)
+    comparison = compare(result(), before)
+    assert kinds(comparison) == {"error": "changed"}
+    (verdict,) = comparison.failures
+    assert verdict.reason == "the metric changed: 2 images are the same bytes and have a score where there was none"
+    assert verdict.image == "face 03"
+    assert compare(result(environment=OTHER_TORCH), before).passed  # where a face may be found that was not
+    other = each(result(), lambda i, row: changed(row, fingerprint=_mirrored(i)))
+    assert kinds(compare(other, before)).get("error") is None  # of another image it says nothing

@@ -213,7 +213,9 @@ def test_an_array_function_may_return_one_buffer_each_time(degraded: ImageBatch)
         return buffer
 
     restored, failures = checked(from_array_function(into_the_buffer), degraded)
-    assert failures == {} and restored is not None and len(restored) > 1
+    assert failures == {}
+    assert restored is not None
+    assert len(restored) > 1
     assert torch.equal(restored.pixels, from_array_function(lambda rgb: 255 - rgb)(degraded).pixels)
 
 
