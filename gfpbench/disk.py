@@ -32,6 +32,7 @@ _ADVICE = {
     errno.ENOENT: "its folder was removed, or renamed, while it was in use",
     errno.EMFILE: "close some, or raise the limit of open files (ulimit -n)",
     errno.ENFILE: "close some, or raise the limit of open files",
+    errno.EBADF: "it was closed by a model or metric, which closes files not its own",
 }
 """What to do where space is not what is missing."""
 
@@ -63,8 +64,6 @@ def refusal(error: BaseException) -> str | None:
 
 def _line(error: OSError, place: Path | str) -> str:
     name = os.fsdecode(error.filename if error.filename is not None else place)
-    if error.errno == errno.EBADF:
-        return f"{name}: cannot be written: it was closed by a model or metric, which closes files not its own"
     advice = _ADVICE.get(error.errno or 0, "free some space or choose another folder")
     return f"{name}: cannot be written: {error.strerror or error}; {advice}"
 

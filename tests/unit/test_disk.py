@@ -199,7 +199,8 @@ def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
 
 def test_a_file_that_somebody_closed_is_no_full_disk() -> None:
     line = disk.refusal(OSError(errno.EBADF, "Bad file descriptor", "a.json"))
-    assert line == "a.json: cannot be written: it was closed by a model or metric, which closes files not its own"
+    why = "it was closed by a model or metric, which closes files not its own"
+    assert line == f"a.json: cannot be written: Bad file descriptor; {why}"
 
 
 @pytest.mark.parametrize(("number", "advice"), [(errno.ENOENT, "its folder was removed"), (errno.EMFILE, "close some")])
