@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gfpbench.codec.text import cut
 from gfpbench.metrics.per_image import VS_INPUT, PerImageMetric, against_input
 from gfpbench.registry import companion, listed, named_alike, resolve, unknown
-from gfpbench.types import BadInput, ComparesWithInput, Metric
+from gfpbench.types import BadInput, ComparesWithInput, Json, Metric, SetMetric
 
 if TYPE_CHECKING:
     from gfpbench.metrics.set_measures import SetMeasure
@@ -160,6 +160,18 @@ def refuse_undeclared(metrics: Sequence[Metric]) -> None:
             _declared(metric, "needs_input", "True or False", lambda said: isinstance(said, bool))
         if not callable(metric):
             raise BadInput(f"metric {metric.name!r} cannot be called with two batches of images")
+
+
+def common_record(metric: Metric | SetMetric) -> dict[str, Json]:
+    """What a Result keeps of a metric of images and of one of sets alike."""
+    return {
+        "unit": metric.unit,
+        "better": metric.better,
+        "best": metric.best,
+        "tolerance": metric.tolerance,
+        "tolerance_reason": metric.tolerance_reason,
+        "minimum_side_px": metric.minimum_side_px,
+    }
 
 
 def _declared(metric: Metric, attribute: str, wanted: str, fits: Callable[[Any], bool]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gfpbench import assets
+from gfpbench.metrics import common_record
 from gfpbench.metrics.feature_sets import FeatureSet, load_reference
 from gfpbench.metrics.figure_identity import own_identity
 from gfpbench.registry import attribute_of, companion, unknown
@@ -64,12 +65,7 @@ class SetMeasure:
         """What a Result keeps about it, so that it can be read without the code that measured it."""
         metric = self.metric
         return {
-            "unit": metric.unit,
-            "better": metric.better,
-            "best": metric.best,
-            "tolerance": metric.tolerance,
-            "tolerance_reason": metric.tolerance_reason,
-            "minimum_side_px": metric.minimum_side_px,
+            **common_record(metric),
             "minimum_images": metric.minimum_images,
             "features": metric.features_name,
             "reference": self.reference.what,

@@ -69,12 +69,7 @@ def _set_measure(name: str) -> tuple[SetMeasure, ...]:
 def metric_record(metric: Metric) -> dict[str, Json]:
     """What a Result keeps about a metric, so that it can be read without the code that measured it."""
     return {
-        "unit": metric.unit,
-        "better": metric.better,
-        "best": metric.best,
-        "tolerance": metric.tolerance,
-        "tolerance_reason": metric.tolerance_reason,
-        "minimum_side_px": metric.minimum_side_px,
+        **metric_table.common_record(metric),
         "needs_truth": metric.needs_truth,
         **({"needs_input": True} if metric_table.needs_input(metric) else {}),
         "source": metric.source,
