@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         too_many_unreadable,
     )
     from gfpbench.baselines.pairing import Pairing, paired_cases, vanished
-    from gfpbench.baselines.paths import measured_along, moved_by_the_path
+    from gfpbench.baselines.paths import measured_along
     from gfpbench.baselines.quality import QUALITY, create, find, leftovers, under_another_name
     from gfpbench.baselines.repeatability import restored_again
     from gfpbench.baselines.store import Store, Update, is_due
@@ -52,7 +52,6 @@ __all__ = [
     "measure_envelope",
     "measured_along",
     "metrics_without_a_score",
-    "moved_by_the_path",
     "nothing_measured",
     "paired_cases",
     "restored_again",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def moved_by_the_path(result: Result, baseline: Result) -> tuple[str, ...]:
 
 
 def measured_along(
-    result: Result, baseline: Result, *, device: str = "cpu", parts: run.Parts | None = None
+    result: Result, baseline: Result, *, device: str = "cpu", load: Callable[[], run.Parts | None] = lambda: None
 ) -> Result | None:
     """Measure those images that the path of the degradation moved again, along the baseline's path.
 
@@ -105,7 +105,8 @@ def measured_along(
         result: as measured.
         baseline: as stored.
         device: where the restorer works.
-        parts: already loaded; loaded by the names in the case where None.
+        load: gives their parts, and is called only where the path moved an image; where it gives None they are loaded
+            by the names in the case.
 
     Returns:
         Their rows; None where both were degraded along one path, or none was moved.
@@ -113,7 +114,7 @@ def measured_along(
     paths, moved = different_paths(result, baseline), moved_by_the_path(result, baseline)
     if paths is None or not moved:
         return None
-    parts = parts or run.load(result.case, device=device, metrics=tuple(result.metrics))
+    parts = load() or run.load(result.case, device=device, metrics=tuple(result.metrics))
     if not isinstance(parts.degradation, ComputedTwoWays):
         return None
     chosen = replace(

@@ -207,10 +207,12 @@ class Bench(SessionSettings):
         from gfpbench import baselines
 
         def make() -> Result | None:
-            if not baselines.moved_by_the_path(result, baseline):  # then no restorer is loaded a second time
-                return None
-            parts = self._guarded_parts(result.case, tuple(result.metrics))
-            return baselines.measured_along(result, baseline, device=self.device, parts=parts)
+            return baselines.measured_along(
+                result,
+                baseline,
+                device=self.device,
+                load=lambda: self._guarded_parts(result.case, tuple(result.metrics)),
+            )
 
         return self._made_by_a_worker("along", result, make)
 

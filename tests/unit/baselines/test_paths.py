@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gfpbench import run
-from gfpbench.baselines import Comparison, compare, measured_along, moved_by_the_path
-from gfpbench.baselines.paths import ENOUGH
+from gfpbench.baselines import Comparison, compare, measured_along
+from gfpbench.baselines.paths import ENOUGH, moved_by_the_path
 from gfpbench.degrade import fast
 from gfpbench.report import comparison_lines
 from gfpbench.types import Case, Result, Row
@@ -159,7 +159,7 @@ def test_moved_images_are_measured_again_along_the_baselines_path(
     assert {row.id for row in along.rows} == set(before.image_ids)
     comparison = compare(after, before, along=along)
     assert (comparison.kind, comparison.images) == ("same", len(before.rows)), reasons(comparison)
-    assert measured_along(before, before) is None
+    assert measured_along(before, before, load=lambda: pytest.fail("no restorer is loaded for that")) is None
 
 
 def test_which_images_the_path_moved() -> None:
