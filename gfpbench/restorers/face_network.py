@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -109,7 +110,7 @@ class FaceNetwork:
         self.batch_that_fits = settings.batch
         self.ran: Callable[[], Mapping[str, Json]] = dict
         self.forward = forward
-        self._forward = torch.compile(forward) if settings.compiled else forward
+        self._forward = _compiled(forward) if settings.compiled else forward
         self._identity = dict(identity)
 
     def __call__(self, degraded: ImageBatch) -> ImageBatch:
@@ -184,6 +185,18 @@ class FaceNetwork:
                 "that is no restored image, and it is not resized into one"
             )
         return answer
+
+
+def _compiled(forward: Forward) -> Forward:
+    """``forward`` through torch.compile, which advises TF32 where it finds it off: that was chosen, by ``dtype``."""
+    program = torch.compile(forward)
+
+    def called(pixels: torch.Tensor) -> torch.Tensor:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores", category=UserWarning)
+            return program(pixels)
+
+    return called
 
 
 def read_reduction(options: Options) -> int:
