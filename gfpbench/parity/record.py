@@ -72,7 +72,7 @@ class Finding:
     Args:
         kind: ``failure``, ``not finite``, ``flat``, ``unchanged``, ``another image``, ``shift``, ``turned``,
             ``channels``, ``colour``, ``range``, ``gamma``, ``clipped``, ``detail``, ``compression``, ``seams``,
-            ``single values``, ``patch``, ``batch``, ``state``, ``not repeatable``, ``device``, ``quality``.
+            ``single values``, ``patch``, ``branch``, ``batch``, ``state``, ``not repeatable``, ``device``, ``quality``.
         reason: one line, with figures.
         image: the image that shows it best.
         unsafe: whether it decides the verdict; else it is a reason to look.

@@ -14,6 +14,10 @@ VISIBLE = 0.01
 """Share of an image's values that may differ by more than 4 levels before a person should look, arithmetic or not: the
 bound of a coarse precision says what it costs, not that nobody sees it."""
 
+BRANCH_LEVELS, BRANCH_TIMES = 1.0, 10.0
+"""The mean difference of an input that is no face, in levels and in bounds of its own, from which it is no arithmetic
+where every face is within: one value of white that overflows, or a branch for dark images."""
+
 LOSSES = ("quality", "detail", "compression")
 """Kinds of finding that make a candidate worse: its images are the right ones, and less of them is left."""
 
@@ -62,7 +66,7 @@ def judge(
         findings: what was noticed; failures of single outputs are added here.
     """
     images = tuple(sorted(differences, key=lambda one: (not one.failure, one.within, -one.mean_levels, one.id)))
-    told = [*_failures(images), *findings]
+    told = [*_failures(images), *_branch(images, bounds), *findings]
     if all(one.within for one in images):  # what the arithmetic explains needs no look for its quality
         told = [one for one in told if one.kind != "quality" or one.unsafe]
     told.sort(key=lambda one: not one.unsafe)  # what decides comes first
@@ -91,6 +95,25 @@ def _failures(images: Sequence[Difference]) -> list[Finding]:
     kinds = {one.id: "not finite" if "finite" in one.failure or "NaN" in one.failure else "failure" for one in failed}
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return [Finding(kinds[failed[0].id], f"no output for {failed[0].id}{more}: {failed[0].failure}", failed[0].id)]
+
+
+def _branch(images: Sequence[Difference], bounds: Mapping[str, Bound]) -> list[Finding]:
+    """Of two networks nobody knows what they do far from any face; of one and the same, that it does the same."""
+    if not all(one.within and not one.failure for one in images if one.group == "face"):
+        return []
+    least = max(BRANCH_LEVELS, BRANCH_TIMES * bounds["other"].mean_levels) if "other" in bounds else 0.0
+    apart = [one for one in images if one.group != "face" and not one.within and one.mean_levels >= least]
+    if not apart or len(apart) == len(images):
+        return []
+    worst = max(apart, key=lambda one: one.mean_levels)
+    return [
+        Finding(
+            "branch",
+            f"the same on every face, and {worst.mean_levels:.3g} levels apart in the mean on {worst.id}: a fault in "
+            "dark, bright, grey or noisy images, which these faces are not",
+            worst.id,
+        )
+    ]
 
 
 def _outcome(images: Sequence[Difference], findings: Sequence[Finding]) -> Outcome:

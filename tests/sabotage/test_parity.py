@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench.parity import candidate, findings, frequencies, measure_parity, measuring, ran
+from gfpbench.parity import candidate, findings, frequencies, measure_parity, measuring, ran, verdict
 from gfpbench.parity.bounds import Bounds
 from gfpbench.parity.record import Bound
 from gfpbench.types import GfpbenchError
@@ -69,6 +69,7 @@ SABOTEURS: dict[str, tuple[Callable[[Patch], None], str]] = {
     ),
     "patches are not looked for": (_silent(findings, "patch", []), "a patch"),
     "one colour is told by the reference's span alone": (_silent(findings, "_one_colour", None), "flat at white"),
+    "inputs that are no faces decide nothing": (_silent(verdict, "_branch", []), "redder in the dark"),
     "flat outputs pass": (_silent(findings, "flat_outputs", []), "flat on one in twenty"),
     "one batch stands for all": (_the_first_batch_stands_for_all, "flat on one in twenty"),
     "inputs handed back pass": (_silent(findings, "unchanged", []), "its input as it was"),

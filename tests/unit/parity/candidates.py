@@ -207,6 +207,12 @@ def _astray(y: Pixels, _: Pixels) -> Pixels:
     return y + 0.03 * torch.stack([wave, -0.5 * wave, wave.flip(0)])
 
 
+def _redder_in_the_dark(y: Pixels, x: Pixels) -> Pixels:
+    """No embedded face is dark."""
+    dark = (x.mean((1, 2, 3), keepdim=True) < 0.1).float()
+    return y + dark * torch.tensor([0.03, 0, 0]).view(1, 3, 1, 1)
+
+
 DAMAGED: dict[str, tuple[Callable[[], Restored], set[str], str]] = {
     "one layer rounded to 4 bits": (lambda: Restored("", _rounded_layer(4)), {""}, "more than fp32 explains"),
     "channels swapped": (lambda: Restored("", Network(), lambda y, _: y.flip(1)), {"channels"}, "BGR"),
@@ -217,7 +223,12 @@ DAMAGED: dict[str, tuple[Callable[[], Restored], set[str], str]] = {
     "on its side": (lambda: Restored("", Network(), lambda y, _: y.rot90(1, (2, 3))), {"turned"}, "turned by 90"),
     "another range": (lambda: Restored("", Network(), lambda y, _: 0.5 * y + 0.5), {"range"}, "x 0.5"),
     "flat on one in twenty": (lambda: Restored("", Network(), _one_in_twenty()), {"flat"}, "one colour"),
-    "flat at white": (lambda: Restored("", Network(), _flat_at_white), {""}, "one colour (128, 128, 128 of 255)"),
+    "flat at white": (lambda: Restored("", Network(), _flat_at_white), {"branch"}, "one colour (128, 128, 128 of 255)"),
+    "redder in the dark": (
+        lambda: Restored("", Network(), _redder_in_the_dark),
+        {"branch"},
+        "on extreme-black: a fault in",
+    ),
     "a dead pixel": (lambda: Restored("", Network(), _dead_pixel), {"single values"}, "column 30, row 20"),
     "a patch": (lambda: Restored("", Network(), _patch), {""}, "a patch: columns 16 to 23, rows 20 to 27"),
     "order of the batch": (lambda: Restored("", Network(), _reversed), {"another image"}, "belong to another"),
