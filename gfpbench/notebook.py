@@ -90,12 +90,7 @@ def load_restorer(
         if name is not None:
             raise BadInput(f"restorer {restorer!r} has a name: name= is for a function")
         return run.guarded(restorer, device)
-    if isinstance(restorer, Restorer):
-        restorers.refuse_unnamed(restorer)
-        if not restorers.is_ours(restorer):
-            restorers.refuse_role(restorer.name)
-        return restorer
-    return restorers.from_function(restorer, name=name)
+    return restorers.handed_over(restorer, name=name)
 
 
 def measure(

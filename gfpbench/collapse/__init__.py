@@ -100,9 +100,9 @@ class CollapsePackage(LazyPackage):
         """
         import gfpbench.collapse as own
         from gfpbench.registry import listed
-        from gfpbench.restorers import from_function
+        from gfpbench.restorers import handed_over
 
-        given = from_function(restorer) if callable(restorer) and not isinstance(restorer, Restorer) else restorer
+        given = restorer if isinstance(restorer, str) else handed_over(restorer)
         question = own.Question(
             restorer=given if isinstance(given, str) else given.name,
             axis=axis,

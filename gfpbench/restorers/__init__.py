@@ -19,7 +19,7 @@ from gfpbench.registry import attribute_of, first_line, unknown
 from gfpbench.types import BadInput, Restorer
 
 if TYPE_CHECKING:
-    from gfpbench.restorers.adapt import from_array_function, from_function, from_module
+    from gfpbench.restorers.adapt import from_array_function, from_function, from_module, handed_over
     from gfpbench.restorers.checked import Seen, checked, ignores_input, is_opaque
 
 RESTORERS: dict[str, str] = {
@@ -58,14 +58,32 @@ __all__ = [
     "from_array_function",
     "from_function",
     "from_module",
+    "handed_over",
     "ignores_input",
     "is_opaque",
     "is_ours",
     "load",
     "refuse_role",
     "refuse_unnamed",
+    "refuse_unreadable",
 ]
 
+
+OFFERED = (
+    "name",
+    "provenance",
+    "__call__",
+    "attempt",
+    "expect",
+    "faster_with",
+    "files_read",
+    "opaque",
+    "read_record",
+    "seconds_per_image",
+    "unused",
+    "what_ran",
+)
+"""The attributes that a restorer has, and those that it may have besides (``gfpbench.types``)."""
 
 ROLES = ("input", "truth")
 """Restorers that a report shows as rows of their own: the degraded input, and the ground truth."""
@@ -113,11 +131,32 @@ def refuse_unknown(spec: str) -> None:
         raise unknown("restorer", name, RESTORERS, also=f"or one of the forms {', '.join(SCHEMES)}")
 
 
+def refuse_unreadable(given: object) -> None:
+    """Raise GfpbenchError where one of the ``OFFERED`` attributes is a property that raises; others may be missing.
+
+    Of one that raises AttributeError nobody could say whether it is offered: Python 3.11 takes it for missing, later
+    versions do not.
+    """
+    from gfpbench.restorers.process_guard import called  # not needed where names are listed
+
+    for attribute in OFFERED:
+        what = f"a restorer ({type(given).__name__}): reading its attribute {attribute!r}"
+        otherwise = (None,) if inspect.getattr_static(given, attribute, None) is None else ()
+        called(what, getattr, given, attribute, *otherwise)
+
+
 def refuse_unnamed(restorer: Restorer | None) -> None:
-    """Raise BadInput for a class in place of a restorer, and for one whose name is no text: it names rows and files."""
+    """Raise BadInput for a class in place of a restorer, and for one whose name is no text: it names rows and files.
+
+    Raises:
+        GfpbenchError: as ``refuse_unreadable`` does.
+    """
+    if restorer is None:
+        return
+    refuse_unreadable(restorer)
     if isinstance(restorer, type):
         raise BadInput(f"{restorer.__name__} is a class, not a restorer: give an object of it, {restorer.__name__}()")
-    if restorer is not None and not (isinstance(restorer.name, str) and restorer.name):
+    if not (isinstance(restorer.name, str) and restorer.name):
         kind = type(restorer).__name__
         raise BadInput(f"a restorer ({kind}): name has to be a text that is not empty, not {cut(ascii(restorer.name))}")
 

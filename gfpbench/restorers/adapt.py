@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gfpbench.images import batch_from_uint8, from_signed, moved, to_rgb_arrays, to_signed
 from gfpbench.lazy import LazyModule
-from gfpbench.restorers import refuse_role
+from gfpbench.restorers import is_ours, refuse_role, refuse_unnamed, refuse_unreadable
 from gfpbench.restorers.ranges import refuse_other_range
 from gfpbench.types import BadInput, ImageBatch, Json, Restorer
 
@@ -147,6 +147,26 @@ def from_function(function: Callable[..., Any], *, name: str | None = None) -> R
         first = None
     kind = "" if first is None else getattr(first.annotation, "__name__", str(first.annotation))
     return BatchRestorer(function, name) if kind.endswith("ImageBatch") else ArrayRestorer(function, name)
+
+
+def handed_over(given: Restorer | Callable[..., Any], *, name: str | None = None) -> Restorer:
+    """A Restorer as it is; of anything else what ``from_function`` makes of it.
+
+    Args:
+        given: what somebody gives in place of a restorer's name.
+        name: of a function; a Restorer has its own.
+
+    Raises:
+        BadInput: as ``from_function``, and for a Restorer whose name is no text or means something else in a report.
+        GfpbenchError: for one of whose attributes reading raises.
+    """
+    refuse_unreadable(given)
+    if not isinstance(given, Restorer):
+        return from_function(given, name=name)
+    refuse_unnamed(given)
+    if not is_ours(given):
+        refuse_role(given.name)
+    return given
 
 
 def _name_of(function: object) -> str:

@@ -12,7 +12,7 @@ from gfpbench.images import are_equal, images_sha256, only, select, to_uint8
 from gfpbench.lazy import LazyModule
 from gfpbench.restorers import is_ours
 from gfpbench.restorers.degenerate import why_degenerate
-from gfpbench.restorers.process_guard import contained, raised, text_of
+from gfpbench.restorers.process_guard import called, contained, raised, text_of
 from gfpbench.types import ImageBatch, RestorationFailed, Restorer, SaysWhetherOpaque
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def attempted(
         that has none. Every name is in exactly one of the two.
     """
     if isinstance(restorer, Attempting):
-        return restorer.attempt(degraded)
+        return called(f"restorer {restorer.name!r}: attempt", restorer.attempt, degraded)
     given = ImageBatch(degraded.pixels.clone(), degraded.ids)
     try:
         with contained(), torch.no_grad():

@@ -213,9 +213,13 @@ def _provenance(spec: str, module: ModuleType, restore: Any) -> dict[str, Json]:
     neighbours = {name: sha256 for name, sha256 in own_modules(module).items() if name != module.__name__}
     if neighbours:
         record["imported_sha256"] = neighbours
-    own = getattr(restore, "provenance", None)
-    if callable(own):
-        record = {**dict(own()), **record}
+    try:
+        with contained():
+            own = getattr(restore, "provenance", None)
+            record = {**(dict(own()) if callable(own) else {}), **record}
+    except (Exception, SystemExit) as error:
+        found = raised(error)
+        raise BadInput(f"{spec}: its provenance() failed: {type(found).__name__}: {text_of(found)}") from error
     try:
         json.dumps(record, allow_nan=False)
     except (TypeError, ValueError) as error:

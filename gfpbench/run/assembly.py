@@ -49,7 +49,7 @@ def recorded(case: Case, parts: Parts) -> Recorded:
     """The same of loaded parts."""
     restorer, unused = parts.restorer, tuple[str, ...]()
     if restorer is not None and isinstance(restorer, HoldsImages):
-        unused = called(f"restorer {restorer.name!r}", lambda: tuple(restorer.unused(parts.faces.ids())))
+        unused = called(f"restorer {restorer.name!r}: unused", lambda: tuple(restorer.unused(parts.faces.ids())))
     about = parts.kind_of_faces, parts.clean_faces_sha256
     return Recorded(parts.ids(case), parts.records(), parts.unavailable, unused, *about)
 

@@ -150,9 +150,10 @@ def measure_batch(batch: Batch, parts: Parts, seed: int, device: str, seen: Seen
 def read_records(face: Face, parts: Parts) -> dict[str, Mapping[str, Json]]:
     """How the files behind one image were read: of the face, and of a degradation or restorer that reads files."""
     found = {parts.kind_of_faces: face.read}
-    for kind, part in (("degraded", parts.degradation), ("restored", parts.restorer)):
-        record: Mapping[str, Json] = part.read_record(face.id) if isinstance(part, ReadsImages) else {}
-        found[kind] = record or found.get(kind, {})
+    for kind, what, part in (("degraded", "degradation", parts.degradation), ("restored", "restorer", parts.restorer)):
+        if part is not None and isinstance(part, ReadsImages):
+            record = called(f"{what} {part.name!r}: read_record", part.read_record, face.id)
+            found[kind] = record or found.get(kind, {})
     return {kind: plain(record, f"how {face.id!r} was read") for kind, record in found.items() if record}
 
 

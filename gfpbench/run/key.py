@@ -149,7 +149,7 @@ def answers_of(restorer: Restorer, face_set: FaceSet, ids: Sequence[str], device
     The input is fixed by the faces alone, so that answers at different degradations are one and the same. A face that
     it cannot restore has the reason in place of a hash. Costs two restorations.
     """
-    found: dict[str, str] = {}
+    found, what = dict[str, str](), f"restorer {restorer.name!r}"
     for face_id in ids:
         if len(found) == PROBED_FACES:
             break
@@ -162,7 +162,7 @@ def answers_of(restorer: Restorer, face_set: FaceSet, ids: Sequence[str], device
         coarse = images.quantized(images.resized(clean, (max(1, height // 4), max(1, width // 4))))
         given = images.quantized(images.resized(coarse, clean.size))
         with repeatable():
-            restored, failures = checked(restorer, images.moved(given, device), Seen())
+            restored, failures = called(what, checked, restorer, images.moved(given, device), Seen())
         if restored is None:
             found[face_id] = failures[face_id]
         else:

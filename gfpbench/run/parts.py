@@ -95,7 +95,7 @@ class Parts:
         for name, value in (("metrics", metrics), ("sets", sets), ("unavailable", {**self.unavailable, **reasons})):
             object.__setattr__(self, name, value)
         if self.restorer is not None and isinstance(self.restorer, FindsImages):
-            called(f"restorer {self.restorer.name!r}", self.restorer.expect, self.faces.ids())
+            called(f"restorer {self.restorer.name!r}: expect", self.restorer.expect, self.faces.ids())
 
     @property
     def has_truth(self) -> bool:

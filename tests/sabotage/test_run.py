@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from gfpbench import baselines, images
-from gfpbench.restorers import outputs
+from gfpbench import baselines, images, restorers
+from gfpbench.restorers import adapt, outputs
 from gfpbench.run import batches, case, engine, journal, key, parts, recorder, resume, shared
 from gfpbench.types import GfpbenchError, ImageBatch, Row
 from tests.unit.cli import test_app
@@ -304,6 +304,27 @@ def test_a_metric_that_nobody_looks_at_is_noticed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(parts, "refuse_undeclared", lambda metrics: None)
     with pytest.raises(BaseException, match="DID NOT RAISE"):
         test_parts.test_a_metric_says_about_itself_what_it_has_to("side text")
+
+
+def _unread(patch: pytest.MonkeyPatch) -> None:
+    for module in (restorers, adapt):
+        patch.setattr(module, "refuse_unreadable", lambda given: None)
+
+
+@pytest.mark.parametrize("module", ["run.engine", "restorers.checked", "run.key", "run.parts", "run.assembly"])
+def test_an_error_of_a_restorer_s_that_is_passed_on_is_noticed(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[f"gfpbench.{module}"], "called", lambda what, function, *given: function(*given))
+    with pytest.raises((AssertionError, KeyError, TypeError)):
+        test_parts.test_what_a_part_fails_to_say_is_one_line(tmp_path)
+
+
+@pytest.mark.parametrize("error", [ValueError("boom"), AttributeError("boom")], ids=repr)
+def test_attributes_that_nobody_reads_are_noticed(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    _unread(monkeypatch)
+    with pytest.raises(BaseException, match=r"boom|DID NOT RAISE"):
+        test_parts.test_a_property_that_raises_is_one_line(error)
 
 
 def test_a_run_that_is_content_with_a_broken_metric_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,8 +195,9 @@ def test_what_is_no_restorer_is_refused() -> None:
         (called(5), r"a restorer \(Smooth\): name has to be a text that is not empty, not 5"),
         (called("truth"), "a restorer of your own cannot be called 'truth'"),
     ]:
-        with pytest.raises(BadInput, match=says):
-            gfpbench.load_restorer(given)  # type: ignore[arg-type]
+        for take in (gfpbench.load_restorer, gfpbench.collapse):
+            with pytest.raises(BadInput, match=says):
+                take(given)  # type: ignore[arg-type]
     for role in ("truth", "input"):
         with pytest.raises(BadInput, match=f"cannot be called '{role}'"):
             gfpbench.load_restorer(mirrored, name=role)

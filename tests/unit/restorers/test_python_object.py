@@ -92,6 +92,11 @@ SOURCE = textwrap.dedent(
     class Odd(Bare):
         def provenance(self):
             return {"tensor": torch.zeros(1)}
+    class Silent(Bare):
+        def provenance(self):
+            raise KeyError("weights")
+    class Closed(Bare):
+        provenance = property(lambda self: 1 / 0)
     class Box:
         inner = mirror
     '''
@@ -148,6 +153,8 @@ def test_its_own_provenance_is_kept(module: str) -> None:
         ("Needs", "Needs cannot be built without path"),
         ("fails", "building it failed: OSError: no weights here"),
         ("Odd", r"its provenance\(\) is not JSON"),
+        ("Silent", r"python:somebodys_model:Silent: its provenance\(\) failed: KeyError: 'weights'"),
+        ("Closed", r"its provenance\(\) failed: ZeroDivisionError: division by zero"),
         ("", "is not of the form python:MODULE:ATTRIBUTE"),
     ],
 )

@@ -7,14 +7,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
 
+import gfpbench
 from gfpbench import metrics as metric_table
 from gfpbench import run
-from gfpbench.types import AssetMissing, BadInput, Case, GfpbenchError, Json, Metric
+from gfpbench.restorers import OFFERED
+from gfpbench.restorers.checked import Attempting
+from gfpbench.types import AssetMissing, BadInput, Case, GfpbenchError, Json, Metric, Restorer, optional_contracts
 from tests.unit.run import laws
 
 CASE = Case("embedded", "paper", "bicubic")
@@ -140,14 +143,65 @@ class OddIdentity(Odd):
         return {"of": 1 // self.tolerance}
 
 
+def odd_restorer(attribute: str, value: object, **more: Any) -> laws.Smooth:
+    """A restorer with a class of its own, of which one attribute is another."""
+    kind: type[laws.Smooth] = type("Odd", (laws.Smooth,), {attribute: value})
+    return kind(**more)
+
+
+def fails(*given: object) -> NoReturn:
+    raise KeyError("weights")
+
+
+IN_A_CALL = {
+    "restorer 'smooth': read_record failed: KeyError: 'weights'": odd_restorer("read_record", fails),
+    "restorer 'smooth': attempt failed: KeyError: 'weights'": odd_restorer("attempt", fails, opaque=True),
+    "restorer 'smooth': expect failed: KeyError: 'weights'": odd_restorer("expect", fails),
+    "restorer 'smooth': unused failed: KeyError: 'weights'": odd_restorer("unused", fails),
+    "the files of restorer 'smooth' failed: KeyError: 'weights'": odd_restorer("files_read", fails),
+    "restorer 'smooth' failed: TypeError: cannot unpack": odd_restorer("attempt", lambda *given: None, opaque=True),
+}
+"""What is said -> the restorer one of whose methods raises, or returns what it may not."""
+
+
+def test_all_that_a_restorer_may_have_is_looked_at() -> None:
+    """Every attribute of the Protocols of restorers; those of other parts of a case are no restorer's."""
+    of_others = {"default_draws", "using", "identity", "needs_input"}
+    kinds = [
+        kind
+        for kind in vars(optional_contracts).values()
+        if getattr(kind, "__module__", "").endswith("optional_contracts")
+    ]
+    names = {name for kind in (Restorer, Attempting, *kinds) for name in (*vars(kind), *kind.__annotations__)}
+    assert {name for name in names if not name.startswith("_")} - of_others == {*OFFERED} - {"__call__"}
+
+
+@pytest.mark.parametrize("error", [ValueError("boom"), AttributeError("boom"), SystemExit("boom")], ids=repr)
+def test_a_property_that_raises_is_one_line(error: BaseException) -> None:
+    """Before anything is measured, and alike for what a restorer has to have and for what it may have."""
+
+    def raises(self: object) -> NoReturn:
+        raise error
+
+    for attribute in OFFERED:
+        odd: type[laws.Smooth] = type("Odd", (laws.Smooth,), {attribute: property(raises)})
+        restorer = object.__new__(odd)  # what it was made with could not be set
+        line = rf"a restorer \(Odd\): reading its attribute '{attribute}' failed: {type(error).__name__}: boom"
+        for taken in (lambda one: laws.Toy().but(restorer=one).parts(), gfpbench.load_restorer, gfpbench.collapse):
+            with pytest.raises(GfpbenchError, match=line):
+                taken(restorer)
+
+
 def test_what_a_part_fails_to_say_is_one_line(tmp_path: Path) -> None:
     class Silent(laws.Smooth):
         def provenance(self) -> dict[str, Json]:
             raise KeyError("weights")
 
-    for parts, line in (
+    failing: list[tuple[dict[str, Any], str]] = [
         ({"metrics": (OddIdentity(tolerance=0),)}, "the identity of metric 'odd' failed: ZeroDivisionError"),
         ({"restorer": Silent()}, "the provenance of restorer 'smooth' failed: KeyError: 'weights'"),
-    ):
+        *(({"restorer": which}, line) for line, which in IN_A_CALL.items()),
+    ]
+    for parts, line in failing:
         with pytest.raises(GfpbenchError, match=line):
             laws.Toy().but(**parts).measure(tmp_path)
