@@ -140,7 +140,7 @@ class Chain:
             write_bgr(into, _coloured(large, record) if "is_grey" in record else jpeg.to_bytes(large))
 
         # OpenCV and numpy release the interpreter, and no image knows of another: threads change only the time.
-        images, threads = to_planes(batch), min(len(batch), torch.get_num_threads())
+        images, threads = to_planes(batch), min(len(batch), torch.get_num_threads(), tensor.MOST_THREADS)
         if threads == 1:
             for parts in zip(images, records, degraded, strict=True):
                 one(*parts)

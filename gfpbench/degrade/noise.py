@@ -34,9 +34,12 @@ class Noise:
 _PART = 16384
 
 
-def field(noise_key: str, size_px: tuple[int, int]) -> Floats:
-    """(height, width, 3) float32 BGR standard normal noise; the same for the same key and size, whatever the device."""
-    source, values = generator(noise_key), np.empty((*size_px, 3), np.float32)
+def field(noise_key: str, size_px: tuple[int, int], out: Floats | None = None) -> Floats:
+    """(height, width, 3) float32 BGR standard normal noise; the same for the same key and size, whatever the device.
+
+    Into ``out``, contiguous and of that shape, where it is given.
+    """
+    source, values = generator(noise_key), np.empty((*size_px, 3), np.float32) if out is None else out
     flat, numbers = values.reshape(-1), np.empty(min(values.size, _PART))
     # A part at a time, whose float64 numbers stay in the processor's cache; they are the same ones.
     for start in range(0, flat.size, _PART):

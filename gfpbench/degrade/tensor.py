@@ -30,14 +30,68 @@ Tensor: TypeAlias = "torch.Tensor"
 Sizes: TypeAlias = list[tuple[int, int]]
 
 
+_AT_ONCE = 32
+"""Images that go through the steps together: a device is busy with one part while noise is drawn for the next."""
+
+MOST_THREADS = 8
+"""That draw noise or degrade: each needs the interpreter now and then, and on 16 processors 16 were slower than 8."""
+
+
 def degraded(pixels: Tensor, parameters: Sequence[Parameters]) -> Tensor:
     """(B, 3, H, W) float32 RGB in [0, 1] to the same, each degraded by its own checked record, not yet rounded."""
+    height, width = int(pixels.shape[2]), int(pixels.shape[3])
+    sizes = [resample.small_size((height, width), record["downsample_ratio"]) for record in parameters]
+    # Large ones first: no image shares a canvas with a much larger one, and the last part has the least to do.
+    order = sorted(range(len(sizes)), key=lambda at: sizes[at], reverse=True)
+    parts = [order[at : at + _AT_ONCE] for at in range(0, len(order), _AT_ONCE)]
+    made = torch.empty_like(pixels)
+    with ThreadPoolExecutor(min(len(sizes), torch.get_num_threads(), MOST_THREADS)) as pool:
+        all_drawn = [Drawn([sizes[at] for at in part], [parameters[at] for at in part], pixels, pool) for part in parts]
+        for part, drawn in zip(parts, all_drawn, strict=True):
+            at = _sent(np.array(part), pixels.device)
+            made[at] = _degraded(pixels[at], drawn)
+    return made
+
+
+class Drawn:
+    """The records of some images, and their noise as other threads draw it while the device is at other steps.
+
+    Noise is made on the CPU from its key, so that an image does not depend on the device that degraded it.
+    """
+
+    def __init__(
+        self, sizes: Sizes, parameters: Sequence[Parameters], pixels: Tensor, pool: ThreadPoolExecutor
+    ) -> None:
+        self.sizes, self.parameters = sizes, parameters
+        self.strengths = [record["noise_std_grey_levels"] for record in parameters]
+        self.counts = [3 * h * w if std > 0 else 0 for (h, w), std in zip(sizes, self.strengths, strict=True)]
+        # What is needed and no more goes to the device, in one copy, which it can make by itself.
+        self.values = torch.empty(sum(self.counts), pin_memory=pixels.device.type == "cuda")
+        self.pending = [
+            pool.submit(noise.field, record["noise_key"], size, part.numpy().reshape(*size, 3))
+            for part, size, record in zip(torch.split(self.values, self.counts), sizes, parameters, strict=True)
+            if len(part)
+        ]
+
+    def added(self, device: torch.device) -> Tensor:
+        """(B, 3, H, W) float32 RGB on that device, the noise of each image in the top left corner of a canvas of 0."""
+        for one in self.pending:
+            one.result()
+        sides = (max(height for height, _ in self.sizes), max(width for _, width in self.sizes))
+        canvases = torch.zeros(len(self.sizes), *sides, 3, device=device)
+        sent = torch.split(self.values.to(device, non_blocking=True), self.counts)
+        for canvas, part, (height, width) in zip(canvases, sent, self.sizes, strict=True):
+            if len(part):
+                canvas[:height, :width] = part.view(height, width, 3)
+        strength = _sent(np.array(self.strengths, np.float32), device)
+        return canvases.permute(0, 3, 1, 2).flip(1).mul_(strength[:, None, None, None]).div_(255)
+
+
+def _degraded(pixels: Tensor, drawn: Drawn) -> Tensor:
     size = int(pixels.shape[2]), int(pixels.shape[3])
-    sizes = [resample.small_size(size, record["downsample_ratio"]) for record in parameters]
-    small = _resampled(_blurred(pixels, parameters), [size] * len(sizes), sizes)
-    small = _compressed(_noisy(small, sizes, parameters), sizes, parameters)
-    large = _resampled(small, sizes, [size] * len(sizes))
-    return _coloured(large, parameters)
+    parameters, sizes, full = drawn.parameters, drawn.sizes, [size] * len(drawn.sizes)
+    small = _noisy(_resampled(_blurred(pixels, parameters), full, sizes), drawn)
+    return _coloured(_resampled(_compressed(small, sizes, parameters), sizes, full), parameters)
 
 
 def _sent(values: NDArray[Any], device: torch.device) -> Tensor:
@@ -97,33 +151,8 @@ def _resampled(pixels: Tensor, sources: Sizes, targets: Sizes) -> Tensor:
     return torch.lerp(rows(above), rows(below), down[:, None, :, None])
 
 
-def _noisy(pixels: Tensor, sizes: Sizes, parameters: Sequence[Parameters]) -> Tensor:
-    """Noise is made on the CPU from its key, so that an image does not depend on the device that degraded it."""
-    counts = [
-        3 * h * w if record["noise_std_grey_levels"] > 0 else 0
-        for (h, w), record in zip(sizes, parameters, strict=True)
-    ]
-    if not any(counts):
-        return pixels.clamp(0, 1)
-    # One copy to the device of what is needed, and not of a canvas of the largest for each.
-    sent = torch.empty(sum(counts), pin_memory=pixels.device.type == "cuda")
-    parts = torch.split(sent, counts)
-
-    def draw(part: Tensor, size: tuple[int, int], record: Parameters) -> None:
-        if len(part):
-            values = part.numpy().reshape(*size, 3)
-            np.multiply(noise.field(record["noise_key"], size), record["noise_std_grey_levels"], out=values)
-            values /= 255.0
-
-    # A generator releases the interpreter, and none knows of another: threads change only the time.
-    with ThreadPoolExecutor(min(len(sizes), torch.get_num_threads())) as pool:
-        list(pool.map(draw, parts, sizes, parameters))
-    added = pixels.new_zeros(len(sizes), *pixels.shape[2:], 3)
-    there = torch.split(sent.to(pixels.device, non_blocking=True), counts)
-    for canvas, part, (height, width) in zip(added, there, sizes, strict=True):
-        if len(part):
-            canvas[:height, :width] = part.view(height, width, 3)
-    return added.permute(0, 3, 1, 2).flip(1).add_(pixels).clamp_(0, 1)
+def _noisy(pixels: Tensor, drawn: Drawn) -> Tensor:
+    return (drawn.added(pixels.device).add_(pixels) if any(drawn.counts) else pixels).clamp(0, 1)
 
 
 def _compressed(pixels: Tensor, sizes: Sizes, parameters: Sequence[Parameters]) -> Tensor:

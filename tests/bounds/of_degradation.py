@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,9 @@ def before_jpeg(sample: Drawn, path: Path) -> tuple[Floats, Floats]:
     if path == "fast":
         return exact * 255, noise.noisy(fast.blurred_and_downsampled(planes, record), record) * 255
     small = [small_size(size, record["downsample_ratio"])]
-    pixels = tensor._noisy(tensor._resampled(tensor._blurred(clean.pixels, [record]), [size], small), small, [record])
+    with ThreadPoolExecutor(1) as pool:
+        drawn = tensor.Drawn(small, [record], clean.pixels, pool)
+        pixels = tensor._noisy(tensor._resampled(tensor._blurred(clean.pixels, [record]), [size], small), drawn)
     return exact * 255, pixels[0].permute(1, 2, 0).numpy()[..., ::-1] * 255
 
 

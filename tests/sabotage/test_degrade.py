@@ -609,7 +609,7 @@ BROKEN_PATHS: dict[str, tuple[Any, Any, str, Any, Law]] = {
         "tensor",
         tensor,
         "_noisy",
-        lambda pixels, sizes, records, f=tensor._noisy: f(pixels.flip(1), sizes, records).flip(1),
+        lambda pixels, drawn, f=tensor._noisy: f(pixels.flip(1), drawn).flip(1),
         A.chain_is_the_equation,
     ),
     "tensor: sides exchanged": (
