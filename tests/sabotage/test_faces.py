@@ -172,7 +172,7 @@ def test_one_changed_byte_of_a_file_is_seen(monkeypatch: pytest.MonkeyPatch, tmp
     data[-5] ^= 1
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "astronaut.png").write_bytes(bytes(data))
-    monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
+    monkeypatch.setattr(embedded, "_beside", lambda package, file: (tmp_path / file).read_bytes())
     with pytest.raises(BadInput, match="is not the recorded image"):
         Embedded().load("astronaut")
 

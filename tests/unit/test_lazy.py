@@ -94,6 +94,17 @@ def test_reports_and_comparisons_of_stored_results_need_no_torch(stored: Path) -
     assert loaded("compare", new, old) <= {"numpy", "rich"}
 
 
+FACES = "from gfpbench.faces import embedded; embedded.Embedded().source()"
+IMPORTING = "from importlib.resources import files; embedded._beside = lambda package, file: (files(package) / file)"
+
+
+@pytest.mark.usefixtures("forked_processes")
+def test_the_embedded_faces_do_not_import_the_packages_that_carry_them() -> None:
+    assert not {"matplotlib", "skimage"} & loaded(code=FACES)
+    imported = loaded(code=FACES.replace("; ", f"; {IMPORTING}.read_bytes(); "))
+    assert {"matplotlib", "skimage"} <= imported, "the check sees nothing"
+
+
 def test_garbage_is_collected_while_a_verb_works() -> None:
     """Not while it is imported, and not what was."""
     code = """
