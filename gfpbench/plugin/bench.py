@@ -40,6 +40,7 @@ class Bench(SessionSettings):
         self.comparisons: dict[str, Comparison] = {}
         self.speeds: dict[str, SpeedOf] = {}
         self.written: set[Path] = set()
+        self.used = False  # by a test of this process; each worker's is its own
         self.refused = ""  # what the disk said when the report was written
         self.shared: Shared | None = None
         self.processes = Processes(self)

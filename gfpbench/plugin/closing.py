@@ -48,6 +48,9 @@ def _refused_by_the_disk(config: pytest.Config) -> Iterator[str]:
     bench = config.stash[KEY]
     if bench.refused:
         yield bench.refused
+    # Other people's failures are not read: they are theirs, and many take long.
+    if not (bench.used or (bench.shared is not None and bench.shared.folder.exists())):
+        return
     terminal: Any = config.pluginmanager.getplugin("terminalreporter")
     for kind in ("error", "failed"):
         for report in terminal.stats.get(kind, ()) if terminal is not None else ():

@@ -28,6 +28,7 @@ def gfpbench_bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
     # Waiting threads that spin cost more than the work on small shared machines; no effect once torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     session: Bench = request.config.stash[KEY]
+    session.used = True
     if session.store is None:
         session.store = tmp_path_factory.mktemp("gfpbench")
     return session

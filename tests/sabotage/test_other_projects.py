@@ -100,6 +100,17 @@ def test_a_status_that_a_model_may_choose_is_seen(pytester: pytest.Pytester, mon
 
 
 @pytest.mark.usefixtures("forked_sessions")
+def test_a_plugin_that_reads_failures_of_others_is_seen(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(saboteur=f"{PATCH}plugin.Bench.used = property(lambda self: True, lambda self, value: None)\n")
+    monkeypatch.setenv("PYTEST_PLUGINS", "saboteur")
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    with pytest.raises(AssertionError, match=r"INTERRUPTED: 2.* == .*TESTS_FAILED"):
+        laws.test_failures_of_others_are_not_read(pytester)
+
+
+@pytest.mark.usefixtures("forked_sessions")
 def test_a_report_that_every_worker_writes_is_seen(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_one(restoration):\n    assert restoration.rows\n")
     pytester.makepyfile(

@@ -493,6 +493,13 @@ def test_a_session_that_uses_nothing_of_ours_leaves_nothing(
     assert not [name for name in files_below(pytester.path / "scratch") if "gfpbench" in name]
 
 
+def test_failures_of_others_are_not_read(pytester: pytest.Pytester) -> None:
+    """One may begin with the name of an error of ours, and thousands of tracebacks take long to write out."""
+    pytester.makepyfile("import pytest\n\ndef test_it():\n    pytest.fail('DiskRefused: theirs', pytrace=False)\n")
+    for workers in ("0", "2"):
+        assert pytester.runpytest_subprocess(*QUICK, "-n", workers).ret == pytest.ExitCode.TESTS_FAILED
+
+
 # Where things are written. `--faces` with an absolute path used to move pytest's root folder among the faces.
 
 CONFIGURATIONS = ("", "[pytest]\n", "[pytest]\naddopts = -rA\npythonpath = code\n")
