@@ -135,12 +135,13 @@ class ChildProcess:
 
 
 def _read(pipe: Any, deliver: Callable[[Message | BrokenMessage], None]) -> None:
-    while True:
-        try:
-            deliver(receive(pipe))
-        except (BrokenMessage, ValueError, OSError) as error:
-            deliver(error if isinstance(error, BrokenMessage) else BrokenMessage("the pipe ended"))
-            return
+    with pipe:
+        while True:
+            try:
+                deliver(receive(pipe))
+            except (BrokenMessage, ValueError, OSError) as error:
+                deliver(error if isinstance(error, BrokenMessage) else BrokenMessage("the pipe ended"))
+                return
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
@@ -155,7 +156,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     _kill(child)
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(10)
-    for pipe in (child.stdin, child.stdout):
-        with contextlib.suppress(OSError, ValueError):
-            if pipe is not None:
-                pipe.close()
+    # The other pipe is closed by the thread that reads it. To close it here would be to wait for its end, which a
+    # process of the restorer's that left the session, as services do, may keep away for ever.
+    with contextlib.suppress(OSError, ValueError):
+        if child.stdin is not None:
+            child.stdin.close()

@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import os
+import signal
 import sys
 import tempfile
 import textwrap
@@ -57,6 +58,16 @@ MODELS = """
     def leave_a_thread():
         threading.Thread(target=time.sleep, args=(1000,)).start()
 
+    def start_a_service():
+        pid = os.fork()
+        if not pid:
+            os.setsid()
+            time.sleep(30)
+            open(os.environ["SERVICE"] + " ended", "w").close()
+            os._exit(0)
+        with open(os.environ["SERVICE"], "w") as file:
+            file.write(str(pid))
+
     says_how = from_array_function(told)
     nice = at_dark(lambda: None)
     def run_another():
@@ -72,6 +83,7 @@ MODELS = """
     closes_everything = at_dark(lambda: os.closerange(3, 100) or time.sleep(1000))
     talks = at_dark(talk)
     threads = at_dark(leave_a_thread)
+    service = at_dark(start_a_service)
     raises = at_dark(lambda: 1 / 0)
 """
 FORKED = pytest.mark.usefixtures("forked_processes")
@@ -212,6 +224,19 @@ def test_no_process_is_left(batch: ImageBatch) -> None:
             return
         time.sleep(0.1)
     pytest.fail(f"process {pid} is still there")
+
+
+@FORKED
+def test_a_service_that_it_started_is_not_waited_for(
+    batch: ImageBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a session of its own, so that it is not ended, and holds our pipe."""
+    monkeypatch.setenv("SERVICE", str(tmp_path / "service"))
+    restorer = Isolated("python:models:service")
+    assert checked(restorer, batch)[1] == {}
+    restorer.close()
+    assert not (tmp_path / "service ended").exists()
+    os.kill(int((tmp_path / "service").read_text()), signal.SIGKILL)
 
 
 @FORKED
