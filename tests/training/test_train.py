@@ -108,6 +108,7 @@ def metadata(path: Path) -> dict[str, Any]:
     return dict(header["__metadata__"])
 
 
+@pytest.mark.usefixtures("forked_processes")
 @pytest.mark.parametrize("stage", ["prior", "restore"])
 def test_killed_and_gone_on_with_is_the_same_bit_for_bit(
     stage: str, data: Path, config: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -291,6 +292,7 @@ def test_mistakes_are_named(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_the_program_ends_with_one_line_and_code_2(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training.train", "restore", "--data", str(tmp_path), "--out", str(tmp_path)]
     done = subprocess.run([*command, "--steps", "1"], cwd=ROOT, capture_output=True, text=True, check=False)

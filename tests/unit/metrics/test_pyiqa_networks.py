@@ -27,6 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield tmp_path_factory.mktemp("pyiqa")
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_it_is_not_imported_unless_it_is_asked_for() -> None:
     code = (
         "import sys; from gfpbench import metrics; from gfpbench.run.measures import metric_record\n"

@@ -59,7 +59,7 @@ def test_original_small(size: dict[str, Any], degraded: ImageBatch, tmp_path: Pa
 
 
 def test_clean_full_size(one: ImageBatch, tmp_path: Path) -> None:
-    """86 million weights, GFPGANer.enhance itself, and spandrel's call beside them."""
+    """86 million weights, GFPGANer.enhance itself, and spandrel's call beside it."""
     network = upstream.clean(upstream.FULL)
     path = upstream.saved(network, tmp_path / "GFPGANv1.4.pth")
     wanted = upstream.by_gfpganer(network, one, randomize_noise=False)
@@ -71,16 +71,21 @@ def test_clean_full_size(one: ImageBatch, tmp_path: Path) -> None:
     assert levels <= 1
     assert share < 1e-3
 
-    # spandrel hands the network images in [0, 1] where it was trained in [-1, 1], and leaves out the way back.
-    from spandrel import ModelLoader
+    # spandrel hands the network images in [0, 1] where it was trained in [-1, 1], and leaves out the way back. What it
+    # loads from the file is called as it is with a smaller network in its place: it adds nothing of a size.
+    from spandrel import ImageModelDescriptor, ModelLoader, SizeRequirements
 
     descriptor = ModelLoader().load_from_file(path)
+    assert isinstance(descriptor, ImageModelDescriptor)
+    small, face = upstream.clean(upstream.SMALL), quantized(resized(one, (64, 64)))
+    descriptor._model, descriptor.size_requirements = small, SizeRequirements()
+    wanted = upstream.by_functions(small, face, return_rgb=False, randomize_noise=False)
     with torch.no_grad():
         torch.manual_seed(0)
-        theirs = ImageBatch(descriptor(one.pixels).clone(), one.ids)
+        theirs = ImageBatch(descriptor(face.pixels).clone(), face.ids)
         # The whole difference: the range, and the noise that it draws anew.
         torch.manual_seed(0)
-        explained = network(one.pixels, return_rgb=False, randomize_noise=True)[0].clamp(0, 1)
+        explained = small(face.pixels, return_rgb=False, randomize_noise=True)[0].clamp(0, 1)
     assert differing(theirs, wanted)[0] > 50
     assert torch.equal(theirs.pixels, explained)
 

@@ -197,6 +197,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\nnewpath\nshowpage\n%%
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for Ghostscript is a shell script")
+@pytest.mark.usefixtures("forked_processes")
 def test_a_drawing_under_an_images_name_starts_no_program(tmp_path: Path) -> None:
     """In a process of its own, because Pillow looks for Ghostscript once."""
     started, folder = tmp_path / "started", tmp_path / "out"

@@ -52,6 +52,7 @@ def test_a_model_cannot_end_the_process(ending: str) -> None:
     assert [getattr(module, name) for module in (os, NATIVE) for name in names] == real
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_what_a_model_has_kept_works_again_afterwards() -> None:
     code = (
         "from gfpbench.restorers.process_guard import contained\n"
@@ -201,6 +202,7 @@ def test_whoever_stops_the_run_is_heard(kind: type[BaseException]) -> None:
         assert caught.value is asked
 
 
+@pytest.mark.usefixtures("forked_processes")
 def test_a_folder_that_is_gone_is_no_reason_to_fail(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     code = (

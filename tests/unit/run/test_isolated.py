@@ -163,12 +163,12 @@ def test_one_that_ends_its_process_fails_and_the_others_are_restored(
 @FORKED
 @pytest.mark.parametrize("model", ["endless", "closes_everything"])
 def test_one_that_hangs_is_ended(batch: ImageBatch, model: str) -> None:
-    restored, failures = checked(Isolated(f"python:models:{model}", seconds_per_image=3), batch)
+    restored, failures = checked(Isolated(f"python:models:{model}", seconds_per_image=1.5), batch)
     assert restored is not None
     assert restored.ids == ("a", "c")
     assert set(failures) == {"dark"}
     if model == "endless":
-        assert failures["dark"] == "it gave no answer within 3 s and was ended (--seconds-per-image)"
+        assert failures["dark"] == "it gave no answer within 1.5 s and was ended (--seconds-per-image)"
 
 
 @FORKED
@@ -296,6 +296,7 @@ def test_messages_arrive_whole_or_are_refused() -> None:
         attempt_of(header, pixels, ("a",))
 
 
+@FORKED
 def test_a_run_that_believed_the_exit_code_would_lose_the_images(
     batch: ImageBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
