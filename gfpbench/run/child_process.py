@@ -43,6 +43,9 @@ START = ("-P", "-c", _PROGRAM)
 # or through a process of its own, goes to standard error, and input() finds nothing. Where nobody awaits an answer any
 # more (the command has ended, or was stopped), the process ends without a word and flushes nothing.
 
+SECONDS_TO_END = 5
+"""That a process which has closed its output has, to tell how it ends."""
+
 
 class Lost(Exception):
     """The process ended, or gave no answer in time. The text says which, for a person."""
@@ -107,7 +110,7 @@ class ChildProcess:
     def ended_with(self) -> int | None:
         """Its exit status, negative for a signal; None where it runs on after it closed its output."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(5)
+            self._child.wait(SECONDS_TO_END)
         return self._child.returncode
 
     def how_it_ended(self) -> str:

@@ -173,7 +173,8 @@ def test_run_keeps_as_many_images_as_it_is_told(case: Case, tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("forked_processes")
 def test_a_full_disk_is_one_line_and_the_next_call_goes_on(case: Case, tmp_path: Path) -> None:
-    limited = "import resource, sys; sys.dont_write_bytecode = True; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)); "
+    limited = "import resource, sys; sys.dont_write_bytecode = True; "
+    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)); "
     words = [sys.executable, "-c", limited + "from gfpbench.cli import main; main()"]
     words += ["degrade", "--faces", case.faces, "--degradation", "none", "--to", str(tmp_path / "out")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)

@@ -162,7 +162,8 @@ def test_one_that_ends_its_process_fails_and_the_others_are_restored(
 
 @FORKED
 @pytest.mark.parametrize("model", ["endless", "closes_everything"])
-def test_one_that_hangs_is_ended(batch: ImageBatch, model: str) -> None:
+def test_one_that_hangs_is_ended(batch: ImageBatch, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_process, "SECONDS_TO_END", 1)
     restored, failures = checked(Isolated(f"python:models:{model}", seconds_per_image=1.5), batch)
     assert restored is not None
     assert restored.ids == ("a", "c")
