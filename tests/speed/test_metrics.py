@@ -23,7 +23,6 @@ from gfpbench.metrics import DEFAULT, load
 from gfpbench.types import ImageBatch
 from tests.unit.metrics import oracles
 
-
 SMALL_PX = 192
 """Where nothing is timed: the least that every metric measures."""
 
