@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench.degrade import fast, load
+from gfpbench.degrade import fast, load, tensor
 from gfpbench.degrade.chain import Chain, Path
 from gfpbench.degrade.presets import PAPER, REPORT, UPSTREAM
 from gfpbench.images import to_255, to_rgb_arrays
@@ -71,6 +71,20 @@ def test_without_jpeg_the_paths_differ_by_a_level_at_most(path: Path) -> None:
         difference = _differences(PAPER, path, range(12), side, jpeg_quality=None)
         assert difference.max() <= 1
         assert difference.mean() <= 0.002
+
+
+def test_images_degraded_in_parts_come_back_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several parts of a batch, sorted by size, some of whose images have no noise, no blur or no JPEG."""
+    monkeypatch.setattr(tensor, "_AT_ONCE", 3)
+    clean = batch(*[(face, pattern)[number % 2](48 + number, 48)[:48] for number in range(8)])
+    records = [PAPER.draw(name, 3, clean.size) for name in clean.ids]
+    for at, off in enumerate(({"noise_std_grey_levels": 0.0}, {"blur_kernel_size_px": 1}, {"downsample_ratio": 1.0})):
+        records[2 * at] = {**records[2 * at], **off}
+    for quality in ({"jpeg_quality": None}, {}):
+        wanted = [{**record, **(quality if number % 3 else {})} for number, record in enumerate(records)]
+        exact, other = (to_255(PAPER.using(way).apply(clean, wanted)) for way in ("exact", "tensor"))
+        assert (exact - other).abs().flatten(1).mean(1).max() <= 0.02
+        assert (exact - exact.roll(1, 0)).abs().flatten(1).mean(1).min() > 1, "the images are alike: nothing is tested"
 
 
 def test_most_images_are_equal_on_the_fast_path() -> None:

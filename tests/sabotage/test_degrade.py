@@ -612,6 +612,13 @@ BROKEN_PATHS: dict[str, tuple[Any, Any, str, Any, Law]] = {
         lambda pixels, drawn, f=tensor._noisy: f(pixels.flip(1), drawn).flip(1),
         A.chain_is_the_equation,
     ),
+    "tensor: images of a part exchanged": (
+        "tensor",
+        tensor,
+        "_degraded",
+        lambda pixels, drawn, f=tensor._degraded: f(pixels, drawn).flip(0),
+        A.chain_is_the_equation,
+    ),
     "tensor: sides exchanged": (
         "tensor",
         resample,

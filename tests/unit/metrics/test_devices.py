@@ -138,3 +138,17 @@ def test_every_metric_of_images_is_listed() -> None:
     by_dlib = {"deg_dlib", "lmd_dlib", "eye_mismatch", "lmd_mediapipe", "gaze_mismatch"}  # bytes, on the CPU
     by_pyiqa = {name for name in METRICS if name.startswith("pyiqa_")}  # its own code, on whichever device
     assert {*PIXELS, *NETWORKS, *by_dlib, *by_pyiqa, "deg_arcface_vqfr"} == set(METRICS)
+
+
+@pytest.mark.gpu
+def test_images_come_back_from_a_gpu_as_they_went() -> None:
+    """Several times, as the page-locked memory that they cross by is used again."""
+    here = laws.restored()
+    for turn in range(3):
+        batch = ImageBatch(here.pixels.roll(turn, 0).contiguous(), here.ids)
+        there = moved(batch, "cuda")
+        back = moved(there, "cpu")
+        assert there.pixels.is_cuda
+        assert not back.pixels.is_cuda
+        assert not back.pixels.is_pinned()
+        assert torch.equal(back.pixels, batch.pixels)
