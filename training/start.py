@@ -12,6 +12,7 @@ from torch import nn
 
 from gfpbench.nano.networks import channels_last
 from gfpbench.restorers.checkpoint_file import fit, read_weights
+from gfpbench.restorers.gfpgan_sizes import Sizes
 from gfpbench.restorers.nano import WEIGHTS
 from gfpbench.types import BadInput
 from training.widen import widened
@@ -46,6 +47,7 @@ class Start:
             BadInput: where the sizes differ otherwise.
         """
         if self.kind == "restorer":
+            self._refuse_another_form(network)
             fit_copied(network, widened(self.weights, network.state_dict()), self.path)
             return
         fit_copied(network.stylegan_decoder, self.weights, self.path)
@@ -58,6 +60,20 @@ class Start:
                 for layer, value in ((scale[2], 1.0), (shift[2], 0.0)):  # at first the prior's features pass unchanged
                     nn.init.zeros_(layer.weight)
                     nn.init.constant_(layer.bias, value)
+
+    def _refuse_another_form(self, network: Any) -> None:
+        """Raise BadInput, with what to set, where more differs than the number of channels."""
+        own, wanted = (
+            {"size_px": sizes.out_px, "style": sizes.style, "mlp": sizes.mlp}
+            for sizes in (Sizes.of(weights, self.path) for weights in (self.weights, network.state_dict()))
+        )
+        differs = [name for name in own if own[name] != wanted[name]]
+        if differs:
+            has, instead = (", ".join(f"{name} = {of[name]}" for name in differs) for of in (own, wanted))
+            raise BadInput(
+                f"{self.path} does not fit the network of this config: it has {has} and not {instead}; write "
+                f"[network] with {has} into a TOML file that has the config's name as over, and give that by --config"
+            )
 
     def put_into_discriminator(self, discriminator: nn.Module) -> None:
         """The prior's discriminator goes on judging, where it has the same sizes."""

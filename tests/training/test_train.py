@@ -268,7 +268,10 @@ def test_workers_change_nothing(data: Path, config: str, tmp_path: Path) -> None
         ({"steps": None}, "say how long"),
         ({"minutes": 3.0}, "say how long"),
         ({"stage": "prior", "start": "nano"}, "--start is for the stages restore and steer"),
-        ({"start": "nano"}, "does not fit the network of this config"),
+        (
+            {"start": "nano"},
+            r"does not fit the network of this config: it has .*style = 64.* and not .*style = .*TOML file",
+        ),
         ({"start": "nowhere.safetensors"}, "nowhere.safetensors"),
         ({"data": "nowhere"}, "no face set named 'nowhere'"),
         ({"device": "tpu"}, "no device 'tpu'"),
