@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 SECONDS_TO_START = 300.0
+PROGRAM = f"import runpy; runpy.run_path({str(Path(__file__))!r}, run_name='__main__')"
+"""Not the file itself: a test that uses ``forked_processes`` forks code, and nobody waits for torch again and again."""
 MEMORY_BYTES = 24 << 30
 """Of addresses, most of which torch reserves and never touches. What asks for terabytes is refused by the system."""
 
@@ -64,7 +66,7 @@ class Reader:
         mine, theirs = os.pipe()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._process = subprocess.Popen(
-            (sys.executable, "-P", str(Path(__file__)), str(theirs)),
+            (sys.executable, "-P", "-c", PROGRAM, str(theirs)),
             stdin=subprocess.PIPE,
             stdout=self._said,
             stderr=self._said,

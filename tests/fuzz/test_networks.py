@@ -26,6 +26,8 @@ from tests.fuzz.reader import Reader
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install gfpbench[onnx]")
 onnx = pytest.importorskip("onnx", reason="needs onnx: pip install gfpbench[test]")
 
+pytestmark = pytest.mark.usefixtures("forked_processes")
+
 
 class Small(torch.nn.Module):
     """A blur within the range that it is given."""

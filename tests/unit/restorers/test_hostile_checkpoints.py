@@ -21,6 +21,7 @@ import torch
 from gfpbench.restorers import load
 from gfpbench.types import BadInput
 from tests import child
+from tests.preloaded import Preloaded
 from tests.unit.restorers import upstream_gfpgan as upstream
 
 Weights = dict[str, torch.Tensor]
@@ -238,7 +239,9 @@ for path in sys.argv[1:]:
 
 
 @pytest.fixture(scope="module")
-def told(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str, int]]:
+def told(
+    weights: Weights, tmp_path_factory: pytest.TempPathFactory, preloaded: Preloaded
+) -> dict[str, tuple[str, str, int]]:
     """What became of each file: how it ended, what was said, and how many MiB the process had grown by then.
 
     All of them in one process, which the system ends where they take over two minutes of its time together.
@@ -247,9 +250,8 @@ def told(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     paths = {str(folder / f"{number}.pth"): name for number, name in enumerate(HOSTILE)}
     for path, name in paths.items():
         HOSTILE[name][0](Path(path), weights)
-    done = child.run_group(
-        [sys.executable, "-c", LOADED, *paths], timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    words = preloaded.words([sys.executable, "-c", LOADED, *paths])
+    done = child.run_group(words, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"})
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     found = {paths[path]: (kind, said, grown) for path, kind, said, grown in rows}
     ended = f"its process ended with status {done.returncode}: {done.stderr[-2000:]}"
