@@ -152,6 +152,8 @@ def measure(
         faces, degradation, restorer, seed = case.faces, case.degradation, case.restorer, case.seed
         size_px, limit, draws = case.size_px, case.limit, case.draws
     measures = load_measures(metrics, protocols)
+    if not isinstance(faces, str | Path):
+        face_sets.refuse_unfit(faces)
     if isinstance(degradation, str):
         asked = degradation if said else None
         degradation = named_for(faces.name if isinstance(faces, FaceSet) else str(faces), asked, truth)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast, overload
 
 from gfpbench.assets.datasets import has_truth
 from gfpbench.options import Options, split_options
+from gfpbench.process_guard import refuse_unreadable
 from gfpbench.registry import named_alike, resolve, whole
 from gfpbench.types import NO_TRUTH, BadInput, ComputedTwoWays, Degradation, ImageBatch
 
@@ -29,6 +30,9 @@ DEGRADATIONS: Mapping[str, str] = {
     "stored": "gfpbench.degrade.stored:STORED",
 }
 """Name -> "module:attribute" of a Degradation."""
+
+OFFERED = ("name", "draw", "apply", "describe", "using", "read_record")
+"""The attributes that a degradation has, and those that it may have besides (``gfpbench.types``)."""
 
 DEFAULT = "paper"
 """How clean faces are degraded unless told otherwise."""
@@ -71,12 +75,21 @@ def _along(degradation: Degradation, options: Options) -> Degradation:
 
 
 def chosen_by(given: Degradation | str) -> Degradation:
-    """A degradation given as a name or as an object. Raises BadInput for what is neither, and as ``load``."""
+    """A degradation given as a name or as an object.
+
+    Raises BadInput for what is neither, and as ``load`` and ``refuse_unfit``.
+    """
     if isinstance(given, str):
         return load(given)
+    refuse_unfit(given)
     if not isinstance(given, Degradation):
         raise BadInput(f"a degradation is a name or a Degradation, not {type(given).__name__}")
     return given
+
+
+def refuse_unfit(degradation: object) -> None:
+    """Raise BadInput for an object given as a degradation of which an attribute cannot be read."""
+    refuse_unreadable(f"a degradation ({type(degradation).__name__})", degradation, OFFERED)
 
 
 def named_for(faces: str, degradation: str | None, truth: bool | None) -> str:

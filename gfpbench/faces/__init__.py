@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gfpbench.assets.datasets import FACES, placed
+from gfpbench.process_guard import refuse_unreadable
 from gfpbench.registry import attribute_of, unknown, whole
 from gfpbench.types import BadInput, DrawnOften, Face, FaceSet, Json
 
@@ -19,6 +20,10 @@ MINIMUM_SIZE_PX, MAXIMUM_SIZE_PX = 32, 2048
 MAXIMUM_DRAWS = 10_000
 KEPT_FACES = 16
 """Faces held in memory at once: enough that a small set is decoded once, few enough that memory stays flat."""
+
+
+OFFERED = ("name", "ids", "load", "source", "default_draws", "point_list")
+"""The attributes that a face set has, and those that it may have besides (``gfpbench.types``, ``gfpbench.decode``)."""
 
 
 def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = None) -> FaceSet:
@@ -42,6 +47,11 @@ def load(name_or_path: str, *, size_px: int | None = None, draws: int | None = N
     if count == 1:
         return faces
     return Draws(faces, count)
+
+
+def refuse_unfit(faces: object) -> None:
+    """Raise BadInput for an object given as a face set of which an attribute cannot be read; others may be missing."""
+    refuse_unreadable(f"a face set ({type(faces).__name__})", faces, OFFERED)
 
 
 def refuse_numbers(size_px: int | None, draws: int | None) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gfpbench.codec.text import cut
 from gfpbench.metrics.per_image import VS_INPUT, PerImageMetric, against_input
+from gfpbench.process_guard import refuse_unreadable
 from gfpbench.registry import companion, listed, named_alike, resolve, unknown
 from gfpbench.types import BadInput, ComparesWithInput, Json, Metric, SetMetric
 
@@ -119,24 +120,52 @@ def load(names: Sequence[str] | None = None) -> tuple[Metric, ...]:
 def _loaded(name: str) -> Metric:
     base = name.removesuffix(VS_INPUT) if isinstance(name, str) else name
     if base != name and input_form(base) == name:
-        metric = cast(Metric, resolve("metric", METRICS, base))
+        metric = _resolved(base)
         named_alike("metric", base, metric.name, TABLE)
         if not isinstance(metric, PerImageMetric):
             raise BadInput(f"the row {base!r} of {TABLE} has no form against the input: it is no PerImageMetric")
         return cast(Metric, against_input(metric))
     if name not in METRICS:
         raise unknown("metric", name, every_name())
-    return cast(Metric, resolve("metric", METRICS, name))
+    return _resolved(name)
 
 
+def _resolved(name: str) -> Metric:
+    """What the table names, each attribute of which can be read."""
+    metric = cast(Metric, resolve("metric", METRICS, name))
+    kind: type[object] = type(metric)
+    if kind is not PerImageMetric:  # which has no properties, while the guard loads torch: a list of names may not
+        refuse_unreadable(f"metric {name!r}", metric, OFFERED)
+    return metric
+
+
+OFFERED = (
+    "name",
+    "unit",
+    "better",
+    "best",
+    "tolerance",
+    "tolerance_reason",
+    "minimum_side_px",
+    "needs_truth",
+    "source",
+    "__call__",
+    "identity",
+    "needs_input",
+    "score",
+)
+"""The attributes that a metric has, and those that it may have besides (``gfpbench.types``, ``run.key.code_of``)."""
 _TEXTS = ("unit", "tolerance_reason", "source")
 
 
 def refuse_undeclared(metrics: Sequence[Metric]) -> None:
     """Raise BadInput where one does not say about itself what ``Metric`` asks for: before anything is measured by it.
 
-    One line names the metric, what it lacks or what is of another type, and what is wanted.
+    One line names the metric, what it lacks, what cannot be read or what is of another type, and what is wanted.
     """
+    for metric in metrics:
+        refuse_unreadable(f"a metric ({_kind(metric)})", metric, ("name",))
+        refuse_unreadable(_who(metric), metric, OFFERED)
     names = [
         _declared(metric, "name", "a text that is not empty", lambda name: isinstance(name, str) and bool(name))
         for metric in metrics
@@ -176,13 +205,17 @@ def common_record(metric: Metric | SetMetric) -> dict[str, Json]:
 
 def _declared(metric: Metric, attribute: str, wanted: str, fits: Callable[[Any], bool]) -> Any:
     """An attribute of a metric. Raises BadInput where it is not there, or does not fit."""
-    who = f"metric {metric.name!r}" if isinstance(getattr(metric, "name", None), str) else f"a metric ({_kind(metric)})"
     if not hasattr(metric, attribute):
-        raise BadInput(f"{who} lacks {attribute!r}, which has to be {wanted}")
+        raise BadInput(f"{_who(metric)} lacks {attribute!r}, which has to be {wanted}")
     said = getattr(metric, attribute)
     if not fits(said):
-        raise BadInput(f"{who}: {attribute} has to be {wanted}, not {cut(ascii(said))}")
+        raise BadInput(f"{_who(metric)}: {attribute} has to be {wanted}, not {cut(ascii(said))}")
     return said
+
+
+def _who(metric: Metric) -> str:
+    name = getattr(metric, "name", None)
+    return f"metric {name!r}" if isinstance(name, str) else f"a metric ({_kind(metric)})"
 
 
 def _kind(metric: object) -> str:

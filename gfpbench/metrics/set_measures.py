@@ -48,6 +48,25 @@ REFERENCES: dict[str, Reference] = {
 """Name -> reference set."""
 
 
+OFFERED = (
+    "name",
+    "unit",
+    "better",
+    "best",
+    "tolerance",
+    "tolerance_reason",
+    "minimum_side_px",
+    "minimum_images",
+    "features_name",
+    "source",
+    "features",
+    "statistics",
+    "score",
+    "definition",
+)
+"""The attributes that a set metric has, and one that it may have besides."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetMeasure:
     """A set metric against one reference; its name says both: ``fid_legacy_vs_ffhq50k``."""

@@ -22,6 +22,7 @@ from gfpbench.parity.inputs import Inputs, face_inputs, other_inputs
 from gfpbench.parity.outputs import Answers, Side, scored
 from gfpbench.parity.record import Bound, Compared, Finding, Parity, Quality
 from gfpbench.parity.verdict import quality_of, with_scores
+from gfpbench.restorers import handed_over
 from gfpbench.run.guarded import load_restorer
 from gfpbench.run.measures import load_measures, metric_record
 from gfpbench.types import AssetMissing, BadInput, Case, ImageBatch, Metric, Problem, Restorer, Result, Row
@@ -73,7 +74,8 @@ def measure_parity(
         progress: is told what is done next.
 
     Raises:
-        BadInput: for unknown names, two restorers that loaded one file, a provider that did not run.
+        BadInput: for unknown names and what is no restorer, two restorers that loaded one file, a provider that did
+            not run.
         GfpbenchError: where a control fails: the reference against itself, or a damaged copy of its outputs.
     """
     device = devices.resolve(device)
@@ -82,8 +84,12 @@ def measure_parity(
     measures = load_measures(METRICS if metrics is None else metrics, ())
     blank = {} if case.has_truth else {"against the truth": NO_TRUTH_REASON}
     blank |= dict(measures.unavailable) | {one.name: "a metric of sets says nothing of pairs" for one in measures.sets}
-    sides = [Side(_loaded(case.restorer if reference is None else reference, device), device)]
-    for one in candidates:
+    given = [
+        one if isinstance(one, str) else handed_over(one)
+        for one in (case.restorer if reference is None else reference, *candidates)
+    ]
+    sides = [Side(_loaded(given[0], device), device)]
+    for one in given[1:]:
         progress(f"loading {one if isinstance(one, str) else one.name}")
         sides.append(Side(_loaded(one, device), device))
     ran.refuse_one_file_twice(sides[0].restorer, [side.restorer for side in sides[1:]])

@@ -13,7 +13,7 @@ from gfpbench.lazy import LazyModule
 from gfpbench.parity import ran
 from gfpbench.parity.differences import is_eight_bit
 from gfpbench.parity.inputs import Inputs
-from gfpbench.restorers.checked import attempted
+from gfpbench.restorers.checked import attempted, provenance_of
 from gfpbench.run.fingerprints import described
 from gfpbench.types import BadInput, ImageBatch, Json, Metric, Restorer, Row
 
@@ -78,7 +78,7 @@ class Side:
 
     def watch(self, given: ImageBatch) -> None:
         """Restore once more to see what torch computes with; not where torch.compile would see the watcher."""
-        if self.restorer.provenance().get("compiled"):
+        if provenance_of(self.restorer).get("compiled"):
             return
         with ran.watched(self.products):
             attempted(self.restorer, images.moved(given, self.device))

@@ -9,6 +9,8 @@ from typing import Any
 
 from gfpbench.parity.bounds import ORDER
 from gfpbench.parity.record import Finding
+from gfpbench.process_guard import called
+from gfpbench.restorers.checked import provenance_of
 from gfpbench.run.parts import plain
 from gfpbench.types import BadInput, Json, Restorer, SaysWhatRan
 
@@ -47,10 +49,11 @@ def record(restorer: Restorer, products: Mapping[str, int], outputs: int) -> dic
         ``weights_sha256`` and ``weights`` from the provenance; and what a restorer that computes out of torch's sight
         says of itself (``SaysWhatRan``).
     """
-    provenance = restorer.provenance()
+    provenance = provenance_of(restorer)
     names = ("weights", "weights_sha256", "external_weights_sha256", "implementation", "precision", "compiled")
     told = {name: provenance[name] for name in (*names, "channels_last", "providers") if name in provenance}
-    own = restorer.what_ran() if isinstance(restorer, SaysWhatRan) else {}
+    what = f"restorer {restorer.name!r}: what_ran"
+    own = called(what, restorer.what_ran) if isinstance(restorer, SaysWhatRan) else {}
     return plain({**told, "products": dict(products), "outputs": outputs, **own}, "what ran")
 
 
@@ -69,13 +72,14 @@ def refuse_one_file_twice(reference: Restorer, candidates: Sequence[Restorer]) -
     """Raise BadInput where two restorers differ by name only: they loaded one file in one way."""
     seen: dict[str, str] = {}
     for one in (reference, *candidates):
-        key = _identity(one.provenance())
+        record = provenance_of(one)
+        key = _identity(record)
         if key is None:
             continue
         if key in seen:
             raise BadInput(
                 f"{one.name} and {seen[key]} loaded the same file in the same way (sha256 "
-                f"{str(one.provenance()['weights_sha256'])[:16]}...): there is nothing to compare; is one stale?"
+                f"{str(record['weights_sha256'])[:16]}...): there is nothing to compare; is one stale?"
             )
         seen[key] = one.name
 

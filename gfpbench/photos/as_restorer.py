@@ -14,7 +14,7 @@ from gfpbench.photos.face_selection import ALL, check_choice
 from gfpbench.photos.masks import load as load_mask
 from gfpbench.photos.photo import Pipeline, detected, restore_photo
 from gfpbench.photos.result import PhotoResult
-from gfpbench.restorers import is_opaque
+from gfpbench.restorers import handed_over, is_opaque
 from gfpbench.restorers import load as load_restorer
 from gfpbench.types import BadInput, ImageBatch, Json, OpensFiles, RestorationFailed, Restorer
 
@@ -104,12 +104,12 @@ def load_pipeline(
     """Everything a photo goes through, by name; the restorer may be one that is loaded already.
 
     Raises:
-        BadInput: for unknown names.
+        BadInput: for unknown names, and as ``handed_over``.
         AssetMissing: for absent weights.
     """
     check_choice(face)  # before anything is loaded
     where = devices.resolve(device)
-    loaded = load_restorer(restorer, device=where) if isinstance(restorer, str) else restorer
+    loaded = load_restorer(restorer, device=where) if isinstance(restorer, str) else handed_over(restorer)
     found_by, shown = load_detector(detector, device=where), load_mask(mask, device=where)
     enlarger = load_background(background, device=where) if background else None
     return Pipeline(loaded, found_by, shown, upscale, where, batch_size, face, enlarger)
@@ -118,8 +118,9 @@ def load_pipeline(
 def whole_photo(
     restorer: Restorer, detector: str = AUTO, *, device: str = "cpu", name: str | None = None
 ) -> WholePhoto:
-    """Wrap a restorer of faces. Raises AssetMissing where no detector is here."""
-    pipeline = Pipeline(restorer, load_detector(detector, device=device), load_mask(device=device), device=device)
+    """Wrap a restorer of faces. Raises AssetMissing where no detector is here, BadInput as ``handed_over``."""
+    given = handed_over(restorer)
+    pipeline = Pipeline(given, load_detector(detector, device=device), load_mask(device=device), device=device)
     return WholePhoto(pipeline, name)
 
 

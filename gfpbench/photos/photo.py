@@ -16,7 +16,7 @@ from gfpbench.photos.face_selection import ALL, check_choice, chosen
 from gfpbench.photos.masks import MaskMaker, Square
 from gfpbench.photos.paste import MAXIMUM_SIDE_PX, paste_back
 from gfpbench.photos.result import TINY_BELOW_PX, FaceRecord, PhotoResult
-from gfpbench.restorers.checked import checked
+from gfpbench.restorers.checked import checked, provenance_of
 from gfpbench.types import BadInput, GfpbenchError, Json, Restorer
 
 _SAID = {"left out": "was left out", "failed": "was not restored"}
@@ -61,7 +61,7 @@ class Pipeline:
     def record(self) -> dict[str, Json]:
         """What identifies it, for reports. JSON."""
         return {
-            "restorer": {"name": self.restorer.name, **self.restorer.provenance()},
+            "restorer": {"name": self.restorer.name, **provenance_of(self.restorer)},
             **self.detector.provenance(),
             **self.mask.provenance(),
             "crop_px": CROP_PX,

@@ -22,7 +22,7 @@ import pytest
 ENDING_SECONDS = 10.0
 """How long threads of restorers may keep a process whose session is over and that nothing else keeps."""
 _LOOK_SECONDS = 0.2
-_GUARD = "gfpbench.restorers.process_guard"  # looked for only, because it loads torch
+_GUARD = "gfpbench.process_guard"  # looked for only, because it loads torch
 
 
 def end_despite_threads(session: pytest.Session) -> None:

@@ -9,9 +9,11 @@ path, a folder) gets a row in ``SCHEMES`` instead.
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gfpbench import devices
+from gfpbench import devices, process_guard
 from gfpbench.codec.text import cut
 from gfpbench.lazy import lazy_package
 from gfpbench.options import split_options
@@ -64,7 +66,7 @@ __all__ = [
     "is_ours",
     "load",
     "refuse_role",
-    "refuse_unnamed",
+    "refuse_unfit",
     "refuse_unreadable",
 ]
 
@@ -84,6 +86,17 @@ OFFERED = (
     "what_ran",
 )
 """The attributes that a restorer has, and those that it may have besides (``gfpbench.types``)."""
+
+_WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "name": ("a text that is not empty", lambda said: isinstance(said, str) and bool(said)),
+    "faster_with": ("a text", lambda said: isinstance(said, str)),
+    "opaque": ("True or False", lambda said: type(said).__name__ in ("bool", "bool_")),  # NumPy's are either
+    "seconds_per_image": (
+        "a number of seconds, or None where there is no limit",
+        lambda said: said is None or (isinstance(said, int | float) and said is not True and 0 < said < math.inf),
+    ),
+}
+"""What is no method -> what it has to be, in words, and whether it is."""
 
 ROLES = ("input", "truth")
 """Restorers that a report shows as rows of their own: the degraded input, and the ground truth."""
@@ -132,33 +145,26 @@ def refuse_unknown(spec: str) -> None:
 
 
 def refuse_unreadable(given: object) -> None:
-    """Raise GfpbenchError where one of the ``OFFERED`` attributes is a property that raises; others may be missing.
-
-    Of one that raises AttributeError nobody could say whether it is offered: Python 3.11 takes it for missing, later
-    versions do not.
-    """
-    from gfpbench.restorers.process_guard import called  # not needed where names are listed
-
-    for attribute in OFFERED:
-        what = f"a restorer ({type(given).__name__}): reading its attribute {attribute!r}"
-        otherwise = (None,) if inspect.getattr_static(given, attribute, None) is None else ()
-        called(what, getattr, given, attribute, *otherwise)
+    """Raise BadInput where one of the ``OFFERED`` attributes is a property that raises; others may be missing."""
+    process_guard.refuse_unreadable(f"a restorer ({type(given).__name__})", given, OFFERED)
 
 
-def refuse_unnamed(restorer: Restorer | None) -> None:
-    """Raise BadInput for a class in place of a restorer, and for one whose name is no text: it names rows and files.
+def refuse_unfit(restorer: Restorer | None) -> None:
+    """Raise BadInput for a class in place of a restorer, and for one of whose attributes one is of another type.
 
-    Raises:
-        GfpbenchError: as ``refuse_unreadable`` does.
+    Its name names rows and files, and a limit on its time is part of what a run is told by. Raises as
+    ``refuse_unreadable`` does, too.
     """
     if restorer is None:
         return
     refuse_unreadable(restorer)
     if isinstance(restorer, type):
         raise BadInput(f"{restorer.__name__} is a class, not a restorer: give an object of it, {restorer.__name__}()")
-    if not (isinstance(restorer.name, str) and restorer.name):
-        kind = type(restorer).__name__
-        raise BadInput(f"a restorer ({kind}): name has to be a text that is not empty, not {cut(ascii(restorer.name))}")
+    for attribute, (wanted, fits) in _WANTED.items():
+        said = getattr(restorer, attribute, None)
+        if (attribute == "name" or hasattr(restorer, attribute)) and not fits(said):
+            kind = type(restorer).__name__
+            raise BadInput(f"a restorer ({kind}): {attribute} has to be {wanted}, not {cut(ascii(said))}")
 
 
 def is_ours(restorer: object) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gfpbench.images import batch_from_uint8, from_signed, moved, to_rgb_arrays, to_signed
 from gfpbench.lazy import LazyModule
-from gfpbench.restorers import is_ours, refuse_role, refuse_unnamed, refuse_unreadable
+from gfpbench.restorers import is_ours, refuse_role, refuse_unfit, refuse_unreadable
 from gfpbench.restorers.ranges import refuse_other_range
 from gfpbench.types import BadInput, ImageBatch, Json, Restorer
 
@@ -157,13 +157,13 @@ def handed_over(given: Restorer | Callable[..., Any], *, name: str | None = None
         name: of a function; a Restorer has its own.
 
     Raises:
-        BadInput: as ``from_function``, and for a Restorer whose name is no text or means something else in a report.
-        GfpbenchError: for one of whose attributes reading raises.
+        BadInput: as ``from_function``, and for a Restorer whose name is no text or means something else in a report, or
+            one of whose attributes cannot be read or is of another type.
     """
     refuse_unreadable(given)
     if not isinstance(given, Restorer):
         return from_function(given, name=name)
-    refuse_unnamed(given)
+    refuse_unfit(given)
     if not is_ours(given):
         refuse_role(given.name)
     return given

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gfpbench.images import are_equal, images_sha256, only, select, to_uint8
 from gfpbench.lazy import LazyModule
+from gfpbench.process_guard import called, contained, raised, text_of
 from gfpbench.restorers import is_ours
 from gfpbench.restorers.degenerate import why_degenerate
-from gfpbench.restorers.process_guard import called, contained, raised, text_of
-from gfpbench.types import ImageBatch, RestorationFailed, Restorer, SaysWhetherOpaque
+from gfpbench.types import ImageBatch, Json, RestorationFailed, Restorer, SaysWhetherOpaque
 
 if TYPE_CHECKING:
     import torch
@@ -93,6 +94,11 @@ def is_opaque(restorer: Restorer) -> bool:
     if isinstance(restorer, SaysWhetherOpaque):
         return bool(restorer.opaque)
     return not is_ours(restorer)
+
+
+def provenance_of(restorer: Restorer) -> Mapping[str, Json]:
+    """What a restorer says that it is. Raises GfpbenchError in one line where it fails to."""
+    return called(f"the provenance of restorer {restorer.name!r}", restorer.provenance)
 
 
 def ignores_input(restorer: Restorer, degraded: ImageBatch) -> bool:

@@ -15,6 +15,7 @@ import torch
 
 from gfpbench import assets
 from gfpbench.options import Options
+from gfpbench.process_guard import contained
 from gfpbench.restorers.checkpoint_file import file_sha256
 from gfpbench.restorers.face_network import FaceNetwork
 from gfpbench.restorers.network_file import (
@@ -25,7 +26,6 @@ from gfpbench.restorers.network_file import (
     output_names,
     refuse_unknown_words,
 )
-from gfpbench.restorers.process_guard import contained
 from gfpbench.types import BadInput
 
 _FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"

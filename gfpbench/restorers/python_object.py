@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
+from gfpbench.process_guard import contained, raised, text_of
 from gfpbench.restorers.adapt import ModuleRestorer, from_array_function
 from gfpbench.restorers.opened_files import Opened
 from gfpbench.restorers.own_modules import own_modules
-from gfpbench.restorers.process_guard import contained, raised, text_of
 from gfpbench.types import BadInput, ImageBatch, Json
 
 ACCEPTED = (

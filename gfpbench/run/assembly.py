@@ -9,10 +9,11 @@ from itertools import zip_longest
 from pathlib import Path
 
 from gfpbench import results
+from gfpbench.codec.text import cut
 from gfpbench.compact import PLAIN_AT_MOST, compact
 from gfpbench.disk import write_whole
 from gfpbench.metrics.set_measures import SetMeasure
-from gfpbench.restorers.process_guard import called
+from gfpbench.process_guard import called
 from gfpbench.results import dumps
 from gfpbench.run.journal import Journal, committed_batches
 from gfpbench.run.key import RESULT, measured_faces_sha256, sign
@@ -50,8 +51,16 @@ def recorded(case: Case, parts: Parts) -> Recorded:
     restorer, unused = parts.restorer, tuple[str, ...]()
     if restorer is not None and isinstance(restorer, HoldsImages):
         unused = called(f"restorer {restorer.name!r}: unused", lambda: tuple(restorer.unused(parts.faces.ids())))
+        refuse_other_names(f"restorer {restorer.name!r}: unused", unused)
     about = parts.kind_of_faces, parts.clean_faces_sha256
     return Recorded(parts.ids(case), parts.records(), parts.unavailable, unused, *about)
+
+
+def refuse_other_names(what: str, names: Sequence[object]) -> None:
+    """Raise BadInput where one of these names of files is no text."""
+    for name in names:
+        if not isinstance(name, str):
+            raise BadInput(f"{what} has to give names of files, not {cut(ascii(name))}")
 
 
 def finish(

@@ -12,8 +12,8 @@ from gfpbench import images
 from gfpbench.images import only
 from gfpbench.lazy import LazyModule
 from gfpbench.metrics import needs_input
+from gfpbench.process_guard import called
 from gfpbench.restorers.checked import Seen, checked
-from gfpbench.restorers.process_guard import called
 from gfpbench.run.batches import Batch, joined
 from gfpbench.run.fingerprints import described
 from gfpbench.run.journal import Committed

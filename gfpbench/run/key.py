@@ -18,9 +18,9 @@ from gfpbench.assets import ASSETS
 from gfpbench.assets.store import expected_sha256
 from gfpbench.devices import repeatable
 from gfpbench.disk import write_whole
+from gfpbench.process_guard import called
 from gfpbench.restorers.checked import Seen, checked, is_opaque
 from gfpbench.restorers.opened_files import changed_since
-from gfpbench.restorers.process_guard import called
 from gfpbench.results import dumps
 from gfpbench.run.batches import ids_sha256, load_face
 from gfpbench.run.environment import environment
@@ -130,7 +130,8 @@ def read_by(restorer: Restorer | None) -> Mapping[str, str]:
     """Path -> sha256 of the files that a restorer was seen to read so far; none where it is not watched."""
     if restorer is None or not isinstance(restorer, OpensFiles):
         return {}
-    return called(f"the files of restorer {restorer.name!r}", lambda: dict(restorer.files_read()))
+    what = f"the files of restorer {restorer.name!r}"
+    return plain(called(what, lambda: dict(restorer.files_read())), what)
 
 
 def files_of(parts: Parts) -> Mapping[str, str]:

@@ -10,8 +10,8 @@ from gfpbench import metrics as metric_table
 from gfpbench.metrics import set_measures
 from gfpbench.metrics.figure_identity import identity_record
 from gfpbench.metrics.set_measures import SetMeasure
+from gfpbench.process_guard import called
 from gfpbench.registry import listed, unknown
-from gfpbench.restorers.process_guard import called
 from gfpbench.types import AssetMissing, Json, Metric
 
 

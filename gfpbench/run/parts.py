@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from gfpbench import degrade
+from gfpbench import faces as face_sets
 from gfpbench.assets.datasets import has_truth
 from gfpbench.decode.point_lists import HoldsPoints
 from gfpbench.metrics import refuse_undeclared, without_itself, without_truth
 from gfpbench.metrics.per_image import aligned_by
+from gfpbench.metrics.set_measures import OFFERED as SET_OFFERED
 from gfpbench.metrics.set_measures import SetMeasure
+from gfpbench.process_guard import called, refuse_unreadable
 from gfpbench.registry import whole
-from gfpbench.restorers import refuse_unnamed
-from gfpbench.restorers.process_guard import called
+from gfpbench.restorers import refuse_unfit
+from gfpbench.restorers.checked import provenance_of
 from gfpbench.results import dumps
 from gfpbench.run.guarded import guarded
 from gfpbench.run.measures import load_measures, metric_record
@@ -76,15 +80,19 @@ class Parts:
 
         Raises:
             BadInput: where faces without a truth are to be degraded, drawn more than once or compared with themselves,
-                and for a metric or restorer that does not say about itself what it has to.
+                and for a part that does not say about itself what it has to, or an attribute of which cannot be read.
         """
+        face_sets.refuse_unfit(self.faces)
+        degrade.refuse_unfit(self.degradation)
         refuse_undeclared(self.metrics)
-        refuse_unnamed(self.restorer)
+        for measure in self.sets:
+            refuse_unreadable(f"set metric {measure.name!r}", measure.metric, SET_OFFERED)
+        refuse_unfit(self.restorer)
         metrics, sets, reasons = self.metrics, self.sets, dict[str, str]()
         if not self.has_truth:
             if self.restorer is None:
                 raise BadInput("without a ground truth there is no row of it: leave out the restorer 'truth'")
-            if self.faces.source().get("draws", 1) != 1:
+            if self._source().get("draws", 1) != 1:
                 raise BadInput("without a ground truth nothing is degraded, so every draw is the same image: draw once")
             metrics, sets, reasons = without_truth(metrics, sets)
         elif not has_truth(self.faces.name):
@@ -95,7 +103,7 @@ class Parts:
         for name, value in (("metrics", metrics), ("sets", sets), ("unavailable", {**self.unavailable, **reasons})):
             object.__setattr__(self, name, value)
         if self.restorer is not None and isinstance(self.restorer, FindsImages):
-            called(f"restorer {self.restorer.name!r}: expect", self.restorer.expect, self.faces.ids())
+            called(f"restorer {self.restorer.name!r}: expect", self.restorer.expect, self._names())
 
     @property
     def has_truth(self) -> bool:
@@ -110,7 +118,7 @@ class Parts:
     def ids(self, case: Case) -> tuple[str, ...]:
         """The faces of the case, in order. Raises BadInput where there are none."""
         refuse_limit(case.limit)
-        ids = self.faces.ids()[: case.limit]
+        ids = self._names()[: case.limit]
         if not ids:
             raise BadInput(f"faces {case.faces!r}: there are none")
         if len(set(ids)) != len(ids):
@@ -121,16 +129,23 @@ class Parts:
         """What is kept in a Result about each part, keyed by the Result's fields."""
         provenance: Mapping[str, Json] = {"kind": TRUTH}
         if self.restorer is not None:
-            provenance = called(f"the provenance of restorer {self.restorer.name!r}", self.restorer.provenance)
+            provenance = provenance_of(self.restorer)
+        described = called(f"degradation {self.degradation.name!r}: describe", self.degradation.describe)
         sets = {measure.name: measure.record() for measure in self.sets}
         return {
             **({"set_metrics": sets} if sets else {}),
             **({"protocols": plain(self.protocols, "the protocols")} if self.protocols else {}),
             "metrics": {metric.name: metric_record(metric) for metric in self.metrics},
             "restorer": plain(provenance, "the restorer's provenance"),
-            "degradation": plain(self.degradation.describe(), "the degradation's description"),
-            "faces": plain(self.faces.source(), "the faces' source"),
+            "degradation": plain(described, "the degradation's description"),
+            "faces": plain(self._source(), "the faces' source"),
         }
+
+    def _names(self) -> tuple[str, ...]:
+        return called(f"faces {self.faces.name!r}: ids", self.faces.ids)
+
+    def _source(self) -> Mapping[str, Json]:
+        return called(f"faces {self.faces.name!r}: source", self.faces.source)
 
 
 def refuse_limit(limit: int | None) -> None:

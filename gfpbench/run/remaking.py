@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gfpbench import devices, images
-from gfpbench.restorers.process_guard import contained
+from gfpbench.process_guard import contained
 from gfpbench.run.parts import Parts, load, plain
 from gfpbench.types import BadInput, Case, GfpbenchError, ImageBatch, Json, Result, Row
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import torch
 
 from gfpbench.metrics.set_measures import SetMeasure
-from gfpbench.restorers.process_guard import called
+from gfpbench.process_guard import called
 from gfpbench.run.recorder import Features
 from gfpbench.types import AssetMissing, BadInput, GfpbenchError, ImageBatch, Json
 

@@ -14,8 +14,8 @@ from gfpbench import devices, images
 from gfpbench.decode import KEPT_LIMITS, read_rgb
 from gfpbench.metrics import needs_input
 from gfpbench.metrics.figure_identity import unlike
+from gfpbench.process_guard import contained, text_of
 from gfpbench.restorers.checked import ignores_input
-from gfpbench.restorers.process_guard import contained, text_of
 from gfpbench.run.fingerprints import fingerprints
 from gfpbench.run.parts import Parts, identity, load
 from gfpbench.run.recorder import image_path

@@ -18,7 +18,7 @@ from skimage import data
 from gfpbench.images import batch_from_uint8, from_signed, select, to_signed
 from gfpbench.restorers import Seen, checked, ignores_input, load
 from gfpbench.types import ImageBatch, Json
-from tests.unit.restorers import test_process_guard
+from tests.unit import test_process_guard
 from tests.unit.restorers.gfpgan_laws import module_of
 from tests.unit.restorers.repeatable import is_repeatable
 

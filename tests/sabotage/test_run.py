@@ -7,17 +7,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 
-from gfpbench import baselines, images, restorers
+from gfpbench import baselines, degrade, faces, images, metrics, restorers
 from gfpbench.restorers import adapt, outputs
-from gfpbench.run import batches, case, engine, journal, key, parts, recorder, resume, shared
-from gfpbench.types import GfpbenchError, ImageBatch, Row
+from gfpbench.run import assembly, batches, case, engine, journal, key, parts, recorder, resume, shared
+from gfpbench.types import BadInput, GfpbenchError, ImageBatch, Row
 from tests.unit.cli import test_app
-from tests.unit.run import damage, laws, test_finished, test_parts, test_shared
+from tests.unit.run import damage, laws, test_finished, test_handed_over, test_parts, test_shared
 from tests.unit.run.laws import Smooth, Toy, ToyFaces
 
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -307,8 +308,8 @@ def test_a_metric_that_nobody_looks_at_is_noticed(monkeypatch: pytest.MonkeyPatc
 
 
 def _unread(patch: pytest.MonkeyPatch) -> None:
-    for module in (restorers, adapt):
-        patch.setattr(module, "refuse_unreadable", lambda given: None)
+    for module in (restorers, adapt, metrics, faces, degrade, parts):
+        patch.setattr(module, "refuse_unreadable", lambda *given: None)
 
 
 @pytest.mark.parametrize("module", ["run.engine", "restorers.checked", "run.key", "run.parts", "run.assembly"])
@@ -321,10 +322,37 @@ def test_an_error_of_a_restorer_s_that_is_passed_on_is_noticed(
 
 
 @pytest.mark.parametrize("error", [ValueError("boom"), AttributeError("boom")], ids=repr)
-def test_attributes_that_nobody_reads_are_noticed(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", test_handed_over.TAKEN)
+def test_attributes_that_nobody_reads_are_noticed(part: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     _unread(monkeypatch)
+    with pytest.raises(BaseException, match=r"boom|DID NOT RAISE|has no attribute|lacks"):
+        test_handed_over.test_a_property_that_raises_is_one_line(part, error)
+
+
+@pytest.mark.parametrize("module", ["parity.measuring", "photos.as_restorer"])
+def test_restorers_that_are_taken_as_they_are_are_noticed(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken_by = sys.modules[f"gfpbench.{module}"]
+    monkeypatch.setattr(taken_by, "handed_over", lambda given: given)
+    for name in ("load_detector", "load_mask"):  # whose weights may not be here
+        monkeypatch.setattr(taken_by, name, lambda *given, **named: None, raising=False)
     with pytest.raises(BaseException, match=r"boom|DID NOT RAISE"):
-        test_parts.test_a_property_that_raises_is_one_line(error)
+        test_handed_over.test_a_property_that_raises_is_one_line("restorer", ValueError("boom"))
+
+
+@pytest.mark.parametrize("attribute", test_handed_over.UNFIT)
+def test_types_that_nobody_looks_at_are_noticed(attribute: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(restorers._WANTED, attribute)
+    with pytest.raises(BaseException, match=r"JSON|DID NOT RAISE|NoneType|name"):
+        test_handed_over.test_an_attribute_of_a_restorer_s_that_is_of_another_type_is_one_line(attribute)
+
+
+@pytest.mark.parametrize(("module", "check"), [(key, "plain"), (assembly, "refuse_other_names")])
+def test_what_a_restorer_s_method_returns_and_nobody_looks_at_is_noticed(
+    module: ModuleType, check: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, check, lambda given, what: given)
+    with pytest.raises((AssertionError, TypeError, BadInput)):
+        test_parts.test_what_a_part_fails_to_say_is_one_line(tmp_path)
 
 
 def test_a_run_that_is_content_with_a_broken_metric_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -427,7 +427,7 @@ def test_a_thread_of_a_restorer_does_not_keep_the_session(
 
 ENDS_AT_EXIT = """
     import atexit, os, sys
-    from gfpbench.restorers.process_guard import contained
+    from gfpbench.process_guard import contained
 
     with contained():
         {registers}

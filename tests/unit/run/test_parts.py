@@ -12,12 +12,9 @@ from typing import Any, NoReturn
 import pytest
 import torch
 
-import gfpbench
 from gfpbench import metrics as metric_table
 from gfpbench import run
-from gfpbench.restorers import OFFERED
-from gfpbench.restorers.checked import Attempting
-from gfpbench.types import AssetMissing, BadInput, Case, GfpbenchError, Json, Metric, Restorer, optional_contracts
+from gfpbench.types import AssetMissing, BadInput, Case, GfpbenchError, Json, Metric
 from tests.unit.run import laws
 
 CASE = Case("embedded", "paper", "bicubic")
@@ -159,37 +156,28 @@ IN_A_CALL = {
     "restorer 'smooth': expect failed: KeyError: 'weights'": odd_restorer("expect", fails),
     "restorer 'smooth': unused failed: KeyError: 'weights'": odd_restorer("unused", fails),
     "the files of restorer 'smooth' failed: KeyError: 'weights'": odd_restorer("files_read", fails),
+    "the files of restorer 'smooth' must hold JSON values only": odd_restorer("files_read", lambda self: {"a": {1}}),
+    r"restorer 'smooth': unused has to give names of files, not 5": odd_restorer("unused", lambda self, ids: [5]),
     "restorer 'smooth' failed: TypeError: cannot unpack": odd_restorer("attempt", lambda *given: None, opaque=True),
 }
 """What is said -> the restorer one of whose methods raises, or returns what it may not."""
 
 
-def test_all_that_a_restorer_may_have_is_looked_at() -> None:
-    """Every attribute of the Protocols of restorers; those of other parts of a case are no restorer's."""
-    of_others = {"default_draws", "using", "identity", "needs_input"}
-    kinds = [
-        kind
-        for kind in vars(optional_contracts).values()
-        if getattr(kind, "__module__", "").endswith("optional_contracts")
-    ]
-    names = {name for kind in (Restorer, Attempting, *kinds) for name in (*vars(kind), *kind.__annotations__)}
-    assert {name for name in names if not name.startswith("_")} - of_others == {*OFFERED} - {"__call__"}
+class Mute(laws.ToyFaces):
+    """Faces that fail to say one thing."""
+
+    def source(self) -> dict[str, Json]:
+        raise KeyError("licence")
 
 
-@pytest.mark.parametrize("error", [ValueError("boom"), AttributeError("boom"), SystemExit("boom")], ids=repr)
-def test_a_property_that_raises_is_one_line(error: BaseException) -> None:
-    """Before anything is measured, and alike for what a restorer has to have and for what it may have."""
+class Nameless(laws.ToyFaces):
+    def ids(self) -> tuple[str, ...]:
+        raise KeyError("names")
 
-    def raises(self: object) -> NoReturn:
-        raise error
 
-    for attribute in OFFERED:
-        odd: type[laws.Smooth] = type("Odd", (laws.Smooth,), {attribute: property(raises)})
-        restorer = object.__new__(odd)  # what it was made with could not be set
-        line = rf"a restorer \(Odd\): reading its attribute '{attribute}' failed: {type(error).__name__}: boom"
-        for taken in (lambda one: laws.Toy().but(restorer=one).parts(), gfpbench.load_restorer, gfpbench.collapse):
-            with pytest.raises(GfpbenchError, match=line):
-                taken(restorer)
+class Undescribed(laws.ToyNoise):
+    def describe(self) -> dict[str, Json]:
+        raise KeyError("ranges")
 
 
 def test_what_a_part_fails_to_say_is_one_line(tmp_path: Path) -> None:
@@ -200,6 +188,9 @@ def test_what_a_part_fails_to_say_is_one_line(tmp_path: Path) -> None:
     failing: list[tuple[dict[str, Any], str]] = [
         ({"metrics": (OddIdentity(tolerance=0),)}, "the identity of metric 'odd' failed: ZeroDivisionError"),
         ({"restorer": Silent()}, "the provenance of restorer 'smooth' failed: KeyError: 'weights'"),
+        ({"faces": Mute()}, "faces 'toy': source failed: KeyError: 'licence'"),
+        ({"faces": Nameless()}, "faces 'toy': ids failed: KeyError: 'names'"),
+        ({"degradation": Undescribed()}, "degradation 'noise': describe failed: KeyError: 'ranges'"),
         *(({"restorer": which}, line) for line, which in IN_A_CALL.items()),
     ]
     for parts, line in failing:

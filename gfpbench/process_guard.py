@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+import inspect
 import json
 import os
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from gfpbench.lazy import LazyModule
-from gfpbench.types import GfpbenchError
+from gfpbench.types import BadInput, GfpbenchError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,6 +137,34 @@ def called(what: str, function: Callable[..., _T], *arguments: object) -> _T:
     except (Exception, SystemExit) as error:
         own = raised(error)
         raise GfpbenchError(f"{what} failed: {type(own).__name__}: {text_of(own)}") from error
+
+
+def refuse_unreadable(what: str, given: object, attributes: Iterable[str]) -> None:
+    """Read attributes of an object that somebody made; any of them may be missing.
+
+    Args:
+        what: the object, in words.
+        given: the object.
+        attributes: their names, in the order in which they are read.
+
+    Raises:
+        BadInput: where one is a property that raises. Of one that raises AttributeError nobody could say whether it is
+            offered: Python 3.11 takes it for missing, later versions do not.
+        GfpbenchError: as a property raises it.
+    """
+    attribute = ""
+    try:
+        with contained():
+            for attribute in attributes:
+                held = inspect.getattr_static(given, attribute, None)
+                missing = held is None or inspect.ismemberdescriptor(held)  # what has __slots__ may leave one empty
+                getattr(given, attribute, *((None,) if missing else ()))
+    except GfpbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        own = raised(error)
+        said = f"{type(own).__name__}: {text_of(own)}"
+        raise BadInput(f"{what}: reading its attribute {attribute!r} failed: {said}") from error
 
 
 def _asked_to_stop(error: BaseException) -> BaseException | None:

@@ -22,8 +22,8 @@ import numpy as np
 import pytest
 import torch
 
-from gfpbench.restorers import process_guard
-from gfpbench.restorers.process_guard import NotAnException, contained, raised, threads_left
+from gfpbench import process_guard
+from gfpbench.process_guard import NotAnException, contained, raised, threads_left
 from tests import child
 
 NATIVE: Any = sys.modules[os.name]
@@ -55,7 +55,7 @@ def test_a_model_cannot_end_the_process(ending: str) -> None:
 @pytest.mark.usefixtures("forked_processes")
 def test_what_a_model_has_kept_works_again_afterwards() -> None:
     code = (
-        "from gfpbench.restorers.process_guard import contained\n"
+        "from gfpbench.process_guard import contained\n"
         "with contained():\n    from os import _exit\n    from posix import execv\n"
         "try:\n    with contained():\n        execv('/bin/false', ['false'])\nexcept SystemExit:\n    _exit(7)"
     )
@@ -206,7 +206,7 @@ def test_whoever_stops_the_run_is_heard(kind: type[BaseException]) -> None:
 def test_a_folder_that_is_gone_is_no_reason_to_fail(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     code = (
-        "import os, sys, torch\nfrom gfpbench.restorers.process_guard import contained\n"  # torch asks for a folder
+        "import os, sys, torch\nfrom gfpbench.process_guard import contained\n"  # torch asks for a folder
         "os.rmdir(sys.argv[1])\nwith contained():\n    pass\nprint('fine')"
     )
     gone.mkdir()
