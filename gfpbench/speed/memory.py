@@ -77,16 +77,18 @@ def _in_a_process(case: Case, batch_size: int) -> float:
             "MALLOC_MMAP_THRESHOLD_": "65536",
             "MALLOC_ARENA_MAX": "1",
         }
-        ended = subprocess.run(
-            [sys.executable, *START, asked, str(answer)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        printed = Path(folder) / "printed.txt"
+        with printed.open("wb") as file:  # not a pipe: a service that the restorer starts may keep one open for ever
+            ended = subprocess.run(
+                [sys.executable, *START, asked, str(answer)],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+                check=False,
+            )
         if not answer.exists():
-            lines = [line for line in ended.stderr.splitlines() if line.strip()] or [f"exit code {ended.returncode}"]
+            said = printed.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = [line for line in said if line.strip()] or [f"exit code {ended.returncode}"]
             raise RestorationFailed(
                 f"{case.restorer}: the process that measures its memory ended without an answer: {lines[-1].strip()}"
             )
