@@ -93,7 +93,8 @@ def _supervise(words: Sequence[str]) -> int:
     )
     theirs.close()
     mine.setblocking(False)
-    code, said = _waited_for(child, mine)
+    with mine:
+        code, said = _waited_for(child, mine)
     if code < 0:
         if said:
             return int(said)
