@@ -31,7 +31,7 @@ def likely_change(before: ImageStatistics, now: ImageStatistics, side_px: int) -
     if len(new) > 2 and new.std(axis=0).mean() < 0.2 * old.std(axis=0).mean():
         return "identity: every image gives nearly the same image"
     if energy > 0.5:  # less is rounding
-        left, said = min((_energy(new - moved), said) for said, moved in _rearranged(old).items())
+        left, said = min((_energy(new - moved), said) for said, moved in rearranged(old).items())
         if left < (1 - _EXPLAINED) * energy:
             return said
         colour, left = _colour(old, new)
@@ -47,7 +47,8 @@ def _energy(difference: Floats) -> float:
     return max(0.0, float((difference * difference).mean()) - _ROUNDING)
 
 
-def _rearranged(old: Floats) -> dict[str, Floats]:
+def rearranged(old: Floats) -> dict[str, Floats]:
+    """Thumbnails (n, 8, 8, 3) moved in each way that loses nothing: turned, with channels exchanged, inverted."""
     names = "RGB"
     found = {"geometry: mirrored left to right": old[:, :, ::-1], "geometry: upside down": old[:, ::-1]}
     found["geometry: rows and columns exchanged"] = old.transpose(0, 2, 1, 3)

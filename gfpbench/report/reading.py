@@ -1,4 +1,4 @@
-"""Conversions applied while files were read."""
+"""Conversions applied while files were read, and outputs that look as if they had been read wrongly."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gfpbench.decode.treatment import phrases_of, unlike
 from gfpbench.report.formatting import plural
+from gfpbench.report.misplaced import misplaced
 from gfpbench.types import Json, Result
 
 KINDS = {"truth": "faces", "degraded": "degraded images", "restored": "outputs"}
@@ -17,7 +18,8 @@ KINDS = {"truth": "faces", "degraded": "degraded images", "restored": "outputs"}
 class Reading:
     """Files of one kind in whose values something was changed while they were read, or that were treated unlike.
 
-    ``of`` names the faces or the restorer; ``warning`` is True where values may not mean the same in truth and output.
+    ``of`` names the faces or the restorer; ``warning`` is True where values may not mean the same in truth and output,
+    or not of the same place.
     """
 
     of: str
@@ -33,7 +35,8 @@ class Reading:
 
 
 def readings(results: Sequence[Result]) -> tuple[Reading, ...]:
-    """What was done to files of the faces, of stored degraded images and of outputs, then where these differ."""
+    """What was done to files of the faces, of stored degraded images and of outputs, then where these differ and where
+    outputs look like their inputs turned or in another order."""
     done: dict[tuple[str, str], dict[str, None]] = {}
     differ: dict[tuple[str, str], dict[str, None]] = {}
     for result in results:
@@ -52,6 +55,8 @@ def readings(results: Sequence[Result]) -> tuple[Reading, ...]:
                 for phrase in unlike(row.read[first], row.read["restored"]):
                     what = f"read otherwise than the {'truth' if result.case.has_truth else 'input'}: {phrase}"
                     differ.setdefault((result.case.restorer, what), {})[row.id] = None
+        what, names = misplaced(result)
+        differ.setdefault((result.case.restorer, what), {}).update(dict.fromkeys(names))
     return tuple(
         Reading(of, what, len(ids), next(iter(ids)), warning)
         for warning, group in ((False, done), (True, differ))

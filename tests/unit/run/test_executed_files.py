@@ -11,7 +11,7 @@ import pytest
 
 from gfpbench.assets.datasets import FACES
 
-AT_MOST = {"none": 89, "paper": 95}
+AT_MOST = {"none": 90, "paper": 96}
 """By degradation. One more is a file more to read for everybody: raise it only where the list below shows why."""
 
 PROGRAM = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"

@@ -1,0 +1,87 @@
+"""Restorations that look like their inputs mirrored, turned or with channels exchanged, or like other inputs.
+
+A first run has no baseline that would tell, and its figures are merely low: a network that was given BGR, outputs that
+are one file off. The thumbnails of input and output, 8 x 8 cells, show it, whatever was restored within a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpbench.statistics import Floats
+from gfpbench.types import Result, Row
+
+LOOKED_AT = 64
+"""Images from the start of a Result: what is wrong so is wrong everywhere, and each is compared with every other."""
+FAR = 25.0
+"""Squared grey levels between the thumbnails of an input and its output, in the mean, below which nothing is said:
+some restorers keep within 4, and a mirrored face lies hundreds away."""
+SPREAD = 50.0
+"""Grey levels to which the spread of a thumbnail is set: an output is brighter than a dark input, and others may be as
+bright as it is."""
+FLAT = 8.0
+"""A spread of no more is not enlarged further: it is noise."""
+EXPLAINED = 0.7
+"""Share of it that an explanation takes away: no half of a face is its other half so well."""
+NOT_RESTORED = ("input", "truth")
+
+
+def misplaced(result: Result) -> tuple[str, tuple[str, ...]]:
+    """In words what most outputs look like, and the names of those that do; empty where they look like their inputs.
+
+    At least two images have to, and half of those looked at. Nothing is decided by it: it is a reason to look.
+    """
+    rows = [row for row in result.rows if {"degraded", "restored"} <= row.fingerprint.keys()][:LOOKED_AT]
+    if len(rows) < 2 or result.case.restorer in NOT_RESTORED:
+        return "", ()
+    pair = _thumbnails(rows, "restored"), _thumbnails(rows, "degraded")
+    outputs, inputs = (_in_one_light(one, (1, 2, 3)) for one in pair)
+    apart = _energies(outputs, inputs)
+    if not (apart > FAR).any():  # as of most restorers
+        return "", ()
+    from gfpbench.baselines.diagnosis import rearranged
+
+    found = {
+        f"outputs look like their inputs, {said.partition(': ')[2]},": _explained(
+            apart, _energies(outputs, _in_one_light(moved, (1, 2, 3)))
+        )
+        for said, moved in rearranged(inputs).items()
+    }
+    # Colours set aside too: a restorer that takes a cast away makes an image like those that have none.
+    outputs, inputs = (_in_one_light(one, (1, 2)) for one in pair)
+    others = _of_the_nearest_other(outputs, inputs)
+    found["outputs look like inputs other than their own,"] = _explained(_energies(outputs, inputs), others)
+    said = max(found, key=lambda one: int(found[one].sum()))
+    names = tuple(row.id for row, is_so in zip(rows, found[said], strict=True) if is_so)
+    return (said, names) if len(names) >= max(2, len(rows) / 2) else ("", ())
+
+
+def _thumbnails(rows: Sequence[Row], kind: str) -> Floats:
+    """(n, 8, 8, 3) grey levels of the images of one kind, out of their fingerprints."""
+    pixels = bytes.fromhex("".join(row.fingerprint[kind]["thumbnail_rgb"] for row in rows))
+    return np.frombuffer(pixels, np.uint8).astype(np.float64).reshape(len(rows), 8, 8, 3)
+
+
+def _explained(apart: Floats, left: Floats) -> NDArray[np.bool_]:
+    return (apart > FAR) & (left < (1 - EXPLAINED) * apart)
+
+
+def _in_one_light(thumbnails: Floats, over: tuple[int, ...]) -> Floats:
+    """The same (n, 8, 8, 3) without their means and spreads over some axes."""
+    without = thumbnails - thumbnails.mean(axis=over, keepdims=True)
+    spread = np.sqrt((without**2).mean(axis=over, keepdims=True))
+    return np.asarray(without * (SPREAD / np.maximum(spread, FLAT)))
+
+
+def _energies(one: Floats, other: Floats) -> Floats:
+    """(n,) mean squared differences of (n, 8, 8, 3)."""
+    return np.asarray(((one - other) ** 2).mean(axis=(1, 2, 3)))
+
+
+def _of_the_nearest_other(outputs: Floats, inputs: Floats) -> Floats:
+    every = np.stack([_energies(np.broadcast_to(output, inputs.shape), inputs) for output in outputs])
+    np.fill_diagonal(every, np.inf)
+    return np.asarray(every.min(axis=1))
