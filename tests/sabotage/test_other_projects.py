@@ -91,6 +91,7 @@ def test_a_process_that_imports_from_where_it_is_started_is_seen(
         check_nothing_comes_from_where_it_is_started(tmp_path, broken, words)
 
 
+@pytest.mark.usefixtures("forked_sessions")
 def test_a_status_that_a_model_may_choose_is_seen(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     pytester.makepyfile(saboteur=f"{PATCH}closing.keep_the_status = lambda session: None\n")
     monkeypatch.setenv("PYTEST_PLUGINS", "saboteur")

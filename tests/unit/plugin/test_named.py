@@ -169,6 +169,7 @@ def test_no_folder_is_named_like_an_address(told: dict[str, tuple[int, str, str]
     assert not [*folder.rglob("*:")]
 
 
+@pytest.mark.usefixtures("forked_sessions")
 def test_workers_end_the_session_in_the_same_way(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(FILES["ours.py"])
     outcome = pytester.runpytest_subprocess(*QUICK, "--restorer", "nanoo", "-n", "2", timeout=120)
