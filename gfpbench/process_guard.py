@@ -185,6 +185,7 @@ def _settings() -> Callable[[], None]:
     output, diagnostics = sys.stdout, sys.stderr
     paths, depth = list(sys.path), sys.getrecursionlimit()
     floating_point = np.geterr()
+    opencv_optimized = _opencv_is_optimized()
     # It can be read only by changing it, while another thread may make a file: so to what it is as a rule.
     mask = os.umask(0o022)
     os.umask(mask)
@@ -203,6 +204,8 @@ def _settings() -> Callable[[], None]:
             sys.setrecursionlimit(depth)
         if not set(paths) <= set(sys.path):
             sys.path[:] = [*paths, *(path for path in sys.path if path not in paths)]
+        if _opencv_is_optimized() != opencv_optimized:  # its other code rounds otherwise: other degraded images
+            sys.modules["cv2"].setUseOptimized(opencv_optimized)
         if torch.get_default_dtype() != default_type:
             torch.set_default_dtype(default_type)
         if torch.get_default_device() != default_device:
@@ -210,6 +213,12 @@ def _settings() -> Callable[[], None]:
             torch.set_default_device(None if default_device.type == "cpu" else default_device)
 
     return put_back
+
+
+def _opencv_is_optimized() -> bool:
+    """As OpenCV is before anybody asks for something else, where it is not loaded."""
+    ask = getattr(sys.modules.get("cv2"), "useOptimized", None)
+    return ask is None or bool(ask())
 
 
 def threads_left() -> list[threading.Thread]:

@@ -97,6 +97,14 @@ def test_threads_that_keep_the_process_are_known_until_they_end() -> None:
     assert threads_left() == []
 
 
+def test_opencvs_switch_comes_back() -> None:
+    import cv2
+
+    with contained():
+        cv2.setUseOptimized(False)
+    assert cv2.useOptimized()
+
+
 def test_the_working_folder_and_the_default_type_come_back(tmp_path: Path) -> None:
     here = Path.cwd()
     with contained():
