@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 CASE_SETTINGS = ("faces", "degradation", "restorer")
 """Those that may hold paths, and are part of the name of a case."""
 
+QUALITY_FOLDER = Path("baselines", "quality")
+"""That of ``gfpbench.baselines.QUALITY``, which imports torch: pytest-xdist's workers are told it in every project."""
+
 
 class SessionSettings:
     """The settings of one session, as it was started or as its controller told this worker of pytest-xdist.
@@ -221,9 +224,7 @@ class SessionSettings:
         given = self.setting("baselines")
         if given:
             return Path(given).absolute()
-        from gfpbench.baselines import QUALITY
-
-        return project_folder(self.config) / QUALITY.folder
+        return project_folder(self.config) / QUALITY_FOLDER
 
     @property
     def update(self) -> Update:

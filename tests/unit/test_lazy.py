@@ -14,9 +14,11 @@ import pytest
 import torch
 
 import gfpbench
-from gfpbench import results
+from gfpbench import baselines, results
 from gfpbench.lazy import LazyModule
+from gfpbench.plugin import session_settings
 from gfpbench.types import Case, Result, Row
+from tests.preloaded import WITHOUT_THEIRS
 
 HEAVY = (
     "torch", "torchvision", "cv2", "scipy", "matplotlib", "skimage", "numpy", "requests", "jinja2", "PIL", "tifffile",
@@ -103,6 +105,25 @@ def test_the_embedded_faces_do_not_import_the_packages_that_carry_them() -> None
     assert not {"matplotlib", "skimage"} & loaded(code=FACES)
     imported = loaded(code=FACES.replace("; ", f"; {IMPORTING}.read_bytes(); "))
     assert {"matplotlib", "skimage"} <= imported, "the check sees nothing"
+
+
+WITH_A_WORKER = "import pytest; assert pytest.main(['-q', '-n', '1', *sys.argv[1:]]) == 0"
+IMPORTING_STORES = """
+from gfpbench import baselines
+from gfpbench.plugin.session_settings import SessionSettings
+SessionSettings.baselines = property(lambda session: baselines.QUALITY.folder)
+"""
+
+
+def test_a_session_of_pytest_xdist_that_uses_nothing_of_ours_loads_no_torch(tmp_path: Path) -> None:
+    (tmp_path / "test_theirs.py").write_text("def test_it(): pass")
+    words = (f"--rootdir={tmp_path}", *WITHOUT_THEIRS["PYTEST_ADDOPTS"].split(), str(tmp_path / "test_theirs.py"))
+    assert "torch" not in loaded(*words, code=WITH_A_WORKER)
+    assert "torch" in loaded(*words, code=IMPORTING_STORES + WITH_A_WORKER), "the check sees nothing"
+
+
+def test_the_folder_of_baselines_is_where_they_are_stored() -> None:
+    assert baselines.QUALITY.folder == session_settings.QUALITY_FOLDER
 
 
 def test_garbage_is_collected_while_a_verb_works() -> None:
