@@ -455,7 +455,7 @@ def test_threads_of_others_are_waited_for(pytester: pytest.Pytester) -> None:
         ending.ENDING_SECONDS = 0.5
 
         def upload():
-            time.sleep(4)
+            time.sleep(2)
             pathlib.Path("uploaded").touch()
 
         def test_theirs():
