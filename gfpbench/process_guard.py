@@ -51,9 +51,9 @@ class NotAnException(Exception):
 @contextmanager
 def contained() -> Iterator[None]:
     """While active, ``os._exit`` and ``os.exec...`` raise SystemExit; afterwards the working folder, torch's default
-    type and device, ``sys.stdout`` and ``sys.stderr``, the files behind descriptors 1 and 2, the umask, the functions of
-    ``_RELIED_ON``, OpenCV's choice of code and what numpy does about a floating-point error are as before, nothing is
-    gone from ``sys.path``, the recursion limit is no lower, and threads that were started and keep the process from
+    type and device, ``sys.stdout`` and ``sys.stderr``, the files behind descriptors 1 and 2, the umask, the functions
+    of ``_RELIED_ON``, OpenCV's choice of code and what numpy does about a floating-point error are as before, nothing
+    is gone from ``sys.path``, the recursion limit is no lower, and threads that were started and keep the process from
     ending are known to ``threads_left``.
 
     A run that a model ended with ``os._exit(0)`` would pass for one that succeeded, without a report. Scripts of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -170,3 +171,15 @@ def test_a_report_path_with_a_page_of_another_program_is_refused(pytester: pytes
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--report site?index.html: was not written by gfpbench*another folder*"])
     assert site.read_text() == "<title>My site</title>"
+
+
+def test_a_session_in_this_process_leaves_the_modules_of_ours(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        "import sys, types\n"
+        "def test_imports():\n"
+        "    for name in ('gfpbench.made_up', 'another.made_up'):\n"
+        "        sys.modules[name] = types.ModuleType(name)\n"
+    )
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    assert sys.modules.pop("gfpbench.made_up", None) is not None
+    assert "another.made_up" not in sys.modules
