@@ -139,21 +139,9 @@ def _resolved(name: str) -> Metric:
     return metric
 
 
-OFFERED = (
-    "name",
-    "unit",
-    "better",
-    "best",
-    "tolerance",
-    "tolerance_reason",
-    "minimum_side_px",
-    "needs_truth",
-    "source",
-    "__call__",
-    "identity",
-    "needs_input",
-    "score",
-)
+OFFERED_BY_ALL = ("name", "unit", "better", "best", "tolerance", "tolerance_reason", "minimum_side_px", "source")
+"""The attributes that a metric of images and one of sets have both."""
+OFFERED = (*OFFERED_BY_ALL, "needs_truth", "__call__", "identity", "needs_input", "score")
 """The attributes that a metric has, and those that it may have besides (``gfpbench.types``, ``run.key.code_of``)."""
 _TEXTS = ("unit", "tolerance_reason", "source")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gfpbench import assets
-from gfpbench.metrics import common_record
+from gfpbench.metrics import OFFERED_BY_ALL, common_record
 from gfpbench.metrics.feature_sets import FeatureSet, load_reference
 from gfpbench.metrics.figure_identity import own_identity
 from gfpbench.registry import attribute_of, companion, unknown
@@ -48,22 +48,7 @@ REFERENCES: dict[str, Reference] = {
 """Name -> reference set."""
 
 
-OFFERED = (
-    "name",
-    "unit",
-    "better",
-    "best",
-    "tolerance",
-    "tolerance_reason",
-    "minimum_side_px",
-    "minimum_images",
-    "features_name",
-    "source",
-    "features",
-    "statistics",
-    "score",
-    "definition",
-)
+OFFERED = (*OFFERED_BY_ALL, "minimum_images", "features_name", "features", "statistics", "score", "definition")
 """The attributes that a set metric has, and one that it may have besides."""
 
 
