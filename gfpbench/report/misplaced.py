@@ -27,6 +27,8 @@ FLAT = 8.0
 EXPLAINED = 0.7
 """Share of it that an explanation takes away: no half of a face is its other half so well."""
 NOT_RESTORED = ("input", "truth")
+_LIGHT, _LIGHT_AND_COLOUR = (1, 2, 3), (1, 2)
+"""Axes of thumbnails (n, 8, 8, 3): over all of an image, and over each of its channels."""
 
 
 def misplaced(result: Result) -> tuple[str, tuple[str, ...]]:
@@ -37,23 +39,20 @@ def misplaced(result: Result) -> tuple[str, tuple[str, ...]]:
     rows = [row for row in result.rows if {"degraded", "restored"} <= row.fingerprint.keys()][:LOOKED_AT]
     if len(rows) < 2 or result.case.restorer in NOT_RESTORED:
         return "", ()
-    pair = _thumbnails(rows, "restored"), _thumbnails(rows, "degraded")
-    outputs, inputs = (_in_one_light(one, (1, 2, 3)) for one in pair)
-    apart = _energies(outputs, inputs)
-    if not (apart > FAR).any():  # as of most restorers
+    outputs, inputs = _thumbnails(rows, "restored"), _thumbnails(rows, "degraded")
+    if not (_apart(outputs, inputs, _LIGHT) > FAR).any():  # as of most restorers
         return "", ()
     from gfpbench.baselines.diagnosis import rearranged
 
-    found = {
-        f"outputs look like their inputs, {said.partition(': ')[2]},": _explained(
-            apart, _energies(outputs, _in_one_light(moved, (1, 2, 3)))
-        )
-        for said, moved in rearranged(inputs).items()
-    }
-    # Colours set aside too: a restorer that takes a cast away makes an image like those that have none.
-    outputs, inputs = (_in_one_light(one, (1, 2)) for one in pair)
-    others = _of_the_nearest_other(outputs, inputs)
-    found["outputs look like inputs other than their own,"] = _explained(_energies(outputs, inputs), others)
+    found = {}
+    for said, moved in rearranged(inputs).items():
+        explained = _explained(outputs, inputs, moved, _LIGHT)
+        if "channels" in said:  # what takes a blue cast away makes red of blue, and leaves each channel's own pattern
+            explained &= _explained(outputs, inputs, moved, _LIGHT_AND_COLOUR)
+        found[f"outputs look like their inputs, {said.partition(': ')[2]},"] = explained
+    # Without colours, too: a restorer that takes a cast away makes an image like those that have none.
+    others = _nearest_others(outputs, inputs)
+    found["outputs look like inputs other than their own,"] = _explained(outputs, inputs, others, _LIGHT_AND_COLOUR)
     said = max(found, key=lambda one: int(found[one].sum()))
     names = tuple(row.id for row, is_so in zip(rows, found[said], strict=True) if is_so)
     return (said, names) if len(names) >= max(2, len(rows) / 2) else ("", ())
@@ -65,23 +64,26 @@ def _thumbnails(rows: Sequence[Row], kind: str) -> Floats:
     return np.frombuffer(pixels, np.uint8).astype(np.float64).reshape(len(rows), 8, 8, 3)
 
 
-def _explained(apart: Floats, left: Floats) -> NDArray[np.bool_]:
-    return (apart > FAR) & (left < (1 - EXPLAINED) * apart)
+def _explained(outputs: Floats, inputs: Floats, others: Floats, over: tuple[int, ...]) -> NDArray[np.bool_]:
+    """(n,) whether an output is far from its input, and near to what it is compared with in place of it."""
+    apart = _apart(outputs, inputs, over)
+    return (apart > FAR) & (_apart(outputs, others, over) < (1 - EXPLAINED) * apart)
 
 
-def _in_one_light(thumbnails: Floats, over: tuple[int, ...]) -> Floats:
+def _apart(one: Floats, other: Floats, over: tuple[int, ...]) -> Floats:
+    """(n,) mean squared differences of (n, 8, 8, 3), with light, or light and colour, set aside."""
+    return np.asarray(((_set_aside(one, over) - _set_aside(other, over)) ** 2).mean(axis=(1, 2, 3)))
+
+
+def _set_aside(thumbnails: Floats, over: tuple[int, ...]) -> Floats:
     """The same (n, 8, 8, 3) without their means and spreads over some axes."""
     without = thumbnails - thumbnails.mean(axis=over, keepdims=True)
     spread = np.sqrt((without**2).mean(axis=over, keepdims=True))
     return np.asarray(without * (SPREAD / np.maximum(spread, FLAT)))
 
 
-def _energies(one: Floats, other: Floats) -> Floats:
-    """(n,) mean squared differences of (n, 8, 8, 3)."""
-    return np.asarray(((one - other) ** 2).mean(axis=(1, 2, 3)))
-
-
-def _of_the_nearest_other(outputs: Floats, inputs: Floats) -> Floats:
-    every = np.stack([_energies(np.broadcast_to(output, inputs.shape), inputs) for output in outputs])
+def _nearest_others(outputs: Floats, inputs: Floats) -> Floats:
+    """(n, 8, 8, 3): for each output that input, of all but its own, which is nearest to it."""
+    every = np.stack([_apart(np.broadcast_to(one, inputs.shape), inputs, _LIGHT_AND_COLOUR) for one in outputs])
     np.fill_diagonal(every, np.inf)
-    return np.asarray(every.min(axis=1))
+    return np.asarray(inputs[every.argmin(axis=1)])

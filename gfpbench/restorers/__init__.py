@@ -89,8 +89,9 @@ OFFERED = (
 
 _WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "name": ("a text that is not empty", lambda said: isinstance(said, str) and bool(said)),
-    "faster_with": ("a text", lambda said: isinstance(said, str)),
-    "opaque": ("True or False", lambda said: type(said).__name__ in ("bool", "bool_")),  # NumPy's are either
+    "faster_with": ("a text, or None", lambda said: said is None or isinstance(said, str)),
+    # NumPy's truth values are called either.
+    "opaque": ("True, False or None", lambda said: said is None or type(said).__name__ in ("bool", "bool_")),
     "seconds_per_image": (
         "a number of seconds, or None where there is no limit",
         lambda said: said is None or (isinstance(said, int | float) and said is not True and 0 < said < math.inf),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
 from gfpbench.baselines import diagnosis
@@ -19,14 +18,24 @@ SABOTEURS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
         lambda: laws.test_what_outputs_look_like_is_said("mirrored left to right"),
     ),
     "other inputs are not looked at": (
-        lambda patch: patch.setattr(
-            misplaced, "_of_the_nearest_other", lambda outputs, inputs: np.full(len(outputs), np.inf)
-        ),
+        lambda patch: patch.setattr(misplaced, "_nearest_others", lambda outputs, inputs: inputs),
         laws.test_outputs_one_place_off_are_said,
     ),
     "the nearer of two explains, however far it is": (
         lambda patch: patch.setattr(misplaced, "EXPLAINED", 0.0),
         lambda: laws.test_of_others_nothing_is_said("unlike anything"),
+    ),
+    "inputs are enlarged twice": (
+        lambda patch: patch.setattr(
+            diagnosis,
+            "rearranged",
+            lambda inputs, f=diagnosis.rearranged: f(misplaced._set_aside(inputs, misplaced._LIGHT)),
+        ),
+        lambda: laws.test_light_and_colour_of_the_input_are_no_sign("dark and grey"),
+    ),
+    "a cast is a channel": (
+        lambda patch: patch.setattr(misplaced, "_LIGHT_AND_COLOUR", misplaced._LIGHT),
+        lambda: laws.test_light_and_colour_of_the_input_are_no_sign("cool, made sepia"),
     ),
     "an input is a restoration": (
         lambda patch: patch.setattr(misplaced, "NOT_RESTORED", ()),

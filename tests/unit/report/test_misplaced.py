@@ -32,6 +32,20 @@ SOUND: dict[str, Change] = {
 }
 
 
+LIT: dict[str, tuple[Change, Change]] = {
+    # What is restored, and what its input is: dark faces without colour, and a blue cast that sepia replaces.
+    "dark and grey": (lambda rgb: grey(rgb), lambda rgb: grey(rgb) // 16),
+    "cool, made sepia": (
+        lambda rgb: (grey(rgb) * [1, 0.8, 0.6]).astype(np.uint8),
+        lambda rgb: (grey(rgb) * [0.6, 0.8, 1]).astype(np.uint8),
+    ),
+}
+
+
+def grey(rgb: Bytes) -> Bytes:
+    return np.repeat(rgb.mean(-1, keepdims=True), 3, -1).astype(np.uint8)
+
+
 def restored_by(change: Change, other: int = 0, count: int = 16) -> Result:
     """Outputs that are a little more than ``change`` of the input so many places further on."""
 
@@ -61,6 +75,19 @@ def test_outputs_one_place_off_are_said() -> None:
 @pytest.mark.parametrize("name", SOUND)
 def test_of_others_nothing_is_said(name: str) -> None:
     assert misplaced(restored_by(SOUND[name])) == ("", ())
+
+
+@pytest.mark.parametrize("name", LIT)
+def test_light_and_colour_of_the_input_are_no_sign(name: str) -> None:
+    restored, given = LIT[name]
+
+    def made(i: int) -> dict[str, object]:
+        return sample.fingerprint(restored(sample.image(i)), given(sample.image(i)))
+
+    assert misplaced(sample.each(sample.result(16), lambda i, row: dataclasses.replace(row, fingerprint=made(i)))) == (
+        "",
+        (),
+    )
 
 
 def test_one_image_is_no_sign_and_the_input_itself_is_none() -> None:

@@ -165,8 +165,8 @@ def test_a_slot_that_is_empty_is_an_attribute_that_is_missing() -> None:
 
 UNFIT: dict[str, tuple[object, str]] = {
     "seconds_per_image": (lambda self: 3.0, "a number of seconds, or None where there is no limit, not <bound method"),
-    "opaque": (lambda self: False, "True or False, not <bound method"),
-    "faster_with": (lambda self: "", "a text, not <bound method"),
+    "opaque": (lambda self: False, "True, False or None, not <bound method"),
+    "faster_with": (lambda self: "", "a text, or None, not <bound method"),
     "name": (None, "a text that is not empty, not None"),
 }
 
@@ -186,6 +186,12 @@ def test_a_limit_that_is_no_number_of_seconds_is_refused(seconds: object) -> Non
 
 
 def test_what_restorers_say_of_themselves_is_taken() -> None:
-    for attribute, value in (("seconds_per_image", 3), ("seconds_per_image", None), ("opaque", np.True_)):
+    for attribute, value in (
+        ("seconds_per_image", 3),
+        ("seconds_per_image", None),
+        ("opaque", np.True_),
+        ("opaque", None),
+        ("faster_with", None),
+    ):
         restorer = odd(laws.Smooth, attribute, value)
         assert laws.Toy().but(restorer=restorer).parts().restorer is restorer
