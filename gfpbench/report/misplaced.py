@@ -40,19 +40,20 @@ def misplaced(result: Result) -> tuple[str, tuple[str, ...]]:
     if len(rows) < 2 or result.case.restorer in NOT_RESTORED:
         return "", ()
     outputs, inputs = _thumbnails(rows, "restored"), _thumbnails(rows, "degraded")
-    if not (_apart(outputs, inputs, _LIGHT) > FAR).any():  # as of most restorers
+    lit = _set_aside(outputs, _LIGHT), _set_aside(inputs, _LIGHT)
+    if not (_apart(*lit) > FAR).any():  # as of most restorers
         return "", ()
     from gfpbench.baselines.diagnosis import rearranged
 
+    grey = _set_aside(outputs, _LIGHT_AND_COLOUR), _set_aside(inputs, _LIGHT_AND_COLOUR)
     found = {}
     for said, moved in rearranged(inputs).items():
-        explained = _explained(outputs, inputs, moved, _LIGHT)
+        explained = _explained(*lit, _set_aside(moved, _LIGHT))
         if "channels" in said:  # what takes a blue cast away makes red of blue, and leaves each channel's own pattern
-            explained &= _explained(outputs, inputs, moved, _LIGHT_AND_COLOUR)
+            explained &= _explained(*grey, _set_aside(moved, _LIGHT_AND_COLOUR))
         found[f"outputs look like their inputs, {said.partition(': ')[2]},"] = explained
     # Without colours, too: a restorer that takes a cast away makes an image like those that have none.
-    others = _nearest_others(outputs, inputs)
-    found["outputs look like inputs other than their own,"] = _explained(outputs, inputs, others, _LIGHT_AND_COLOUR)
+    found["outputs look like inputs other than their own,"] = _explained(*grey, _nearest_others(*grey))
     said = max(found, key=lambda one: int(found[one].sum()))
     names = tuple(row.id for row, is_so in zip(rows, found[said], strict=True) if is_so)
     return (said, names) if len(names) >= max(2, len(rows) / 2) else ("", ())
@@ -64,19 +65,19 @@ def _thumbnails(rows: Sequence[Row], kind: str) -> Floats:
     return np.frombuffer(pixels, np.uint8).astype(np.float64).reshape(len(rows), 8, 8, 3)
 
 
-def _explained(outputs: Floats, inputs: Floats, others: Floats, over: tuple[int, ...]) -> NDArray[np.bool_]:
+def _explained(outputs: Floats, inputs: Floats, others: Floats) -> NDArray[np.bool_]:
     """(n,) whether an output is far from its input, and near to what it is compared with in place of it."""
-    apart = _apart(outputs, inputs, over)
-    return (apart > FAR) & (_apart(outputs, others, over) < (1 - EXPLAINED) * apart)
+    apart = _apart(outputs, inputs)
+    return (apart > FAR) & (_apart(outputs, others) < (1 - EXPLAINED) * apart)
 
 
-def _apart(one: Floats, other: Floats, over: tuple[int, ...]) -> Floats:
-    """(n,) mean squared differences of (n, 8, 8, 3), with light, or light and colour, set aside."""
-    return np.asarray(((_set_aside(one, over) - _set_aside(other, over)) ** 2).mean(axis=(1, 2, 3)))
+def _apart(one: Floats, other: Floats) -> Floats:
+    """(n,) mean squared differences of (n, 8, 8, 3)."""
+    return np.asarray(((one - other) ** 2).mean(axis=(1, 2, 3)))
 
 
 def _set_aside(thumbnails: Floats, over: tuple[int, ...]) -> Floats:
-    """The same (n, 8, 8, 3) without their means and spreads over some axes."""
+    """The same (n, 8, 8, 3) without their means and spreads over some axes: without light, or light and colour."""
     without = thumbnails - thumbnails.mean(axis=over, keepdims=True)
     spread = np.sqrt((without**2).mean(axis=over, keepdims=True))
     return np.asarray(without * (SPREAD / np.maximum(spread, FLAT)))
@@ -84,6 +85,6 @@ def _set_aside(thumbnails: Floats, over: tuple[int, ...]) -> Floats:
 
 def _nearest_others(outputs: Floats, inputs: Floats) -> Floats:
     """(n, 8, 8, 3): for each output that input, of all but its own, which is nearest to it."""
-    every = np.stack([_apart(np.broadcast_to(one, inputs.shape), inputs, _LIGHT_AND_COLOUR) for one in outputs])
+    every = np.stack([_apart(one, inputs) for one in outputs])
     np.fill_diagonal(every, np.inf)
     return np.asarray(inputs[every.argmin(axis=1)])
